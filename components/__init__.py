@@ -1,0 +1,1 @@
+"""The pipeline's stages: everything that runs inside a container."""

@@ -1,0 +1,1 @@
+"""Chooses the faces to learn from, and who is kept unseen."""

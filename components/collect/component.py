@@ -1,0 +1,31 @@
+"""The Kubeflow specification of collect."""
+
+from kfp import dsl
+
+from pipelines.images import reference
+
+
+@dsl.container_component
+def collect(
+    faces: dsl.Input[dsl.Artifact],
+    dataset: dsl.Output[dsl.Dataset],
+    dropped: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    min_examples: int = 2,
+    validation: float = 0.1,
+    test: float = 0.2,
+):  # noqa: ANN201 - kfp supplies the type
+    """Chooses the faces to learn from, and who is kept unseen."""
+    return dsl.ContainerSpec(
+        image=reference("collect"),
+        command=["python", "-u", "-m", "components.collect"],
+        args=[
+            "--input", faces.path,
+            "--output", dataset.path,
+            "--dropped", dropped.path,
+            "--min_examples", min_examples,
+            "--validation", validation,
+            "--test", test,
+            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )  # fmt: skip

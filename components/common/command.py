@@ -1,0 +1,97 @@
+"""Turns a frozen dataclass into a command: flags in, one call, exit code out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from components.common.errors import FacenetError
+
+Settings = TypeVar("Settings")
+
+
+def _switch(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+# Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value.
+Switch = Annotated[
+    bool,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{true,false}",
+        instance_from_str=lambda texts: _switch(texts[0]),
+        is_instance=lambda value: isinstance(value, bool),
+        str_from_instance=lambda value: ["true" if value else "false"],
+    ),
+]
+
+Input = Annotated[Path, tyro.conf.arg(aliases=["-i"], metavar="PATH")]
+Output = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
+Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="DIR")]
+# Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
+ExecutorInput = Annotated[str, tyro.conf.arg(metavar="JSON")]
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # As an exception, so that what was written aside is cleaned up on the way out.
+    raise SystemExit(128 + number)
+
+
+def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str, default: Any = None) -> Settings:
+    """Reads the flags of a command, or exits with code 2 and a message that names the flag.
+
+    Args:
+        settings: a dataclass; field names are flag names, field docstrings are their help.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None.
+        prog: the command as the user types it.
+        default: an instance to take defaults from.
+    """
+    extra = {} if default is None else {"default": default}
+    return tyro.cli(
+        settings,
+        args=argv,
+        prog=prog,
+        use_underscores=True,
+        compact_help=False,
+        config=(tyro.conf.FlagConversionOff,),
+        **extra,
+    )
+
+
+def run(
+    settings: type[Settings], call: Callable[[Settings], int | None], argv: Sequence[str] | None, *, prog: str
+) -> int:
+    """Parses, calls, and turns an error that the user can act on into a message and an exit code.
+
+    Returns:
+        0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    return guarded(lambda: call(parse(settings, argv, prog=prog)), prog=prog)
+
+
+def guarded(call: Callable[[], int | None], *, prog: str) -> int:
+    """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set."""
+    try:
+        return call() or 0
+    except FacenetError as error:
+        if os.environ.get("FACENET_DEBUG") == "1":
+            raise
+        print(f"{prog}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{prog}: stopped by Ctrl-C; nothing half-written was left.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if os.environ.get("FACENET_DEBUG") == "1":
+            raise
+        print(f"{prog}: The system refused: {error.strerror}.\nReceived: {error.filename}", file=sys.stderr)
+        return 1

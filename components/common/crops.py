@@ -1,0 +1,93 @@
+"""The crops behind a dataset, decoded: a dataset points into its faces manifest and copies no image bytes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.common.errors import UsageError
+from components.common.manifest import DATASET, FACES, about, parts
+from components.common.preprocessing import Crop, pixels
+from components.common.progress import progress
+
+# Decoded crops beyond this lie in a temporary file that the system pages in and out.
+MEMORY_LIMIT_BYTES = 4 * 2**30
+
+
+def faces_of(dataset: Path, faces: Path | None) -> Path:
+    """Where the faces manifest of a dataset lies: as given, or where collect read it, relative to the dataset."""
+    return faces or Path(os.path.normpath(dataset / about(dataset, DATASET)["faces"]))
+
+
+def crop_of(faces: Path) -> Crop:
+    """How the faces of a manifest were cut out."""
+    record = about(faces, FACES)
+    return Crop(margin=record["margin"], alignment=record["alignment"])
+
+
+def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if np.prod(shape, dtype=np.int64) <= MEMORY_LIMIT_BYTES:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # unlinked at once: it goes with the array
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
+def decoded(rows: pa.Table, faces: Path, image_size: int) -> npt.NDArray[np.uint8]:
+    """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
+
+    Args:
+        rows: rows of a dataset manifest (columns face_id, part, row).
+        faces: the faces manifest that the rows point into.
+        image_size: side of the result in pixels.
+
+    Returns:
+        uint8 [len(rows), image_size, image_size, 3], RGB, in the order of `rows`; backed by a temporary file
+        when larger than `MEMORY_LIMIT_BYTES`.
+
+    Raises:
+        UsageError: the manifest is not the one that the dataset was collected from.
+    """
+    files = parts(faces, FACES)
+    images = _empty((len(rows), image_size, image_size, 3))
+    part, row = rows["part"].to_numpy(), rows["row"].to_numpy()
+    face_ids = rows["face_id"].to_pylist()
+
+    def fill(target: int, face_id: str, image: bytes) -> None:
+        if face_id != face_ids[target]:
+            raise _other_faces(faces)
+        images[target] = pixels(image, image_size)
+
+    if len(rows) and part.max() >= len(files):
+        raise _other_faces(faces)
+    with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar:
+        for number, file in enumerate(files):
+            parquet = pq.ParquetFile(file)
+            start = 0
+            for group in range(parquet.num_row_groups):
+                stop = start + parquet.metadata.row_group(group).num_rows
+                targets = np.flatnonzero((part == number) & (row >= start) & (row < stop))
+                if len(targets):
+                    table = parquet.read_row_group(group, columns=["face_id", "image"])
+                    table = table.take(row[targets] - start)
+                    # list() waits, and brings an error of a thread here.
+                    list(pool.map(fill, targets, table["face_id"].to_pylist(), table["image"].to_pylist()))
+                    bar.update(len(targets))
+                start = stop
+            if np.any((part == number) & (row >= start)):
+                raise _other_faces(faces)
+    return images
+
+
+def _other_faces(faces: Path) -> UsageError:
+    return UsageError(
+        "This faces manifest is not the one that the dataset was collected from.",
+        received=faces,
+        advice="Run `facenet collect` on it again, or give the right one with --faces.",
+    )

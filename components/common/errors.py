@@ -1,0 +1,33 @@
+"""Errors people can act on: a headline, what was received, what to do next."""
+
+
+class FacenetError(Exception):
+    """A failed task: exit code 1.
+
+    Args:
+        headline: what went wrong, in one sentence that ends with a full stop.
+        received: the value, path or count that was given, as the user knows it.
+        advice: what to do next, in the imperative.
+    """
+
+    exit_code = 1
+
+    def __init__(self, headline: str, *, received: object = None, advice: str = "") -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.received = received
+        self.advice = advice
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        if self.received is not None:
+            lines.append(f"Received: {self.received}")
+        if self.advice:
+            lines.append(self.advice)
+        return "\n".join(lines)
+
+
+class UsageError(FacenetError):
+    """Wrong use: a flag, a path or an input that does not fit. Exit code 2."""
+
+    exit_code = 2

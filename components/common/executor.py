@@ -1,0 +1,40 @@
+"""Tells the pipeline what a task measured, the way Kubeflow's launcher reads it.
+
+A container gets Kubeflow's description of its task as the argument `{{$}}` and may answer with an ExecutorOutput
+file; the UI shows the metadata of a `Metrics` artifact as a table of numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.common.atomic import write_file
+from components.common.errors import UsageError
+
+
+def write_metrics(executor_input: str, metrics: Mapping[str, float | int]) -> None:
+    """Writes the numbers of a task as the metadata of its output artifact `metrics`.
+
+    Does nothing when `executor_input` is empty: the stage runs by hand then.
+
+    Args:
+        executor_input: Kubeflow's ExecutorInput message as JSON.
+        metrics: finite numbers by name.
+    """
+    if not executor_input:
+        return
+    try:
+        outputs = json.loads(executor_input)["outputs"]
+        artifact = outputs["artifacts"]["metrics"]["artifacts"][0]
+        answer = {"name": artifact["name"], "uri": artifact["uri"], "metadata": dict(metrics)}
+        output_file = Path(outputs["outputFile"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(
+            "--executor_input is not Kubeflow's description of a task.",
+            received=executor_input[:200],
+            advice="Leave it out when running a stage by hand; in a pipeline it is the placeholder {{$}}.",
+        ) from error
+    record = {"artifacts": {"metrics": {"artifacts": [answer]}}}
+    write_file(output_file, json.dumps(record, allow_nan=False))

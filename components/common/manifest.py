@@ -1,0 +1,286 @@
+"""The tables that stages hand each other: folders of `part-*.parquet` with a declared, versioned schema.
+
+Column meanings stand here and nowhere else. A manifest also carries `about`: what the stage that wrote it says
+of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.common.atomic import new_directory
+from components.common.errors import UsageError
+
+# Small row groups let a reader take a few crops without decoding a part of gigabytes.
+ROWS_PER_GROUP = 512
+ROWS_PER_PART = 64 * ROWS_PER_GROUP
+_METADATA_KEY = b"facenet"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A kind of table: its name, the version of its schema, and its columns."""
+
+    name: str
+    version: int
+    schema: pa.Schema
+    written_by: str
+
+
+def _columns(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, str]) -> pa.Schema:
+    """A schema whose columns are required unless marked "nullable"."""
+    return pa.schema([pa.field(name, kind, nullable=bool(rest)) for name, kind, *rest in columns])
+
+
+# x0, y0, x1, y1 in pixels of the upright photo (EXIF orientation applied), x1 and y1 exclusive.
+BOX = pa.list_(pa.int32(), 4)
+
+FACES = Manifest(
+    "faces",
+    1,
+    _columns(
+        ("face_id", pa.string()),  # first 32 hex digits of the SHA-256 of the crop's pixels: same pixels, same id
+        ("photo_path", pa.string()),  # relative to the photo folder, with forward slashes
+        ("photo_sha256", pa.string()),  # of the photo's bytes
+        ("identity", pa.string()),  # the first folder level of photo_path
+        ("box", BOX),  # what the detector said; may leave the photo
+        ("crop_box", BOX),  # what was cut out: square, inside the photo; of the aligned face: its bounds
+        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"
+        ("score", pa.float32()),  # the detector's confidence; larger is surer, no fixed range
+        ("landmarks", pa.list_(pa.float32(), 10), "nullable"),  # x, y of five points in the photo, when aligned
+        ("phash", pa.uint64()),  # perceptual hash of the crop: equal for resized or re-encoded copies
+        ("image", pa.binary()),  # the crop, encoded as JPEG, square
+        ("width", pa.int32()),  # of the encoded crop, in pixels
+        ("height", pa.int32()),
+    ),
+    "extract",
+)
+
+REJECTS = Manifest(
+    "rejects",
+    1,
+    _columns(
+        ("photo_path", pa.string()),
+        ("photo_sha256", pa.string(), "nullable"),  # null when the bytes could not be read
+        ("reason", pa.string()),  # one of components.extract.reasons
+        ("detail", pa.string()),  # for people: the library's own words, or numbers
+    ),
+    "extract",
+)
+
+DATASET = Manifest(
+    "dataset",
+    1,
+    _columns(
+        ("face_id", pa.string()),
+        ("identity", pa.string()),
+        ("split", pa.string()),  # train, validation or test: a function of the identity's name alone
+        ("phash", pa.uint64()),
+        ("photo_path", pa.string()),
+        ("part", pa.int32()),  # the crop lies in row `row` of the part-th file of the faces manifest
+        ("row", pa.int32()),
+    ),
+    "collect",
+)
+
+DROPPED = Manifest(
+    "dropped",
+    1,
+    _columns(
+        ("face_id", pa.string()),
+        ("identity", pa.string()),
+        ("photo_path", pa.string()),
+        ("reason", pa.string()),  # one of components.collect.filters
+        ("detail", pa.string()),
+    ),
+    "collect",
+)
+
+EMBEDDINGS = Manifest(
+    "embeddings",
+    1,
+    _columns(
+        ("face_id", pa.string()),
+        ("identity", pa.string()),
+        ("split", pa.string()),
+        ("photo_path", pa.string()),
+        ("embedding", pa.list_(pa.float32())),  # unit length; every row as long as the checkpoint's embedding size
+        ("checkpoint_sha256", pa.string()),
+    ),
+    "embed",
+)
+
+PAIRS = Manifest(
+    "pairs",
+    1,
+    _columns(
+        ("face_id_a", pa.string()),
+        ("face_id_b", pa.string()),
+        ("same", pa.bool_()),
+        ("fold", pa.int32()),  # 0 to folds - 1
+        ("slice", pa.string(), "nullable"),  # a named part of the pairs, when the pairs file has them
+        ("distance", pa.float32()),  # Euclidean, between unit-length embeddings: 0 to 2
+    ),
+    "evaluate",
+)
+
+
+def _metadata(manifest: Manifest, about: Mapping[str, Any]) -> dict[bytes, bytes]:
+    record = {"manifest": manifest.name, "schema_version": manifest.version, "about": dict(about)}
+    return {_METADATA_KEY: json.dumps(record, sort_keys=True, allow_nan=False).encode()}
+
+
+class Writer:
+    """Adds rows to a manifest, part after part. Made by `writer`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, about: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._schema = manifest.schema.with_metadata(_metadata(manifest, about))
+        self._waiting: list[pa.Table] = []
+        self._parts = 0
+
+    def add(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows: a table with the manifest's columns, or one mapping per row."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=self._schema)
+        self._waiting.append(table.select(self._schema.names).cast(self._schema))
+        while sum(len(table) for table in self._waiting) >= ROWS_PER_PART:
+            waiting = pa.concat_tables(self._waiting)
+            self._write(waiting.slice(0, ROWS_PER_PART))
+            self._waiting = [waiting.slice(ROWS_PER_PART)]
+
+    def finish(self) -> None:
+        """Writes what is left: at least one part, so that an empty manifest is a manifest too."""
+        waiting = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        if len(waiting) or not self._parts:
+            self._write(waiting)
+
+    def _write(self, table: pa.Table) -> None:
+        # Crops are JPEG already and embeddings are noise to a compressor: only the other columns gain.
+        compression = {
+            name: "none" if name in ("image", "embedding") else "zstd" for name in self._schema.names
+        }
+        pq.write_table(
+            table.replace_schema_metadata(self._schema.metadata),
+            self._folder / f"part-{self._parts:05d}.parquet",
+            row_group_size=ROWS_PER_GROUP,
+            compression=compression,
+        )
+        self._parts += 1
+
+
+@contextmanager
+def writer(path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None) -> Iterator[Writer]:
+    """Writes a manifest row by row; `path` appears whole at the end, and not at all after an error."""
+    with new_directory(path) as folder:
+        rows = Writer(folder, manifest, about or {})
+        yield rows
+        rows.finish()
+
+
+def write(path: Path, manifest: Manifest, table: pa.Table, about: Mapping[str, Any] | None = None) -> None:
+    """Writes a whole table as a manifest, atomically."""
+    with writer(path, manifest, about) as rows:
+        rows.add(table)
+
+
+def parts(path: Path, manifest: Manifest) -> list[Path]:
+    """The Parquet files of a manifest in order, each checked to be of this kind and version.
+
+    Raises:
+        UsageError: no such folder, no parts in it, another manifest, another version, or another schema.
+    """
+    advice = f"A {manifest.name} manifest is a folder that `facenet {manifest.written_by}` writes."
+    if not path.is_dir():
+        raise UsageError(f"There is no {manifest.name} manifest here.", received=path, advice=advice)
+    files = sorted(path.glob("part-*.parquet"))
+    if not files:
+        raise UsageError(
+            f"This folder holds no {manifest.name} manifest.", received=f"{path}, without part-*.parquet", advice=advice
+        )
+    for file in files:
+        _check(file, manifest)
+    return files
+
+
+def _open(file: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(file)
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(
+            "This Parquet file cannot be read.",
+            received=f"{file} ({str(error).splitlines()[0]})",
+            advice="Run the stage that wrote it again.",
+        ) from error
+
+
+def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]:
+    try:
+        record = json.loads((schema.metadata or {})[_METADATA_KEY])
+    except (KeyError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not isinstance(record.get("about"), dict):
+        raise UsageError(
+            f"This Parquet file is not a {manifest.name} manifest.",
+            received=file,
+            advice=f"Give a folder that `facenet {manifest.written_by}` wrote.",
+        )
+    return record
+
+
+def _check(file: Path, manifest: Manifest) -> None:
+    schema = _open(file)
+    record = _record(schema, file, manifest)
+    if record.get("manifest") != manifest.name:
+        raise UsageError(
+            f"A {manifest.name} manifest is needed here.",
+            received=f"{file}, a {record.get('manifest')} manifest",
+            advice=f"Give what `facenet {manifest.written_by}` wrote.",
+        )
+    if record.get("schema_version") != manifest.version:
+        raise UsageError(
+            f"This {manifest.name} manifest has a schema version that this program does not read.",
+            received=f"{file}, version {record.get('schema_version')}; version {manifest.version} is read",
+            advice=f"Run `facenet {manifest.written_by}` again with this version of the program.",
+        )
+    if not schema.equals(manifest.schema, check_metadata=False):
+        differing = sorted(
+            {f"{field.name}: {field.type}" for field in schema}
+            ^ {f"{field.name}: {field.type}" for field in manifest.schema}
+        )
+        raise UsageError(
+            f"The columns of this {manifest.name} manifest are not as declared.",
+            received=f"{file}, differing in {', '.join(differing) or 'their order or nullability'}",
+            advice=f"Run `facenet {manifest.written_by}` again.",
+        )
+
+
+def read(path: Path, manifest: Manifest, columns: list[str] | None = None) -> pa.Table:
+    """Reads a manifest, or some of its columns, after checking every part.
+
+    Raises:
+        UsageError: see `parts`.
+    """
+    files = parts(path, manifest)
+    try:
+        return pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(
+            f"This {manifest.name} manifest is damaged.",
+            received=f"{path} ({str(error).splitlines()[0]})",
+            advice=f"Run `facenet {manifest.written_by}` again.",
+        ) from error
+
+
+def about(path: Path, manifest: Manifest) -> dict[str, Any]:
+    """What the writing stage said of a manifest as a whole."""
+    file = parts(path, manifest)[0]
+    found: dict[str, Any] = _record(_open(file), file, manifest)["about"]
+    return found

@@ -1,0 +1,96 @@
+"""From an encoded crop to the pixels a network sees: one specification, stored with every checkpoint.
+
+Training, embedding and verification all come through here. Different preprocessing on the two sides is the reason
+the public FaceNet numbers so often fail to reproduce.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from components.common.errors import UsageError
+
+RESIZE_FILTER = "bilinear-antialiased"
+SCALING = "[-1, 1]"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How a face was cut out of its photo.
+
+    Args:
+        margin: what is added around the detector's box on every side, as a fraction of the box's longer side.
+        alignment: "none", or "five-point" (a similarity transform that puts eyes and nose at fixed places).
+    """
+
+    margin: float
+    alignment: str
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What must be done to a face before the network sees it.
+
+    Args:
+        image_size: side of the square input in pixels.
+        crop: how faces are cut out of photos.
+        resize_filter: the interpolation; only "bilinear-antialiased" (Pillow's BILINEAR with its support
+            scaled by the reduction) is known.
+        scaling: range that 0 to 255 is mapped to; only "[-1, 1]" is known.
+    """
+
+    image_size: int
+    crop: Crop
+    resize_filter: str = RESIZE_FILTER
+    scaling: str = SCALING
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Preprocessing:
+        """Reads `to_json`'s record.
+
+        Raises:
+            UsageError: a field is missing, unknown, or has a value that this program cannot apply.
+        """
+        try:
+            spec = cls(**{**record, "crop": Crop(**record["crop"])})
+        except (KeyError, TypeError) as error:
+            raise UsageError("The preprocessing specification is not complete.", received=f"{record} ({error})") from error
+        if spec.resize_filter != RESIZE_FILTER or spec.scaling != SCALING or not 16 <= spec.image_size <= 1024:
+            raise UsageError(
+                "The preprocessing specification asks for something that this program does not do.",
+                received=record,
+                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 16 to 1024.",
+            )
+        return spec
+
+
+def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
+    """Decodes an encoded crop and brings it to the network's size.
+
+    Args:
+        image: an encoded square RGB crop, as in the faces manifest.
+        image_size: side of the result in pixels.
+
+    Returns:
+        uint8 [image_size, image_size, 3], RGB.
+    """
+    with Image.open(io.BytesIO(image)) as picture:
+        # libjpeg scales by 1/2, 1/4 or 1/8 while decoding, never below the size asked for.
+        picture.draft("RGB", (image_size, image_size))
+        resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def scaled(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Maps 0..255 to [-1, 1], as float32 of the same shape."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)

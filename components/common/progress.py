@@ -1,0 +1,28 @@
+"""A progress bar for people, a line every half minute for logs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(total: int, label: str) -> tqdm[Any]:
+    """A bar on standard error that counts to `total`: `with progress(...) as bar: bar.update(n)`."""
+    if sys.stderr.isatty():
+        return tqdm(total=total, desc=label, leave=False)
+    # A log keeps every redraw as a line: few of them, and each ended.
+    return tqdm(total=total, desc=label, mininterval=30, file=_Lines(), ascii=True, ncols=80)
+
+
+class _Lines:
+    """Standard error, with every redraw of a bar as a line of its own."""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line:
+            sys.stderr.write(line + "\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Embeds faces with a trained network."""

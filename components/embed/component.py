@@ -1,0 +1,27 @@
+"""The Kubeflow specification of embed."""
+
+from kfp import dsl
+
+from pipelines.images import reference
+
+
+@dsl.container_component
+def embed(
+    dataset: dsl.Input[dsl.Dataset],
+    faces: dsl.Input[dsl.Artifact],
+    checkpoint: dsl.Input[dsl.Model],
+    embeddings: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+):  # noqa: ANN201 - kfp supplies the type
+    """Embeds every face of a dataset with a trained network."""
+    return dsl.ContainerSpec(
+        image=reference("embed"),
+        command=["python", "-u", "-m", "components.embed"],
+        args=[
+            "--input", dataset.path,
+            "--faces", faces.path,
+            "--checkpoint", checkpoint.path,
+            "--output", embeddings.path,
+            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )  # fmt: skip

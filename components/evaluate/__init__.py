@@ -1,0 +1,1 @@
+"""Scores embeddings by the standard verification protocol."""

@@ -1,0 +1,37 @@
+"""The Kubeflow specification of evaluate."""
+
+from kfp import dsl
+
+from pipelines.images import reference
+
+
+@dsl.container_component
+def evaluate(
+    embeddings: dsl.Input[dsl.Artifact],
+    faces: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
+    metrics: dsl.Output[dsl.Metrics],
+    split: str = "test",
+    folds: int = 10,
+    max_pairs: int = 1000000,
+    seed: int = 0,
+):  # noqa: ANN201 - kfp supplies the type
+    """Scores the embeddings of people the network never saw."""
+    return dsl.ContainerSpec(
+        image=reference("evaluate"),
+        command=["python", "-u", "-m", "components.evaluate"],
+        args=[
+            "--input", embeddings.path,
+            "--faces", faces.path,
+            "--output", report.path,
+            "--html", html.path,
+            "--markdown", markdown.path,
+            "--split", split,
+            "--folds", folds,
+            "--max_pairs", max_pairs,
+            "--seed", seed,
+            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )  # fmt: skip

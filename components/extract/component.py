@@ -1,0 +1,29 @@
+"""The Kubeflow specification of extract."""
+
+from kfp import dsl
+
+from pipelines.images import reference
+
+
+@dsl.container_component
+def extract(
+    photos: dsl.Input[dsl.Artifact],
+    faces: dsl.Output[dsl.Artifact],
+    rejects: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    which_faces: str = "largest",
+    margin: float = 0.25,
+):  # noqa: ANN201 - kfp supplies the type
+    """Finds the faces in a folder of photos."""
+    return dsl.ContainerSpec(
+        image=reference("extract"),
+        command=["python", "-u", "-m", "components.extract"],
+        args=[
+            "--input", photos.path,
+            "--output", faces.path,
+            "--rejects", rejects.path,
+            "--faces", which_faces,
+            "--margin", margin,
+            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Trains the network on triplets mined from its own state."""

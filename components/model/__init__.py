@@ -1,0 +1,1 @@
+"""The network, its backbones and its checkpoint."""

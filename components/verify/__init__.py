@@ -1,0 +1,1 @@
+"""Compares the faces of photos."""

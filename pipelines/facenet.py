@@ -1,0 +1,54 @@
+"""The pipeline: photos in, a face network and a verification report out."""
+
+from kfp import dsl
+
+from components.collect.component import collect
+from components.embed.component import embed
+from components.evaluate.component import evaluate
+from components.extract.component import extract
+from components.mine_and_train.component import mine_and_train
+
+
+@dsl.pipeline(name="facenet", description="Photos in; a face-embedding network and its verification report out.")
+def facenet(
+    photos: str,
+    min_examples: int = 2,
+    backbone: str = "inception_resnet_v2",
+    image_size: int = 160,
+    embedding_size: int = 128,
+    pretrained: str = "",
+    rounds: int = 100,
+    seed: int = 0,
+) -> None:
+    """Wires the stages.
+
+    Args:
+        photos: URI of a folder of photos, one folder per identity: `gs://`, `s3://`, `minio://`, or a local path.
+        min_examples: identities with fewer faces are left out.
+        backbone: the network; see components/model/backbones.
+        image_size: side of its input in pixels.
+        embedding_size: length of its output.
+        pretrained: weights to start from; empty for random ones.
+        rounds: how often to sample, mine and train.
+        seed: of every random choice.
+    """
+    source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
+    source.set_display_name("photos")
+    found = extract(photos=source.output)
+    collected = collect(faces=found.outputs["faces"], min_examples=min_examples)
+    trained = mine_and_train(
+        dataset=collected.outputs["dataset"],
+        faces=found.outputs["faces"],
+        backbone=backbone,
+        image_size=image_size,
+        embedding_size=embedding_size,
+        pretrained=pretrained,
+        rounds=rounds,
+        seed=seed,
+    )
+    embedded = embed(
+        dataset=collected.outputs["dataset"],
+        faces=found.outputs["faces"],
+        checkpoint=trained.outputs["checkpoint"],
+    )
+    evaluate(embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], seed=seed)
