@@ -23,7 +23,8 @@ def facenet(
     """Wires the stages.
 
     Args:
-        photos: URI of a folder of photos, one folder per identity: `gs://`, `s3://`, `minio://`, or a local path.
+        photos: URI of a folder of photos, one folder per identity: `gs://`, `s3://`, `minio://` or
+            a local path.
         min_examples: identities with fewer faces are left out.
         backbone: the network; see components/model/backbones.
         image_size: side of its input in pixels.

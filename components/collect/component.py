@@ -14,7 +14,7 @@ def collect(
     min_examples: int = 2,
     validation: float = 0.1,
     test: float = 0.2,
-):  # noqa: ANN201 - kfp supplies the type
+):
     """Chooses the faces to learn from, and who is kept unseen."""
     return dsl.ContainerSpec(
         image=reference("collect"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from components.common.errors import UsageError
@@ -24,18 +25,46 @@ def _new_parent(path: Path) -> Path:
     return path.parent
 
 
-@contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `path` that takes its place when the block ends without an error.
+def check_replaceable(path: Path, holds: Sequence[str]) -> None:
+    """Refuses a place for a result where something else lies: a slip of the hand must not delete a folder of photos.
 
-    A former folder at `path` stays until then and is replaced whole. After an error nothing is left behind.
+    A command that works for long calls this before it begins; `new_directory` does in any case.
+
+    Args:
+        path: where a result is to go.
+        holds: glob patterns of the names that a former result has in its folder.
 
     Raises:
-        UsageError: `path` is a file, or its parent cannot be written to.
+        UsageError: `path` is a file, or a folder that holds anything else.
     """
-    path = Path(os.path.abspath(path))
-    if path.exists() and not path.is_dir():
+    if not path.exists():
+        return
+    if not path.is_dir():
         raise UsageError("The result is a folder, but a file is in its place.", received=path)
+    for entry in path.iterdir():
+        if not any(fnmatch(entry.name, pattern) for pattern in holds):
+            raise UsageError(
+                "The folder for the result holds something else; it is left as it is.",
+                received=f"{path}, with {entry.name}",
+                advice="Choose another folder, or empty this one first.",
+            )
+
+
+@contextmanager
+def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
+    """Yields an empty folder beside `path` that takes its place when the block ends without an error.
+
+    A former result at `path` stays until then and is replaced whole. After an error nothing is left behind.
+
+    Args:
+        path: where the result is to go.
+        holds: glob patterns of the names that the result has in its folder; see `check_replaceable`.
+
+    Raises:
+        UsageError: `path` holds something else than a former result, or its parent cannot be written to.
+    """
+    path = path.resolve()
+    check_replaceable(path, holds)
     parent = _new_parent(path)
     try:
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=parent))
@@ -61,7 +90,7 @@ def new_directory(path: Path) -> Iterator[Path]:
 
 def write_file(path: Path, content: bytes | str) -> None:
     """Writes a file whole: readers see the former content or the new one, never a part of it."""
-    path = Path(os.path.abspath(path))
+    path = path.resolve()
     data = content.encode() if isinstance(content, str) else content
     parent = _new_parent(path)
     try:
@@ -72,10 +101,11 @@ def write_file(path: Path, content: bytes | str) -> None:
             received=f"{path} ({error.strerror})",
             advice="Choose a place that you may write to.",
         ) from error
+    aside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        aside.chmod(0o644)
+        aside.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)

@@ -18,7 +18,9 @@ Settings = TypeVar("Settings")
 
 
 def _switch(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"true or false is needed, not {text!r}")
+    return text.lower() == "true"
 
 
 # Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value.

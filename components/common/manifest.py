@@ -23,6 +23,7 @@ from components.common.errors import UsageError
 ROWS_PER_GROUP = 512
 ROWS_PER_PART = 64 * ROWS_PER_GROUP
 _METADATA_KEY = b"facenet"
+PARTS = "part-*.parquet"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ FACES = Manifest(
         ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"
         ("score", pa.float32()),  # the detector's confidence; larger is surer, no fixed range
         ("landmarks", pa.list_(pa.float32(), 10), "nullable"),  # x, y of five points in the photo, when aligned
-        ("phash", pa.uint64()),  # perceptual hash of the crop: equal for resized or re-encoded copies
+        ("phash", pa.uint64()),  # perceptual hash of the whole photo: equal for resized or re-encoded copies
         ("image", pa.binary()),  # the crop, encoded as JPEG, square
         ("width", pa.int32()),  # of the encoded crop, in pixels
         ("height", pa.int32()),
@@ -112,7 +113,10 @@ EMBEDDINGS = Manifest(
         ("identity", pa.string()),
         ("split", pa.string()),
         ("photo_path", pa.string()),
-        ("embedding", pa.list_(pa.float32())),  # unit length; every row as long as the checkpoint's embedding size
+        (
+            "embedding",
+            pa.list_(pa.float32()),
+        ),  # unit length; every row as long as the checkpoint's embedding size
         ("checkpoint_sha256", pa.string()),
     ),
     "embed",
@@ -164,9 +168,7 @@ class Writer:
 
     def _write(self, table: pa.Table) -> None:
         # Crops are JPEG already and embeddings are noise to a compressor: only the other columns gain.
-        compression = {
-            name: "none" if name in ("image", "embedding") else "zstd" for name in self._schema.names
-        }
+        compression = {name: "none" if name in ("image", "embedding") else "zstd" for name in self._schema.names}
         pq.write_table(
             table.replace_schema_metadata(self._schema.metadata),
             self._folder / f"part-{self._parts:05d}.parquet",
@@ -179,7 +181,7 @@ class Writer:
 @contextmanager
 def writer(path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None) -> Iterator[Writer]:
     """Writes a manifest row by row; `path` appears whole at the end, and not at all after an error."""
-    with new_directory(path) as folder:
+    with new_directory(path, [PARTS]) as folder:
         rows = Writer(folder, manifest, about or {})
         yield rows
         rows.finish()
@@ -197,13 +199,15 @@ def parts(path: Path, manifest: Manifest) -> list[Path]:
     Raises:
         UsageError: no such folder, no parts in it, another manifest, another version, or another schema.
     """
-    advice = f"A {manifest.name} manifest is a folder that `facenet {manifest.written_by}` writes."
+    advice = f"`facenet {manifest.written_by}` writes the {manifest.name} manifest, as a folder."
     if not path.is_dir():
         raise UsageError(f"There is no {manifest.name} manifest here.", received=path, advice=advice)
-    files = sorted(path.glob("part-*.parquet"))
+    files = sorted(path.glob(PARTS))
     if not files:
         raise UsageError(
-            f"This folder holds no {manifest.name} manifest.", received=f"{path}, without part-*.parquet", advice=advice
+            f"This folder holds no {manifest.name} manifest.",
+            received=f"{path}, without {PARTS}",
+            advice=advice,
         )
     for file in files:
         _check(file, manifest)
@@ -240,7 +244,7 @@ def _check(file: Path, manifest: Manifest) -> None:
     record = _record(schema, file, manifest)
     if record.get("manifest") != manifest.name:
         raise UsageError(
-            f"A {manifest.name} manifest is needed here.",
+            f"The {manifest.name} manifest is needed here.",
             received=f"{file}, a {record.get('manifest')} manifest",
             advice=f"Give what `facenet {manifest.written_by}` wrote.",
         )

@@ -18,6 +18,7 @@ from components.common.errors import UsageError
 
 RESIZE_FILTER = "bilinear-antialiased"
 SCALING = "[-1, 1]"
+LARGEST_IMAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ class Preprocessing:
         try:
             spec = cls(**{**record, "crop": Crop(**record["crop"])})
         except (KeyError, TypeError) as error:
-            raise UsageError("The preprocessing specification is not complete.", received=f"{record} ({error})") from error
-        if spec.resize_filter != RESIZE_FILTER or spec.scaling != SCALING or not 16 <= spec.image_size <= 1024:
+            raise UsageError(
+                "The preprocessing specification is not complete.", received=f"{record} ({error})"
+            ) from error
+        if spec.resize_filter != RESIZE_FILTER or spec.scaling != SCALING or not 1 <= spec.image_size <= LARGEST_IMAGE:
             raise UsageError(
                 "The preprocessing specification asks for something that this program does not do.",
                 received=record,
-                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 16 to 1024.",
+                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 1 to {LARGEST_IMAGE}.",
             )
         return spec
 
@@ -89,8 +92,3 @@ def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
         picture.draft("RGB", (image_size, image_size))
         resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(resized)
-
-
-def scaled(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Maps 0..255 to [-1, 1], as float32 of the same shape."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)

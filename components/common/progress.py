@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 def progress(total: int, label: str) -> tqdm[Any]:
-    """A bar on standard error that counts to `total`: `with progress(...) as bar: bar.update(n)`."""
+    """Counts to `total` on standard error; a context manager with `update(n)`."""
     if sys.stderr.isatty():
         return tqdm(total=total, desc=label, leave=False)
     # A log keeps every redraw as a line: few of them, and each ended.

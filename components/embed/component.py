@@ -12,7 +12,7 @@ def embed(
     checkpoint: dsl.Input[dsl.Model],
     embeddings: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-):  # noqa: ANN201 - kfp supplies the type
+):
     """Embeds every face of a dataset with a trained network."""
     return dsl.ContainerSpec(
         image=reference("embed"),

@@ -17,7 +17,7 @@ def evaluate(
     folds: int = 10,
     max_pairs: int = 1000000,
     seed: int = 0,
-):  # noqa: ANN201 - kfp supplies the type
+):
     """Scores the embeddings of people the network never saw."""
     return dsl.ContainerSpec(
         image=reference("evaluate"),

@@ -13,7 +13,7 @@ def extract(
     metrics: dsl.Output[dsl.Metrics],
     which_faces: str = "largest",
     margin: float = 0.25,
-):  # noqa: ANN201 - kfp supplies the type
+):
     """Finds the faces in a folder of photos."""
     return dsl.ContainerSpec(
         image=reference("extract"),

@@ -20,10 +20,11 @@ def mine_and_train(
     faces_per_identity: int = 25,
     margin: float = 0.2,
     learning_rate: float = 0.001,
+    schedule: str = "constant",
     batch_size: int = 96,
-    max_triplets: int = 200000,
+    max_batches: int = 100,
     seed: int = 0,
-):  # noqa: ANN201 - kfp supplies the type
+):
     """Trains the network on triplets mined from its own state."""
     return dsl.ContainerSpec(
         image=reference("mine-and-train"),
@@ -41,8 +42,9 @@ def mine_and_train(
             "--faces_per_identity", faces_per_identity,
             "--margin", margin,
             "--learning_rate", learning_rate,
+            "--schedule", schedule,
             "--batch_size", batch_size,
-            "--max_triplets", max_triplets,
+            "--max_batches", max_batches,
             "--seed", seed,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],

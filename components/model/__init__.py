@@ -1,1 +1,6 @@
 """The network, its backbones and its checkpoint."""
+
+import os
+
+# Before TensorFlow is imported: what it says of the processor is no news to the reader of a log.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

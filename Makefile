@@ -1,0 +1,39 @@
+# The commands people remember. `make run` and `make test` set up what they need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE := sample/photos
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all lint compile lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(VENV)/.ready  ## a virtual environment from the hash-locked requirements
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup  ## sample photos, the whole pipeline, a summary
+	@$(BIN)/facenet sample --output $(SAMPLE) --identities 160 --photos 8 --seed 0
+	@$(BIN)/facenet run --input $(SAMPLE)
+
+test: setup lint  ## lint, types and tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+compile: setup  ## pipelines/facenet.py -> pipeline.yaml
+	$(BIN)/facenet compile
+
+lock: setup  ## resolve pyproject.toml again into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml --output-file requirements.lock
+
+clean:  ## remove what was generated: environment, sample, runs
+	rm -rf $(VENV) sample runs

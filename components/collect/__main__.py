@@ -1,0 +1,116 @@
+"""`facenet collect`: faces -> dataset."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.collect.splits import SPLITS, TEST
+from components.common.command import ExecutorInput, Input, Output, run
+from components.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from components.collect.collect import Collected
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choose the faces to learn from, and the people who are kept unseen for validation and test.
+
+    Exact duplicates within an identity are dropped but one; a picture under two names is dropped under both and
+    reported; identities with too few faces are dropped. No image is copied: the dataset points into the faces.
+    """
+
+    input: Input
+    """The faces manifest that `facenet extract` wrote."""
+    output: Output
+    """Where the dataset goes; a former one is replaced."""
+    dropped: Path | None = None
+    """Where the list of dropped faces goes; beside the dataset, as DATASET-dropped, when not given."""
+    min_examples: int = 2
+    """Identities with fewer faces are left out."""
+    validation: float = 0.1
+    """Share of identities for validation."""
+    test: float = 0.2
+    """Share of identities for the test; nothing is ever trained or tuned on them."""
+    json: Path | None = None
+    """Also write the classic listing, {"name": ["face", ...]}, to this file."""
+    executor_input: ExecutorInput = ""
+    """Kubeflow's description of the task; leave it out when running by hand."""
+
+
+def _checked(settings: Settings) -> None:
+    if settings.min_examples < 1:
+        raise UsageError("--min_examples must be at least 1.", received=settings.min_examples)
+    if settings.validation < 0 or settings.test < 0 or settings.validation + settings.test >= 1:
+        raise UsageError(
+            "--validation and --test are shares that leave something to train on.",
+            received=f"validation {settings.validation:g}, test {settings.test:g}",
+            advice="Give two numbers from 0 to 1 that add up to less than 1.",
+        )
+
+
+def _collect(settings: Settings) -> None:
+    # pandas takes half a second to import: a wrong flag should not wait for it.
+    from components.collect.collect import as_table, collect, listing, read_faces
+    from components.common.atomic import write_file
+    from components.common.executor import write_metrics
+    from components.common.manifest import DATASET, DROPPED, write
+
+    _checked(settings)
+    collected = collect(
+        read_faces(settings.input),
+        min_examples=settings.min_examples,
+        validation=settings.validation,
+        test=settings.test,
+    )
+    dropped = settings.dropped or settings.output.with_name(f"{settings.output.name}-dropped")
+    about = {
+        "faces": Path(os.path.relpath(settings.input, settings.output)).as_posix(),
+        "min_examples": settings.min_examples,
+        "validation": settings.validation,
+        "test": settings.test,
+    }
+    write(dropped, DROPPED, as_table(collected.dropped, DROPPED.schema))
+    write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
+    if settings.json:
+        write_file(settings.json, json.dumps(listing(collected.dataset), ensure_ascii=False, indent=1) + "\n")
+    write_metrics(settings.executor_input, _metrics(collected))
+    _say(collected, settings, dropped)
+
+
+def _metrics(collected: Collected) -> dict[str, int]:
+    identities = collected.dataset.groupby("split")["identity"].nunique()
+    reasons = collected.dropped["reason"].value_counts()
+    return {
+        "faces": len(collected.dataset),
+        "identities": int(identities.sum()),
+        **{f"{split}_identities": int(identities.get(split, 0)) for split in SPLITS},
+        **{f"dropped_{str(reason).replace('-', '_')}": int(count) for reason, count in reasons.items()},
+    }
+
+
+def _say(collected: Collected, settings: Settings, dropped: Path) -> None:
+    dataset = collected.dataset
+    print(f"{len(dataset)} faces of {dataset['identity'].nunique()} identities in {settings.output}")
+    for split in SPLITS:
+        rows = dataset[dataset["split"] == split]
+        print(f"  {split:<10} {rows['identity'].nunique():>6} identities {len(rows):>8} faces")
+    for reason, count in collected.dropped["reason"].value_counts().items():
+        print(f"  dropped    {count:>6} faces: {reason} (listed in {dropped})")
+    if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
+        print("  Fewer than two identities are in the test split: too few for an evaluation.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run(Settings, _collect, argv, prog="facenet collect")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""From a faces manifest to a dataset: which faces, in which split, lying where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.collect.filters import without_duplicates, without_rare, without_two_names
+from components.collect.splits import split_of
+from components.common.errors import FacenetError
+from components.common.manifest import DATASET, DROPPED, FACES, parts
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The rows of the dataset and of the dropped manifest."""
+
+    dataset: pd.DataFrame
+    dropped: pd.DataFrame
+
+
+def read_faces(path: Path) -> pd.DataFrame:
+    """The faces of a manifest without their images, each with the part and row where it lies."""
+    tables = []
+    for part, file in enumerate(parts(path, FACES)):
+        table = pq.read_table(file, columns=["face_id", "identity", "photo_path", "phash"]).to_pandas()
+        tables.append(table.assign(part=part, row=range(len(table))))
+    return pd.concat(tables, ignore_index=True)
+
+
+def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: float) -> Collected:
+    """Filters faces and assigns splits.
+
+    Args:
+        faces: as `read_faces` gives them.
+        min_examples: identities with fewer faces, after duplicates are gone, are dropped.
+        validation: share of identities for validation.
+        test: share of identities for the test.
+
+    Raises:
+        FacenetError: no identity is left.
+    """
+    kept, duplicates = without_duplicates(faces)
+    kept, two_names = without_two_names(kept)
+    kept, rare = without_rare(kept, min_examples)
+    dropped = pd.concat([duplicates, two_names, rare], ignore_index=True)
+    if kept.empty:
+        counts = dropped["reason"].value_counts().to_dict()
+        raise FacenetError(
+            "No identity has enough faces.",
+            received=f"{len(faces)} faces of {faces['identity'].nunique()} identities; dropped {counts}",
+            advice=f"Add photos, or lower --min_examples from {min_examples}.",
+        )
+    split = {name: split_of(name, validation, test) for name in kept["identity"].unique()}
+    dataset = kept.assign(split=kept["identity"].map(split))
+    return Collected(dataset[DATASET.schema.names], dropped[DROPPED.schema.names])
+
+
+def listing(dataset: pd.DataFrame) -> dict[str, list[str]]:
+    """The classic listing: the photos of every identity, `{"name": ["name/1.jpg", ...]}`."""
+    return {str(name): list(paths) for name, paths in dataset.groupby("identity")["photo_path"]}
+
+
+def as_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """A data frame as an Arrow table of a manifest's schema."""
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)

@@ -1,0 +1,59 @@
+"""What does not become part of a dataset, and why. Tables in, tables out."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+EXACT_DUPLICATE = "exact-duplicate"
+TWO_NAMES = "two-names"
+TOO_FEW_FACES = "too-few-faces"
+
+
+def _as_dropped(faces: pd.DataFrame, reason: str, detail: pd.Series | str) -> pd.DataFrame:
+    return faces[["face_id", "identity", "photo_path"]].assign(reason=reason, detail=detail)
+
+
+def without_duplicates(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keeps the first of the faces of an identity that are equal pixel by pixel.
+
+    Args:
+        faces: columns face_id, identity, photo_path, phash, in the manifest's order.
+
+    Returns:
+        The faces kept, and the ones dropped in the columns of the dropped manifest.
+    """
+    repeated = faces.duplicated(["identity", "face_id"])
+    first = faces.drop_duplicates(["identity", "face_id"]).set_index(["identity", "face_id"])["photo_path"]
+    dropped = faces[repeated]
+    same_as = first.reindex(pd.MultiIndex.from_frame(dropped[["identity", "face_id"]])).to_numpy()
+    return faces[~repeated], _as_dropped(dropped, EXACT_DUPLICATE, pd.Series("same as " + same_as, dropped.index, str))
+
+
+def without_two_names(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drops a picture that stands under two names from both: nobody here knows which one is right.
+
+    Kept, it would be the hardest triplet of every round, and a wrong one. Two faces are the same picture when
+    their perceptual hashes are equal, so resized and re-encoded copies count.
+
+    Args:
+        faces: columns face_id, identity, photo_path, phash.
+
+    Returns:
+        The faces kept, and the ones dropped in the columns of the dropped manifest.
+    """
+    names = faces.groupby("phash")["identity"].transform("nunique")
+    shared = faces[names > 1]
+    places = shared.groupby("phash")["photo_path"].transform(" = ".join) if len(shared) else ""
+    return faces[names <= 1], _as_dropped(shared, TWO_NAMES, places)
+
+
+def without_rare(faces: pd.DataFrame, min_examples: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drops the identities with fewer than `min_examples` faces.
+
+    Returns:
+        The faces kept, and the ones dropped in the columns of the dropped manifest.
+    """
+    count = faces.groupby("identity")["face_id"].transform("size")
+    rare = faces[count < min_examples]
+    detail = count[rare.index].astype(str) + f" of at least {min_examples}"
+    return faces[count >= min_examples], _as_dropped(rare, TOO_FEW_FACES, detail)

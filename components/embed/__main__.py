@@ -1,0 +1,65 @@
+"""`facenet embed`: dataset + checkpoint -> embeddings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.common.command import Checkpoint, ExecutorInput, Input, Output, run
+from components.common.crops import crop_of, decoded, faces_of
+from components.common.errors import UsageError
+from components.common.executor import write_metrics
+from components.common.manifest import DATASET, read
+from components.common.progress import progress
+from components.model.checkpoint import describe, load
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Embed every face of a dataset with a trained network and that network's own preprocessing."""
+
+    input: Input
+    """The dataset that `facenet collect` wrote."""
+    checkpoint: Checkpoint
+    """The checkpoint that `facenet mine-and-train` wrote."""
+    output: Output
+    """Where the embeddings go; former ones are replaced."""
+    faces: Path | None = None
+    """Where the dataset's faces manifest lies now; where collect read it, when not given."""
+    executor_input: ExecutorInput = ""
+    """Kubeflow's description of the task; leave it out when running by hand."""
+
+
+def _embed(settings: Settings) -> None:
+    rows = read(settings.input, DATASET)
+    faces = faces_of(settings.input, settings.faces)
+    crop = crop_of(faces)
+    describe(settings.checkpoint)
+    # TensorFlow takes seconds to import: wrong paths should not wait for it.
+    from components.model.embeddings import write_embeddings
+    from components.model.network import Embedder
+
+    checkpoint = load(settings.checkpoint)
+    if crop != checkpoint.preprocessing.crop:
+        raise UsageError(
+            "These faces were not cut out the way the network was trained.",
+            received=f"faces: {crop}; checkpoint: {checkpoint.preprocessing.crop}",
+            advice="Run `facenet extract` with the checkpoint's margin and alignment, then collect and embed.",
+        )
+    images = decoded(rows, faces, checkpoint.preprocessing.image_size)
+    with progress(len(rows), "embed") as bar:
+        embeddings = Embedder(checkpoint.network)(images, bar)
+    write_embeddings(settings.output, rows, embeddings, checkpoint.sha256)
+    write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
+    print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run(Settings, _embed, argv, prog="facenet embed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

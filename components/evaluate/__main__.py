@@ -1,0 +1,202 @@
+"""`facenet evaluate`: embeddings -> report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.common.command import ExecutorInput, Input, Output, run
+from components.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from components.evaluate.embeddings import Embeddings
+    from components.evaluate.metrics import Distances
+    from components.evaluate.protocols import Protocol
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Measure how well embeddings tell people apart, on people the network never saw, and write a report.
+
+    Two faces are called the same person if and only if the Euclidean distance of their embeddings is at most the
+    threshold.
+    """
+
+    input: Input
+    """The embeddings that `facenet embed` wrote."""
+    output: Output
+    """Where the report goes (a folder); a former one is replaced."""
+    pairs: Path | None = None
+    """An LFW-style pairs file to measure on, instead of pairs drawn from the split's identities."""
+    faces: Path | None = None
+    """The faces manifest; without it the report has no pictures of the worst mistakes."""
+    html: Path | None = None
+    """Also write the HTML report to this file."""
+    markdown: Path | None = None
+    """Also write the Markdown report to this file."""
+    split: Literal["train", "validation", "test", "all"] = "test"
+    """Whose faces are measured; a pairs file says so itself."""
+    folds: int = 10
+    """Number of folds for the accuracy; a pairs file with several folds keeps its own."""
+    max_pairs: int = 1_000_000
+    """More pairs than this are sampled down to it."""
+    seed: int = 0
+    """Of every random choice."""
+    executor_input: ExecutorInput = ""
+    """Kubeflow's description of the task; leave it out when running by hand."""
+
+
+def _checked(settings: Settings) -> None:
+    if settings.folds < 2:
+        raise UsageError(
+            "--folds must be at least 2: a threshold is chosen on the other folds.", received=settings.folds
+        )
+    if settings.max_pairs < 2 * settings.folds:
+        raise UsageError(
+            "--max_pairs must be at least twice --folds: each fold needs a same and a different pair.",
+            received=f"--max_pairs {settings.max_pairs} --folds {settings.folds}",
+        )
+    if settings.seed < 0:
+        raise UsageError("--seed must not be negative.", received=settings.seed)
+
+
+def _evaluate(settings: Settings) -> None:
+    _checked(settings)
+    # numpy, pyarrow and matplotlib take seconds to import: a wrong flag should not wait for them.
+    from components.common.executor import write_metrics
+    from components.common.manifest import FACES, parts
+    from components.evaluate.embeddings import pair_distances, read_embeddings
+    from components.evaluate.measure import measure
+
+    if settings.faces:
+        parts(settings.faces, FACES)  # a wrong path should not wait for the measuring
+    everyone = read_embeddings(settings.input)
+    measured, protocol = _protocol(settings, everyone)
+    scored, compared = (
+        pair_distances(measured.vectors, pairs.first, pairs.second) for pairs in (protocol.scored, protocol.compared)
+    )
+    record = {
+        **measure(protocol, scored, compared),
+        "checkpoint_sha256": everyone.checkpoint_sha256,
+        "embeddings": {
+            "faces": len(everyone),
+            "identities": len(set(everyone.identity)),
+            "size": everyone.vectors.shape[1],
+        },
+        "missing": asdict(protocol.missing),
+        "protocol": _described(settings, measured, protocol),
+    }
+    _write(settings, record, measured, protocol, scored, compared)
+    write_metrics(settings.executor_input, _metrics(record))
+    _say(record, settings)
+
+
+def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
+    """The embeddings that are measured, and the pairs among them."""
+    from components.evaluate.pairs_file import from_pairs_file
+    from components.evaluate.protocols import from_identities
+
+    if settings.pairs:
+        return everyone, from_pairs_file(settings.pairs, everyone, settings.folds)
+    measured = everyone.of_split(settings.split)
+    return measured, from_identities(
+        measured.identity_codes(),
+        folds=settings.folds,
+        max_pairs=settings.max_pairs,
+        seed=settings.seed,
+        where=f"{settings.input}, split {settings.split}",
+    )
+
+
+def _described(settings: Settings, measured: Embeddings, protocol: Protocol) -> dict[str, Any]:
+    from components.evaluate.measure import describe
+
+    if settings.pairs:
+        return describe(protocol, measured.identity, pairs_file=settings.pairs.name, split=None, seed=None)
+    return describe(protocol, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
+
+
+def _write(
+    settings: Settings,
+    record: Mapping[str, Any],
+    measured: Embeddings,
+    protocol: Protocol,
+    scored: Distances,
+    compared: Distances,
+) -> None:
+    from components.common.atomic import new_directory, write_file
+    from components.common.manifest import PAIRS, write
+    from components.evaluate.measure import pairs_table
+    from components.evaluate.mistakes import worst_mistakes
+    from components.evaluate.plots import distance_plot, roc_plot
+    from components.evaluate.report import render
+
+    pairs = protocol.compared
+    html, markdown = render(
+        record,
+        worst_mistakes(measured, pairs, compared, record["threshold"], settings.faces),
+        roc_svg=roc_plot(record["roc"], len(pairs) - pairs.same_count),
+        distance_svg=distance_plot(compared, pairs.same, record["threshold"]),
+        with_faces=settings.faces is not None,
+    )
+    with new_directory(settings.output, ["report.html", "report.md", "metrics.json", "pairs"]) as folder:
+        write_file(folder / "report.html", html)
+        write_file(folder / "report.md", markdown)
+        write_file(
+            folder / "metrics.json",
+            json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n",
+        )
+        write(folder / "pairs", PAIRS, pairs_table(measured, protocol, scored))
+    for path, content in ((settings.html, html), (settings.markdown, markdown)):
+        if path:
+            write_file(path, content)
+
+
+def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
+    """What Kubeflow's UI shows; what could not be measured is not there."""
+    protocol = record["protocol"]
+    return {
+        "accuracy": record["accuracy"]["mean"],
+        "accuracy_deviation": record["accuracy"]["deviation"],
+        "auc": record["auc"],
+        "eer": record["eer"]["value"],
+        "threshold": record["threshold"],
+        **{f"val_at_far_{row['far']:g}": row["val"] for row in record["val_at_far"] if row["val"] is not None},
+        "pairs": sum(protocol["scored"].values()),
+        "identities": protocol["identities"],
+        "missing_faces": record["missing"]["faces"],
+    }
+
+
+def _say(record: Mapping[str, Any], settings: Settings) -> None:
+    from components.evaluate.report import number, percent, summary
+
+    accuracy = record["accuracy"]
+    print(summary(record))
+    print(
+        f"  accuracy   {percent(accuracy['mean'])} +- {percent(accuracy['standard_error'])} "
+        f"(standard error over {len(accuracy['folds'])} folds)"
+    )
+    print(f"  AUC        {number(record['auc'])}")
+    print(f"  EER        {percent(record['eer']['value'])}")
+    for row in record["val_at_far"]:
+        print(
+            f"  VAL        {percent(row['val'])} at FAR {row['far']:g}, of {row['different_pairs']:,} different pairs"
+        )
+    print(f"  threshold  {number(record['threshold'])}: same person if distance <= threshold")
+    for note in record["protocol"]["notes"]:
+        print(f"  NOTE       {note}")
+    print(f"Report: {settings.output / 'report.html'}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run(Settings, _evaluate, argv, prog="facenet evaluate")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Embeddings as arrays: read from their manifest, checked, and compared pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.common.errors import UsageError
+from components.common.manifest import EMBEDDINGS, read
+
+Names = npt.NDArray[np.object_]
+Indices = npt.NDArray[np.int64]
+
+# Normalised in float32, a vector misses length 1 by some 1e-7; in half precision by some 1e-3.
+LENGTH_TOLERANCE = 5e-3
+# Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
+_VALUES_PER_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Faces and where one network puts them.
+
+    Args:
+        face_id: str [n].
+        identity: str [n].
+        split: str [n], train, validation or test.
+        photo_path: str [n], relative to the photo folder.
+        vectors: float32 [n, size], unit length.
+        checkpoint_sha256: names the network.
+    """
+
+    face_id: Names
+    identity: Names
+    split: Names
+    photo_path: Names
+    vectors: npt.NDArray[np.float32]
+    checkpoint_sha256: str
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def of_split(self, split: str) -> Embeddings:
+        """The faces of one split, or all of them for "all"."""
+        if split == "all":
+            return self
+        rows = np.flatnonzero(self.split == split)
+        return Embeddings(
+            self.face_id[rows],
+            self.identity[rows],
+            self.split[rows],
+            self.photo_path[rows],
+            self.vectors[rows],
+            self.checkpoint_sha256,
+        )
+
+    def identity_codes(self) -> Indices:
+        """int64 [n]: the identities as numbers from 0."""
+        codes: Indices = np.unique(self.identity, return_inverse=True)[1]
+        return codes
+
+
+def read_embeddings(path: Path) -> Embeddings:
+    """Reads an embeddings manifest.
+
+    Raises:
+        UsageError: not such a manifest; empty; of several checkpoints; vectors of several lengths, with values
+            that are not finite, or not of unit length.
+    """
+    table = read(path, EMBEDDINGS)
+    if not len(table):
+        raise UsageError(
+            "This embeddings manifest holds no embeddings.",
+            received=path,
+            advice="Run `facenet embed` on a dataset that has faces.",
+        )
+    names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}
+    return Embeddings(
+        **names,
+        vectors=_vectors(table["embedding"].combine_chunks(), names["photo_path"]),
+        checkpoint_sha256=_checkpoint(_strings(table, "checkpoint_sha256")),
+    )
+
+
+def _strings(table: pa.Table, name: str) -> Names:
+    return np.array(table[name].to_pylist(), dtype=object)
+
+
+def _checkpoint(column: Names) -> str:
+    found, counts = np.unique(column, return_counts=True)
+    if len(found) > 1:
+        listed = ", ".join(f"{sha[:12]} ({count} faces)" for sha, count in zip(found, counts, strict=True))
+        raise UsageError(
+            "These embeddings come from different checkpoints: their distances mean nothing.",
+            received=f"checkpoint_sha256 {listed}",
+            advice="Run `facenet embed` again with one checkpoint.",
+        )
+    return str(found[0])
+
+
+def _vectors(column: Any, photo_path: Names) -> npt.NDArray[np.float32]:
+    lengths = np.diff(column.offsets.to_numpy())
+    _refuse(
+        "are of differing lengths", lengths != lengths[0], photo_path, lengths, f"the first has length {lengths[0]}"
+    )
+    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(lengths), lengths[0]).astype(np.float32)
+    values = np.isfinite(vectors).sum(axis=1)
+    _refuse("hold values that are not finite", values < lengths, photo_path, values, "finite values counted")
+    norms = np.linalg.norm(vectors, axis=1)
+    _refuse("are not of unit length", np.abs(norms - 1) > LENGTH_TOLERANCE, photo_path, norms, "norms given")
+    return vectors
+
+
+def _refuse(what: str, wrong: npt.NDArray[np.bool_], photo_path: Names, values: npt.NDArray[Any], meaning: str) -> None:
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return
+    first = ", ".join(f"{photo_path[row]} ({values[row]:g})" for row in rows[:3])
+    raise UsageError(
+        f"Embeddings {what}.",
+        received=f"{len(rows)} of {len(wrong)} faces: {first}{', ...' if len(rows) > 3 else ''}; {meaning}",
+        advice="Run `facenet embed` again; if it stays so, the checkpoint is damaged.",
+    )
+
+
+def pair_distances(vectors: npt.NDArray[np.float32], first: Indices, second: Indices) -> npt.NDArray[np.float64]:
+    """Euclidean distances between pairs of vectors, in bounded memory.
+
+    Args:
+        vectors: float32 [n, size], unit length.
+        first: int64 [p], indices into `vectors`.
+        second: int64 [p].
+
+    Returns:
+        float64 [p], 0 to 2: float32 values, widened so that a threshold between two of them is between them.
+    """
+    distances = np.empty(len(first), np.float64)
+    chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
+    for start in range(0, len(first), chunk):
+        piece = slice(start, start + chunk)
+        # Not 2 - 2ab: that cancels to noise between near copies.
+        difference = vectors[first[piece]] - vectors[second[piece]]
+        distances[piece] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    return distances

@@ -1,0 +1,120 @@
+"""From pairs and their distances to what a report holds: its numbers, as in `metrics.json`, and its pairs manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from components.common.manifest import PAIRS
+from components.evaluate.embeddings import Embeddings, Names
+from components.evaluate.metrics import (
+    Curve,
+    Distances,
+    area_under_curve,
+    best_threshold,
+    curve,
+    equal_error_rate,
+    fold_accuracies,
+    roc,
+    val_at_far,
+)
+from components.evaluate.protocols import Protocol
+
+FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+
+
+def measure(protocol: Protocol, scored: Distances, compared: Distances) -> dict[str, Any]:
+    """All numbers about some pairs, as plain finite values.
+
+    Args:
+        protocol: the pairs.
+        scored: float64, distances of `protocol.scored`.
+        compared: float64, distances of `protocol.compared`.
+
+    Returns:
+        The keys accuracy, threshold, auc, eer, val_at_far and roc of `metrics.json`; see README.md.
+    """
+    whole = curve(compared, protocol.compared.same)
+    rate, rate_threshold = equal_error_rate(whole)
+    return {
+        "accuracy": _accuracy(protocol, scored),
+        "threshold": best_threshold(curve(scored, protocol.scored.same)),
+        "auc": area_under_curve(whole),
+        "eer": {"value": rate, "threshold": rate_threshold},
+        "val_at_far": [_val_at_far(whole, far) for far in FALSE_ACCEPT_RATES],
+        "roc": [list(point) for point in roc(whole)],
+    }
+
+
+def _accuracy(protocol: Protocol, distances: Distances) -> dict[str, Any]:
+    folds = list(fold_accuracies(distances, protocol.scored.same, protocol.fold))
+    values = np.array([fold.accuracy for fold in folds])
+    deviation = float(np.std(values, ddof=1))
+    return {
+        "mean": float(np.mean(values)),
+        "deviation": deviation,
+        "standard_error": deviation / len(values) ** 0.5,
+        "folds": [asdict(fold) for fold in folds],
+    }
+
+
+def _val_at_far(curve: Curve, far: float) -> dict[str, Any]:
+    val, threshold = val_at_far(curve, far) or (None, None)
+    return {
+        "far": far,
+        "val": val,
+        "threshold": threshold,
+        "same_pairs": curve.same_pairs,
+        "different_pairs": curve.different_pairs,
+    }
+
+
+def describe(protocol: Protocol, identity: Names, **settings: object) -> dict[str, Any]:
+    """What was measured on what: the key protocol of `metrics.json`.
+
+    Args:
+        protocol: the pairs.
+        identity: str [n], of the faces that the pairs point to.
+        settings: what else the record should hold, as the split.
+    """
+    compared, scored = protocol.compared, protocol.scored
+    faces = np.unique(np.concatenate([compared.first, compared.second]))
+    return {
+        **settings,
+        "kind": protocol.kind,
+        "notes": protocol.notes,
+        "folds": len(np.unique(protocol.fold)),
+        "faces": len(faces),
+        "identities": len(np.unique(identity[faces])),
+        "identities_in_several_folds": _in_several_folds(protocol, identity),
+        "scored": {"same_pairs": scored.same_count, "different_pairs": len(scored) - scored.same_count},
+        "compared": {"same_pairs": compared.same_count, "different_pairs": len(compared) - compared.same_count},
+    }
+
+
+def _in_several_folds(protocol: Protocol, identity: Names) -> int:
+    """Counted, not concluded from the kind of protocol."""
+    names, codes = np.unique(identity, return_inverse=True)
+    faces = np.concatenate([protocol.scored.first, protocol.scored.second])
+    seen = np.zeros((len(names), protocol.fold.max() + 1), bool)
+    seen[codes[faces], np.tile(protocol.fold, 2)] = True
+    return int(np.count_nonzero(seen.sum(axis=1) > 1))
+
+
+def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances) -> pa.Table:
+    """A pairs manifest of the scored pairs of a protocol, with their distances."""
+    pairs = protocol.scored
+    return pa.table(
+        {
+            "face_id_a": embeddings.face_id[pairs.first],
+            "face_id_b": embeddings.face_id[pairs.second],
+            "same": pairs.same,
+            "fold": protocol.fold,
+            "slice": pa.nulls(len(pairs), pa.string()),
+            "distance": distances.astype("float32"),
+        },
+        schema=PAIRS.schema,
+    )

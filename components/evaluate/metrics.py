@@ -1,0 +1,183 @@
+"""Verification metrics: functions of distances and of whether both faces of a pair are the same person.
+
+Everywhere, `distances` is float64 [pairs] and `same` is bool [pairs]. A pair is called the same person if and only if
+its distance <= the threshold, so pairs of equal distance are always called alike: a curve has no point between them.
+
+Definitions: FaceNet (Schroff et al., 2015), section 4, for VAL and FAR; Labeled Faces in the Wild (Huang et al., 2007),
+View 2, for accuracy over folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Distances = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+
+ROC_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What is accepted at every threshold that makes a difference, from none to all.
+
+    Args:
+        thresholds: float64 [n], ascending: just below the smallest distance, then every distinct distance.
+        accepted_same: int64 [n], same-identity pairs with distance <= threshold: |TA(d)|.
+        accepted_different: int64 [n], different-identity pairs with distance <= threshold: |FA(d)|.
+    """
+
+    thresholds: Distances
+    accepted_same: Counts
+    accepted_different: Counts
+
+    @property
+    def same_pairs(self) -> int:
+        """The number of same-identity pairs."""
+        return int(self.accepted_same[-1])
+
+    @property
+    def different_pairs(self) -> int:
+        """The number of different-identity pairs."""
+        return int(self.accepted_different[-1])
+
+    @property
+    def val(self) -> Distances:
+        """Validation rate: the share of same-identity pairs that are accepted."""
+        return self.accepted_same / self.same_pairs
+
+    @property
+    def far(self) -> Distances:
+        """False accept rate: the share of different-identity pairs that are accepted."""
+        return self.accepted_different / self.different_pairs
+
+
+@dataclass(frozen=True)
+class FoldAccuracy:
+    """One fold: its accuracy at the threshold that is best on all other folds, and its pairs."""
+
+    fold: int
+    accuracy: float
+    threshold: float
+    same_pairs: int
+    different_pairs: int
+
+
+def curve(distances: Distances, same: Flags) -> Curve:
+    """Counts accepted pairs at every distinct distance; at least one pair is needed."""
+    order = np.argsort(distances)
+    return _curve_of_sorted(distances[order], same[order])
+
+
+def _curve_of_sorted(distances: Distances, same: Flags) -> Curve:
+    last_of_equals = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
+    accepted_same = np.cumsum(same)[last_of_equals]
+    return Curve(
+        np.concatenate([np.nextafter(distances[:1], -np.inf), distances[last_of_equals]]),
+        np.concatenate([[0], accepted_same]),
+        np.concatenate([[0], last_of_equals + 1 - accepted_same]),
+    )
+
+
+def best_threshold(curve: Curve) -> float:
+    """The threshold of the highest accuracy.
+
+    Midway between the largest distance that it accepts and the smallest that it rejects. When several are equally good,
+    the smallest: it accepts the fewest strangers. Where rejecting all is best it lies just below the smallest distance,
+    where accepting all is best at the largest.
+    """
+    rejected_different = curve.different_pairs - curve.accepted_different
+    best = int(np.argmax(curve.accepted_same + rejected_different))
+    accepted = float(curve.thresholds[best])
+    if best in (0, len(curve.thresholds) - 1):
+        return accepted
+    rejected = float(curve.thresholds[best + 1])
+    midpoint = (accepted + rejected) / 2
+    return midpoint if midpoint < rejected else accepted  # neighbouring floats have nothing between them
+
+
+def accuracy(distances: Distances, same: Flags, threshold: float) -> float:
+    """The share of pairs that are called rightly."""
+    return float(np.mean((distances <= threshold) == same))
+
+
+def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.integer]) -> Iterator[FoldAccuracy]:
+    """Accuracy of each fold at the threshold that is best on the other folds (LFW, View 2).
+
+    Args:
+        distances: float64 [pairs].
+        same: bool [pairs].
+        fold: int [pairs], at least two different values.
+    """
+    order = np.argsort(distances)
+    distances, same, fold = distances[order], same[order], fold[order]
+    for number in np.unique(fold):
+        inside = fold == number
+        threshold = best_threshold(_curve_of_sorted(distances[~inside], same[~inside]))
+        same_pairs = int(np.count_nonzero(same[inside]))
+        yield FoldAccuracy(
+            fold=int(number),
+            accuracy=accuracy(distances[inside], same[inside], threshold),
+            threshold=threshold,
+            same_pairs=same_pairs,
+            different_pairs=int(np.count_nonzero(inside)) - same_pairs,
+        )
+
+
+def area_under_curve(curve: Curve) -> float:
+    """Area under VAL over FAR: how often a same-identity pair is closer than a different one, ties counting half."""
+    return float(np.trapezoid(curve.val, curve.far))
+
+
+def equal_error_rate(curve: Curve) -> tuple[float, float]:
+    """Where as many of the same are rejected as of the different are accepted.
+
+    Returns:
+        The rate, on the straight line between the two points of the curve around it, and the smallest distance at which
+        FAR >= 1 - VAL.
+    """
+    far, val = curve.far, curve.val
+    excess = far - (1 - val)  # ascending, from -1 to 1
+    after = int(np.argmax(excess >= 0))
+    before = after - 1
+    share = excess[before] / (excess[before] - excess[after])
+    return float(far[before] + share * (far[after] - far[before])), float(curve.thresholds[after])
+
+
+def val_at_far(curve: Curve, far: float) -> tuple[float, float] | None:
+    """VAL at the largest threshold whose FAR is not above `far`.
+
+    Returns:
+        VAL and the threshold; None with fewer than 1 / `far` different-identity pairs, which cannot show such a rate.
+    """
+    if curve.different_pairs * far < 1:
+        return None
+    point = int(np.searchsorted(curve.far, far, side="right")) - 1
+    return float(curve.val[point]), float(curve.thresholds[point])
+
+
+def roc(curve: Curve, points: int = ROC_POINTS) -> list[tuple[float, float, float]]:
+    """The curve thinned: half of the points at even steps of VAL, half at even steps of log FAR.
+
+    Returns:
+        About `points` of (FAR, VAL, threshold), ascending, from (0, 0) to (1, 1).
+    """
+    same_steps = np.linspace(0, curve.same_pairs, points // 2)
+    different_steps = np.geomspace(1, curve.different_pairs, points // 2)
+    chosen = np.unique(
+        np.concatenate(
+            [
+                [0, len(curve.thresholds) - 1],
+                np.searchsorted(curve.accepted_same, same_steps),
+                # The last point before a false accept too many: the corner of the step, not its foot.
+                np.searchsorted(curve.accepted_different, different_steps, side="right") - 1,
+            ]
+        )
+    )
+    far, val = curve.far, curve.val
+    return [(float(far[i]), float(val[i]), float(curve.thresholds[i])) for i in chosen]

@@ -1,0 +1,199 @@
+"""Pairs from an LFW-style file: the pairs that others have measured on.
+
+The first line is `folds<TAB>n` (as LFW's pairs.txt) or `n` (as pairsDevTest.txt, one fold); then follow, per fold, n
+same-identity and n different-identity pairs:
+
+    name    i    j              photos i and j of one identity
+    name1   i    name2    j     photos of two identities
+    identity/stem    identity/stem
+
+Photo i of a name is the photo whose file name without ending is `name_%04d`, in the identity folder `name`. The third
+form, not LFW's, takes any file name. Fields are separated by tabs, or by spaces in a line without tabs.
+
+Format: Huang et al., Labeled Faces in the Wild, 2007, and http://vis-www.cs.umass.edu/lfw/README.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+import numpy as np
+
+from components.common.errors import UsageError
+from components.evaluate.embeddings import Embeddings
+from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
+
+Photo = tuple[str, str]  # identity, file stem
+
+_MISSING_NAMED = 10
+_BALANCED = 0.55  # above this share of one kind, accuracy flatters
+
+
+@dataclass(frozen=True)
+class PairsFile:
+    """What a pairs file says: pairs of photos in its order, and the number of its folds, all of one size."""
+
+    pairs: list[tuple[Photo, Photo]]
+    folds: int
+
+
+def read_pairs_file(path: Path) -> PairsFile:
+    """Reads a pairs file.
+
+    Raises:
+        UsageError: not a text file; a line that is none of the forms; another number of pairs than the first line says.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "The pairs file cannot be read.",
+            received=f"{path} ({error.strerror if isinstance(error, OSError) else 'not UTF-8 text'})",
+            advice="Give a text file in the format of LFW's pairs.txt to --pairs.",
+        ) from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    folds, pairs_per_kind = _header(lines[0] if lines else "", path)
+    pairs = [_pair(line, number, path) for number, line in enumerate(lines[1:], start=2)]
+    promised = folds * 2 * pairs_per_kind
+    if len(pairs) != promised:
+        raise UsageError(
+            "The pairs file does not hold as many pairs as its first line says.",
+            received=f"{path}, {len(pairs)} pairs; {lines[0].strip()!r} means {promised}",
+            advice="The first line is `folds<TAB>n` or `n`: per fold, n same and n different pairs. Is the file whole?",
+        )
+    return PairsFile(pairs, folds)
+
+
+def _header(line: str, path: Path) -> tuple[int, int]:
+    fields = line.split()
+    if len(fields) not in (1, 2) or not all(field.isdecimal() and int(field) for field in fields):
+        _malformed(line, 1, path, "it must be `folds<TAB>n` or `n`, positive whole numbers")
+    folds, pairs_per_kind = (int(field) for field in (["1", *fields])[-2:])
+    return folds, pairs_per_kind
+
+
+def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
+    fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
+    match fields:
+        case [name, i, j] if i.isdecimal() and j.isdecimal():
+            first, second = _lfw_photo(name, i), _lfw_photo(name, j)
+        case [name1, i, name2, j] if i.isdecimal() and j.isdecimal():
+            first, second = _lfw_photo(name1, i), _lfw_photo(name2, j)
+            if name1 == name2:
+                _malformed(line, number, path, "the names of a pair of two people are equal")
+        case [photo1, photo2] if "/" in photo1 and "/" in photo2:
+            first, second = _path_photo(photo1), _path_photo(photo2)
+        case _:
+            _malformed(line, number, path, "it must be `name i j`, `name1 i name2 j` or `identity/stem identity/stem`")
+    if first == second:
+        _malformed(line, number, path, "a photo is paired with itself")
+    return first, second
+
+
+def _lfw_photo(name: str, number: str) -> Photo:
+    return name, f"{name}_{int(number):04d}"
+
+
+def _path_photo(text: str) -> Photo:
+    identity, *_, stem = text.split("/")
+    return identity, stem
+
+
+def _malformed(line: str, number: int, path: Path, why: str) -> NoReturn:
+    raise UsageError(
+        f"Line {number} of the pairs file is malformed: {why}.",
+        received=f"{path}, line {number}: {line[:200]!r}",
+        advice="The format is that of LFW's pairs.txt; see components/evaluate/README.md.",
+    )
+
+
+def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
+    """The pairs of a file whose faces are among the embeddings.
+
+    Args:
+        path: the pairs file.
+        embeddings: of all splits.
+        folds: how many folds to make of a file that has one.
+
+    Raises:
+        UsageError: see `read_pairs_file`; or too few pairs are left to measure anything.
+    """
+    file = read_pairs_file(path)
+    faces = _faces_of_photos(embeddings)
+    known = np.array([first in faces and second in faces for first, second in file.pairs])
+    kept = [pair for pair, is_known in zip(file.pairs, known, strict=True) if is_known]
+    missing = _missing(file, faces, len(file.pairs) - len(kept))
+    pairs = Pairs(
+        np.array([faces[first][0] for first, _ in kept], np.int64),
+        np.array([faces[second][0] for _, second in kept], np.int64),
+        np.array([first[0] == second[0] for first, second in kept], bool),
+    )
+    smaller = min(pairs.same_count, len(pairs) - pairs.same_count)
+    fold = np.flatnonzero(known).astype(np.int32) // (len(file.pairs) // file.folds)
+    if smaller < 2 or (file.folds > 1 and len(np.unique(fold)) < 2):
+        raise _too_few(path, pairs, missing)
+    notes = _notes(pairs, embeddings, missing, len(file.pairs))
+    if file.folds == 1:
+        fold = deal_pairs(pairs.same, min(folds, smaller))
+        notes.append(f"The file has one fold: its pairs were dealt into {fold.max() + 1}, in their order.")
+    elif len(np.unique(fold)) < file.folds:
+        notes.append(f"{file.folds - len(np.unique(fold))} of {file.folds} folds have no pair left and are left out.")
+    doubtful = sum(len(faces[photo]) > 1 for photo in {photo for pair in kept for photo in pair})
+    if doubtful:
+        notes.append(f"{doubtful:,} photos of the pairs hold more than one face: the first of each was taken.")
+    return Protocol("pairs-file", pairs, fold, pairs, notes, missing)
+
+
+def _faces_of_photos(embeddings: Embeddings) -> dict[Photo, list[int]]:
+    faces: dict[Photo, list[int]] = {}
+    for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
+        faces.setdefault((identity, PurePosixPath(path).stem), []).append(row)
+    return faces
+
+
+def _missing(file: PairsFile, faces: Iterable[Photo], pairs: int) -> Missing:
+    named = dict.fromkeys(photo for pair in file.pairs for photo in pair)  # once each, in the file's order
+    known = set(faces)
+    names = ["/".join(photo) for photo in named if photo not in known]
+    return Missing(len(names), pairs, names[:_MISSING_NAMED])
+
+
+def _too_few(path: Path, pairs: Pairs, missing: Missing) -> UsageError:
+    return UsageError(
+        "Too few pairs of the file are among the embeddings: two same, two different, and two folds are needed."
+        if len(pairs)
+        else "None of the pairs of the file are among the embeddings.",
+        received=f"{path}: same-identity pairs left {pairs.same_count}, different {len(pairs) - pairs.same_count}; "
+        f"{missing.faces} faces missing, as {', '.join(missing.first[:3])}",
+        advice="The embeddings must come from photos laid out as name/name_0001.jpg. `facenet collect` drops "
+        "identities with fewer faces than --min_examples; the rejects of `facenet extract` name photos without a face.",
+    )
+
+
+def _notes(pairs: Pairs, embeddings: Embeddings, missing: Missing, total: int) -> list[str]:
+    notes = []
+    if missing.pairs:
+        notes.append(
+            f"{missing.pairs:,} of {total:,} pairs are left out: {missing.faces:,} of their faces are not among the "
+            f"embeddings: {', '.join(missing.first)}{', ...' if missing.faces > len(missing.first) else ''}."
+        )
+    larger = max(pairs.same_count, len(pairs) - pairs.same_count) / len(pairs)
+    if larger > _BALANCED:
+        notes.append(
+            f"The pairs are out of balance, {pairs.same_count:,} same and {len(pairs) - pairs.same_count:,} different: "
+            f"calling them all alike would already have an accuracy of {larger:.1%}."
+        )
+    trained = embeddings.split == "train"
+    count = np.count_nonzero(trained[pairs.first] | trained[pairs.second])
+    if count:
+        used = np.unique(np.concatenate([pairs.first, pairs.second]))
+        identities = len(np.unique(embeddings.identity[used][trained[used]]))
+        notes.append(
+            f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): the "
+            "network has seen them, so the numbers flatter it."
+        )
+    return notes

@@ -1,0 +1,235 @@
+"""Which pairs are compared: drawn from the identities of a split, in folds.
+
+Two sets of pairs. *Scored* pairs, half of them same-identity, lie in folds that share no identity: accuracy is measured
+on them. *Compared* pairs, all pairs among the faces or a sample, have no folds: AUC, EER, VAL and the worst mistakes
+come from them, because small false accept rates need many different-identity pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.errors import UsageError
+from components.evaluate.embeddings import Indices
+
+Folds = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of faces: int64 [p] indices of the first and second faces, and bool [p], the same identity or not."""
+
+    first: Indices
+    second: Indices
+    same: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    @property
+    def same_count(self) -> int:
+        """How many are same-identity pairs."""
+        return int(np.count_nonzero(self.same))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a pairs file names and the embeddings lack: faces, pairs that need them, and the first few faces."""
+
+    faces: int = 0
+    pairs: int = 0
+    first: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is measured on what.
+
+    Args:
+        kind: "unseen-folds", "shared-folds" or "pairs-file".
+        scored: pairs for accuracy.
+        fold: int32 [len(scored)], from 0.
+        compared: pairs for everything else.
+        notes: what a reader of the numbers must know, in sentences.
+        missing: what a pairs file named in vain.
+    """
+
+    kind: str
+    scored: Pairs
+    fold: Folds
+    compared: Pairs
+    notes: list[str]
+    missing: Missing = field(default_factory=Missing)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Faces whose pairs can be counted, and drawn by number, without listing them all.
+
+    Sorted by identity, the partners of a face are two ranges: those after it in its identity's block, and all after
+    that block. So every pair has a number, and a sample of numbers is a sample of pairs without replacement.
+
+    Args:
+        faces: int64 [n], sorted by identity.
+        block_end: int64 [n], for each face the end of its identity's block.
+    """
+
+    faces: Indices
+    block_end: Indices
+
+    @classmethod
+    def of(cls, faces: Indices, identity: Indices) -> Population:
+        """The population of some faces; `identity` is int64 for all faces."""
+        faces = faces[np.argsort(identity[faces], kind="stable")]
+        return cls(faces, np.searchsorted(identity[faces], identity[faces], side="right"))
+
+    def counts(self) -> tuple[int, int]:
+        """The number of same-identity and of different-identity pairs."""
+        n = len(self.faces)
+        same = int((self.block_end - np.arange(1, n + 1)).sum())
+        return same, n * (n - 1) // 2 - same
+
+    def draw(self, same: int, different: int, rng: np.random.Generator) -> Pairs:
+        """That many pairs of each kind, in a fixed order: all of them, or a sample."""
+        n = len(self.faces)
+        first, second = zip(
+            self._draw(np.arange(1, n + 1), self.block_end, same, rng),
+            self._draw(self.block_end, np.full(n, n), different, rng),
+            strict=True,
+        )
+        return Pairs(np.concatenate(first), np.concatenate(second), np.repeat([True, False], [same, different]))
+
+    def _draw(self, begin: Indices, end: Indices, count: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
+        partners = end - begin
+        total = np.cumsum(partners)
+        numbers = np.arange(count) if count == total[-1] else np.sort(rng.choice(total[-1], count, replace=False))
+        face = np.searchsorted(total, numbers, side="right")
+        partner = begin[face] + numbers - (total - partners)[face]
+        return self.faces[face], self.faces[partner]
+
+
+def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int, where: str) -> Protocol:
+    """Pairs among faces by their identities.
+
+    Args:
+        identity: int64 [faces], numbers from 0.
+        folds: at least 2.
+        max_pairs: at least 2 * `folds`; more scored, or more compared, pairs are sampled down to it.
+        seed: of every choice.
+        where: names the faces in messages.
+
+    Raises:
+        UsageError: too few identities, or too few pairs for two folds.
+    """
+    rng = np.random.default_rng(seed)
+    everyone = Population.of(np.arange(len(identity)), identity)
+    same, different = everyone.counts()
+    balanced = min(same, different, max_pairs // 2)
+    _check_enough(identity, same, balanced, where)
+    fold_of_face = deal_identities(identity, folds, rng)
+    if fold_of_face is None:
+        kind, notes = "shared-folds", [_why_shared(identity, folds)]
+        scored = everyone.draw(balanced, balanced, rng)
+        fold = deal_pairs(scored.same, min(folds, balanced))
+    else:
+        kind, notes = "unseen-folds", []
+        scored, fold = _pairs_in_folds(identity, fold_of_face, max_pairs // (2 * folds), rng)
+    if scored.same_count < same:
+        notes.append(
+            f"Accuracy is measured on a seeded sample of {scored.same_count:,} of {same:,} same-identity pairs and as "
+            "many different-identity pairs."
+        )
+    some_same = min(same, max(max_pairs // 2, max_pairs - different))
+    some_different = min(different, max_pairs - some_same)
+    if some_same + some_different < same + different:
+        notes.append(
+            f"AUC, EER and VAL are measured on a seeded sample: {some_same:,} of {same:,} same-identity and "
+            f"{some_different:,} of {different:,} different-identity pairs."
+        )
+    return Protocol(kind, scored, fold, everyone.draw(some_same, some_different, rng), notes)
+
+
+def _check_enough(identity: Indices, same: int, balanced: int, where: str) -> None:
+    identities = len(np.unique(identity))
+    if identities < 2:
+        headline = "An evaluation needs at least two identities."
+    elif not same:
+        headline = "An evaluation needs identities with at least two faces each: there is no same-identity pair."
+    elif balanced < 2:
+        headline = "An evaluation needs at least two same-identity and two different-identity pairs."
+    else:
+        return
+    raise UsageError(
+        headline,
+        received=f"{where}: identities {identities}, faces {len(identity)}, same-identity pairs {same}",
+        advice="Add photos of more people, give the test more of them with a larger `facenet collect --test`, or take "
+        "`--split all`, which also measures people that the network was trained on.",
+    )
+
+
+def deal_identities(identity: Indices, folds: int, rng: np.random.Generator) -> Folds | None:
+    """Deals identities into folds of about as many faces, so that no two folds share one.
+
+    Args:
+        identity: int64 [faces], numbers from 0.
+        folds: their number.
+        rng: decides among identities with equally many faces.
+
+    Returns:
+        int32 [faces], the fold of each face; None when there are not two identities for each fold, one of them with two
+        faces.
+    """
+    faces = np.bincount(identity)
+    if len(faces) < 2 * folds or np.count_nonzero(faces >= 2) < folds:
+        return None
+    shuffled = rng.permutation(len(faces))
+    largest_first = shuffled[np.argsort(-faces[shuffled], kind="stable")]
+    # Back and forth, as captains choose teams: each fold gets its share of the identities with many faces.
+    lap, place = np.divmod(np.arange(len(faces), dtype=np.int32), np.int32(folds))
+    fold_of_identity = np.empty(len(faces), np.int32)
+    fold_of_identity[largest_first] = np.where(lap % 2, folds - 1 - place, place)
+    return fold_of_identity[identity]
+
+
+def deal_pairs(same: npt.NDArray[np.bool_], folds: int) -> Folds:
+    """Deals pairs into folds of equally many of each kind, in order: neighbours, often of one identity, stay together.
+
+    Args:
+        same: bool [p], at least `folds` of each kind.
+        folds: their number.
+
+    Returns:
+        int32 [p], the fold of each pair.
+    """
+    fold = np.empty(len(same), np.int32)
+    for kind in (same, ~same):
+        count = np.count_nonzero(kind)
+        fold[kind] = np.arange(count) * folds // count
+    return fold
+
+
+def _pairs_in_folds(
+    identity: Indices, fold_of_face: Folds, largest: int, rng: np.random.Generator
+) -> tuple[Pairs, Folds]:
+    """In each fold all same-identity pairs, or `largest` of them, and as many different-identity pairs."""
+    drawn = []
+    for number in range(fold_of_face.max() + 1):
+        population = Population.of(np.flatnonzero(fold_of_face == number), identity)
+        balanced = min(*population.counts(), largest)
+        drawn.append(population.draw(balanced, balanced, rng))
+    first, second, same = (
+        np.concatenate([getattr(pairs, name) for pairs in drawn]) for name in ("first", "second", "same")
+    )
+    return Pairs(first, second, same), np.repeat(np.arange(len(drawn), dtype=np.int32), [len(pairs) for pairs in drawn])
+
+
+def _why_shared(identity: Indices, folds: int) -> str:
+    faces = np.bincount(identity)
+    return (
+        f"The folds share identities: {folds} folds without shared identities need {2 * folds} identities, {folds} of "
+        f"them with two or more faces; there are {len(faces)} and {np.count_nonzero(faces >= 2)}. The true uncertainty "
+        "of the accuracy is larger than its spread over the folds."
+    )

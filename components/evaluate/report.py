@@ -1,0 +1,99 @@
+"""The report for people, as one self-contained HTML page and as Markdown with the same numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from components.evaluate.mistakes import Mistakes
+
+# Fewer people than this, and a handful of them decides the numbers.
+FEW_IDENTITIES = 100
+
+
+def percent(share: float | None) -> str:
+    """0.9731 as "97.31%"; what could not be measured as "not measurable"."""
+    return "not measurable" if share is None else f"{share * 100:.2f}%"
+
+
+def number(value: float | None) -> str:
+    """A distance with four decimals, or a dash where there is none."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def markdown_text(text: str) -> str:
+    """A name as Markdown shows it literally, on one line, HTML included."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~-])", r"\\\1", " ".join(str(text).split()))
+
+
+def render(
+    record: Mapping[str, Any], mistakes: Mistakes, *, roc_svg: str, distance_svg: str, with_faces: bool
+) -> tuple[str, str]:
+    """Fills the templates `report.html` and `report.md` of this folder.
+
+    Args:
+        record: what `metrics.json` holds.
+        mistakes: the worst mistakes.
+        roc_svg: the ROC curve as an `<svg>` element.
+        distance_svg: the histograms, likewise.
+        with_faces: whether there was a faces manifest to take pictures from.
+
+    Returns:
+        The HTML page and the Markdown text.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"percent": percent, "number": number, "markdown_text": markdown_text}
+    values = {
+        **record,
+        "mistakes": mistakes,
+        "roc_svg": roc_svg,
+        "distance_svg": distance_svg,
+        "with_faces": with_faces,
+        "summary": summary(record),
+        "promise": promise(record),
+    }
+    html, markdown = (environment.get_template(name).render(values) for name in ("report.html", "report.md"))
+    return html, markdown
+
+
+def promise(record: Mapping[str, Any]) -> str:
+    """What the accuracy can and cannot promise, in two sentences."""
+    accuracy, identities = record["accuracy"], record["protocol"]["identities"]
+    margin = 2 * accuracy["standard_error"]
+    low, high = max(0.0, accuracy["mean"] - margin), min(1.0, accuracy["mean"] + margin)
+    if margin:
+        certainty = (
+            f"With {identities:,} people measured, the accuracy on others like them may well lie anywhere between "
+            f"{percent(low)} and {percent(high)} (mean ± 2 standard errors over the folds"
+            f"{'; with so few people even that is optimistic' if identities < FEW_IDENTITIES else ''})."
+        )
+    else:
+        certainty = f"All folds came out alike, so that they cannot say how certain it is with {identities:,} people."
+    return f"{certainty} About people, cameras, light or ages unlike those measured it says nothing."
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """Who was measured, and on how many pairs, in a sentence."""
+    protocol = record["protocol"]
+    whose = {
+        None: f"the pairs file {protocol['pairs_file']}",
+        "all": "all splits, the people that the network was trained on among them",
+        "train": "the train split, which the network was trained on",
+    }.get(protocol["split"], f"the {protocol['split']} split, whom the network never saw in training")
+    scored, compared = (
+        f"{protocol[kind]['same_pairs']:,} same and {protocol[kind]['different_pairs']:,} different pairs"
+        for kind in ("scored", "compared")
+    )
+    pairs = scored if scored == compared else f"{scored} for the accuracy, {compared} for everything else"
+    return f"{protocol['faces']:,} faces of {protocol['identities']:,} people of {whose}; {pairs}."

@@ -1,0 +1,158 @@
+"""The bytes of a photo -> upright pixels, no larger than they are needed."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from components.extract.reasons import Reason, RejectedError
+
+# By content: what the file is called does not matter. Phones' MPO files are JPEG to Pillow.
+FORMATS = ("JPEG", "PNG", "GIF")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
+
+# What shines through transparent pixels: as on a page.
+BACKGROUND = (255, 255, 255, 255)
+
+# libjpeg decodes at these fractions of the size for a fraction of the time.
+_REDUCTIONS = (8, 4, 2, 1)
+
+_ORIENTATION_TAG = 0x0112
+# EXIF 2.32, section 4.6.4 A: what makes a photo with this orientation upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# `Photo` checks the size against its own limit before it decodes a pixel; Pillow's would warn from 89 million on.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def reduction(most: float) -> int:
+    """The largest of 1, 2, 4, 8 that is not above `most`; 1 when all are."""
+    return next((factor for factor in _REDUCTIONS if factor <= most), 1)
+
+
+class Photo:
+    """An image file in memory, upright whatever its EXIF orientation; the first frame of an animation.
+
+    JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole.
+
+    Args:
+        data: the file's bytes.
+        max_pixels: the largest width x height that is decoded.
+
+    Attributes:
+        width: of the upright photo, in pixels.
+        height: of the upright photo, in pixels.
+
+    Raises:
+        RejectedError: not an image of a known format, too many pixels, or damaged.
+    """
+
+    def __init__(self, data: bytes, max_pixels: int) -> None:
+        self._data = data
+        with _opened(data) as picture:
+            _check_size(picture, max_pixels)
+            self._stored_size = picture.size
+            self._orientation = _orientation(picture)
+            self._whole = None if picture.format in ("JPEG", "MPO") else self._upright(_opaque(picture))
+        sideways = self._orientation >= 5
+        self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
+
+    def small(self, mode: Literal["L", "RGB"], long_side: int) -> npt.NDArray[np.uint8]:
+        """A copy whose longer side is at most `long_side` pixels, in the photo's proportions.
+
+        Returns:
+            uint8 [height, width] in mode "L" (grey), [height, width, 3] in mode "RGB".
+        """
+        scale = min(1.0, long_side / max(self.width, self.height))
+        size = max(1, round(self.width * scale)), max(1, round(self.height * scale))
+        factor = reduction(min(1 / scale, self.width, self.height))
+        copy = self._copy(mode, factor)
+        if copy.size != size:
+            whole = (0, 0, self.width / factor, self.height / factor)
+            copy = copy.resize(size, Image.Resampling.BILINEAR, box=whole)
+        return np.asarray(copy)
+
+    def colour(self, factor: int) -> Image.Image:
+        """An RGB copy, `factor` (1, 2, 4 or 8, not above the shorter side) times smaller, rounded up."""
+        return self._copy("RGB", factor)
+
+    def _copy(self, mode: str, factor: int) -> Image.Image:
+        if self._whole is not None:
+            whole = self._whole.convert(mode)
+            return whole.reduce(factor) if factor > 1 else whole
+        width, height = self._stored_size
+        with _opened(self._data) as picture:
+            picture.draft(mode, (width // factor, height // factor))
+            return self._upright(_opaque(picture).convert(mode))
+
+    def _upright(self, picture: Image.Image) -> Image.Image:
+        turn = _UPRIGHT.get(self._orientation)
+        return picture if turn is None else picture.transpose(turn)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Opens an image; what Pillow raises inside the block, whatever it is, rejects the photo."""
+    if not data:
+        raise RejectedError(Reason.NOT_AN_IMAGE, "the file is empty")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            yield picture
+    except RejectedError:
+        raise
+    except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES):
+            raise RejectedError(Reason.UNREADABLE, "the header of the image is damaged") from error
+        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; starts with {data[:12]!r}") from error
+    # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
+    except Exception as error:
+        cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        reason = Reason.TRUNCATED if cut_off else Reason.UNREADABLE
+        raise RejectedError(reason, f"{type(error).__name__}: {error}") from error
+
+
+def _check_size(picture: Image.Image, max_pixels: int) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise RejectedError(
+            Reason.TOO_MANY_PIXELS,
+            f"{width} x {height} = {width * height / 1e6:,.1f} million pixels; "
+            f"--max_pixels allows {max_pixels / 1e6:,.1f} million",
+        )
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do."""
+    if picture.format == "PNG":
+        picture.load()  # EXIF may follow the pixels; damage to those must not pass for damage to EXIF
+    try:
+        orientation = picture.getexif().get(_ORIENTATION_TAG)
+    except (SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """L or RGB, whatever the mode: transparency laid on `BACKGROUND`, 16 bits scaled to 8."""
+    if picture.mode.startswith("I"):
+        # Pillow's own conversion has clipped these to 255 in some versions.
+        return Image.fromarray((np.asarray(picture, np.uint32) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        overlay = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", overlay.size, BACKGROUND), overlay).convert("RGB")
+    return picture.convert("L" if picture.mode == "L" else "RGB")

@@ -1,0 +1,140 @@
+"""A folder of people -> its photos: which files count, and what becomes of those that do not."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path, PurePosixPath
+
+from components.common.errors import UsageError
+from components.extract.reasons import Reason, Reject
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
+
+_LAYOUT = (
+    "Each person needs a folder of their own, named after them:\n"
+    "  {folder}/Ada Lovelace/1.jpg\n"
+    "  {folder}/Ada Lovelace/2.jpg\n"
+    "  {folder}/Alan Turing/1.jpg"
+)
+
+
+class Kind(Enum):
+    """What a name in a folder stands for, links followed."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    OTHER = "pipe, device, socket or broken link"
+
+
+@dataclass
+class Scan:
+    """What lies in a photo folder. Paths are relative to it, with forward slashes.
+
+    Args:
+        photos: paths of the photos inside identity folders, sorted.
+        rejects: what is named like a photo and cannot be one, by path.
+        other: number of files of other kinds, by suffix in lower case ("" for none).
+        hidden: number of files and folders whose name starts with a dot; not looked into.
+        loops: links to a folder that contains them; not followed.
+    """
+
+    photos: list[str] = field(default_factory=list)
+    rejects: dict[str, Reject] = field(default_factory=dict)
+    other: Counter[str] = field(default_factory=Counter)
+    hidden: int = 0
+    loops: list[str] = field(default_factory=list)
+
+
+def identity_of(photo_path: str) -> str:
+    """The person a photo shows: the first folder of its path."""
+    return photo_path.partition("/")[0]
+
+
+def scan(root: Path) -> Scan:
+    """Finds the photos below a folder; opens none of them.
+
+    Links to files and folders are followed.
+
+    Raises:
+        UsageError: no such folder, a file in its place, no photos in it, or photos that are all outside identity
+            folders.
+    """
+    layout = _LAYOUT.format(folder=root)
+    if not root.exists():
+        raise UsageError("There is no such photo folder.", received=root, advice=layout)
+    if not root.is_dir():
+        raise UsageError("A folder of photos is needed, not a file.", received=root, advice=layout)
+    found = Scan()
+    for path, entry in _entries(root, "", (_inode(root),), found):
+        _classify(path, entry, found)
+    if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
+        found.photos.sort()
+        return found
+    if found.rejects:
+        raise UsageError(
+            "The photos lie directly in the folder, so nothing says whom they show.",
+            received=f"{root}, with {len(found.rejects)} photos beside each other",
+            advice=layout,
+        )
+    raise UsageError("There are no photos in this folder.", received=f"{root}, {_content(found)}", advice=layout)
+
+
+def other_files(found: Scan) -> str:
+    """The kinds of files that are no photos, for people: `3 .txt, 1 .webp`."""
+    return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in found.other.most_common())
+
+
+def _content(found: Scan) -> str:
+    if not found.other:
+        return f"without any {', '.join(SUFFIXES)}"
+    return f"with other files only: {other_files(found)}"
+
+
+def _inode(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _entries(
+    folder: Path, path: str, above: tuple[tuple[int, int], ...], found: Scan
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Everything below a folder that is not a folder; counts in `found` what is not looked into."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            inside = f"{path}/{entry.name}" if path else entry.name
+            if entry.name.startswith("."):
+                found.hidden += 1
+            elif _kind(entry) is not Kind.FOLDER:
+                yield inside, entry
+            elif (inode := _inode(Path(entry.path))) in above:
+                found.loops.append(inside)
+            else:
+                yield from _entries(Path(entry.path), inside, (*above, inode), found)
+
+
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    try:
+        if entry.is_dir():
+            return Kind.FOLDER
+        return Kind.FILE if entry.is_file() else Kind.OTHER
+    except OSError:  # a link to itself
+        return Kind.OTHER
+
+
+def _classify(path: str, entry: os.DirEntry[str], found: Scan) -> None:
+    suffix = PurePosixPath(entry.name).suffix.lower()
+    name = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if suffix not in SUFFIXES:
+        found.other[suffix.encode(errors="replace").decode()] += 1
+    elif name != path:
+        found.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")
+    elif _kind(entry) is Kind.OTHER:
+        found.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {Kind.OTHER.value}")
+    elif "/" not in path:
+        found.rejects[path] = Reject(Reason.LOOSE, "lies beside the identity folders instead of in one")
+    else:
+        found.photos.append(path)

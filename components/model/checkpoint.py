@@ -1,0 +1,149 @@
+"""A checkpoint: a folder with the network's weights and `facenet.json`, which says how to use them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.common.atomic import new_directory
+from components.common.errors import UsageError
+from components.common.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
+
+    from components.model.network import Architecture
+
+FORMAT = 1
+WEIGHTS = "model.weights.h5"
+DESCRIPTION = "facenet.json"
+FILES = (WEIGHTS, DESCRIPTION)
+_ADVICE = "A checkpoint is a folder that `facenet mine-and-train` writes."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network ready to use.
+
+    Args:
+        network: keras.Model, float32 [n, s, s, 3] in [-1, 1] -> unit-length float32 [n, embedding_size].
+        architecture: what it was built from.
+        preprocessing: what must be done to a face before the network sees it.
+        sha256: of the description and the weights: names this checkpoint in manifests and reports.
+    """
+
+    network: keras.Model
+    architecture: Architecture
+    preprocessing: Preprocessing
+    sha256: str
+
+
+def save(
+    path: Path,
+    network: keras.Model,
+    architecture: Architecture,
+    preprocessing: Preprocessing,
+    training: dict[str, Any],
+) -> None:
+    """Writes a checkpoint, atomically.
+
+    Args:
+        path: the folder; a former one is replaced.
+        network: the network that `architecture` describes.
+        architecture: see `Checkpoint`.
+        preprocessing: see `Checkpoint`.
+        training: how it came about: settings and results, as plain values.
+    """
+    description = {
+        "format": FORMAT,
+        **architecture.to_json(),
+        "preprocessing": preprocessing.to_json(),
+        "training": training,
+    }
+    with new_directory(path, FILES) as folder:
+        network.save_weights(folder / WEIGHTS)
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Reads and checks a checkpoint's description, without TensorFlow.
+
+    Raises:
+        UsageError: not a checkpoint, or one of another format.
+    """
+    file = path / DESCRIPTION
+    if not file.is_file() or not (path / WEIGHTS).is_file():
+        missing = "no such folder" if not path.is_dir() else f"without {DESCRIPTION} or {WEIGHTS}"
+        raise UsageError("There is no checkpoint here.", received=f"{path} ({missing})", advice=_ADVICE)
+    try:
+        description = json.loads(file.read_text())
+    except ValueError as error:
+        raise UsageError(
+            "The checkpoint's description cannot be read.", received=f"{file} ({error})", advice=_ADVICE
+        ) from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else type(description).__name__
+        raise UsageError(
+            "This checkpoint has a format that this program does not read.",
+            received=f"{file}, format {found!r}; format {FORMAT} is read",
+            advice=_ADVICE,
+        )
+    return description
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 over a checkpoint's description and weights, as hex digits."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update(hashlib.sha256((path / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def load(path: Path) -> Checkpoint:
+    """Builds the network of a checkpoint and restores its weights.
+
+    Raises:
+        UsageError: not a checkpoint, one of another format, or weights that do not fit its description.
+    """
+    description = describe(path)
+    from components.model.network import Architecture, build
+
+    try:
+        architecture = Architecture(
+            backbone=str(description["backbone"]),
+            image_size=int(description["image_size"]),
+            embedding_size=int(description["embedding_size"]),
+        )
+        preprocessing = Preprocessing.from_json(description["preprocessing"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            "The checkpoint's description is not complete.",
+            received=f"{path / DESCRIPTION} ({error!r})",
+            advice=_ADVICE,
+        ) from error
+    network = build(architecture)
+    restore(network, path / WEIGHTS)
+    return Checkpoint(network, architecture, preprocessing, fingerprint(path))
+
+
+def restore(network: keras.Model, weights: Path) -> None:
+    """Loads weights into a network that has exactly those variables.
+
+    Raises:
+        UsageError: the file is damaged, or its variables are not the network's.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers that the file lacks, and leaves their random weights in place.
+            warnings.simplefilter("error", UserWarning)
+            network.load_weights(weights)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
+        raise UsageError(
+            "The weights do not fit the network.",
+            received=f"{weights} ({str(error).strip().splitlines()[0][:200]})",
+            advice="The file is damaged or belongs to another architecture: take the whole checkpoint folder.",
+        ) from error

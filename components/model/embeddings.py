@@ -1,0 +1,33 @@
+"""Embeddings as a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.common.manifest import EMBEDDINGS, write
+
+
+def write_embeddings(path: Path, rows: pa.Table, embeddings: npt.NDArray[np.float32], checkpoint_sha256: str) -> None:
+    """Writes the embeddings of some rows of a dataset.
+
+    Args:
+        path: the manifest's folder; a former one is replaced.
+        rows: rows of a dataset manifest.
+        embeddings: float32 [len(rows), embedding_size], unit length.
+        checkpoint_sha256: names the network; see `checkpoint.fingerprint`.
+    """
+    size = embeddings.shape[1]
+    offsets = np.arange(0, embeddings.size + 1, size, dtype=np.int32)
+    table = pa.table(
+        {
+            **{name: rows[name] for name in ("face_id", "identity", "split", "photo_path")},
+            "embedding": pa.ListArray.from_arrays(offsets, embeddings.ravel()),
+            "checkpoint_sha256": pa.array([checkpoint_sha256] * len(rows), pa.string()),
+        },
+        schema=EMBEDDINGS.schema,
+    )
+    write(path, EMBEDDINGS, table, {"embedding_size": size})

@@ -1,0 +1,80 @@
+"""The `facenet` command: one name for the stages, and for the pipeline as a whole.
+
+Imports a command's module only when that command is asked for: the list of commands should appear at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from components.common.errors import UsageError
+from pipelines.suggest import suggestion
+
+# command: (module with `main`, what it does)
+COMMANDS = {
+    "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
+    "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
+    "extract": ("components.extract.__main__", "find the faces in a folder of photos"),
+    "collect": ("components.collect.__main__", "choose the faces to learn from, and who is kept unseen"),
+    "mine-and-train": ("components.mine_and_train.__main__", "train a network on hard triplets"),
+    "embed": ("components.embed.__main__", "turn every face of a dataset into an embedding"),
+    "evaluate": ("components.evaluate.__main__", "score the embeddings of people the network never saw"),
+    "verify": ("components.verify.__main__", "compare photos: the same person or not"),
+    "compile": ("pipelines.compile", "write pipeline.yaml, which a cluster and `facenet run` execute"),
+}
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        [
+            "usage: facenet COMMAND [flags]",
+            "",
+            "Photos in; a face-embedding network and an honest verification report out.",
+            "",
+            *(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items()),
+            "",
+            "`facenet COMMAND --help` lists the flags of a command. To begin:",
+            "  facenet sample -o sample && facenet run -i sample",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: the command's name and its flags; `sys.argv[1:]` when None.
+
+    Returns:
+        The command's exit code; 2 for an unknown command.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if argv else 2
+    name, flags = argv[0], argv[1:]
+    if name not in COMMANDS:
+        error = UsageError("There is no such command.", received=name, advice=suggestion(name, COMMANDS))
+        print(f"facenet: {error}", file=sys.stderr)
+        return error.exit_code
+    try:
+        code: int = importlib.import_module(COMMANDS[name][0]).main(flags)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in ("components", "pipelines"):
+            raise
+        extra = "pipeline" if name in ("run", "compile") else name
+        error = UsageError(
+            f"`facenet {name}` needs a package that is not installed.",
+            received=missing.name,
+            advice=f"Install what this command needs: pip install -e '.[{extra}]'",
+        )
+        print(f"facenet: {error}", file=sys.stderr)
+        return error.exit_code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

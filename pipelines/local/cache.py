@@ -1,0 +1,102 @@
+"""Answers a task with what an earlier run made of the same code, parameters and inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.common.errors import FacenetError
+from pipelines.local import content
+from pipelines.local.plan import Container, Task
+from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task
+from pipelines.local.render import Artifact
+from pipelines.local.sources import sha256_of_code
+from pipelines.local.values import Value
+
+_ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
+
+
+class Cache:
+    """Which run answers which key: one small database in the runs folder, safe to delete.
+
+    The database holds only pointers. The answer itself is the record of a succeeded task, and is checked: its artifacts
+    must still be there with the content that the record states.
+
+    Args:
+        runs: the runs folder; made when missing.
+        code: the folder that holds the components' top-level package.
+    """
+
+    def __init__(self, runs: Path, code: Path) -> None:
+        self._runs = runs
+        self._code = code
+        file = runs / "cache.sqlite"
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            # Several runs may use it at once: each waits for the other's writing to end.
+            self._database = sqlite3.connect(file, timeout=60)
+            with self._database:
+                self._database.execute(content.TABLE)
+                self._database.execute(_ANSWERS)
+        except (OSError, sqlite3.Error) as error:
+            raise FacenetError(
+                "The cache in the runs folder cannot be used.",
+                received=f"{file} ({error})",
+                advice="Delete that file (it only costs time), or choose another folder with --runs.",
+            ) from error
+        self.contents = content.Contents(self._database)
+
+    def key(self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Artifact]) -> str | None:
+        """What a task's result depends on, as one hash; None when the pipeline says not to cache it."""
+        if not task.cacheable or not isinstance(task.executor, Container):
+            return None
+        parts = {
+            "command": task.executor.command,
+            "env": dict(task.executor.env),
+            "outputs": dict(task.outputs),
+            "output_parameters": sorted(task.output_parameters),
+            "code": sha256_of_code(task.executor.command, self._code),
+            "parameters": dict(parameters),
+            "files": {name: self.contents.sha256(path) for name, path in _files(parameters).items()},
+            "inputs": {name: artifact.sha256 for name, artifact in inputs.items()},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def remember(self, key: str, run: str, task: str) -> None:
+        """Notes that a task of a run answers a key."""
+        with self._database:
+            self._database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, run, task))
+
+    def answer(self, key: str) -> tuple[str, TaskRecord] | None:
+        """The run and the record of the task that answers a key; None when there is none that still holds."""
+        row = self._database.execute("SELECT run, task FROM answers WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        run, task = row
+        record = read_task(self._runs, run, task)
+        if record is None or record.state != SUCCEEDED or record.cache_key != key:
+            return None
+        return (run, record) if self._whole(record) else None
+
+    def _whole(self, record: TaskRecord) -> bool:
+        for output in record.outputs.values():
+            path = located(output["path"], self._runs)
+            if output["on_disk"] and not (path.exists() and self.contents.sha256(path) == output["sha256"]):
+                return False
+        return True
+
+
+def _files(parameters: Mapping[str, Value]) -> dict[str, Path]:
+    """The parameters that are text and name something on disk: what lies there counts, not only its name."""
+    found = {}
+    for name, value in parameters.items():
+        # A folder must be written as a path: `split=test` is no reason to read a folder that happens to be `test`.
+        if isinstance(value, str) and value and "\0" not in value:
+            path = Path(value)
+            if path.is_file() or (os.sep in value and path.is_dir()):
+                found[name] = path
+    return found

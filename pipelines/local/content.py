@@ -1,0 +1,126 @@
+"""SHA-256 of files and folders, computed once and remembered until a file changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from components.common.errors import UsageError
+
+# What the system says of a file: size, time of the last change of its content, of its description, inode.
+Fingerprint = tuple[int, int, int, int]
+
+# A file written twice within one tick of the clock looks unchanged: what is this young is not remembered.
+_TOO_YOUNG_SECONDS = 2.0
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS content (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT
+) WITHOUT ROWID
+"""
+
+
+def _fingerprint(status: os.stat_result) -> Fingerprint:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Every folder and file below a folder, links followed; without a status where there is none (a broken link)."""
+    status = Path(folder).stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        raise UsageError("A link makes this folder contain itself.", received=folder, advice="Remove the link.")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                found = entry.stat()
+            except OSError:
+                yield entry.path, None
+                continue
+            yield entry.path, found
+            if stat.S_ISDIR(found.st_mode):
+                yield from _walk(entry.path, above | {identity})
+
+
+def _hash_file(path: bytes) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - names need not be valid UTF-8
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        # It is for the task that reads the file to say so: here it only has to differ from a readable one.
+        return f"unreadable: {error.strerror}"
+
+
+class Contents:
+    """Hashes of files and folders, remembered in a database by path and fingerprint.
+
+    Args:
+        database: a connection with `TABLE`.
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def sha256(self, path: Path) -> str:
+        """Hash of a file's bytes, or of a folder's relative paths and the hashes of the files there.
+
+        Raises:
+            UsageError: a folder contains itself through a link.
+            FileNotFoundError: there is nothing at `path`.
+        """
+        path = path.resolve()
+        if not path.is_dir():
+            return self._hashes(path, [(os.fsencode(path), path.stat())])[os.fsencode(path)]
+        lines, files = [], []
+        start = len(os.fsencode(path)) + 1
+        for name, status in _walk(str(path), frozenset()):
+            raw = os.fsencode(name)
+            if status is not None and stat.S_ISREG(status.st_mode):
+                files.append((raw, status))
+            else:
+                kind = "missing" if status is None else str(stat.S_IFMT(status.st_mode))
+                lines.append((raw[start:], kind))
+        lines += [(raw[start:], found) for raw, found in self._hashes(path, files).items()]
+        whole = hashlib.sha256()
+        for raw, found in sorted(lines):
+            whole.update(raw + b"\0" + found.encode() + b"\n")
+        return whole.hexdigest()
+
+    def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]]) -> dict[bytes, str]:
+        prints = {raw: _fingerprint(status) for raw, status in files}
+        remembered = self._remembered(os.fsencode(root))
+        found, unknown = {}, []
+        for raw, fingerprint in prints.items():
+            if raw in remembered and remembered[raw][0] == fingerprint:
+                found[raw] = remembered[raw][1]
+            else:
+                unknown.append(raw)
+        with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
+            fresh = dict(zip(unknown, pool.map(_hash_file, unknown), strict=True))
+        self._remember({raw: (prints[raw], sha256) for raw, sha256 in fresh.items()})
+        return found | fresh
+
+    def _remembered(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
+        rows = self._database.execute(
+            "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM content"
+            " WHERE path = ? OR (path >= ? AND path < ?)",
+            (root, root + b"/", root + b"0"),  # "0" follows "/"
+        )
+        return {row[0]: (row[1:5], row[5]) for row in rows}
+
+    def _remember(self, hashes: dict[bytes, tuple[Fingerprint, str]]) -> None:
+        latest = (time.time() - _TOO_YOUNG_SECONDS) * 1e9
+        rows = [
+            (raw, *fingerprint, sha256)
+            for raw, (fingerprint, sha256) in hashes.items()
+            if max(fingerprint[1], fingerprint[2]) < latest and not sha256.startswith("unreadable")
+        ]
+        if rows:
+            with self._database:
+                self._database.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?)", rows)

@@ -1,0 +1,240 @@
+"""What is to be run: tasks, the values of their parameters, and which part of the pipeline is meant.
+
+Independent of where the tasks come from (`ir`) and of how they are executed (`processes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from components.common.errors import UsageError
+from pipelines.local.values import ANY, Value, from_text, typed
+from pipelines.suggest import suggestion
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An input of the pipeline or of a component.
+
+    Args:
+        kind: its type, a key of `values.KINDS`.
+        default: its value when nothing else is given; None for none.
+        optional: whether it may stay without a value.
+        choices: the only values allowed; empty for any.
+    """
+
+    kind: str
+    default: Value | None = None
+    optional: bool = False
+    choices: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A value that stands in the pipeline."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class PipelineInput:
+    """The value of a parameter of the pipeline."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TaskOutput:
+    """An artifact or a parameter that another task hands on."""
+
+    task: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A command with placeholders, and its environment."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Importer:
+    """Makes an artifact of what lies at a URI, which is the value of the parameter named here."""
+
+    parameter: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One component in a run.
+
+    Args:
+        name: unique in the pipeline; its folder in the run.
+        label: the name for people.
+        executor: what it does.
+        parameters: its component's input parameters.
+        sources: where their values come from; those without a source have their default.
+        artifacts: where its input artifacts come from.
+        outputs: its output artifacts and their types, as `system.Model`.
+        output_parameters: its output parameters.
+        after: the tasks that must be done before it.
+        cacheable: whether its result may be answered from the cache.
+    """
+
+    name: str
+    label: str
+    executor: Container | Importer
+    parameters: Mapping[str, Parameter]
+    sources: Mapping[str, Constant | PipelineInput | TaskOutput]
+    artifacts: Mapping[str, TaskOutput]
+    outputs: Mapping[str, str]
+    output_parameters: Mapping[str, Parameter]
+    after: frozenset[str]
+    cacheable: bool
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Tasks in an order in which they can run.
+
+    Args:
+        name: as the pipeline calls itself.
+        parameters: its inputs; defaults are the values that hold.
+        tasks: every task after the ones it depends on.
+        not_enforced: limits that the pipeline states and a local run does not impose, for people.
+    """
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    tasks: tuple[Task, ...]
+    not_enforced: tuple[str, ...] = ()
+
+    def task(self, name: str) -> Task:
+        """The task of this name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        names = [task.name for task in self.tasks]
+        raise UsageError("The pipeline has no such task.", received=name, advice=suggestion(name, names))
+
+    def values(self) -> dict[str, Value]:
+        """The values of the pipeline's parameters.
+
+        Raises:
+            UsageError: one has none.
+        """
+        for name, parameter in self.parameters.items():
+            if parameter.default is None and not parameter.optional:
+                flag = "-i FOLDER" if name == "photos" else f"--set {name}=VALUE"
+                raise UsageError(f"The pipeline needs a value for {name}.", advice=f"Give it with {flag}.")
+        return {name: parameter.default for name, parameter in self.parameters.items() if parameter.default is not None}
+
+
+def _allowed(value: Value, parameter: Parameter, name: str) -> Value:
+    if parameter.choices and value not in parameter.choices:
+        known = ", ".join(str(choice) for choice in parameter.choices)
+        raise UsageError(f"{name} has no such value.", received=f"{name}={value}", advice=f"Known: {known}.")
+    return value
+
+
+def _settable(pipeline: Pipeline, name: str) -> Parameter:
+    known = dict(pipeline.parameters)
+    for task in pipeline.tasks:
+        known.update({f"{task.name}.{key}": parameter for key, parameter in task.parameters.items()})
+    if name not in known:
+        raise UsageError("The pipeline has no such parameter.", received=name, advice=suggestion(name, known))
+    return known[name]
+
+
+def setting_from_text(pipeline: Pipeline, name: str, text: str) -> Value:
+    """The value that a person wrote for a parameter, in that parameter's type.
+
+    Raises:
+        UsageError: no such parameter, or not a value of its type.
+    """
+    return from_text(text, _settable(pipeline, name).kind, name)
+
+
+def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
+    """The same pipeline with another value of a parameter.
+
+    Args:
+        pipeline: the pipeline.
+        name: `parameter` of the pipeline, or `task.parameter`.
+        value: of the parameter's type.
+
+    Raises:
+        UsageError: no such parameter, or not a value of its type.
+    """
+    parameter = _settable(pipeline, name)
+    value = _allowed(typed(value, parameter.kind, name), parameter, name)
+    if name in pipeline.parameters:
+        changed = replace(parameter, default=value)
+        return replace(pipeline, parameters={**pipeline.parameters, name: changed})
+    task_name, _, key = name.rpartition(".")
+    tasks = tuple(
+        replace(task, sources={**task.sources, key: Constant(value)}) if task.name == task_name else task
+        for task in pipeline.tasks
+    )
+    return replace(pipeline, tasks=tasks)
+
+
+def parameter_values(
+    task: Task, pipeline_values: Mapping[str, Value], outputs: Mapping[str, Mapping[str, Value]] | None
+) -> dict[str, Value]:
+    """The values of a task's parameters; an optional one without a value is absent.
+
+    Args:
+        task: the task.
+        pipeline_values: the values of the pipeline's parameters.
+        outputs: the output parameters of the tasks done so far, by task and name; None before any has run: then
+            any value of the right type stands for them.
+
+    Raises:
+        UsageError: a parameter has no value, or one of another type.
+    """
+    found: dict[str, Value] = {}
+    for key, parameter in task.parameters.items():
+        name, source = f"{task.name}.{key}", task.sources.get(key)
+        value = parameter.default
+        if isinstance(source, Constant):
+            value = source.value
+        elif isinstance(source, PipelineInput):
+            value = pipeline_values.get(source.name, value)
+        elif isinstance(source, TaskOutput):
+            if outputs is None:
+                found[key] = ANY[parameter.kind]
+                continue
+            value = outputs[source.task].get(source.name, value)
+        if value is not None:
+            found[key] = _allowed(typed(value, parameter.kind, name), parameter, name)
+        elif not parameter.optional:
+            raise UsageError(f"{name} has no value.", advice=f"Give it with --set {name}=VALUE.")
+    return found
+
+
+def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:
+    """The tasks that must be done before a task, directly or not."""
+    before: set[str] = set(pipeline.task(name).after)
+    for task in reversed(pipeline.tasks):
+        if task.name in before:
+            before |= task.after
+    return frozenset(before)
+
+
+def descendants(pipeline: Pipeline, name: str) -> frozenset[str]:
+    """The tasks that need a task to be done first, directly or not."""
+    return frozenset(task.name for task in pipeline.tasks if name in ancestors(pipeline, task.name))
+
+
+def up_to(pipeline: Pipeline, name: str) -> Pipeline:
+    """The part of a pipeline that a task needs, the task included."""
+    wanted = ancestors(pipeline, name) | {name}
+    return replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))

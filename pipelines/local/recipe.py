@@ -1,0 +1,67 @@
+"""Settings for a run, as data: `pipelines/recipes/NAME.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from components.common.errors import UsageError
+from pipelines.local.values import Value
+from pipelines.suggest import suggestion
+
+FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings under a name.
+
+    Args:
+        name: of its file.
+        about: what it is for, and the hardware, time and score to expect.
+        settings: by `parameter` of the pipeline or `task.parameter`.
+    """
+
+    name: str
+    about: str
+    settings: Mapping[str, Value]
+
+
+def read(name: str) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        name: one of those in `FOLDER`, or the path of a YAML file.
+
+    Raises:
+        UsageError: there is none, or it is not a recipe.
+    """
+    file = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not file.is_file():
+        known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+        raise UsageError(
+            "There is no such recipe.",
+            received=name,
+            advice=f"{suggestion(name, known)} The path of a YAML file is good too.",
+        )
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError("This recipe is not YAML.", received=f"{file} ({error})") from error
+    fits = (
+        isinstance(content, dict)
+        and content.keys() == {"about", "set"}
+        and isinstance(content["about"], str)
+        and isinstance(content["set"], dict)
+        and all(isinstance(key, str) for key in content["set"])
+    )
+    if not fits:
+        raise UsageError(
+            "This file is not a recipe.",
+            received=file,
+            advice="A recipe has two keys: `about`, a text, and `set`, a mapping like `collect.min_examples: 3`.",
+        )
+    return Recipe(file.stem, content["about"].strip(), content["set"])

@@ -1,0 +1,96 @@
+"""What a finished task left behind: its artifacts, the values it hands on, and the numbers it reports."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import FacenetError
+from pipelines.local.content import Contents
+from pipelines.local.plan import Task
+from pipelines.local.render import Artifact
+from pipelines.local.values import Value, from_text
+
+# The only type of artifact without a file: its numbers are its metadata.
+_METRICS = "system.Metrics"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a task left behind.
+
+    Args:
+        artifacts: its output artifacts.
+        parameters: the values of its output parameters.
+        metrics: the metadata of its metrics.
+    """
+
+    artifacts: dict[str, Artifact]
+    parameters: dict[str, Value]
+    metrics: dict[str, Any]
+
+
+def collect(task: Task, folder: Path, contents: Contents) -> Results:
+    """Reads what a task that ended without an error left in its folder.
+
+    Raises:
+        FacenetError: something is missing, or what the task said of its results cannot be read.
+    """
+    said = _executor_output(folder / "executor_output.json")
+    artifacts, metrics = {}, {}
+    for name, kind in task.outputs.items():
+        path = folder / name
+        metadata = _metadata(said, name, path)
+        if path.exists():
+            sha256 = contents.sha256(path)
+        elif kind == _METRICS:
+            sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+        else:
+            raise FacenetError(f"it ended without an error, but left no {name} at {path}")
+        artifacts[name] = Artifact(path, kind, sha256, metadata)
+        if kind == _METRICS:
+            metrics.update(metadata)
+    return Results(artifacts, _parameters(task, folder / "parameters"), metrics)
+
+
+def _parameters(task: Task, folder: Path) -> dict[str, Value]:
+    found = {}
+    for name, parameter in task.output_parameters.items():
+        file = folder / name
+        if not file.exists():
+            raise FacenetError(f"it ended without an error, but wrote no value of {name} to {file}")
+        found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{task.name}.{name}")
+    return found
+
+
+def _executor_output(file: Path) -> dict[str, Any]:
+    """What a task said of its results: Kubeflow's ExecutorOutput message, as strict as its launcher reads it."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    if not file.exists():
+        return {}
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+    except ValueError as error:
+        raise FacenetError(f"what it said of its results is not JSON: {error} ({file})") from error
+    if not isinstance(said, dict) or said.keys() - {"artifacts"}:
+        raise FacenetError(f"what it said of its results has more than artifacts in it ({file})")
+    return said
+
+
+def _metadata(said: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    try:
+        listed = said.get("artifacts", {}).get(name, {}).get("artifacts", [])
+        artifact = listed[0] if listed else {}
+        metadata, uri = dict(artifact.get("metadata") or {}), artifact.get("uri", str(path))
+    except (AttributeError, TypeError, ValueError, LookupError) as error:
+        raise FacenetError(f"what it said of {name} is not an artifact of Kubeflow's ({error})") from error
+    if uri != str(path):
+        raise FacenetError(f"it put {name} elsewhere than asked: {uri}")
+    return metadata

@@ -1,0 +1,216 @@
+"""Runs a pipeline: every task in its order, answered from the cache or executed, and recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import FacenetError, UsageError
+from pipelines.local.cache import Cache
+from pipelines.local.check import local_path
+from pipelines.local.plan import Importer, Pipeline, Task, parameter_values
+from pipelines.local.processes import Invocation
+from pipelines.local.record import (
+    CACHED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    RunRecord,
+    TaskRecord,
+    located,
+    now,
+    stored,
+    write_run,
+    write_task,
+)
+from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.local.results import collect
+
+_DONE = (SUCCEEDED, CACHED)
+
+
+@dataclass
+class Runner:
+    """One run of a pipeline.
+
+    Args:
+        pipeline: what to run.
+        run: the record of the run; its folder exists.
+        runs: the runs folder, absolute.
+        cache: where answers are looked up and noted.
+        execute: the back end: runs a command to its end and returns its exit code.
+        say: is given a line for people whenever a task changes its state.
+        anew: the tasks that are executed whatever the cache holds.
+        answered: the tasks that the cache must answer.
+    """
+
+    pipeline: Pipeline
+    run: RunRecord
+    runs: Path
+    cache: Cache
+    execute: Callable[[Invocation], int]
+    say: Callable[[str], None]
+    anew: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+    tasks: dict[str, TaskRecord] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tasks = {task.name: TaskRecord(task.name, task.label) for task in self.pipeline.tasks}
+        self._values = self.pipeline.values()
+        self._width = max(len(task.label) for task in self.pipeline.tasks)
+
+    def __call__(self) -> None:
+        """Runs the tasks. The records say how each ended; an exception goes on after they are written.
+
+        Raises:
+            UsageError: a task has an input without a value, or one that the cache must answer is not answered.
+            KeyboardInterrupt, SystemExit: the run was stopped.
+        """
+        clock = time.perf_counter()
+        state = STOPPED
+        try:
+            write_run(self.runs, self.run)
+            for record in self.tasks.values():
+                self._write(record)
+            for task in self.pipeline.tasks:
+                self._run_task(task)
+            done = all(record.state in _DONE for record in self.tasks.values())
+            state = SUCCEEDED if done else FAILED
+        except Exception:
+            state = FAILED
+            raise
+        finally:
+            for record in self.tasks.values():
+                if record.state in (PENDING, RUNNING):
+                    record.state = state if record.state == RUNNING else SKIPPED
+                    self._write(record)
+            self.run.state, self.run.ended = state, now()
+            self.run.seconds = round(time.perf_counter() - clock, 3)
+            write_run(self.runs, self.run)
+
+    def _write(self, record: TaskRecord) -> None:
+        write_task(self.runs, self.run.id, record)
+
+    def _tell(self, task: Task, state: str, detail: str = "") -> None:
+        self.say(f"{task.label:<{self._width}}  {state:<9}  {detail}".rstrip())
+
+    def _run_task(self, task: Task) -> None:
+        record = self.tasks[task.name]
+        missing = [name for name in sorted(task.after) if self.tasks[name].state not in _DONE]
+        if missing:
+            record.state, record.message = SKIPPED, f"{', '.join(missing)} is not done"
+            self._write(record)
+            self._tell(task, "skipped", f"needs {', '.join(missing)}")
+            return
+        record.state, record.started, clock = RUNNING, now(), time.perf_counter()
+        inputs = self._inputs(task)
+        handed_on = {name: done.output_parameters for name, done in self.tasks.items()}
+        record.parameters = parameter_values(task, self._values, handed_on)
+        record.inputs = {
+            name: {"task": task.artifacts[name].task, "path": stored(found.path, self.runs), "sha256": found.sha256}
+            for name, found in inputs.items()
+        }
+        record.cache_key = self.cache.key(task, record.parameters, inputs)
+        if not self._answer(task, record):
+            if task.name in self.answered:
+                raise UsageError(
+                    f"The cache does not hold the result of {task.name}, which --from takes for granted.",
+                    advice="Run without --from: what is not in the cache is run then.",
+                )
+            self._perform(task, record, inputs)
+        record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
+        self._write(record)
+        self._tell_end(task, record)
+
+    def _tell_end(self, task: Task, record: TaskRecord) -> None:
+        if record.state == CACHED and record.origin:
+            self._tell(task, "cached", f"made by run {record.origin['run']}")
+        elif record.state == FAILED:
+            self._tell(task, "failed", record.message or "")
+        elif isinstance(task.executor, Importer):
+            self._tell(task, "found", str(self._artifacts(task.name)["artifact"].path))
+        else:
+            self._tell(task, "done", f"{record.seconds:.1f} s")
+
+    def _artifacts(self, task: str) -> dict[str, Artifact]:
+        return {
+            name: Artifact(located(output["path"], self.runs), output["kind"], output["sha256"], output["metadata"])
+            for name, output in self.tasks[task].outputs.items()
+        }
+
+    def _output(self, artifact: Artifact) -> dict[str, Any]:
+        return {
+            "path": stored(artifact.path, self.runs),
+            "kind": artifact.kind,
+            "sha256": artifact.sha256,
+            "metadata": dict(artifact.metadata),
+            "on_disk": artifact.path.exists(),
+        }
+
+    def _inputs(self, task: Task) -> dict[str, Artifact]:
+        return {name: self._artifacts(origin.task)[origin.name] for name, origin in task.artifacts.items()}
+
+    def _answer(self, task: Task, record: TaskRecord) -> bool:
+        """Takes over what the cache holds for a task, if anything."""
+        if record.cache_key is None or task.name in self.anew:
+            return False
+        found = self.cache.answer(record.cache_key)
+        if found is None:
+            return False
+        run, made = found
+        record.state, record.origin = CACHED, {"run": run, "seconds": made.seconds}
+        record.outputs, record.output_parameters = made.outputs, made.output_parameters
+        record.metrics, record.log, record.command = made.metrics, made.log, made.command
+        for name, output in made.outputs.items():
+            if output["on_disk"]:  # so that `runs/latest` shows the whole result
+                link = self.runs / self.run.id / task.name / name
+                link.symlink_to(Path("../..") / output["path"])
+        return True
+
+    def _perform(self, task: Task, record: TaskRecord, inputs: Mapping[str, Artifact]) -> None:
+        """Does what the task asks, and notes the result in its record."""
+        if isinstance(task.executor, Importer):
+            self._import(task.executor, task, record)
+            return
+        folder = self.runs / self.run.id / task.name
+        if task.output_parameters:
+            (folder / "parameters").mkdir()
+        description = executor_input(task, record.parameters, inputs, folder)
+        record.command = rendered(task.executor.command, description)
+        log = folder / "log.txt"
+        record.log = stored(log, self.runs)
+        self._write(record)
+        self._tell(task, "running")
+        record.exit_code = self.execute(Invocation(tuple(record.command), task.executor.env, log))
+        try:
+            if record.exit_code:
+                raise FacenetError(_reason(record.exit_code))
+            left = collect(task, folder, self.cache.contents)
+        except FacenetError as error:
+            record.state, record.message = FAILED, str(error)
+            return
+        record.outputs = {name: self._output(artifact) for name, artifact in left.artifacts.items()}
+        record.output_parameters, record.metrics = left.parameters, left.metrics
+        record.state = SUCCEEDED
+        if record.cache_key:
+            self._write(record)  # before the cache points to it
+            self.cache.remember(record.cache_key, self.run.id, task.name)
+
+    def _import(self, importer: Importer, task: Task, record: TaskRecord) -> None:
+        path = local_path(str(record.parameters[importer.parameter]))
+        (name, kind), *_ = task.outputs.items()
+        sha256 = self.cache.contents.sha256(path)
+        record.outputs = {name: self._output(Artifact(path, kind, sha256))}
+        record.state = SUCCEEDED
+
+
+def _reason(exit_code: int) -> str:
+    if exit_code == 137:
+        return "killed by the system (exit code 137), perhaps for want of memory"
+    return f"exit code {exit_code}"

@@ -1,0 +1,104 @@
+"""Which files are a task's code: the module that its command names, and all that it reaches through imports."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+# Code of the cluster's side, and words for people: neither changes what a task computes.
+_NOT_CODE = ("component.py", "README.md")
+
+
+def module_of(command: Sequence[str]) -> str | None:
+    """The module of a command like `python -u -m components.extract`, or None for another command."""
+    for flag, module in itertools.pairwise(command):
+        if flag == "-m":
+            return module
+    return None
+
+
+def _files_of(module: str, root: Path) -> list[Path]:
+    """The files that importing a module runs: the packages above it and its own. Empty when it is not below root."""
+    parts = module.split(".")
+    own = root.joinpath(*parts)
+    if not all(part.isidentifier() for part in parts):
+        return []
+    if own.with_suffix(".py").is_file():
+        last = [own.with_suffix(".py")]
+    elif (own / "__init__.py").is_file():
+        last = [own / "__init__.py"]
+    else:
+        return []
+    above = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+    return [file for file in above if file.is_file()] + last
+
+
+def _named_in(tree: ast.AST, package: str) -> Iterator[str]:
+    """The modules that a file may import, at its top, in its functions, or by a name in a string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            yield base
+            # What is imported from a package may be a module of it.
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            yield node.value
+
+
+@functools.cache
+def _imports(file: Path, root: Path) -> frozenset[Path]:
+    """The files of the same top-level package that a file imports."""
+    package = ".".join(file.relative_to(root).parent.parts)
+    top = package.partition(".")[0]
+    found: set[Path] = set()
+    for name in set(_named_in(ast.parse(file.read_bytes()), package)):
+        if name.partition(".")[0] == top:
+            found.update(_files_of(name, root))
+    return frozenset(found)
+
+
+def _data_beside(package: Path) -> Iterator[Path]:
+    """The files of a package that are no Python: templates and the like, also in folders that are no packages."""
+    for path in package.iterdir():
+        if path.name.startswith((".", "__pycache__")):
+            continue
+        if path.is_dir() and not (path / "__init__.py").exists():
+            yield from _data_beside(path)
+        elif path.is_file() and path.suffix != ".py":
+            yield path
+
+
+def files_of(module: str, root: Path) -> list[Path]:
+    """Every file below `root` that running a module can load, sorted.
+
+    Args:
+        module: as `components.extract`; of a package, its `__main__` is run.
+        root: the folder that holds the top-level package.
+    """
+    waiting = set(_files_of(module, root)) | set(_files_of(f"{module}.__main__", root))
+    found: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        found.add(file)
+        waiting |= _imports(file, root) - found
+    data = {path for package in {file.parent for file in found} for path in _data_beside(package)}
+    return sorted(path for path in found | data if path.name not in _NOT_CODE)
+
+
+def sha256_of_code(command: Sequence[str], root: Path) -> str:
+    """Hash of the code that a command runs, as far as it lies below `root`."""
+    module = module_of(command)
+    whole = hashlib.sha256()
+    for file in files_of(module, root) if module else []:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        whole.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
+    return whole.hexdigest()

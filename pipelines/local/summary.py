@@ -1,0 +1,146 @@
+"""The end of a run, in plain text: what was found, learned and scored, how long it took, and what to do next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.local.record import CACHED, RunRecord, TaskRecord, located
+
+Metrics = Mapping[str, Any]
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `0.4 s`, `3 min 12 s`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it here: relative when it lies below the working folder."""
+    here = Path.cwd()
+    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
+
+
+def _joined(parts: Sequence[tuple[str, Metrics]]) -> str:
+    """The parts whose numbers are all there: `("{faces} faces", metrics)` without `faces` is left out."""
+    kept = []
+    for template, metrics in parts:
+        try:
+            kept.append(template.format_map(metrics))
+        except (KeyError, ValueError, TypeError):
+            continue
+    return ", ".join(kept)
+
+
+def _photos(metrics: Metrics) -> str:
+    text = _joined(
+        [
+            ("{faces:,} faces found in {photos:,} photos", metrics),
+            ("{identities:,} people", metrics),
+            ("{rejected:,} photos rejected", metrics),
+        ]
+    )
+    reasons = {
+        key.removeprefix("rejected_").replace("_", "-"): count
+        for key, count in metrics.items()
+        if key.startswith("rejected_") and count
+    }
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+    return f"{text} ({listed})" if listed else text
+
+
+def _dataset(metrics: Metrics) -> str:
+    splits = _joined(
+        [
+            ("{train_identities:,} to train on", metrics),
+            ("{validation_identities:,} for validation", metrics),
+            ("{test_identities:,} never seen in training", metrics),
+        ]
+    )
+    text = _joined([("{faces:,} faces of {identities:,} people kept", metrics)])
+    return f"{text}: {splits}" if text and splits else text or splits
+
+
+def _training(metrics: Metrics) -> str:
+    return _joined(
+        [
+            ("{triplets_mined:,} triplets mined", metrics),
+            ("{triplets_trained:,} trained on", metrics),
+            ("{rounds:,} rounds", metrics),
+            ("loss {loss:.4f}", metrics),
+        ]
+    )
+
+
+def _verification(metrics: Metrics) -> str:
+    accuracy = _joined([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
+    people = _joined([("on {pairs:,} pairs of {identities:,} people the network never saw", metrics)])
+    return " ".join(part for part in (accuracy, people) if part)
+
+
+def _scores(metrics: Metrics) -> str:
+    parts = [("AUC {auc:.3f}", metrics), ("EER {eer:.3f}", metrics)]
+    if "val_at_far_0.01" in metrics:  # a dot in a format field means an attribute
+        parts.append(("VAL {val:.3f} at FAR 0.01", {"val": metrics["val_at_far_0.01"]}))
+    return _joined(parts)
+
+
+# label, the task whose numbers it shows, how
+_LINES = (
+    ("photos", "extract", _photos),
+    ("dataset", "collect", _dataset),
+    ("training", "mine-and-train", _training),
+    ("verification", "evaluate", _verification),
+    ("", "evaluate", _scores),
+)
+
+
+def _times(tasks: Sequence[TaskRecord]) -> list[str]:
+    ran = [task for task in tasks if task.seconds is not None and task.log]
+    width = max((len(task.label) for task in ran), default=0)
+    lines = []
+    for task in ran:
+        if task.state == CACHED and task.origin:
+            text = f"{duration(task.origin['seconds'])}  cached, not run again"
+        else:
+            text = f"{duration(task.seconds or 0.0)}  {'' if task.state == 'succeeded' else task.state}"
+        lines.append(f"{task.label:<{width}}  {text}".rstrip())
+    return lines
+
+
+def _output(tasks: Mapping[str, TaskRecord], task: str, name: str, runs: Path) -> Path | None:
+    if task not in tasks or name not in tasks[task].outputs:
+        return None
+    return located(tasks[task].outputs[name]["path"], runs)
+
+
+def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
+    """The summary of a run that has ended; numbers that no task reported are left out.
+
+    Args:
+        run: the run.
+        tasks: the records of its tasks, by name.
+        runs: the runs folder.
+    """
+    rows = [(label, show(tasks[task].metrics)) for label, task, show in _LINES if task in tasks]
+    rows = [(label, text) for label, text in rows if text]
+    times = _times(list(tasks.values()))
+    rows += [("time" if number == 0 else "", line) for number, line in enumerate(times)]
+    rows.append(("total", duration(run.seconds or 0.0)))
+    report = _output(tasks, "evaluate", "report", runs)
+    if report:
+        rows.append(("report", shown(report / "report.html")))
+    rows.append(("records", shown(runs / run.id)))
+    width = max(len(label) for label, _ in rows)
+    lines = [f"Run {run.id} {run.state}", *(f"  {label:<{width}}  {text}" for label, text in rows)]
+    checkpoint = _output(tasks, "mine-and-train", "checkpoint", runs)
+    if checkpoint and run.state == "succeeded":
+        lines += ["", "Compare two photos:", f"  facenet verify A.jpg B.jpg -c {shown(checkpoint)}"]
+    return "\n".join(lines)

@@ -1,0 +1,81 @@
+"""Who may import what: the rooms of docs/design.md have walls."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "tyro", "components.common"}
+# package: what its modules may import besides the standard library and themselves, in functions too
+ALLOWED = {
+    "components.common": COMMON,
+    "components.sample": COMMON,
+    "components.extract": COMMON | {"dlib"},
+    "components.collect": COMMON | {"pandas"},
+    "components.model": COMMON | {"keras", "tensorflow"},
+    "components.mine_and_train": COMMON | {"keras", "tensorflow", "components.model"},
+    "components.embed": COMMON | {"components.model"},
+    "components.evaluate": COMMON | {"pandas", "matplotlib", "jinja2"},
+    "components.verify": COMMON | {"components.extract", "components.model"},
+    "pipelines.local": {"yaml", "components.common", "pipelines"},
+    "pipelines": {"components.common", "tyro", "pipelines.local"},
+}
+SPECIFICATION = {"kfp", "pipelines.images"}
+WIRING = {
+    "pipelines/facenet.py": {"kfp"} | {f"components.{name}.component" for name in
+                                       ("extract", "collect", "mine_and_train", "embed", "evaluate")},
+    "pipelines/compile.py": {"kfp", "pipelines.facenet", "components.common"},
+}  # fmt: skip
+
+MODULES = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for folder in ("components", "pipelines")
+    for path in (REPOSITORY / folder).rglob("*.py")
+)
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a name comes from"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def allowed_for(module: str) -> set[str]:
+    if module in WIRING:
+        return WIRING[module]
+    if module.endswith("/component.py"):
+        return SPECIFICATION
+    package = module.rsplit("/", 1)[0].replace("/", ".")
+    while package not in ALLOWED:
+        package = package.rpartition(".")[0]
+        if not package:
+            return {"components"}
+    return ALLOWED[package] | {package}
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return any(name == entry or name.startswith(f"{entry}.") for entry in allowed)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_room_may(module):
+    foreign = {name for name in imported(REPOSITORY / module) if name.partition(".")[0] not in sys.stdlib_module_names}
+    outside = sorted(name for name in foreign if not within(name, allowed_for(module)))
+    assert not outside, f"{module} imports {outside}; see {Path(__file__).name} and docs/design.md"
+
+
+def test_no_module_uses_pickle_and_what_loads_it():
+    for module in MODULES:
+        loaded = {name.partition(".")[0] for name in imported(REPOSITORY / module)}
+        assert not loaded & {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}, module
+        assert "allow_pickle" not in (REPOSITORY / module).read_text(), module

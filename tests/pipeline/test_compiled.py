@@ -1,0 +1,111 @@
+"""The committed pipeline.yaml: fresh, valid, runnable, and in step with the stages' flags."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.compile import DEFAULT_OUTPUT, compiled, main
+from pipelines.local import ir, recipe
+from pipelines.local.check import check
+from pipelines.local.plan import Container, Task, parameter_values, with_setting
+from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.local.sources import module_of
+
+REPOSITORY = DEFAULT_OUTPUT.parent
+PIPELINE = with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos")
+STAGES = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
+
+
+def test_the_committed_pipeline_is_fresh():
+    assert DEFAULT_OUTPUT.read_text() == compiled(), "pipeline.yaml is stale: run `facenet compile` and commit it"
+
+
+def test_compiling_gives_the_same_bytes_in_every_process():
+    code = "from pipelines.compile import compiled; import sys; sys.stdout.write(compiled())"
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == compiled()
+
+
+def test_check_names_the_command_when_the_file_is_stale(tmp_path, capsys):
+    file = tmp_path / "pipeline.yaml"
+    assert main(["-o", str(file), "--check", "true"]) == 1
+    assert main(["-o", str(file)]) == 0
+    assert main(["-o", str(file), "--check", "true"]) == 0
+    file.write_text(file.read_text() + "# edited\n")
+    assert main(["-o", str(file), "--check", "true"]) == 1
+    assert f"Run `facenet compile -o {file}`" in capsys.readouterr().err
+
+
+def test_the_pipeline_follows_kubeflows_schema():
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    document = yaml.safe_load(DEFAULT_OUTPUT.read_text())
+    spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(document["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
+    assert set(spec.root.dag.tasks) == {task.name for task in PIPELINE.tasks}
+
+
+def test_the_tasks_come_in_an_order_in_which_they_can_run():
+    names = [task.name for task in PIPELINE.tasks]
+    assert names == ["importer", "extract", "collect", "mine-and-train", "embed", "evaluate"]
+
+
+def _command(task: Task) -> list[str]:
+    parameters = parameter_values(task, PIPELINE.values(), None)
+    artifacts = {name: Artifact(Path("in") / name, "system.Artifact", "") for name in task.artifacts}
+    assert isinstance(task.executor, Container)
+    return rendered(task.executor.command, executor_input(task, parameters, artifacts, Path("out")))
+
+
+@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
+    from components.common.command import parse
+
+    command = _command(task)
+    module = module_of(command)
+    stage = importlib.import_module(f"{module}.__main__")
+    arguments = command[command.index(module) + 1 :]
+    settings = parse(stage.Settings, arguments, prog=task.name)
+    for flag, text in zip(arguments[::2], arguments[1::2], strict=True):
+        if flag in ("--input", "--output", "--checkpoint"):
+            assert str(getattr(settings, flag[2:])) == text
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in recipe.FOLDER.glob("*.yaml")))
+def test_every_recipe_fits_the_pipeline(name, tmp_path):
+    pipeline = with_setting(PIPELINE, "photos", str(tmp_path))
+    for key, value in recipe.read(name).settings.items():
+        pipeline = with_setting(pipeline, key, value)
+    check(pipeline)
+
+
+@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+def test_a_component_and_its_stage_have_the_same_defaults(task):
+    """`facenet STAGE` by hand and the pipeline do the same when no parameter is given."""
+    from components.common.command import parse
+
+    command = list(task.executor.command)
+    stage = importlib.import_module(f"{module_of(command)}.__main__")
+    required = [word for flag in ("--input", "--output", "--checkpoint") if flag in command for word in (flag, "x")]
+    settings = parse(stage.Settings, required, prog=task.name)
+    for key, parameter in task.parameters.items():
+        flag = command[command.index(f"{{{{$.inputs.parameters['{key}']}}}}") - 1].removeprefix("--")
+        by_hand = getattr(settings, flag)
+        # A text parameter cannot be absent in the pipeline: empty means None there.
+        assert (by_hand or "") == (parameter.default or ""), f"{task.name} --{flag}"

@@ -1,0 +1,339 @@
+"""What `facenet run` does, on a tiny pipeline whose tasks are real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+import pipelines.run
+
+SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
+CACHED = {"importer": "succeeded", "count": "cached", "report": "cached"}
+
+
+def test_a_run_executes_every_task_and_leaves_its_results(tiny, capsys):
+    assert tiny.run() == 0
+    assert tiny.states() == SUCCEEDED
+    assert tiny.reported() == "<p>15"  # 3 x 5 bytes
+    output = capsys.readouterr().out
+    assert "  | counting" in output
+    assert str(tiny.runs) in output
+
+
+def test_a_record_says_what_went_in_and_what_came_out(tiny):
+    tiny.run()
+    count, report = tiny.task_record("count"), tiny.task_record("report")
+    assert count["parameters"] == {"factor": 3}
+    assert count["command"][-2] == "3"
+    assert count["metrics"] == {"number": 15}
+    assert count["exit_code"] == 0
+    assert count["started"] < count["ended"]
+    assert (tiny.runs / count["log"]).read_text().startswith("counting")
+    assert report["inputs"]["result"]["sha256"] == count["outputs"]["result"]["sha256"]
+    assert not Path(count["outputs"]["result"]["path"]).is_absolute()
+    run = tiny.run_record()
+    assert run["state"] == "succeeded"
+    assert run["settings"] == {"photos": str(tiny.photos)}
+
+
+def test_nothing_changed_is_answered_from_the_cache(tiny):
+    tiny.run()
+    assert tiny.run() == 0
+    assert tiny.states() == CACHED
+    first, second = tiny.all_runs()
+    assert tiny.task_record("count", second)["origin"]["run"] == first
+    assert tiny.task_record("count", second)["metrics"] == {"number": 15}
+    assert tiny.reported() == "<p>15"
+
+
+def test_latest_shows_the_whole_result_even_when_it_came_from_the_cache(tiny):
+    tiny.run()
+    tiny.run()
+    assert (tiny.runs / "latest" / "report" / "report" / "report.html").read_text() == "<p>15"
+
+
+def test_the_cache_survives_a_move_of_the_runs_folder(tiny):
+    tiny.run()
+    tiny.runs = tiny.runs.rename(tiny.folder / "elsewhere")
+    assert tiny.run() == 0
+    assert tiny.states() == CACHED
+
+
+def test_a_changed_parameter_runs_the_tasks_that_depend_on_it(tiny):
+    tiny.run()
+    assert tiny.run("--set", "factor=4") == 0
+    assert tiny.states() == SUCCEEDED
+    assert tiny.reported() == "<p>20"
+
+
+def test_a_setting_of_a_task_goes_before_the_pipelines(tiny):
+    tiny.run("--set", "factor=4", "--set", "count.factor=7")
+    assert tiny.reported() == "<p>35"
+
+
+def test_changed_content_of_the_same_size_and_time_is_noticed(tiny):
+    photo = tiny.photos / "ada" / "1.jpg"
+    tiny.run()
+    before = photo.stat()
+    photo.write_text("54321")
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    tiny.run()
+    # The count is the same again, so the report, whose input did not change, is not made anew.
+    assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "cached"}
+
+
+def test_a_new_photo_is_noticed(tiny):
+    tiny.run()
+    (tiny.photos / "ada" / "2.jpg").write_text("1")
+    tiny.run()
+    assert tiny.states() == SUCCEEDED
+    assert tiny.reported() == "<p>18"
+
+
+def test_a_changed_command_is_noticed(tiny):
+    tiny.run()
+    tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"][2] += "# changed"
+    tiny.run()
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
+
+
+def test_changed_code_is_noticed(tiny, monkeypatch):
+    package = tiny.folder / "code" / "components"
+    (package / "stage").mkdir(parents=True)
+    for name in ("__init__.py", "stage/__init__.py", "other.py"):
+        (package / name).touch()
+    (package / "number.py").write_text("NUMBER = 1")
+    (package / "stage" / "__main__.py").write_text(
+        "import sys, pathlib\nfrom components.number import NUMBER\n"
+        "pathlib.Path(sys.argv[2]).mkdir()\n(pathlib.Path(sys.argv[2]) / 'report.html').write_text(str(NUMBER))\n"
+    )
+    monkeypatch.setattr(pipelines.run, "REPOSITORY", package.parent)
+    command = ["python", "-m", "components.stage"]
+    tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = command
+    tiny.run()
+    assert tiny.reported() == "1"
+    (package / "other.py").write_text("# not imported by the stage")
+    tiny.run()
+    assert tiny.states() == CACHED
+    (package / "number.py").write_text("NUMBER = 22")
+    # Python compares its compiled files by time in seconds and size.
+    shutil.rmtree(package / "__pycache__", ignore_errors=True)
+    tiny.run()
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
+    assert tiny.reported() == "22"
+
+
+def test_a_damaged_artifact_is_made_again(tiny):
+    tiny.run()
+    (tiny.runs / "latest" / "count" / "result").write_text("99999")
+    tiny.run()
+    assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "cached"}
+    assert tiny.reported() == "<p>15"
+
+
+def test_a_deleted_run_is_no_answer(tiny):
+    tiny.run()
+    shutil.rmtree(tiny.runs / tiny.all_runs()[0])
+    assert tiny.run() == 0
+    assert tiny.states() == SUCCEEDED
+
+
+def test_the_cache_can_be_turned_off(tiny):
+    tiny.run()
+    tiny.run("--cache", "false")
+    assert tiny.states() == SUCCEEDED
+
+
+def test_a_task_that_the_pipeline_does_not_cache_runs_every_time(tiny):
+    tiny.ir["root"]["dag"]["tasks"]["count"]["cachingOptions"] = {}
+    tiny.run()
+    tiny.run()
+    assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "cached"}
+
+
+def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, monkeypatch, capsys):
+    monkeypatch.setenv("BROKEN", "1")
+    tail = {"taskInfo": {"name": "tail"}, "componentRef": {"name": "comp-tail"}, "dependentTasks": ["report"]}
+    tiny.ir["root"]["dag"]["tasks"]["tail"] = tail
+    tiny.ir["components"]["comp-tail"] = {"executorLabel": "exec-report"}
+    executors = tiny.ir["deploymentSpec"]["executors"]
+    executors["exec-tail"] = {"container": {"image": "tiny:1", "command": ["python", "-c", "pass"]}}
+    tiny.ir["components"]["comp-tail"]["executorLabel"] = "exec-tail"
+    assert tiny.run() == 1
+    assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "failed", "tail": "skipped"}
+    assert tiny.task_record("report")["exit_code"] == 1
+    assert tiny.run_record()["state"] == "failed"
+    error = capsys.readouterr().err
+    assert "The task report failed: exit code 1." in error
+    assert "this cannot work" in error
+    assert "line 39" in error
+    assert "line 20\n" not in error
+    assert "Traceback" not in error
+
+
+def test_the_next_run_goes_on_where_the_last_one_failed(tiny, monkeypatch):
+    monkeypatch.setenv("BROKEN", "1")
+    tiny.run()
+    monkeypatch.delenv("BROKEN")
+    assert tiny.run() == 0
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
+
+
+def test_a_task_that_leaves_no_artifact_has_failed(tiny, monkeypatch, capsys):
+    monkeypatch.setenv("FORGET", "1")
+    assert tiny.run() == 1
+    assert tiny.states() == {"importer": "succeeded", "count": "failed", "report": "skipped"}
+    assert "left no result" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said", ['{"artifacts": {"metrics": {"artifacts": [{"metadata": {"a": NaN}}]}}}', "[1]"])
+def test_a_task_that_reports_what_kubeflow_cannot_read_has_failed(tiny, said, capsys):
+    command = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"]
+    command[2] += f"pathlib.Path(outputs['outputFile']).write_text('''{said}''')"
+    assert tiny.run() == 1
+    assert "what it said of its results" in capsys.readouterr().err
+
+
+def test_a_command_that_does_not_exist_is_a_failed_task(tiny, capsys):
+    tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"] = ["no-such-program"]
+    assert tiny.run() == 1
+    assert "cannot be started" in capsys.readouterr().err
+
+
+def test_from_runs_a_task_and_those_after_it_anew(tiny):
+    tiny.run()
+    assert tiny.run("--from", "report") == 0
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
+
+
+def test_from_says_which_earlier_task_is_not_in_the_cache(tiny, capsys):
+    assert tiny.run("--from", "report") == 2
+    assert "does not hold the result of count" in capsys.readouterr().err
+    assert tiny.run_record()["state"] == "failed"
+
+
+def test_to_stops_after_a_task(tiny):
+    assert tiny.run("--to", "count") == 0
+    assert tiny.states() == {"importer": "succeeded", "count": "succeeded"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--set", "factr=1"], "Did you mean factor"),
+        (["--set", "cuont.factor=1"], "count.factor"),
+        (["--set", "factor=x"], "factor is a whole number"),
+        (["--set", "factor=1.5"], "factor is a whole number"),
+        (["--set", "factor"], "--set takes a name and a value"),
+        (["--from", "repotr"], "Did you mean report?"),
+        (["--to", "nothing-like-it"], "Known: importer, count, report"),
+        (["--from", "report", "--to", "count"], "no such task"),
+        (["--recipe", "latpop"], "Did you mean laptop?"),
+        (["-i", "no/such/folder"], "no such file or folder"),
+        (["-i", "gs://bucket/photos"], "on this machine"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_starts(tiny, flags, message, capsys):
+    assert tiny.run(*flags) == 2
+    assert message in capsys.readouterr().err
+    assert not tiny.runs.exists()
+
+
+def test_a_recipe_sets_parameters_and_set_goes_before_it(tiny, tmp_path, capsys):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("about: two numbers\nset: {factor: 10}\n")
+    tiny.run("--recipe", str(recipe))
+    assert tiny.reported() == "<p>50"
+    assert "recipe mine; those: --recipe full): factor=10\n" in capsys.readouterr().out
+    tiny.run("--recipe", str(recipe), "--set", "factor=11")
+    assert tiny.reported() == "<p>55"
+    assert tiny.run_record()["recipe"] == "mine"
+
+
+def test_ctrl_c_stops_the_task_and_says_how_to_go_on(tiny):
+    process = tiny.start(SLEEP="1")
+    while "asleep" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Run the same command again" in output
+    assert "Traceback" not in error
+    assert tiny.states() == {"importer": "succeeded", "count": "stopped", "report": "skipped"}
+    assert tiny.run_record()["state"] == "stopped"
+    assert "KeyboardInterrupt" in (tiny.runs / "latest" / "count" / "log.txt").read_text()
+    assert tiny.run() == 0
+    assert tiny.states() == SUCCEEDED
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_the_task_too(tiny, number, exit_code):
+    process = tiny.start(SLEEP="1")
+    while "asleep" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == exit_code
+    assert tiny.states()["count"] == "stopped"
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(tiny):
+    processes = [tiny.start("--set", f"factor={factor}") for factor in (1, 2, 2, 3)]
+    for process in processes:
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 0, error
+    runs = tiny.all_runs()
+    assert len(runs) == 4
+    numbers = sorted(tiny.task_record("count", run)["metrics"]["number"] for run in runs)
+    assert numbers == [5, 10, 10, 15]
+    assert (tiny.runs / "latest").resolve().name in runs
+
+
+def test_workers_that_outlive_their_task_do_not_hold_up_the_run(tiny):
+    command = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"]
+    command[2] += "import subprocess\nsubprocess.Popen(['sleep', '300'])\n"
+    process = tiny.start()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_relative_paths_are_the_users(tiny, monkeypatch):
+    (tiny.folder / "here").mkdir()
+    monkeypatch.chdir(tiny.folder / "here")
+    assert tiny.run("-i", "../photos") == 0
+    assert tiny.reported() == "<p>15"
+
+
+def test_the_environment_of_the_pipeline_reaches_the_task(tiny, capsys):
+    container = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]
+    container["env"] = [{"name": "GREETING", "value": "good day"}]
+    container["command"][2] += "print(os.environ['GREETING'])"
+    container["resources"] = {"cpuLimit": 2.0}
+    assert tiny.run() == 0
+    output = capsys.readouterr().out
+    assert "  | good day" in output
+    assert "does not enforce: cpuLimit of count" in output
+
+
+def test_a_value_that_a_task_hands_on_reaches_the_next(tiny):
+    outputs = tiny.ir["components"]["comp-count"]["outputDefinitions"]
+    outputs["parameters"] = {"total": {"parameterType": "NUMBER_INTEGER"}}
+    container = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]
+    container["command"][2] = container["command"][2].replace("photos, result,", "total, photos, result,")
+    container["command"][2] += "pathlib.Path(total).write_text('41')"
+    container["args"].insert(0, "{{$.outputs.parameters['total'].output_file}}")
+    report = tiny.ir["components"]["comp-report"]["inputDefinitions"]
+    report["parameters"] = {"total": {"parameterType": "NUMBER_INTEGER"}}
+    executor = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]
+    executor["args"].append("{{$.inputs.parameters['total']}}")
+    executor["command"][2] += "(folder / 'report.html').write_text(sys.argv[3])"
+    source = {"taskOutputParameter": {"producerTask": "count", "outputParameterKey": "total"}}
+    tiny.ir["root"]["dag"]["tasks"]["report"]["inputs"]["parameters"] = {"total": source}
+    assert tiny.run() == 0
+    assert tiny.reported() == "41"
+    assert tiny.run() == 0
+    assert tiny.states() == CACHED

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from components.collect.__main__ import main
+from components.collect.collect import collect, listing
+from components.collect.filters import without_duplicates, without_rare, without_two_names
+from components.collect.splits import SPLITS, split_of
+from components.common.errors import FacenetError
+from components.common.manifest import DATASET, DROPPED, FACES, about, read
+
+
+def table(*rows):
+    """Faces from (identity, face_id, phash)."""
+    frame = pd.DataFrame(rows, columns=["identity", "face_id", "phash"]).astype({"phash": "uint64"})
+    return frame.assign(photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)))
+
+
+def test_the_first_of_equal_faces_of_an_identity_is_kept():
+    kept, dropped = without_duplicates(table(("a", "1", 1), ("a", "1", 1), ("a", "2", 2), ("b", "1", 1)))
+    assert list(kept["photo_path"]) == ["a/0.jpg", "a/2.jpg", "b/3.jpg"]
+    assert dropped[["photo_path", "reason", "detail"]].to_numpy().tolist() == [
+        ["a/1.jpg", "exact-duplicate", "same as a/0.jpg"]
+    ]
+
+
+def test_a_picture_under_two_names_is_dropped_under_both_and_says_where():
+    kept, dropped = without_two_names(table(("a", "1", 7), ("b", "2", 7), ("a", "3", 8), ("a", "4", 8)))
+    assert list(kept["face_id"]) == ["3", "4"]
+    assert list(dropped["reason"]) == ["two-names", "two-names"]
+    assert list(dropped["detail"]) == ["a/0.jpg = b/1.jpg"] * 2
+
+
+def test_identities_with_too_few_faces_are_dropped():
+    kept, dropped = without_rare(table(("a", "1", 1), ("a", "2", 2), ("b", "3", 3)), 2)
+    assert set(kept["identity"]) == {"a"}
+    assert list(dropped["detail"]) == ["1 of at least 2"]
+
+
+def test_duplicates_do_not_count_towards_the_minimum():
+    faces = table(("a", "1", 1), ("a", "1", 1), ("b", "2", 2), ("b", "3", 3))
+    collected = collect(faces, min_examples=2, validation=0.1, test=0.2)
+    assert set(collected.dataset["identity"]) == {"b"}
+    assert list(collected.dropped["reason"]) == ["exact-duplicate", "too-few-faces"]
+
+
+def test_nothing_left_is_an_error_that_counts():
+    with pytest.raises(FacenetError, match=r"1 faces of 1 identities; dropped \{'too-few-faces': 1\}"):
+        collect(table(("a", "1", 1)), min_examples=2, validation=0.1, test=0.2)
+
+
+def test_every_face_is_in_the_dataset_or_dropped_and_an_identity_in_one_split():
+    faces = table(*((f"p{i % 40}", str(i // 40 // 2), i % 40 + 100 * (i // 7 % 3)) for i in range(300)))
+    collected = collect(faces, min_examples=3, validation=0.2, test=0.3)
+    paths = [*collected.dataset["photo_path"], *collected.dropped["photo_path"]]
+    assert sorted(paths) == sorted(faces["photo_path"])
+    assert (collected.dataset.groupby("identity")["split"].nunique() == 1).all()
+
+
+def test_splits_have_their_shares_and_adding_people_moves_nobody():
+    names = [f"person {i}" for i in range(5000)]
+    splits = {name: split_of(name, 0.1, 0.2) for name in names}
+    shares = pd.Series(splits).value_counts(normalize=True)
+    assert shares[list(SPLITS)].to_numpy() == pytest.approx([0.7, 0.1, 0.2], abs=0.02)
+    assert {name: split_of(name, 0.1, 0.2) for name in names[:100]} == {name: splits[name] for name in names[:100]}
+    assert all(split_of(name, 0, 0) == "train" for name in names[:100])
+
+
+def test_the_split_of_a_name_is_fixed_for_ever():
+    assert [split_of(name, 0.25, 0.25) for name in ("Ada", "Grace", "Émilie", "x" * 300)] == [
+        "train", "train", "train", "test",
+    ]  # fmt: skip
+
+
+def test_the_stage_writes_dataset_dropped_and_listing(faces, tmp_path, capsys):
+    output, file = tmp_path / "dataset", tmp_path / "listing.json"
+    assert main(["-i", str(faces), "-o", str(output), "--json", str(file)]) == 0
+    rows = read(output, DATASET).to_pandas()
+    found = read(faces, FACES, columns=["face_id", "identity"]).to_pandas()
+    assert len(rows) + read(output.with_name("dataset-dropped"), DROPPED).num_rows == len(found)
+    assert (found["face_id"].to_numpy()[rows["row"]] == rows["face_id"]).all()
+    assert (tmp_path / about(output, DATASET)["faces"].replace("../", "", 1)).name == faces.name
+    assert json.loads(file.read_text()) == listing(rows)
+    assert f"{len(rows)} faces" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [["--test", "1"], ["--validation", "-0.1"], ["--min_examples", "0"]])
+def test_shares_and_minimum_out_of_range_are_refused(faces, tmp_path, flags, capsys):
+    assert main(["-i", str(faces), "-o", str(tmp_path / "dataset"), *flags]) == 2
+    assert flags[0] in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from components.common.atomic import new_directory, write_file
+from components.common.errors import UsageError
+
+
+def test_a_folder_appears_whole_and_replaces_the_former_one(tmp_path):
+    place = tmp_path / "deep" / "result"
+    with new_directory(place, ["?"]) as folder:
+        (folder / "a").write_text("1")
+        assert not place.exists()
+    with new_directory(place, ["?"]) as folder:
+        (folder / "b").write_text("2")
+        assert [file.name for file in place.iterdir()] == ["a"]
+    assert [file.name for file in place.iterdir()] == ["b"]
+    assert [file.name for file in place.parent.iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_after_an_error_the_former_folder_is_there_and_nothing_else(tmp_path, error):
+    place = tmp_path / "result"
+    with new_directory(place, ["?"]) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(error), new_directory(place, ["?"]) as folder:
+        (folder / "h").write_text("half")
+        raise error
+    assert [file.name for file in tmp_path.rglob("*")] == ["result", "a"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "result").write_text("mine")
+    with pytest.raises(UsageError, match="a file is in its place"), new_directory(tmp_path / "result", []):
+        pass
+    with pytest.raises(UsageError, match="cannot be made"), new_directory(tmp_path / "result" / "deeper", []):
+        pass
+    assert (tmp_path / "result").read_text() == "mine"
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    write_file(tmp_path / "deep" / "file", "one")
+    write_file(tmp_path / "deep" / "file", b"two")
+    assert os.listdir(tmp_path / "deep") == ["file"]
+    assert (tmp_path / "deep" / "file").read_bytes() == b"two"
+
+
+def test_long_names_fit(tmp_path):
+    with new_directory(tmp_path / ("n" * 255), []) as folder:
+        (folder / "a").write_text("1")
+    assert (tmp_path / ("n" * 255) / "a").read_text() == "1"
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "grandma.jpg").write_text("dear")
+    with pytest.raises(UsageError, match="grandma.jpg"), new_directory(tmp_path / "photos", ["part-*"]):
+        pass
+    assert (tmp_path / "photos" / "grandma.jpg").read_text() == "dear"
+    (tmp_path / "empty").mkdir()
+    with new_directory(tmp_path / "empty", ["part-*"]) as folder:
+        (folder / "part-1").write_text("1")
+    assert (tmp_path / "empty" / "part-1").exists()

@@ -1,0 +1,99 @@
+"""Flags, errors and exit codes, as a person or a container meets them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from components.common.command import Switch, guarded, run
+from components.common.errors import FacenetError, UsageError
+from components.common.executor import write_metrics
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A command."""
+
+    count: int = 1
+    """How many."""
+    flip: Switch = True
+    """Whether."""
+
+
+def settings_of(*argv):
+    seen = []
+    code = run(Settings, seen.append, argv, prog="facenet test")
+    assert code == 0
+    return seen[0]
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("True", True)])
+def test_a_switch_takes_a_value_as_kubeflow_writes_it(text, value):
+    assert settings_of("--flip", text).flip is value
+
+
+@pytest.mark.parametrize("argv", [["--flip", "maybe"], ["--flip"], ["--count", "x"], ["--cuont", "3"]])
+def test_wrong_flags_exit_with_2_and_name_the_flag(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run(Settings, lambda _: None, argv, prog="facenet test")
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert argv[0] in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError, 2), (FacenetError, 1)])
+def test_errors_become_a_message_and_an_exit_code(error, code, capsys):
+    def fail(_):
+        raise error("It went wrong.", received="this", advice="Do that.")
+
+    assert run(Settings, fail, [], prog="facenet test") == code
+    assert capsys.readouterr().err == "facenet test: It went wrong.\nReceived: this\nDo that.\n"
+
+
+def test_ctrl_c_exits_with_130(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    assert guarded(interrupt, prog="facenet test") == 130
+    assert "Ctrl-C" in capsys.readouterr().err
+
+
+def test_a_system_error_is_said_and_not_traced(tmp_path, capsys):
+    assert guarded(lambda: (tmp_path / "none").read_text() and None, prog="facenet test") == 1
+    assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+def test_metrics_are_written_as_kubeflow_reads_them(tmp_path):
+    artifact = {"name": "m", "uri": "file:///m", "metadata": {}}
+    task = {
+        "outputs": {"artifacts": {"metrics": {"artifacts": [artifact]}}, "outputFile": str(tmp_path / "deep" / "o")}
+    }
+    write_metrics(json.dumps(task), {"accuracy": 0.9})
+    written = json.loads((tmp_path / "deep" / "o").read_text())
+    answer = {"name": "m", "uri": "file:///m", "metadata": {"accuracy": 0.9}}
+    assert written == {"artifacts": {"metrics": {"artifacts": [answer]}}}
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"outputs": {"artifacts": {}}}'])
+def test_what_is_not_a_task_description_is_refused(text):
+    with pytest.raises(UsageError, match="executor_input"):
+        write_metrics(text, {"accuracy": 0.9})
+
+
+@pytest.mark.parametrize("stage", ["extract", "collect", "mine_and_train", "embed", "evaluate", "verify", "sample"])
+def test_help_needs_no_heavy_library(stage):
+    check = (
+        "import sys, contextlib\n"
+        "with contextlib.suppress(SystemExit):\n"
+        f"    from components.{stage}.__main__ import main; main(['--help'])\n"
+        "heavy = {'tensorflow', 'keras', 'kfp', 'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: facenet" in done.stdout

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from components.common import crops, manifest
+from components.common.errors import UsageError
+from components.common.manifest import DATASET, FACES
+from components.common.preprocessing import Crop, Preprocessing, pixels
+
+
+def encoded(colour, side=40):
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+def face(number):
+    return {
+        "face_id": f"{number:032x}",
+        "photo_path": f"a/{number}.jpg",
+        "photo_sha256": "0" * 64,
+        "identity": "a",
+        "box": [0, 0, 40, 40],
+        "crop_box": [0, 0, 40, 40],
+        "detector": "none",
+        "score": 1.0,
+        "landmarks": None,
+        "phash": number,
+        "image": encoded((number, 0, 0)),
+        "width": 40,
+        "height": 40,
+    }
+
+
+@pytest.fixture
+def two_parts(tmp_path, monkeypatch):
+    """250 faces in parts of 100 and row groups of 30; face i is red with value i."""
+    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
+    monkeypatch.setattr(manifest, "ROWS_PER_GROUP", 30)
+    with manifest.writer(tmp_path / "faces", FACES, {"margin": 0.25, "alignment": "none"}) as rows:
+        rows.add([face(number) for number in range(250)])
+    return tmp_path / "faces"
+
+
+def pointing(*numbers):
+    return pa.table(
+        {
+            "face_id": [f"{number:032x}" for number in numbers],
+            "part": pa.array([number // 100 for number in numbers], pa.int32()),
+            "row": pa.array([number % 100 for number in numbers], pa.int32()),
+        }
+    )
+
+
+def test_crops_come_in_the_order_of_the_rows_from_any_part(two_parts):
+    numbers = [249, 0, 99, 100, 31, 200, 0]
+    images = crops.decoded(pointing(*numbers), two_parts, 20)
+    assert images.shape == (7, 20, 20, 3)
+    np.testing.assert_allclose(images[:, 10, 10, 0], numbers, atol=2)
+
+
+def test_large_sets_lie_in_a_file_and_are_the_same(two_parts, monkeypatch):
+    inside = crops.decoded(pointing(*range(50)), two_parts, 20)
+    monkeypatch.setattr(crops, "MEMORY_LIMIT_BYTES", 1000)
+    outside = crops.decoded(pointing(*range(50)), two_parts, 20)
+    assert isinstance(outside, np.memmap)
+    np.testing.assert_array_equal(outside, inside)
+
+
+def test_another_faces_manifest_is_noticed(two_parts):
+    wrong = pointing(5).set_column(1, "part", pa.array([0], pa.int32())).set_column(0, "face_id", pa.array(["f" * 32]))
+    for rows in (wrong, pointing(305), pointing(299)):
+        with pytest.raises(UsageError, match="not the one"):
+            crops.decoded(rows, two_parts, 20)
+
+
+def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
+    manifest.write(tmp_path / "runs" / "dataset", DATASET, DATASET.schema.empty_table(), {"faces": "../faces"})
+    assert crops.faces_of(tmp_path / "runs" / "dataset", None) == tmp_path / "runs" / "faces"
+    assert crops.faces_of(tmp_path / "runs" / "dataset", tmp_path / "x") == tmp_path / "x"
+
+
+def test_the_preprocessing_specification_survives_and_an_unknown_one_is_refused():
+    spec = Preprocessing(112, Crop(0.25, "none"))
+    assert Preprocessing.from_json(spec.to_json()) == spec
+    for change in ({"resize_filter": "nearest"}, {"scaling": "[0, 1]"}, {"image_size": 0}, {"extra": 1}, {"crop": {}}):
+        with pytest.raises(UsageError, match="preprocessing"):
+            Preprocessing.from_json(spec.to_json() | change)
+
+
+def test_pixels_are_resized_with_antialiasing_and_kept_in_rgb_order():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    stripes[..., 2] = 0
+    buffer = io.BytesIO()
+    Image.fromarray(stripes).save(buffer, "PNG")
+    small = pixels(buffer.getvalue(), 16)
+    assert small.shape == (16, 16, 3)
+    assert (np.abs(small[:, 2:-2, :2].astype(int) - 127) < 20).all()  # no single stripe survives
+    assert (small[..., 2] == 0).all()

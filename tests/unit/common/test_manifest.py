@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.common import manifest
+from components.common.errors import UsageError
+from components.common.manifest import DATASET, REJECTS
+
+
+def rejects(count):
+    return [
+        {"photo_path": f"a/{i}.jpg", "photo_sha256": None, "reason": "no-face", "detail": str(i)} for i in range(count)
+    ]
+
+
+def test_rows_and_what_was_said_of_them_come_back(tmp_path):
+    with manifest.writer(tmp_path / "rejects", REJECTS, {"margin": 0.25}) as rows:
+        rows.add(rejects(2))
+        rows.add(rejects(1))
+    assert manifest.read(tmp_path / "rejects", REJECTS).to_pylist() == rejects(2) + rejects(1)
+    assert manifest.about(tmp_path / "rejects", REJECTS) == {"margin": 0.25}
+
+
+def test_many_rows_become_parts_and_stay_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "ROWS_PER_PART", 4)
+    manifest.write(tmp_path / "rejects", REJECTS, pa.Table.from_pylist(rejects(11), schema=REJECTS.schema))
+    files = manifest.parts(tmp_path / "rejects", REJECTS)
+    assert [pq.read_metadata(file).num_rows for file in files] == [4, 4, 3]
+    assert manifest.read(tmp_path / "rejects", REJECTS).to_pylist() == rejects(11)
+
+
+def test_an_empty_manifest_is_a_manifest(tmp_path):
+    manifest.write(tmp_path / "rejects", REJECTS, REJECTS.schema.empty_table())
+    assert manifest.read(tmp_path / "rejects", REJECTS).num_rows == 0
+
+
+def test_the_same_rows_are_the_same_bytes(tmp_path):
+    table = pa.Table.from_pylist(rejects(5), schema=REJECTS.schema)
+    for name in ("one", "two"):
+        manifest.write(tmp_path / name, REJECTS, table, {"a": 1})
+    one, two = (tmp_path / name / "part-00000.parquet" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_rows_that_lack_a_column_or_a_required_value_are_not_written(tmp_path):
+    with pytest.raises((KeyError, pa.ArrowException)), manifest.writer(tmp_path / "rejects", REJECTS) as rows:
+        rows.add(pa.table({"photo_path": ["a"]}))
+    with pytest.raises((ValueError, pa.ArrowException)), manifest.writer(tmp_path / "rejects", REJECTS) as rows:
+        rows.add([{"photo_path": "a/1.jpg", "reason": "no-face"}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def rewritten(folder, **changes):
+    """A copy of a manifest's part with another record in its metadata."""
+    file = folder / "part-00000.parquet"
+    table = pq.read_table(file)
+    record = json.loads(table.schema.metadata[b"facenet"]) | changes
+    pq.write_table(table.replace_schema_metadata({b"facenet": json.dumps(record).encode()}), file)
+
+
+def test_what_is_not_this_manifest_is_refused_by_name(tmp_path):
+    place = tmp_path / "rejects"
+    with pytest.raises(UsageError, match="no rejects manifest here"):
+        manifest.read(place, REJECTS)
+    place.mkdir()
+    with pytest.raises(UsageError, match="holds no rejects manifest"):
+        manifest.read(place, REJECTS)
+    file = place / "part-00000.parquet"
+    file.write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(UsageError, match="cannot be read"):
+        manifest.read(place, REJECTS)
+    pq.write_table(pa.table({"a": [1]}), file)
+    with pytest.raises(UsageError, match="not a rejects manifest"):
+        manifest.read(place, REJECTS)
+
+
+def test_another_manifest_version_or_schema_is_refused(tmp_path):
+    place = tmp_path / "rejects"
+    manifest.write(place, REJECTS, REJECTS.schema.empty_table())
+    with pytest.raises(UsageError, match="The rejects manifest is needed"):
+        manifest.read(place, DATASET)
+    rewritten(place, schema_version=2)
+    with pytest.raises(UsageError, match="version 2; version 1 is read"):
+        manifest.read(place, REJECTS)
+    rewritten(place, schema_version=1)
+    table = pq.read_table(place / "part-00000.parquet")
+    pq.write_table(table.append_column("extra", pa.array([], pa.int8())), place / "part-00000.parquet")
+    with pytest.raises(UsageError, match="extra: int8"):
+        manifest.read(place, REJECTS)
+
+
+def test_a_truncated_part_is_refused(tmp_path):
+    manifest.write(tmp_path / "rejects", REJECTS, pa.Table.from_pylist(rejects(50), schema=REJECTS.schema))
+    file = tmp_path / "rejects" / "part-00000.parquet"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(UsageError, match="cannot be read"):
+        manifest.read(tmp_path / "rejects", REJECTS)

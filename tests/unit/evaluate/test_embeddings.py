@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.common.errors import UsageError
+from components.common.manifest import EMBEDDINGS, write
+from components.evaluate.embeddings import pair_distances, read_embeddings
+
+
+def manifest(path, vectors, checkpoints=None):
+    rows = [
+        {
+            "face_id": f"id{i}",
+            "identity": f"p{i // 2}",
+            "split": "test" if i % 2 else "train",
+            "photo_path": f"p{i // 2}/{i}.jpg",
+            "embedding": list(vector),
+            "checkpoint_sha256": (checkpoints or ["c"] * len(vectors))[i],
+        }
+        for i, vector in enumerate(vectors)
+    ]
+    write(path, EMBEDDINGS, pa.Table.from_pylist(rows, schema=EMBEDDINGS.schema))
+    return path
+
+
+def unit(count, size=4):
+    vectors = np.random.default_rng(0).normal(size=(count, size)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_embeddings_are_read_as_written_and_filtered_by_split(tmp_path):
+    vectors = unit(5)
+    found = read_embeddings(manifest(tmp_path / "e", vectors))
+    assert np.array_equal(found.vectors, vectors)
+    assert found.identity_codes().tolist() == [0, 0, 1, 1, 2]
+    test = found.of_split("test")
+    assert test.face_id.tolist() == ["id1", "id3"]
+    assert np.array_equal(test.vectors, vectors[[1, 3]])
+    assert len(found.of_split("all")) == 5
+    assert len(found.of_split("validation")) == 0
+
+
+def change(row, value):
+    def apply(vectors):
+        return [value if i == row else vector for i, vector in enumerate(vectors)]
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (change(2, [1.0, 0.0, 0.0]), "differing lengths"),
+        (change(2, [float("nan"), 0.0, 0.0, 1.0]), "not finite"),
+        (change(2, [None, 0.0, 0.0, 1.0]), "not finite"),
+        (change(2, [2.0, 0.0, 0.0, 0.0]), "unit length"),
+        (change(2, [0.0, 0.0, 0.0, 0.0]), "unit length"),
+    ],
+)
+def test_vectors_that_mean_nothing_are_refused_by_photo(tmp_path, spoil, what):
+    with pytest.raises(UsageError, match=what) as error:
+        read_embeddings(manifest(tmp_path / "e", spoil(unit(5))))
+    assert "1 of 5 faces: p1/2.jpg" in str(error.value)
+
+
+def test_two_checkpoints_are_refused_by_name(tmp_path):
+    with pytest.raises(UsageError, match="different checkpoints") as error:
+        read_embeddings(manifest(tmp_path / "e", unit(3), ["aa", "bb", "aa"]))
+    assert "aa (2 faces), bb (1 faces)" in str(error.value)
+
+
+def test_no_embeddings_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no embeddings"):
+        read_embeddings(manifest(tmp_path / "e", []))
+
+
+def test_distances_are_euclidean_in_chunks_too(monkeypatch):
+    vectors = unit(40)
+    first, second = np.random.default_rng(1).integers(0, 40, (2, 333))
+    expected = [np.linalg.norm(vectors[a].astype(float) - vectors[b]) for a, b in zip(first, second, strict=True)]
+    whole = pair_distances(vectors, first, second)
+    monkeypatch.setattr("components.evaluate.embeddings._VALUES_PER_CHUNK", 28)
+    assert np.allclose(whole, expected, atol=1e-6)
+    assert np.array_equal(pair_distances(vectors, first, second), whole)

@@ -1,0 +1,286 @@
+"""The stage as its users run it, on generated faces and on embeddings with a known structure."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from components.common.manifest import EMBEDDINGS, FACES, PAIRS, read, write
+from components.evaluate.__main__ import main
+from components.evaluate.metrics import accuracy
+from components.evaluate.report import markdown_text
+
+AWKWARD = "<b>O'Neil</b> & |co|"
+
+
+def jpeg(colour):
+    encoded = io.BytesIO()
+    Image.new("RGB", (40, 40), colour).save(encoded, "JPEG")
+    return encoded.getvalue()
+
+
+def write_inputs(folder, *, identities=24, faces=4, noise=1.6, split=lambda number: "test"):
+    """Embeddings around a random centre for each identity, and the faces manifest that they belong to."""
+    rng = np.random.default_rng(0)
+    embeddings, pictures = [], []
+    for number in range(identities):
+        identity, centre = AWKWARD if number == 0 else f"p{number}", rng.normal(size=16)
+        for i in range(faces):
+            vector = centre + noise * rng.normal(size=16)
+            row = {"face_id": f"{number}-{i}", "identity": identity, "photo_path": f"{identity}/{i}.jpg"}
+            embeddings.append(
+                {
+                    **row,
+                    "split": split(number),
+                    "embedding": vector / np.linalg.norm(vector),
+                    "checkpoint_sha256": "ab" * 32,
+                }
+            )
+            pictures.append(
+                {
+                    **row,
+                    "photo_sha256": "0",
+                    "box": [0, 0, 40, 40],
+                    "crop_box": [0, 0, 40, 40],
+                    "detector": "none",
+                    "score": 1.0,
+                    "phash": 0,
+                    "image": jpeg((number * 9, i * 50, 90)),
+                    "width": 40,
+                    "height": 40,
+                }
+            )
+    write(folder / "embeddings", EMBEDDINGS, pa.Table.from_pylist(embeddings, schema=EMBEDDINGS.schema))
+    write(folder / "faces", FACES, pa.Table.from_pylist(pictures, schema=FACES.schema), {"margin": 0.2})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def evaluate(inputs, output, *more):
+    return main(["-i", str(inputs / "embeddings"), "-o", str(output), *map(str, more)])
+
+
+@pytest.fixture(scope="module")
+def report(inputs, tmp_path_factory):
+    output = tmp_path_factory.mktemp("evaluated") / "report"
+    files = ("--html", output.parent / "card", "--markdown", output.parent / "text")
+    assert evaluate(inputs, output, "--faces", inputs / "faces", *files) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def metrics(report):
+    return json.loads((report / "metrics.json").read_text())
+
+
+def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
+    assert sorted(path.name for path in report.iterdir()) == ["metrics.json", "pairs", "report.html", "report.md"]
+    assert (report.parent / "card").read_bytes() == (report / "report.html").read_bytes()
+    assert (report.parent / "text").read_bytes() == (report / "report.md").read_bytes()
+
+
+def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
+    keys = "accuracy auc checkpoint_sha256 eer embeddings missing protocol roc threshold val_at_far"
+    assert sorted(metrics) == keys.split()
+    assert metrics["protocol"]["kind"] == "unseen-folds"
+    assert metrics["protocol"]["identities_in_several_folds"] == 0
+    assert metrics["embeddings"] == {"faces": 96, "identities": 24, "size": 16}
+    assert metrics["protocol"]["scored"] == {"same_pairs": 144, "different_pairs": 144}
+    assert metrics["protocol"]["compared"] == {"same_pairs": 144, "different_pairs": 96 * 95 // 2 - 144}
+    assert [row["val"] is None for row in metrics["val_at_far"]] == [False, False, False]
+
+
+def test_the_pairs_are_enough_to_measure_the_accuracy_again(report, metrics):
+    pairs = read(report / "pairs", PAIRS)
+    distances, same, fold = (pairs[name].to_numpy() for name in ("distance", "same", "fold"))
+    for result in metrics["accuracy"]["folds"]:
+        inside = fold == result["fold"]
+        assert accuracy(distances[inside].astype(float), same[inside], result["threshold"]) == result["accuracy"]
+    folds = [result["accuracy"] for result in metrics["accuracy"]["folds"]]
+    assert len(folds) == 10
+    assert metrics["accuracy"]["mean"] == pytest.approx(np.mean(folds))
+    assert metrics["accuracy"]["standard_error"] == pytest.approx(np.std(folds, ddof=1) / 10**0.5)
+    assert 0.6 < metrics["accuracy"]["mean"] < 1
+
+
+def test_equal_settings_give_equal_bytes(inputs, report, tmp_path):
+    evaluate(inputs, tmp_path / "report", "--faces", inputs / "faces")
+    for name in ("report.html", "report.md", "metrics.json"):
+        assert (tmp_path / "report" / name).read_bytes() == (report / name).read_bytes()
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.links = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_is_self_contained_and_names_are_text(report):
+    page = Page((report / "report.html").read_text())
+    assert page.links
+    assert all(link.startswith(("data:image/jpeg;base64,", "#")) for link in page.links)
+    assert not re.search(r"url\((?!#)", (report / "report.html").read_text())
+    assert page.tags.count("svg") == 2
+    assert "b" not in page.tags
+    assert AWKWARD in page.text
+    assert (report / "report.html").stat().st_size < 1_000_000
+
+
+def test_the_figures_take_their_colours_from_the_page(report):
+    figures = re.findall(r"<svg.*?</svg>", (report / "report.html").read_text(), re.DOTALL)
+    for figure in figures:
+        assert not re.findall(r"#[0-9a-f]{6}\b", figure)
+        assert "currentColor" in figure
+        assert "var(--same)" in figure
+
+
+def test_mistakes_are_shown_worst_first_with_pictures_and_no_face_twice(report, metrics):
+    html = (report / "report.html").read_text()
+    rejected, accepted = html.split("The same person, rejected")[1].split("Different people, accepted")
+    for part, sign in ((rejected, -1), (accepted, 1)):
+        distances = [float(text) for text in re.findall(r"distance ([\d.]+)", part)]
+        assert 0 < len(distances) <= 6
+        assert distances == sorted(distances, key=lambda distance: sign * distance)
+        assert all(sign * distance <= sign * metrics["threshold"] for distance in distances)
+        assert part.count("data:image/jpeg") == 2 * len(distances)
+        assert len(set(re.findall(r"<small>(.*?)</small>", part))) == 2 * len(distances)
+
+
+def test_html_markdown_and_output_give_the_same_numbers(inputs, report, metrics, tmp_path, capsys):
+    evaluate(inputs, tmp_path / "report")
+    said = capsys.readouterr().out
+    for text in (said, (report / "report.html").read_text(), (report / "report.md").read_text()):
+        assert f"{metrics['accuracy']['mean'] * 100:.2f}%" in text
+        assert f"{metrics['eer']['value'] * 100:.2f}%" in text
+        assert f"{metrics['auc']:.4f}" in text
+        assert f"{metrics['threshold']:.4f}" in text
+        for row in metrics["val_at_far"]:
+            assert f"{row['val'] * 100:.2f}%" in text
+
+
+def test_without_faces_the_report_says_how_to_get_pictures(inputs, tmp_path):
+    evaluate(inputs, tmp_path / "report")
+    html = (tmp_path / "report" / "report.html").read_text()
+    assert "data:image" not in html
+    assert "Pictures need the faces manifest" in html
+
+
+def test_few_people_are_measured_and_the_doubt_is_said_everywhere(tmp_path, capsys):
+    inputs = write_inputs(tmp_path, identities=4)
+    assert evaluate(inputs, tmp_path / "report") == 0
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert record["protocol"]["kind"] == "shared-folds"
+    assert record["protocol"]["identities_in_several_folds"] > 0
+    assert [row["val"] is None for row in record["val_at_far"]] == [False, True, True]
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    for text in (capsys.readouterr().out, (tmp_path / "report" / "report.html").read_text(), markdown):
+        assert "folds share identities" in text
+        assert "not measurable" in text
+
+
+def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path):
+    inputs = write_inputs(tmp_path, noise=0.0)
+    assert evaluate(inputs, tmp_path / "report") == 0
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert (record["accuracy"]["mean"], record["auc"], record["eer"]["value"]) == (1, 1, 0)
+    html = (tmp_path / "report" / "report.html").read_text()
+    assert "All folds came out alike" in html
+    assert "0 of 144 same-identity pairs are farther apart" in html
+
+
+def test_only_the_split_is_measured(tmp_path):
+    inputs = write_inputs(tmp_path, split=lambda number: "test" if number % 3 else "train")
+    evaluate(inputs, tmp_path / "report")
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert record["protocol"]["identities"] == 16
+    shown = set(read(tmp_path / "report" / "pairs", PAIRS)["face_id_a"].to_pylist())
+    assert all(int(face.split("-")[0]) % 3 for face in shown)
+    evaluate(inputs, tmp_path / "all", "--split", "all")
+    assert json.loads((tmp_path / "all" / "metrics.json").read_text())["protocol"]["identities"] == 24
+
+
+def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, tmp_path, capsys):
+    lines = ["2\t3"]
+    for fold in (1, 4):
+        lines += [f"p{fold + i}/0 p{fold + i}/{i + 1}" for i in range(3)]
+        lines += ["nobody/7 p1/0", f"p{fold}/0 p{fold + 1}/0", f"p{fold}/1 p{fold + 2}/1"]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    assert evaluate(inputs, tmp_path / "report", "--pairs", tmp_path / "pairs.txt") == 0
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert record["missing"] == {"faces": 1, "pairs": 2, "first": ["nobody/7"]}
+    assert record["protocol"]["pairs_file"] == "pairs.txt"
+    assert record["protocol"]["split"] is None
+    assert record["protocol"]["scored"] == {"same_pairs": 6, "different_pairs": 4}
+    pairs = read(tmp_path / "report" / "pairs", PAIRS).to_pylist()
+    assert [(pair["face_id_a"], pair["face_id_b"], pair["fold"]) for pair in pairs][:4] == [
+        ("1-0", "1-1", 0), ("2-0", "2-2", 0), ("3-0", "3-3", 0), ("1-0", "2-0", 0),
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    for text in (
+        said,
+        (tmp_path / "report" / "report.html").read_text(),
+        (tmp_path / "report" / "report.md").read_text(),
+    ):
+        assert "nobody/7" in text
+
+
+def test_kubeflow_gets_the_numbers_that_could_be_measured(tmp_path):
+    inputs = write_inputs(tmp_path, identities=4)
+    executor_input = {
+        "outputs": {
+            "artifacts": {"metrics": {"artifacts": [{"name": "m", "uri": "gs://m"}]}},
+            "outputFile": str(tmp_path / "out.json"),
+        }
+    }
+    evaluate(inputs, tmp_path / "report", "--executor_input", json.dumps(executor_input))
+    answer = json.loads((tmp_path / "out.json").read_text())["artifacts"]["metrics"]["artifacts"][0]["metadata"]
+    keys = "accuracy accuracy_deviation auc eer identities missing_faces pairs threshold val_at_far_0.1"
+    assert sorted(answer) == keys.split()
+    assert answer["pairs"] == 48
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (("--folds", "1"), "--folds must be at least 2"),
+        (("--max_pairs", "19"), "--max_pairs must be at least twice --folds"),
+        (("--seed", "-1"), "--seed must not be negative"),
+        (("--split", "validation"), "at least two identities"),
+        (("--pairs", "nowhere.txt"), "pairs file cannot be read"),
+        (("--faces", "nowhere"), "no faces manifest here"),
+    ],
+)
+def test_wrong_use_is_said_and_leaves_nothing(inputs, tmp_path, capsys, more, what):
+    assert evaluate(inputs, tmp_path / "report", *more) == 2
+    assert what in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_faces_of_another_run_are_refused(inputs, tmp_path, capsys):
+    other = write_inputs(tmp_path / "other", identities=1)
+    assert evaluate(inputs, tmp_path / "report", "--faces", other / "faces") == 2
+    assert "not the one that the embeddings come from" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_name_cannot_leave_its_place_in_a_markdown_table():
+    assert markdown_text("a|b\n<i>_c_") == r"a\|b \<i\>\_c\_"

@@ -1,0 +1,116 @@
+"""The stages that need TensorFlow, on a network small enough for a test: train, embed, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from components.common.crops import decoded
+from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
+from components.embed.__main__ import main as embed
+from components.mine_and_train.__main__ import main as mine_and_train
+from components.mine_and_train.train import Recipe, train
+from components.model.network import Architecture, build
+
+TINY = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "16", "--batch_size", "32"]
+TINY += ["--faces_per_identity", "4", "--max_batches", "3", "--rounds", "2"]
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    flags = ["-i", str(dataset), "-c", str(folder / "checkpoint"), "--embeddings", str(folder / "embeddings")]
+    assert mine_and_train([*flags, *TINY]) == 0
+    return folder
+
+
+def test_the_checkpoint_records_recipe_and_rounds(trained, dataset):
+    description = json.loads((trained / "checkpoint" / "facenet.json").read_text())
+    assert description["backbone"] == "small_resnet"
+    assert description["preprocessing"]["crop"] == {"margin": 0.25, "alignment": "none"}
+    rounds = description["training"]["rounds"]
+    assert [entry["number"] for entry in rounds] == [1, 2]
+    train_rows = [row for row in read(dataset, DATASET).to_pylist() if row["split"] == "train"]
+    assert rounds[0]["images"] == len(train_rows)
+    assert all(0 < entry["triplets_trained"] <= entry["triplets_mined"] for entry in rounds)
+
+
+def test_training_again_with_the_same_seed_gives_the_same_bytes(trained, dataset, tmp_path):
+    assert mine_and_train(["-i", str(dataset), "-c", str(tmp_path / "again"), *TINY]) == 0
+    for file in ("model.weights.h5", "facenet.json"):
+        assert (tmp_path / "again" / file).read_bytes() == (trained / "checkpoint" / file).read_bytes()
+
+
+def test_embed_gives_the_embeddings_of_the_end_of_training(trained, dataset, tmp_path):
+    assert embed(["-i", str(dataset), "-c", str(trained / "checkpoint"), "-o", str(tmp_path / "embeddings")]) == 0
+    rows, at_the_end = (read(place / "embeddings", EMBEDDINGS) for place in (tmp_path, trained))
+    assert rows.drop(["embedding"]).equals(at_the_end.drop(["embedding"]))
+    assert rows["face_id"].to_pylist() == read(dataset, DATASET)["face_id"].to_pylist()
+    one, other = (np.stack(table["embedding"].to_numpy()) for table in (rows, at_the_end))
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
+
+
+def test_training_starts_from_a_checkpoint(trained, dataset, tmp_path, capsys):
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-p", str(trained / "checkpoint")]
+    assert mine_and_train([*flags, *TINY]) == 0
+    assert "variables restored from" in capsys.readouterr().out
+
+
+def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
+    rows = read(dataset, DATASET)
+    images = decoded(rows, faces, 32)
+    labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
+    recipe = Recipe(
+        12, 100, 4, margin=0.2, learning_rate=1e-3, schedule="constant", batch_size=64, max_batches=20, seed=0
+    )
+    rounds = list(train(build(Architecture("small_resnet", 32, 32)), images, labels, recipe))
+    assert rounds[-1].triplets_mined < 0.5 * rounds[0].triplets_mined
+
+
+def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, faces, tmp_path, capsys):
+    from components.common.manifest import FACES
+
+    wider = {**about(faces, FACES), "margin": 0.5}
+    write(tmp_path / "faces", FACES, read(faces, FACES), wider)
+    flags = ["-i", str(dataset), "-c", str(trained / "checkpoint"), "--faces", str(tmp_path / "faces")]
+    assert embed([*flags, "-o", str(tmp_path / "embeddings")]) == 2
+    said = capsys.readouterr().err
+    assert "margin=0.5" in said
+    assert "margin=0.25" in said
+    assert not (tmp_path / "embeddings").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--backbone", "alexnet"], "Known: inception_resnet_v2, small_resnet"),
+        (["--image_size", "8"], "Give 32 to 1024 pixels"),
+        (["--batch_size", "6"], "Give --batch_size 8 or more"),
+        (["--rounds", "0"], "--rounds is too small"),
+        (["--learning_rate", "0"], "--learning_rate must be positive"),
+        (["--learning_rate", "nan"], "--learning_rate must be positive"),
+        (["-p", "nowhere"], "no checkpoint here"),
+        (["--faces", "nowhere"], "no faces manifest here"),
+        (["-i", "nowhere"], "no dataset manifest here"),
+    ],
+)
+def test_wrong_use_is_said_before_tensorflow_is_loaded_and_leaves_nothing(dataset, tmp_path, flags, message, capsys):
+    given = [*TINY, "-c", str(tmp_path / "checkpoint"), *(["-i", str(dataset)] if "-i" not in flags else []), *flags]
+    assert mine_and_train(given) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Received: " in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_people_to_train_on_are_counted(dataset, faces, tmp_path, capsys):
+    rows = read(dataset, DATASET)
+    one = rows.filter([name == rows["identity"][0].as_py() for name in rows["identity"].to_pylist()])
+    one = one.set_column(one.schema.get_field_index("split"), DATASET.schema.field("split"), [["train"] * len(one)])
+    write(tmp_path / "dataset", DATASET, one, {"faces": "unused"})
+    flags = ["-i", str(tmp_path / "dataset"), "--faces", str(faces), "-c", str(tmp_path / "checkpoint"), *TINY]
+    assert mine_and_train(flags) == 1
+    assert "1 identities in the train split" in capsys.readouterr().err

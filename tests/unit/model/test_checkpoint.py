@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from components.common.errors import UsageError
+from components.common.preprocessing import Crop, Preprocessing
+from components.model import checkpoint
+from components.model.network import Architecture, Embedder, build
+from components.model.pretrained import start_from
+
+ARCHITECTURE = Architecture("small_resnet", 32, 16)
+PREPROCESSING = Preprocessing(32, Crop(0.25, "none"))
+IMAGES = np.random.default_rng(0).integers(256, size=(4, 32, 32, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build(ARCHITECTURE)
+
+
+@pytest.fixture
+def saved(network, tmp_path):
+    checkpoint.save(tmp_path / "checkpoint", network, ARCHITECTURE, PREPROCESSING, {"rounds": []})
+    return tmp_path / "checkpoint"
+
+
+def test_a_loaded_network_gives_the_same_embeddings_and_knows_its_preprocessing(network, saved):
+    loaded = checkpoint.load(saved)
+    np.testing.assert_array_equal(Embedder(loaded.network)(IMAGES), Embedder(network)(IMAGES))
+    assert (loaded.architecture, loaded.preprocessing) == (ARCHITECTURE, PREPROCESSING)
+    assert loaded.sha256 == checkpoint.fingerprint(saved)
+
+
+def test_the_same_network_has_the_same_fingerprint_and_another_one_another(network, saved, tmp_path):
+    checkpoint.save(tmp_path / "again", network, ARCHITECTURE, PREPROCESSING, {"rounds": []})
+    assert checkpoint.fingerprint(tmp_path / "again") == checkpoint.fingerprint(saved)
+    checkpoint.save(tmp_path / "other", build(ARCHITECTURE), ARCHITECTURE, PREPROCESSING, {"rounds": []})
+    assert checkpoint.fingerprint(tmp_path / "other") != checkpoint.fingerprint(saved)
+
+
+def edited(folder, **changes):
+    file = folder / "facenet.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "format 2; format 1 is read"),
+        ({"embedding_size": 32}, "do not fit the network"),
+        ({"embedding_size": "many"}, "not complete"),
+        ({"backbone": "unknown"}, "Unknown backbone"),
+        ({"preprocessing": {"image_size": 32}}, "not complete"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(saved, changes, message):
+    edited(saved, **changes)
+    with pytest.raises(UsageError, match=message):
+        checkpoint.load(saved)
+
+
+def test_what_is_no_checkpoint_is_refused(saved, tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        checkpoint.load(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="no checkpoint here"):
+        checkpoint.load(tmp_path)
+    (saved / "facenet.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        checkpoint.load(saved)
+
+
+def test_damaged_weights_are_refused(saved):
+    weights = saved / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(UsageError, match="do not fit the network"):
+        checkpoint.load(saved)
+
+
+def test_training_can_start_from_a_checkpoint(network, saved):
+    fresh = build(ARCHITECTURE)
+    lines = start_from(fresh, ARCHITECTURE, saved)
+    assert lines == [f"{len(fresh.weights)} of {len(fresh.weights)} variables restored from {saved}"]
+    np.testing.assert_array_equal(Embedder(fresh)(IMAGES), Embedder(network)(IMAGES))
+
+
+def test_another_embedding_size_keeps_its_own_embedding_layer(network, saved):
+    wider = Architecture("small_resnet", 32, 24)
+    fresh = build(wider)
+    head = fresh.get_layer("embedding").get_weights()[0].copy()
+    lines = start_from(fresh, wider, saved)
+    assert "left out: embedding, embedding_normalisation (embedding size 16, to train: 24)" in lines[1]
+    np.testing.assert_array_equal(fresh.get_layer("embedding").get_weights()[0], head)
+    for one, other in zip(fresh.layers[1:-3], network.layers[1:-3], strict=True):
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_start_that_does_not_fit_is_refused(saved):
+    larger = Architecture("small_resnet", 96, 16)
+    with pytest.raises(UsageError, match="--image_size 32"):
+        start_from(build(larger), larger, saved)
+    with pytest.raises(UsageError, match="--backbone small_resnet"):
+        start_from(build(ARCHITECTURE), Architecture("inception_resnet_v2", 75, 16), saved)

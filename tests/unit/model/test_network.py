@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components.common.errors import UsageError
+from components.model import backbones
+from components.model.network import Architecture, Embedder, build
+
+SMALL = Architecture("small_resnet", 32, 16)
+
+
+def noise(count, size=32):
+    return np.random.default_rng(0).integers(256, size=(count, size, size, 3)).astype(np.uint8)
+
+
+def test_each_embedding_has_unit_length_whatever_else_is_in_the_batch():
+    network = build(SMALL)
+    images = noise(9)
+    embeddings = Embedder(network, batch_size=4)(images)
+    assert embeddings.shape == (9, 16)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([Embedder(network)(images[i : i + 1]) for i in range(9)])
+    np.testing.assert_allclose(embeddings, alone, atol=1e-5)
+
+
+def test_the_embedder_follows_the_network_as_it_trains():
+    network = build(SMALL)
+    embed = Embedder(network)
+    before = embed(noise(4))
+    network.get_layer("embedding").kernel.assign(np.random.default_rng(1).normal(size=(256, 16)))
+    assert np.abs(embed(noise(4)) - before).max() > 0.01
+
+
+def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
+    network = build(Architecture("inception_resnet_v2", 75, 128))
+    assert network.output_shape == (None, 128)
+    convolutions = [layer for layer in network.layers if type(layer).__name__ == "Conv2D"]
+    assert len(convolutions) == 244  # TF-Slim's 248 without the four of its two heads
+    assert not [layer.name for layer in network.layers if "prediction" in layer.name.lower()]
+    normalisations = [layer for layer in network.layers if type(layer).__name__ == "BatchNormalization"]
+    assert not any(layer.scale for layer in normalisations)
+    assert {layer.epsilon for layer in normalisations} == {0.001}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        (Architecture("resnet", 64, 128), "Unknown backbone.*\n.*resnet\nKnown: inception_resnet_v2, small_resnet"),
+        (Architecture("inception_resnet_v2", 64, 128), "image_size=64\nGive 75 to 1024"),
+        (Architecture("small_resnet", 64, 1), "embedding_size=1"),
+    ],
+)
+def test_an_architecture_that_cannot_be_built_is_refused(architecture, message):
+    with pytest.raises(UsageError, match=message):
+        build(architecture)
+
+
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_every_backbone_names_a_module_and_its_smallest_input(name):
+    backbones.check(name, 160)
+    with pytest.raises(UsageError, match="does not fit"):
+        backbones.check(name, 8)

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.cli import COMMANDS, main
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.suggest import suggestion
+
+REPOSITORY = DEFAULT_OUTPUT.parent
+
+
+def test_help_lists_every_command_on_a_line_of_its_own(capsys):
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in COMMANDS:
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+
+
+def test_no_command_shows_the_help_and_is_wrong_use(capsys):
+    assert main([]) == 2
+    assert "usage: facenet COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("trian", "mine-and-train"), ("extrct", "extract"), ("evalaute", "evaluate")]
+)
+def test_an_unknown_command_suggests_the_near_one(name, near, capsys):
+    assert main([name]) == 2
+    assert f"Did you mean {near}?" in capsys.readouterr().err
+
+
+def test_a_name_near_to_nothing_lists_what_there_is():
+    assert suggestion("zzz", ["extract", "collect"]) == "Known: extract, collect."
+
+
+def test_the_nearest_name_comes_first():
+    names = ["rounds", "mine-and-train.rounds", "evaluate.folds"]
+    assert suggestion("mine_and_train.rounds", names).startswith("Did you mean mine-and-train.rounds or")
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "extract", ("no_such_package_here", "about"))
+    assert main(["extract"]) == 2
+    error = capsys.readouterr().err
+    assert "no_such_package_here" in error
+    assert "pip install -e '.[extract]'" in error
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    code = f"""
+import sys
+from pipelines.cli import main
+try:
+    main({arguments!r})
+except SystemExit:
+    pass
+print([name for name in ("kfp", "tensorflow", "keras", "pandas", "pyarrow", "numpy", "dlib") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

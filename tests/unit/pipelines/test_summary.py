@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from pipelines.local.record import RunRecord, TaskRecord
+from pipelines.local.summary import duration, summary
+
+
+def task(name, seconds=1.0, outputs=(), **metrics):
+    made = {output: {"path": f"1/{name}/{output}", "on_disk": True} for output in outputs}
+    return TaskRecord(name, name, "succeeded", metrics=metrics, seconds=seconds, log=f"1/{name}/log.txt", outputs=made)
+
+
+def run(**changes):
+    record = RunRecord("1", "facenet", "pipeline.yaml", "laptop", {}, {}, [], "succeeded", seconds=200.0)
+    for name, value in changes.items():
+        setattr(record, name, value)
+    return record
+
+
+TASKS = {
+    "extract": task(
+        "extract", 12.3, photos=1300, faces=1290, identities=24, rejected=10, rejected_no_face=7, rejected_too_small=3
+    ),
+    "collect": task(
+        "collect", faces=1280, identities=23, train_identities=16, validation_identities=2, test_identities=5
+    ),
+    "mine-and-train": task(
+        "mine-and-train",
+        180.0,
+        ["checkpoint"],
+        triplets_mined=123456,
+        triplets_trained=2000,
+        rounds=20,
+        loss=0.01234,
+    ),
+    "evaluate": task(
+        "evaluate",
+        1.0,
+        ["report"],
+        accuracy=0.9531,
+        accuracy_deviation=0.0212,
+        auc=0.98,
+        eer=0.05,
+        pairs=1234,
+        identities=5,
+        **{"val_at_far_0.01": 0.8},
+    ),
+}
+
+
+def test_the_summary_says_what_was_found_learned_and_scored():
+    text = summary(run(), TASKS, Path("/runs"))
+    for part in (
+        "1,290 faces found in 1,300 photos",
+        "10 photos rejected (7 no-face, 3 too-small)",
+        "1,280 faces of 23 people kept: 16 to train on, 2 for validation, 5 never seen in training",
+        "123,456 triplets mined, 2,000 trained on, 20 rounds, loss 0.0123",
+        "accuracy 0.953 +- 0.021 (deviation over the folds) on 1,234 pairs of 5 people the network never saw",
+        "AUC 0.980, EER 0.050, VAL 0.800 at FAR 0.01",
+        "3 min 00 s",
+        "total         3 min 20 s",
+        "/runs/1/evaluate/report/report.html",
+        "facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint",
+    ):
+        assert part in text
+
+
+def test_numbers_that_no_task_reported_are_left_out():
+    tasks = {"extract": task("extract", faces=3, photos=4), "evaluate": task("evaluate", auc=0.5)}
+    text = summary(run(), tasks, Path("/runs"))
+    assert "3 faces found in 4 photos\n" in text
+    assert "AUC 0.500\n" in text
+    for absent in ("rejected", "accuracy", "None", "dataset", "verify", "report"):
+        assert absent not in text
+
+
+def test_a_cached_task_is_marked_and_shows_the_time_that_it_took():
+    cached = task("extract", 0.01)
+    cached.state, cached.origin = "cached", {"run": "0", "seconds": 75.0}
+    assert "extract  1 min 15 s  cached" in summary(run(), {"extract": cached}, Path("/runs"))
+
+
+def test_a_failed_run_proposes_no_comparison():
+    text = summary(run(state="failed"), TASKS, Path("/runs"))
+    assert text.startswith("Run 1 failed")
+    assert "verify" not in text
+
+
+def test_paths_below_the_working_folder_are_shown_as_one_would_type_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "-c runs/1/mine-and-train/checkpoint" in summary(run(), TASKS, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (192.4, "3 min 12 s"), (7500, "2 h 05 min")],
+)
+def test_durations_are_for_people(seconds, text):
+    assert duration(seconds) == text
