@@ -18,7 +18,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 run: setup  ## sample photos, the whole pipeline, a summary
-	@$(BIN)/facenet sample --output $(SAMPLE) --identities 160 --photos 8 --seed 0
+	@$(BIN)/facenet sample --output $(SAMPLE) --identities 240 --photos 6 --seed 0
 	@$(BIN)/facenet run --input $(SAMPLE)
 
 test: setup lint  ## lint, types and tests

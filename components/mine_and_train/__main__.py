@@ -61,6 +61,8 @@ class Settings:
     """RMSProp's learning rate, in the first round."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Whether the learning rate stays, or falls to 0 along half a cosine over the rounds."""
+    jitter: float = 0.0
+    """Shift and zoom training images at random by up to this fraction; they are mirrored at random in any case."""
     batch_size: int = 96
     """The most images in a training step; at least twice the faces of an identity."""
     max_batches: int = 100
@@ -77,6 +79,8 @@ def _checked(settings: Settings) -> None:
     for name in ("rounds", "identities_per_round", "faces_per_identity", "max_batches"):
         if getattr(settings, name) < (2 if "identit" in name else 1):
             raise UsageError(f"--{name} is too small.", received=getattr(settings, name))
+    if not 0 <= settings.jitter <= 0.5:
+        raise UsageError("--jitter is a fraction from 0 to 0.5.", received=settings.jitter)
     if not (settings.margin >= 0 and settings.learning_rate > 0):
         raise UsageError(
             "--margin must not be negative and --learning_rate must be positive.",

@@ -30,19 +30,36 @@ def triplet_loss(embeddings: Any, triplets: Any, margin: float) -> tuple[Any, An
     return loss, tf.reduce_mean(positive), tf.reduce_mean(negative)
 
 
-def augmented(images: Any, seed: Any) -> Any:
-    """Mirrors each image left to right with probability 1/2. Never upside down: nobody is photographed that way.
+def augmented(images: Any, seed: Any, jitter: float) -> Any:
+    """Mirrors, shifts and zooms each image at random, in one affine transform.
+
+    Mirrored left to right with probability 1/2, never upside down: nobody is photographed that way. Shifted along
+    each axis and zoomed by up to `jitter`, as a detector's box is from one photo to the next; the edge is repeated.
 
     Args:
-        images: tensor [n, height, width, 3].
-        seed: int32 tensor [2]; the same seed mirrors the same images.
+        images: float32 tensor [n, size, size, 3].
+        seed: int32 tensor [2]; the same seed changes images in the same way.
+        jitter: a fraction of the image's side; 0 mirrors only.
     """
-    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
-    return tf.where(mirrored, images[:, :, ::-1], images)
+    size = tf.cast(tf.shape(images)[1], tf.float32)
+    uniform = tf.random.stateless_uniform([tf.shape(images)[0], 4], seed, -1.0, 1.0)
+    zoom = 1 + jitter * uniform[:, 0]
+    across, down = jitter * size * uniform[:, 1], jitter * size * uniform[:, 2]
+    mirrored = tf.where(uniform[:, 3] < 0, -zoom, zoom)
+    centre, zero = (size - 1) / 2, tf.zeros_like(zoom)
+    rows = [mirrored, zero, centre * (1 - mirrored) + across, zero, zoom, centre * (1 - zoom) + down, zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack(rows, axis=1),
+        output_shape=tf.shape(images)[1:3],
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+        fill_value=0.0,
+    )
 
 
 def training_step(
-    network: keras.Model, optimizer: keras.optimizers.Optimizer, margin: float
+    network: keras.Model, optimizer: keras.optimizers.Optimizer, margin: float, jitter: float
 ) -> Callable[[Any, Any, Any], tuple[Any, Any, Any]]:
     """Compiles a step that moves the network's weights.
 
@@ -62,7 +79,7 @@ def training_step(
     )
     def step(images: Any, triplets: Any, seed: Any) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
-            embeddings = network(augmented(scaled(images), seed), training=True)
+            embeddings = network(augmented(scaled(images), seed, jitter), training=True)
             loss, positive, negative = triplet_loss(embeddings, triplets, margin)
         optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
         return loss, positive, negative

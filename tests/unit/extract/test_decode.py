@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.extract.decode import Photo, reduction
+from components.extract.reasons import Reason, RejectedError
+
+PLENTY = 10**8
+# EXIF orientation -> how a camera held that way stores an upright scene.
+STORED = {
+    1: lambda picture: picture,
+    2: lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    3: lambda picture: picture.transpose(Image.Transpose.ROTATE_180),
+    4: lambda picture: picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+    5: lambda picture: picture.transpose(Image.Transpose.TRANSPOSE),
+    6: lambda picture: picture.transpose(Image.Transpose.ROTATE_90),
+    7: lambda picture: picture.transpose(Image.Transpose.TRANSVERSE),
+    8: lambda picture: picture.transpose(Image.Transpose.ROTATE_270),
+}
+
+
+def rejected(data: bytes, max_pixels: int = PLENTY):
+    with pytest.raises(RejectedError) as caught:
+        Photo(data, max_pixels).small("L", 64)
+    return caught.value.reject
+
+
+def difference(photo: Photo, picture: Image.Image) -> float:
+    """Mean absolute difference of the grey values, 0 to 255."""
+    expected = np.asarray(picture.convert("L"), float)
+    return float(np.abs(photo.small("L", max(picture.size)) - expected).mean())
+
+
+def png_of_16_bits(rgb: np.ndarray) -> bytes:
+    """A PNG of 16 bits for each channel, which Pillow does not write. rgb: uint16 [height, width, 3]."""
+    height, width, _ = rgb.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rgb)
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_every_exif_orientation_comes_out_upright(portrait, encode, kind, orientation):
+    scene = portrait.resize((300, 200))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Photo(encode(STORED[orientation](scene), kind, exif=exif), PLENTY)
+    assert (photo.width, photo.height) == (300, 200)
+    assert difference(photo, scene) < 3
+    assert photo.colour(2).size == (150, 100)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0MM\0*\xff\xff\xff\xff"])
+def test_damaged_exif_does_not_cost_the_photo(portrait, encode, exif):
+    assert difference(Photo(encode(portrait, exif=exif), PLENTY), portrait) < 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "tolerance"),
+    [("JPEG", "L", 3), ("JPEG", "CMYK", 4), ("PNG", "RGB", 0), ("PNG", "L", 0), ("PNG", "P", 8), ("GIF", "P", 8)],
+)
+def test_the_modes_of_each_format_show_the_same_picture(portrait, encode, kind, mode, tolerance):
+    picture = portrait.quantize(256) if mode == "P" else portrait.convert(mode)
+    photo = Photo(encode(picture, kind), PLENTY)
+    assert difference(photo, portrait) <= tolerance
+    assert photo.colour(1).mode == "RGB"
+
+
+def test_16_bits_are_scaled_and_not_clipped(portrait, encode):
+    grey = portrait.convert("L")
+    deep = Image.fromarray(np.asarray(grey, np.uint16) * 257)
+    assert difference(Photo(encode(deep, "PNG"), PLENTY), grey) == 0
+    colours = np.asarray(portrait, np.uint16) * 257
+    assert difference(Photo(png_of_16_bits(colours), PLENTY), portrait) == 0
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_becomes_white(portrait, encode, mode):
+    see_through = portrait.convert(mode)
+    see_through.putalpha(Image.new("L", portrait.size, 0))
+    assert Photo(encode(see_through, "PNG"), PLENTY).small("L", 64).min() == 255
+
+
+def test_a_palette_with_a_transparent_colour_becomes_white_there(encode):
+    picture = Image.new("P", (40, 40), 0)
+    picture.putpalette([10, 20, 30, 200, 0, 0])
+    picture.paste(1, (0, 0, 20, 40))
+    for kind in ("PNG", "GIF"):
+        colours = np.asarray(Photo(encode(picture, kind, transparency=0), PLENTY).colour(1))
+        assert (colours[:, :20] == [200, 0, 0]).all() and (colours[:, 20:] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_of_an_animation_the_first_frame_counts(encode, kind):
+    first, second = (Image.new("RGB", (40, 40), colour) for colour in ("black", "white"))
+    data = encode(first, kind, save_all=True, append_images=[second])
+    assert Photo(data, PLENTY).small("L", 40).max() == 0
+
+
+def test_phones_jpeg_with_several_pictures_counts_as_jpeg(portrait, encode):
+    data = encode(portrait, "MPO", save_all=True, append_images=[Image.new("RGB", portrait.size)])
+    assert difference(Photo(data, PLENTY), portrait) < 3
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("GIF", {})])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.98])
+def test_an_image_without_its_end_is_rejected_and_not_half_decoded(portrait, encode, kind, options, kept):
+    data = encode(portrait, kind, **options)
+    reject = rejected(data[: int(len(data) * kept)])
+    assert reject.reason in (Reason.TRUNCATED, Reason.UNREADABLE)
+    if kept == 0.5:
+        assert reject.reason is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", Reason.NOT_AN_IMAGE),
+        (b"<html>404</html>", Reason.NOT_AN_IMAGE),
+        (b"\xff\xd8\xff", Reason.UNREADABLE),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, Reason.UNREADABLE),
+    ],
+)
+def test_what_is_no_image_is_rejected(data, reason):
+    assert rejected(data).reason is reason
+
+
+def test_an_image_of_another_format_is_rejected_whatever_its_name(portrait, encode):
+    assert rejected(encode(portrait, "BMP")).reason is Reason.NOT_AN_IMAGE
+
+
+def test_a_decompression_bomb_is_rejected_by_its_header(encode):
+    bomb = encode(Image.new("1", (20000, 20000)), "PNG")
+    assert len(bomb) < 100_000
+    reject = rejected(bomb)
+    assert reject.reason is Reason.TOO_MANY_PIXELS
+    assert "20000 x 20000" in reject.detail
+
+
+def test_the_limit_itself_is_allowed(encode):
+    data = encode(Image.new("L", (30, 20)))
+    assert Photo(data, 600).width == 30
+    assert rejected(data, 599).reason is Reason.TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize(("size", "shape"), [((1, 1), (1, 1)), ((1, 3000), (640, 1)), ((3000, 2), (1, 640))])
+def test_extreme_shapes_keep_at_least_one_pixel(encode, size, shape):
+    assert Photo(encode(Image.new("RGB", size)), PLENTY).small("L", 640).shape == shape
+
+
+def test_a_large_jpeg_in_small_is_the_same_picture_as_the_whole_scaled_down(portrait, encode):
+    large = portrait.resize((1501, 1103), Image.Resampling.BICUBIC)
+    small = Photo(encode(large), PLENTY).small("L", 200)
+    expected = np.asarray(large.convert("L").resize((200, 147), Image.Resampling.BILINEAR), float)
+    assert small.shape == (147, 200)
+    assert np.abs(small - expected).mean() < 2
+
+
+def test_the_reduction_is_the_largest_allowed_one():
+    assert [reduction(most) for most in (0.2, 1, 1.9, 2, 3.9, 4, 7.9, 8, 100)] == [1, 1, 1, 2, 2, 4, 4, 8, 8]

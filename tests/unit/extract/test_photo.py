@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.extract.photo import Extraction, Face, Reject, extract_photo, largest_face
+from components.extract.reasons import Reason
+
+
+@pytest.fixture
+def group(portrait, tmp_path):
+    """A photo of a large face on the left and a smaller one on the right."""
+    picture = Image.new("RGB", (900, 500), (90, 110, 120))
+    picture.paste(portrait.resize((500, 500)), (0, 0))
+    picture.paste(portrait.resize((320, 320)), (560, 100))
+    path = tmp_path / "group.png"
+    picture.save(path)
+    return path
+
+
+def test_by_default_the_largest_face_is_taken(group):
+    outcome = extract_photo(group, Extraction())
+    (face,) = outcome.faces
+    assert outcome.reject is None and face.box[2] < 500
+
+
+def test_all_faces_are_taken_sorted_by_box_and_each_is_the_same_as_alone(group):
+    faces = extract_photo(group, Extraction("all")).faces
+    assert len(faces) == 2
+    assert faces[0].box[2] < 500 < faces[1].box[0]
+    assert faces[0] == extract_photo(group, Extraction()).faces[0]
+
+
+def test_only_rejects_several_faces_and_takes_one(group, portrait, encode, tmp_path):
+    outcome = extract_photo(group, Extraction("only"))
+    assert outcome.reject == Reject(Reason.SEVERAL_FACES, "2 faces") and not outcome.faces
+    single = tmp_path / "single.jpg"
+    single.write_bytes(encode(portrait))
+    assert len(extract_photo(single, Extraction("only")).faces) == 1
+
+
+def test_a_crop_is_a_square_jpeg_and_its_id_is_of_its_pixels(group):
+    outcome = extract_photo(group, Extraction())
+    (face,) = outcome.faces
+    assert outcome.sha256 == hashlib.sha256(group.read_bytes()).hexdigest()
+    x0, y0, x1, y1 = face.crop_box
+    with Image.open(io.BytesIO(face.image)) as crop, Image.open(group) as photo:
+        assert (crop.format, crop.mode, crop.size) == ("JPEG", "RGB", (face.width, face.height))
+        assert x1 - x0 == y1 - y0 >= face.width == face.height
+        expected = photo.crop(face.crop_box).resize(crop.size, Image.Resampling.LANCZOS)
+        assert np.abs(np.asarray(crop, float) - np.asarray(expected, float)).mean() < 4
+    again = extract_photo(group, Extraction()).faces[0]
+    other = extract_photo(group, Extraction(margin=0.1)).faces[0]
+    assert again.face_id == face.face_id != other.face_id
+    assert len(face.face_id) == 32
+
+
+def test_a_lossless_copy_of_a_photo_has_the_same_face_id(portrait, encode):
+    fast, small = (largest_face(encode(portrait, "PNG", compress_level=level), 0.25) for level in (1, 9))
+    assert isinstance(fast, Face)
+    assert fast == small
+
+
+def test_boxes_are_in_pixels_of_the_upright_photo_whatever_its_size(portrait, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    wide = Image.new("RGB", (1800, 1200), (90, 110, 120))
+    wide.paste(portrait.resize((900, 900)), (850, 200))
+    sideways = wide.transpose(Image.Transpose.ROTATE_90)
+    upright = largest_face(encode(wide, quality=95), 0.25)
+    turned = largest_face(encode(sideways, quality=95, exif=exif), 0.25)
+    assert isinstance(upright, Face) and isinstance(turned, Face)
+    assert upright.box[0] > 850 and upright.width == 256
+    assert np.abs(np.subtract(upright.box, turned.box)).max() <= 40
+
+
+def test_a_photo_without_a_face_is_rejected(encode):
+    reject = largest_face(encode(Image.new("RGB", (300, 200), "green")), 0.25)
+    assert isinstance(reject, Reject) and reject.reason is Reason.NO_FACE
+
+
+def test_a_pipe_and_a_missing_file_are_rejected_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("pipe.jpg", "missing.jpg"):
+        outcome = extract_photo(tmp_path / name, Extraction())
+        assert outcome.sha256 is None and outcome.reject is not None
+        assert outcome.reject.reason is Reason.NOT_A_FILE
+
+
+def test_a_file_too_large_for_any_allowed_photo_is_not_read(tmp_path):
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # a hole: takes no space
+    outcome = extract_photo(path, Extraction())
+    assert outcome.reject is not None and outcome.reject.reason is Reason.UNREADABLE

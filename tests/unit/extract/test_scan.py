@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from components.common.errors import UsageError
+from components.extract.reasons import Reason
+from components.extract.scan import identity_of, scan
+
+
+def touch(root: Path, *names: str | bytes) -> None:
+    for name in names:
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_photos_of_any_letter_case_in_nested_folders_count_in_order(tmp_path):
+    touch(tmp_path, "b/2.JPG", "b/1.jpeg", "a/deep/er/x.PnG", "a/y.gif")
+    found = scan(tmp_path)
+    assert found.photos == ["a/deep/er/x.PnG", "a/y.gif", "b/1.jpeg", "b/2.JPG"]
+    assert [identity_of(path) for path in found.photos] == ["a", "a", "b", "b"]
+
+
+def test_other_files_are_counted_by_suffix_and_hidden_ones_are_counted_too(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/1.heic", "notes.TXT", "b.txt", "a/README", "a/.1.jpg", ".git/2.jpg")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jpg"]
+    assert found.other == {".txt": 2, ".heic": 1, "": 1}
+    assert found.hidden == 2
+
+
+def test_a_photo_beside_the_identity_folders_is_rejected_as_loose(tmp_path):
+    touch(tmp_path, "a/1.jpg", "who.jpg")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jpg"]
+    assert {path: reject.reason for path, reject in found.rejects.items()} == {"who.jpg": Reason.LOOSE}
+
+
+def test_only_loose_photos_are_wrong_use_and_the_layout_is_explained(tmp_path):
+    touch(tmp_path, "1.jpg", "2.jpg")
+    with pytest.raises(UsageError, match=r"(?s)nothing says whom.*2 photos.*Ada Lovelace/1\.jpg"):
+        scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "no such photo folder"),
+        ("a.jpg", "not a file"),
+        ("empty", "no photos in this folder"),
+    ],
+)
+def test_what_is_no_photo_folder_is_wrong_use(tmp_path, name, message):
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "empty" / "person").mkdir(parents=True)
+    with pytest.raises(UsageError, match=message):
+        scan(tmp_path / name)
+
+
+def test_a_folder_of_other_files_says_which(tmp_path):
+    touch(tmp_path, "a/1.heic", "a/2.heic")
+    with pytest.raises(UsageError, match=r"2 \.heic"):
+        scan(tmp_path)
+
+
+def test_pipes_and_broken_links_named_like_photos_are_rejected_unopened(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    (tmp_path / "a" / "broken.jpg").symlink_to("nothing")
+    (tmp_path / "a" / "self.jpg").symlink_to("self.jpg")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jpg"]
+    assert set(found.rejects) == {"a/pipe.jpg", "a/broken.jpg", "a/self.jpg"}
+    assert {reject.reason for reject in found.rejects.values()} == {Reason.NOT_A_FILE}
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path, "elsewhere/1.jpg", "photos/a/1.jpg")
+    (tmp_path / "photos" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "a" / "again").symlink_to(tmp_path / "photos")
+    found = scan(tmp_path / "photos")
+    assert found.photos == ["a/1.jpg", "b/1.jpg"]
+    assert found.loops == ["a/again"]
+
+
+def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    try:
+        touch(tmp_path, b"a/caf\xe9.jpg")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    found = scan(tmp_path)
+    assert {path: reject.reason for path, reject in found.rejects.items()} == {"a/caf\\xe9.jpg": Reason.BAD_NAME}
