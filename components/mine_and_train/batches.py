@@ -4,8 +4,8 @@ A round of 100 identities with 25 faces holds up to 148.5 million triplets among
 would be 445 million pushes. So a batch holds unique images, and its triplets are indices into it.
 
 Identities are dealt into groups of at most half a batch. The triplets with their anchor in one group and the negative
-in another form a block, whose images fit a batch; the blocks in random order are the pass. Where few triplets are left in
-a block, only their images are pushed, and several blocks share a batch.
+in another form a block, whose images fit a batch; the blocks in random order are the pass. Where few triplets are left
+in a block, only their images are pushed, and several blocks share a batch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hard triplets among embeddings: found exactly, in bounded memory.
 
-A triplet (anchor, positive, negative) has an anchor and a positive of one identity, two different faces, and a negative of
-another identity. It is hard when the negative is nearer to the anchor than the positive is, d(a,p)^2 > d(a,n)^2: it
+A triplet (anchor, positive, negative) has an anchor and a positive of one identity, two different faces, and a negative
+of another identity. It is hard when the negative is nearer to the anchor than the positive is, d(a,p)^2 > d(a,n)^2: it
 violates what FaceNet asks for (section 3.1, eq. 1) even without a margin. Equal distances are not hard.
 """
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from components.common.atomic import new_directory, write_file
@@ -43,7 +41,7 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
 def test_a_file_is_replaced_whole(tmp_path):
     write_file(tmp_path / "deep" / "file", "one")
     write_file(tmp_path / "deep" / "file", b"two")
-    assert os.listdir(tmp_path / "deep") == ["file"]
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["file"]
     assert (tmp_path / "deep" / "file").read_bytes() == b"two"
 
 
@@ -56,7 +54,7 @@ def test_long_names_fit(tmp_path):
 def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "grandma.jpg").write_text("dear")
-    with pytest.raises(UsageError, match="grandma.jpg"), new_directory(tmp_path / "photos", ["part-*"]):
+    with pytest.raises(UsageError, match=r"grandma\.jpg"), new_directory(tmp_path / "photos", ["part-*"]):
         pass
     assert (tmp_path / "photos" / "grandma.jpg").read_text() == "dear"
     (tmp_path / "empty").mkdir()

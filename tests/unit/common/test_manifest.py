@@ -81,7 +81,7 @@ def test_what_is_not_this_manifest_is_refused_by_name(tmp_path):
 def test_another_manifest_version_or_schema_is_refused(tmp_path):
     place = tmp_path / "rejects"
     manifest.write(place, REJECTS, REJECTS.schema.empty_table())
-    with pytest.raises(UsageError, match="The rejects manifest is needed"):
+    with pytest.raises(UsageError, match="a rejects manifest"):
         manifest.read(place, DATASET)
     rewritten(place, schema_version=2)
     with pytest.raises(UsageError, match="version 2; version 1 is read"):

@@ -104,3 +104,12 @@ def test_a_start_that_does_not_fit_is_refused(saved):
         start_from(build(larger), larger, saved)
     with pytest.raises(UsageError, match="--backbone small_resnet"):
         start_from(build(ARCHITECTURE), Architecture("inception_resnet_v2", 75, 16), saved)
+
+
+def test_weights_that_lack_a_layer_are_refused(saved):
+    import h5py
+
+    with h5py.File(saved / "model.weights.h5", "a") as file:
+        del file["layers"]["dense"]
+    with pytest.raises(UsageError, match="do not fit the network"):
+        checkpoint.load(saved)
