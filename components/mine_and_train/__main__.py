@@ -120,6 +120,7 @@ def _train(settings: Settings) -> None:
     from components.model.network import Architecture, Embedder, build
     from components.model.pretrained import start_from
 
+    keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
     keras.utils.set_random_seed(settings.seed)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
     network = build(architecture)
