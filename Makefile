@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample/photos
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint compile lock clean
+.PHONY: help setup run test lint compile lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
