@@ -39,11 +39,13 @@ def test_the_gradient_is_that_of_three_separate_embeddings():
 
 
 def test_mirroring_is_left_to_right_of_about_half_the_images_and_repeatable():
-    images = tf.constant(np.random.default_rng(0).uniform(size=(200, 4, 6, 3)).astype(np.float32))
+    images = tf.constant(np.random.default_rng(0).uniform(size=(200, 6, 6, 3)).astype(np.float32))
     once, again = augmented(images, [1, 2], 0.0).numpy(), augmented(images, [1, 2], 0.0).numpy()
     np.testing.assert_array_equal(once, again)
-    kept = (once == images.numpy()).all(axis=(1, 2, 3))
-    mirrored = (once == images.numpy()[:, :, ::-1]).all(axis=(1, 2, 3))
+    kept, mirrored = (
+        np.isclose(once, expected, atol=1e-5).all(axis=(1, 2, 3))
+        for expected in (images.numpy(), images.numpy()[:, :, ::-1])
+    )
     assert (kept ^ mirrored).all()
     assert 60 < kept.sum() < 140
 
