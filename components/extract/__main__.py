@@ -6,16 +6,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.common.atomic import check_replaceable
 from components.common.command import ExecutorInput, Input, Output, run
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
-from components.common.manifest import PARTS
-from components.extract.extract import Extracted, extract
 from components.extract.photo import MAX_PIXELS, Extraction, Which
 from components.extract.scan import other_files
 from components.extract.workers import cores
+
+if TYPE_CHECKING:
+    from components.extract.extract import Extracted
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Settings:
 
 
 def _checked(settings: Settings, rejects: Path) -> None:
+    from components.common.manifest import PARTS
+
     if not 0 <= settings.margin <= 2:
         raise UsageError("--margin is a fraction from 0 to 2.", received=settings.margin)
     if settings.workers < 0:
@@ -74,6 +78,9 @@ def _checked(settings: Settings, rejects: Path) -> None:
 
 
 def _extract(settings: Settings) -> None:
+    # Every worker imports this module again: it should not wait for pyarrow, which only the parent needs.
+    from components.extract.extract import extract
+
     rejects = settings.rejects or settings.output.with_name(f"{settings.output.name}-rejects")
     _checked(settings, rejects)
     extracted = extract(

@@ -11,8 +11,9 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar, cast
@@ -109,7 +110,8 @@ class _Worker(Generic[Task, Result]):
     def _begin(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self._process: BaseProcess = _SPAWN.Process(target=_serve, args=(theirs, self._work), daemon=True)
-        self._process.start()
+        with _without_ctrl_c():
+            self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
     def start(self, task: Task) -> None:
@@ -135,9 +137,18 @@ class _Worker(Generic[Task, Result]):
         self.pipe.close()
 
 
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Holds back Ctrl-C here; what is started meanwhile never gets it, so that the parent alone answers it."""
+    resource_tracker.ensure_running()  # started on demand otherwise, and that would let Ctrl-C through
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _serve(pipe: Connection, work: Callable[[Task], Result]) -> None:
-    # Ctrl-C reaches every process of a terminal; the parent ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Pillow remarks on every oddity of a file, once in every process.
     warnings.simplefilter("ignore")
     try:

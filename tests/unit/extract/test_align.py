@@ -50,7 +50,8 @@ def test_a_model_of_68_points_is_wrong_use():
 def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_average_places(portrait, encode):
     model = model_file(5)
     check_model(model)
-    tilted = portrait.resize((600, 600)).rotate(12, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
+    large = portrait.resize((portrait.width * 2, portrait.height * 2))
+    tilted = large.rotate(8, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
     first = largest_face(encode(tilted, quality=95), 0.25, model)
     assert isinstance(first, Face) and first.landmarks is not None
     # The points of the crop, found in it anew, lie where the average face has them.
