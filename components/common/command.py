@@ -63,7 +63,7 @@ def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str, de
         prog=prog,
         use_underscores=True,
         compact_help=False,
-        config=(tyro.conf.FlagConversionOff,),
+        config=(tyro.conf.FlagConversionOff, tyro.conf.OmitArgPrefixes),
         **extra,
     )
 

@@ -44,12 +44,15 @@ class Preprocessing:
         resize_filter: the interpolation; only "bilinear-antialiased" (Pillow's BILINEAR with its support
             scaled by the reduction) is known.
         scaling: range that 0 to 255 is mapped to; only "[-1, 1]" is known.
+        flip_averaging: whether an embedding is the mean of those of the image and of its mirror image, brought to
+            length 1.
     """
 
     image_size: int
     crop: Crop
     resize_filter: str = RESIZE_FILTER
     scaling: str = SCALING
+    flip_averaging: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The specification as plain values."""

@@ -50,7 +50,8 @@ def _embed(settings: Settings) -> None:
         )
     images = decoded(rows, faces, checkpoint.preprocessing.image_size)
     with progress(len(rows), "embed") as bar:
-        embeddings = Embedder(checkpoint.network)(images, bar)
+        embed = Embedder(checkpoint.network, flip_averaging=checkpoint.preprocessing.flip_averaging)
+        embeddings = embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, checkpoint.sha256)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
     print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,78 +15,140 @@ import pyarrow.compute as pc
 import tyro
 
 from components.common.atomic import check_replaceable
-from components.common.command import Checkpoint, ExecutorInput, Input, run
-from components.common.crops import crop_of, decoded, faces_of
+from components.common.command import Checkpoint, ExecutorInput, Input, Switch, run
+from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
-from components.common.preprocessing import Preprocessing
+from components.mine_and_train import augmentation, heads, optimizer, state
+from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import check_batch_size
+from components.mine_and_train.mining import Strategy
+from components.mine_and_train.optimizer import Optimization
 from components.model.backbones import check
 from components.model.checkpoint import FILES, describe
+
+# What the variables of a training, or what it has seen so far, depend on.
+FIXED = frozenset(
+    {"dataset", "backbone", "image_size", "embedding_size", "seed", "mining", "loss", "precision", "optimizer", "ema"}
+    | {"classification_rounds", "class_head", "crop"}
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Train the network with the triplet loss on hard triplets mined from its own current state.
+    """Train the network with the triplet loss on triplets mined from its own current state.
 
     Each round samples identities and faces of each, embeds them with the network as it is, finds the triplets with
-    d(anchor, positive)^2 > d(anchor, negative)^2, and makes one pass over them.
+    d(anchor, positive)^2 > d(anchor, negative)^2, and makes one pass over them. That is the default; see `--mining`,
+    `--positives` and `--negatives` for others.
+
+    A training that was stopped goes on where it was when the same command is given again.
     """
 
     input: Input
-    """The dataset that `facenet collect` wrote; its train split is used."""
+    """The dataset that `facenet collect` wrote; its train split is used, and its validation split to score."""
     checkpoint: Checkpoint
     """Where the checkpoint goes; a former one is replaced."""
     faces: Path | None = None
     """Where the dataset's faces manifest lies now; where collect read it, when not given."""
-    pretrained: Annotated[str, tyro.conf.arg(aliases=["-p"], metavar="DIR")] = ""
+    training: Path | None = None
+    """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
+    CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
+    pretrained: Annotated[str, tyro.conf.arg(aliases=["-p"], metavar="PATH")] = ""
     """A checkpoint to start from; random weights when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     backbone: str = "inception_resnet_v2"
-    """The network: inception_resnet_v2, or small_resnet, which trains in minutes on a CPU."""
+    """The network: inception_resnet_v2, or small_resnet, which trains on a CPU."""
     image_size: int = 160
     """Side of the network's input in pixels."""
     embedding_size: int = 128
     """Length of an embedding."""
+    flip_averaging: Switch = False
+    """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
+    loss: Literal["triplet", "contrastive"] = "triplet"
+    """Triplet, on those of --positives and --negatives; or contrastive, on all pairs of a batch (online only)."""
+    temperature: float = 0.1
+    """Of the contrastive loss: the smaller, the more it is about the nearest negatives."""
     rounds: int = 100
     """How often to sample, embed, mine and train."""
+    mining: Literal["offline", "online"] = "offline"
+    """Offline: a round mines triplets among its faces, then makes one pass over them. Online: triplets are found
+    inside every batch; a round is --max_batches of them."""
     identities_per_round: int = 100
-    """Identities sampled for a round; all of them when there are fewer."""
+    """Identities sampled for an offline round; all of them when there are fewer."""
     faces_per_identity: int = 25
-    """At most so many faces of each."""
-    margin: float = 0.2
-    """The triplet loss's margin, in squared distance."""
-    learning_rate: float = 0.001
-    """RMSProp's learning rate, in the first round."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Whether the learning rate stays, or falls to 0 along half a cosine over the rounds."""
-    jitter: float = 0.0
-    """Shift and zoom training images at random by up to this fraction; they are mirrored at random in any case."""
+    """At most so many faces of each, in an offline round or an online batch."""
     batch_size: int = 96
     """The most images in a training step; at least twice the faces of an identity."""
     max_batches: int = 100
     """The most training steps in a round: beyond it, the pass over the triplets is cut short at random."""
+    max_triplets: int = 10_000_000
+    """The most triplets mined for an offline round; beyond it, a fair sample of them is drawn."""
+    classification_rounds: int = 0
+    """Begin with so many rounds that classify identities, a cure for collapse; --max_batches steps each."""
+    class_head: Literal["softmax", "arcface", "cosface"] = "arcface"
+    """The loss of the classification rounds."""
+    class_margin: float = 0.3
+    """Of arcface in radians, of cosface in cosine."""
+    class_scale: float = 24.0
+    """What cosines are multiplied by before the softmax."""
+    strategy: Strategy = field(default_factory=Strategy)
+    optimization: Optimization = field(default_factory=Optimization)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the layers' arithmetic (Keras mixed precision); weights, distances and the loss stay in float32."""
+    xla: Switch = False
+    """Compile training steps with XLA; every new shape of a batch costs a compilation."""
+    validate_every: int = 10
+    """Score the validation split every so many rounds, and after the last."""
+    patience: int = 0
+    """Stop after so many scores without a better one (AUC), and take the best checkpoint; 0 goes on to the end."""
+    save_every: int = 200
+    """Save the state every so many training steps, besides at the end and when told to stop."""
+    keep_every: int = 0
+    """Keep a checkpoint every so many rounds in the training folder; 0 keeps the best only."""
     seed: int = 0
     """Of every random choice."""
     executor_input: ExecutorInput = ""
     """Kubeflow's description of the task; leave it out when running by hand."""
 
+    @property
+    def training_folder(self) -> Path:
+        """Where the training's state lies."""
+        return self.training or self.checkpoint.with_name(f"{self.checkpoint.name}-training")
+
+    def told(self) -> dict[str, Any]:
+        """What the result depends on, by flag: everything but the places of files."""
+        places = ("input", "checkpoint", "faces", "training", "embeddings", "executor_input")
+        groups = ("strategy", "optimization", "augmentation")
+        plain = {name: value for name, value in asdict(self).items() if name not in (*places, *groups)}
+        return plain | asdict(self.strategy) | asdict(self.optimization) | asdict(self.augmentation)
+
 
 def _checked(settings: Settings) -> None:
     check(settings.backbone, settings.image_size)
     check_batch_size(settings.batch_size, settings.faces_per_identity)
-    for name in ("rounds", "identities_per_round", "faces_per_identity", "max_batches"):
-        if getattr(settings, name) < (2 if "identit" in name else 1):
-            raise UsageError(f"--{name} is too small.", received=getattr(settings, name))
-    if not 0 <= settings.jitter <= 0.5:
-        raise UsageError("--jitter is a fraction from 0 to 0.5.", received=settings.jitter)
-    if not (settings.margin >= 0 and settings.learning_rate > 0):
+    least = {"rounds": 1, "identities_per_round": 2, "faces_per_identity": 2, "max_batches": 1, "max_triplets": 1}
+    least |= {"classification_rounds": 0, "validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}
+    for name, smallest in least.items():
+        if getattr(settings, name) < smallest:
+            raise UsageError(
+                f"--{name} is too small.", received=getattr(settings, name), advice=f"Give {smallest} or more."
+            )
+    if not settings.strategy.margin >= 0:
+        raise UsageError("--margin must not be negative.", received=settings.strategy.margin)
+    if settings.loss == "contrastive" and settings.mining == "offline":
         raise UsageError(
-            "--margin must not be negative and --learning_rate must be positive.",
-            received=f"margin {settings.margin:g}, learning_rate {settings.learning_rate:g}",
+            "The contrastive loss is about the pairs of a batch: it has no triplets to mine beforehand.",
+            received="--loss contrastive --mining offline",
+            advice="Give --mining online.",
         )
+    if not settings.temperature > 0:
+        raise UsageError("--temperature must be positive.", received=settings.temperature)
+    optimizer.check(settings.optimization)
+    augmentation.check(settings.augmentation)
+    heads.check(heads.Classification(settings.class_head, settings.class_margin, settings.class_scale))
     if settings.pretrained:
         describe(Path(settings.pretrained))
 
@@ -103,63 +166,28 @@ def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
     return train
 
 
+def _fingerprint(rows: pa.Table) -> str:
+    """Names what is trained on: the faces and who they show, in order."""
+    digest = hashlib.sha256()
+    for name in ("face_id", "identity"):
+        digest.update("\0".join(rows[name].to_pylist()).encode())
+    return digest.hexdigest()
+
+
 def _train(settings: Settings) -> None:
     _checked(settings)
     check_replaceable(settings.checkpoint, FILES)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    preprocessing = Preprocessing(settings.image_size, crop_of(faces))
     training_rows = _training_rows(rows, settings.input)
-    images = decoded(training_rows, faces, settings.image_size)
-    labels = np.unique(training_rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
+    told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
+    former = state.load(settings.training_folder)
+    if former is not None:
+        print("\n".join(state.changes(former, told, FIXED)) or "Going on with the same settings.")
     # TensorFlow takes seconds to import: wrong settings should not wait for it.
-    import keras
+    from components.mine_and_train.session import train
 
-    from components.mine_and_train.train import Recipe, record, said, train
-    from components.model import checkpoint
-    from components.model.network import Architecture, Embedder, build
-    from components.model.pretrained import start_from
-
-    keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
-    keras.utils.set_random_seed(settings.seed)
-    architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
-    network = build(architecture)
-    if settings.pretrained:
-        print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
-    people = len(np.unique(labels))
-    print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
-    if people < settings.identities_per_round:
-        print(f"A round takes all {people} identities: there are fewer than {settings.identities_per_round}.")
-    recipe = Recipe(**{name: getattr(settings, name) for name in Recipe.__dataclass_fields__})
-    rounds = []
-    for done in train(network, images, labels, recipe):
-        print(said(done, recipe.rounds), flush=True)
-        rounds.append(done)
-        if not np.isfinite(done.loss):
-            raise FacenetError(
-                "The loss is no longer a number.",
-                received=f"loss {done.loss} in round {done.number}",
-                advice=f"Lower --learning_rate from {settings.learning_rate:g}.",
-            )
-    checkpoint.save(settings.checkpoint, network, architecture, preprocessing, record(recipe, rounds))
-    print(f"checkpoint in {settings.checkpoint}")
-    if settings.embeddings:
-        from components.model.embeddings import write_embeddings
-
-        vectors = Embedder(network)(decoded(rows, faces, settings.image_size))
-        write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
-        print(f"{len(rows)} embeddings in {settings.embeddings}")
-    write_metrics(
-        settings.executor_input,
-        {
-            "rounds": len(rounds),
-            "identities": people,
-            "faces": len(images),
-            "triplets_mined": sum(done.triplets_mined for done in rounds),
-            "triplets_trained": sum(done.triplets_trained for done in rounds),
-            "loss": rounds[-1].loss,
-        },
-    )
+    train(settings, told, former, rows, training_rows, faces)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.mine_and_train.mining import Distances, Labels, Triplets, hard_triplets
+from components.mine_and_train.mining import Indices, Labels, Triplets
 
 
 @dataclass(frozen=True)
@@ -25,26 +25,12 @@ class Batch:
     """What one training step sees.
 
     Args:
-        images: int64 [b], unique indices of the round's images.
+        images: int64 [b], unique indices of the round's images, ascending.
         triplets: int32 [t, 3], anchor, positive, negative as indices into `images`.
     """
 
-    images: npt.NDArray[np.int64]
+    images: Indices
     triplets: Triplets
-
-
-def _groups(labels: Labels, largest: int, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
-    """Deals identities at random into groups of at most `largest` faces; an identity stays whole."""
-    groups: list[list[npt.NDArray[np.int64]]] = [[]]
-    room = largest
-    for person in rng.permutation(np.unique(labels)):
-        faces = np.flatnonzero(labels == person)
-        if len(faces) > room:
-            groups.append([])
-            room = largest
-        groups[-1].append(faces)
-        room -= len(faces)
-    return [np.concatenate(group) for group in groups if group]
 
 
 def check_batch_size(batch_size: int, faces_per_identity: int) -> None:
@@ -57,44 +43,59 @@ def check_batch_size(batch_size: int, faces_per_identity: int) -> None:
         )
 
 
-def _blocks(
-    distances: Distances, labels: Labels, groups: list[npt.NDArray[np.int64]], rng: np.random.Generator
-) -> Iterator[Triplets]:
-    pairs = [(one, other) for one in range(len(groups)) for other in range(one, len(groups))]
-    for index in rng.permutation(len(pairs)):
-        one, other = (groups[group] for group in pairs[index])
-        block = hard_triplets(distances, labels, one, other)
-        if one is not other:
-            block = np.concatenate([block, hard_triplets(distances, labels, other, one)])
-        if len(block):
-            yield block
-
-
-def batches(distances: Distances, labels: Labels, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    """One pass over all hard triplets of a round, each exactly once.
+def batches(triplets: Triplets, labels: Labels, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    """One pass over the triplets: each in exactly one batch.
 
     Taking only the first batches is a fair sample: whether a triplet is among them depends on how identities were
     dealt and blocks were ordered, both at random, and not on the triplet.
 
     Args:
-        distances: float32 [n, n], squared, between the images of the round.
-        labels: int64 [n], their identities.
+        triplets: int32 [t, 3], as indices into `labels`.
+        labels: int64 [n], the identities of the round's images.
         batch_size: the most images in a batch; at least twice the faces of an identity.
         rng: the source of randomness.
     """
     waiting: list[Triplets] = []
-    images: npt.NDArray[np.integer] = np.empty(0, np.int64)
-    for block in _blocks(distances, labels, _groups(labels, batch_size // 2, rng), rng):
-        together = np.union1d(images, block)
-        if len(together) > batch_size:
-            yield _batch(waiting)
-            waiting, together = [], np.unique(block)
+    images = np.zeros(len(labels), bool)
+    for block in _blocks(triplets, _groups(labels, batch_size // 2, rng), rng):
+        together = images.copy()
+        together[block.reshape(-1)] = True
+        if waiting and together.sum() > batch_size:
+            yield _batch(waiting, images)
+            waiting, together = [], np.zeros_like(images)
+            together[block.reshape(-1)] = True
         waiting.append(block)
         images = together
     if waiting:
-        yield _batch(waiting)
+        yield _batch(waiting, images)
 
 
-def _batch(blocks: list[Triplets]) -> Batch:
-    images, inverse = np.unique(np.concatenate(blocks), return_inverse=True)
-    return Batch(images.astype(np.int64), inverse.reshape(-1, 3).astype(np.int32))
+def _groups(labels: Labels, largest: int, rng: np.random.Generator) -> Indices:
+    """Deals identities at random into groups of at most `largest` faces, identities whole: the group of each face."""
+    _, identity, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    group_of = np.zeros(len(sizes), np.int64)
+    group, room = 0, largest
+    for person in rng.permutation(len(sizes)):
+        if sizes[person] > room:
+            group, room = group + 1, largest
+        group_of[person] = group
+        room -= sizes[person]
+    return group_of[identity]
+
+
+def _blocks(triplets: Triplets, group: Indices, rng: np.random.Generator) -> Iterator[Triplets]:
+    """The triplets between each two groups together, in random order; never none."""
+    count = int(group.max()) + 1
+    turn = rng.permutation(count * count).astype(np.min_scalar_type(count * count - 1))
+    anchor, negative = group[triplets[:, 0]], group[triplets[:, 2]]
+    turns = turn[np.minimum(anchor, negative) * count + np.maximum(anchor, negative)]
+    order = np.argsort(turns, kind="stable")  # a radix sort where there are few blocks
+    ends = np.cumsum(np.bincount(turns, minlength=count * count))
+    for begin, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
+        if end > begin:
+            yield triplets[order[begin:end]]
+
+
+def _batch(blocks: list[Triplets], images: npt.NDArray[np.bool_]) -> Batch:
+    place = np.cumsum(images, dtype=np.int32) - 1
+    return Batch(np.flatnonzero(images), place[np.concatenate(blocks)])

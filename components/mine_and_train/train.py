@@ -1,23 +1,44 @@
-"""The core loop: sample identities, embed them, mine, make one pass over what was mined; again."""
+"""The core loop: sample, embed, mine, make one pass over what was mined; again."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from itertools import islice
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.mine_and_train import optimizer as optimizers
+from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
-from components.mine_and_train.mining import count_hard_triplets, squared_distances
-from components.mine_and_train.sampler import sample_round
-from components.mine_and_train.step import training_step
+from components.mine_and_train.heads import Classification, Head
+from components.mine_and_train.history import Round
+from components.mine_and_train.losses import (
+    LABELS,
+    TRIPLETS,
+    Loss,
+    Measured,
+    on_classes,
+    on_contrasts,
+    on_mined_triplets,
+    on_triplets_of_the_batch,
+)
+from components.mine_and_train.mining import Mined, Strategy, mine
+from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.sampler import sample_batches, sample_round
+from components.mine_and_train.state import State
+from components.mine_and_train.step import Step, training_step
+from components.mine_and_train.validation import Score
 from components.model.network import Embedder
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+PhaseName = Literal["classification", "triplets", "contrastive"]
 
 
 @dataclass(frozen=True)
@@ -25,117 +46,264 @@ class Recipe:
     """How to train.
 
     Args:
-        rounds: how often to sample, embed, mine and train.
-        identities_per_round: identities sampled for a round.
-        faces_per_identity: at most so many faces of each.
-        margin: of the triplet loss, in squared distance.
-        learning_rate: RMSProp's, in the first round.
-        schedule: "constant", or "cosine": the learning rate falls to 0 along half a cosine over the rounds
-            (Loshchilov and Hutter, 2017, section 3, without restarts).
-        jitter: see `components.mine_and_train.step.augmented`.
+        mining: "offline": a round samples faces, embeds and mines them, and makes a pass over the triplets; "online":
+            triplets are found inside each batch, with the network as it is at that step.
+        loss: "triplet", on the triplets of the strategy; or "contrastive", on all pairs of a batch, online only.
+        temperature: of the contrastive loss.
+        rounds: how often to sample, embed, mine and train; online, a round is `max_batches` steps.
+        classification_rounds: how many of the rounds come first and classify identities instead.
+        identities_per_round: identities sampled for an offline round.
+        faces_per_identity: at most so many faces of each, in an offline round or in an online batch.
         batch_size: the most images in a training step.
         max_batches: the most training steps in a round; beyond it the pass is cut short, at random and said so.
+        max_triplets: the most triplets mined for a round; beyond it a fair sample of them.
         seed: of every random choice.
+        strategy: which triplets.
+        optimization: how weights move.
+        augmentation: what is done to training images.
+        classification: the head of the classification rounds.
+        xla: compile the training step with XLA.
     """
 
     rounds: int
-    identities_per_round: int
     faces_per_identity: int
-    margin: float
-    learning_rate: float
-    schedule: str
-    jitter: float
     batch_size: int
     max_batches: int
-    seed: int
+    identities_per_round: int = 100
+    mining: Literal["offline", "online"] = "offline"
+    loss: Literal["triplet", "contrastive"] = "triplet"
+    temperature: float = 0.1
+    classification_rounds: int = 0
+    max_triplets: int = 10_000_000
+    seed: int = 0
+    strategy: Strategy = field(default_factory=Strategy)
+    optimization: Optimization = field(default_factory=Optimization)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    classification: Classification = field(default_factory=Classification)
+    xla: bool = False
 
 
 @dataclass(frozen=True)
-class Round:
-    """What a round saw and did.
+class _Phase:
+    """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
+
+    name: PhaseName
+    step: Step
+    optimizer: keras.optimizers.Optimizer
+    head: Head | None = None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Indices of training images, and what the loss wants to know of them."""
+
+    images: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int32]
+
+
+class Training:
+    """A training: a network, its optimisers, and how far they have come.
+
+    What a round does depends on the seed, the round's number and the embeddings it was mined from, and on no random
+    state besides: a training that was stopped goes on from its `state` to the same weights, bit for bit.
 
     Args:
-        number: from 1.
-        images: embedded and mined among.
-        triplets_mined: hard triplets among them.
-        triplets_trained: those that the pass reached before `max_batches`.
-        batches: training steps.
-        loss: mean over the round's steps; 0 when nothing was hard.
-        positive_distance: mean d(a,p)^2 of the triplets trained on, over steps, as seen in training.
-        negative_distance: likewise d(a,n)^2.
-        seconds: of the whole round.
-    """
-
-    number: int
-    images: int
-    triplets_mined: int
-    triplets_trained: int
-    batches: int
-    loss: float
-    positive_distance: float
-    negative_distance: float
-    seconds: float
-
-
-def learning_rate(recipe: Recipe, number: int) -> float:
-    """The learning rate of a round, counted from 1."""
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    return recipe.learning_rate * (1 + math.cos(math.pi * (number - 1) / recipe.rounds)) / 2
-
-
-def train(
-    network: keras.Model, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], recipe: Recipe
-) -> Iterator[Round]:
-    """Trains the network in place, yielding after each round.
-
-    Args:
-        network: as `components.model.network.build` makes it.
+        network: as `components.model.network.build` makes it; trained in place.
         images: uint8 [n, s, s, 3], the crops of the training split.
-        labels: int64 [n], their identities.
+        labels: int64 [n], their identities, numbered from 0.
         recipe: how to train.
+        validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
+        validate_every: in rounds.
+        strategy: of tf.distribute, in whose scope `network` was built; the current one when None.
     """
-    embed = Embedder(network, recipe.batch_size)
-    optimizer = keras.optimizers.RMSprop(recipe.learning_rate)
-    step = training_step(network, optimizer, recipe.margin, recipe.jitter)
-    for number in range(1, recipe.rounds + 1):
-        began = time.perf_counter()
+
+    def __init__(
+        self,
+        network: keras.Model,
+        images: Images,
+        labels: Labels,
+        recipe: Recipe,
+        *,
+        validate: Callable[[], Score] | None = None,
+        validate_every: int = 1,
+        strategy: Any = None,
+    ) -> None:
+        self.network, self.recipe = network, recipe
+        self.rounds: list[Round] = []
+        self.steps = 0
+        self.best: float | None = None
+        self._images, self._labels = images, labels
+        self._validate, self._validate_every = validate, validate_every
+        self._embed = Embedder(network, recipe.batch_size)
+        self._measured: list[npt.NDArray[np.float32]] = []
+        self._embeddings: npt.NDArray[np.float32] | None = None
+        self._seconds = 0.0
+        strategy = strategy or tf.distribute.get_strategy()
+        with strategy.scope():
+            self._phases = list(self._built_phases(strategy))
+
+    def _built_phases(self, strategy: Any) -> Iterator[_Phase]:
+        recipe, network = self.recipe, self.network
+
+        def phase(name: PhaseName, loss: Loss, head: Head | None = None) -> _Phase:
+            variables = network.trainable_variables + ([head.centres] if head else [])
+            optimizer = optimizers.optimizer_for(
+                recipe.optimization,
+                variables,
+                replicas=strategy.num_replicas_in_sync,
+                scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
+            )
+            step = training_step(
+                network,
+                optimizer,
+                loss,
+                recipe.augmentation,
+                targets=TRIPLETS if name == "triplets" and recipe.mining == "offline" else LABELS,
+                variables=variables,
+                xla=recipe.xla,
+                strategy=strategy,
+            )
+            return _Phase(name, step, optimizer, head)
+
+        if recipe.classification_rounds:
+            identities = int(self._labels.max()) + 1
+            head = Head(recipe.classification, identities, network.output_shape[-1], recipe.seed)
+            yield phase("classification", on_classes(head), head)
+        if recipe.loss == "contrastive":
+            yield phase("contrastive", on_contrasts(recipe.temperature))
+        elif recipe.mining == "online":
+            yield phase("triplets", on_triplets_of_the_batch(recipe.strategy))
+        else:
+            yield phase("triplets", on_mined_triplets(recipe.strategy.margin))
+
+    def run(self) -> Iterator[Round | None]:
+        """Trains to the end of the recipe, yielding None after a step and the record of a round after its last."""
+        while len(self.rounds) < self.recipe.rounds:
+            number = len(self.rounds) + 1
+            phase = self._phase_of(number)
+            began = time.perf_counter() - self._seconds
+            found, images, steps = self._steps_of(number, phase)
+            for index, batch in enumerate(islice(steps, self.recipe.max_batches)):
+                if index < len(self._measured):  # done before the training was stopped
+                    continue
+                progress = (number - 1 + index / self.recipe.max_batches) / self.recipe.rounds
+                phase.optimizer.learning_rate.assign(optimizers.rate(self.recipe.optimization, progress))
+                seed = np.random.default_rng([self.recipe.seed, number, index]).integers(2**31, size=2)
+                measured = phase.step(self._images[batch.images], batch.targets, seed.astype(np.int32))
+                self._measured.append(np.array([*map(float, measured), len(batch.images)], np.float32))
+                self.steps += 1
+                self._seconds = time.perf_counter() - began
+                yield None
+            self._seconds = time.perf_counter() - began
+            done = self._record(number, phase, found, images)
+            self.rounds.append(done)
+            self._measured, self._embeddings, self._seconds = [], None, 0.0
+            yield done
+
+    def _steps_of(self, number: int, phase: _Phase) -> tuple[int | None, int | None, Iterator[_Batch]]:
+        """What a round found among how many images, if it mines offline; and its batches."""
+        recipe = self.recipe
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
         rng = np.random.default_rng([recipe.seed, number])
-        optimizer.learning_rate.assign(learning_rate(recipe, number))
-        chosen = sample_round(labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
-        distances = squared_distances(embed(images[chosen]))
-        losses, trained = [], 0
-        for batch in islice(batches(distances, labels[chosen], recipe.batch_size, rng), recipe.max_batches):
-            seed = tf.constant(rng.integers(2**31, size=2), tf.int32)
-            losses.append(step(tf.constant(images[chosen[batch.images]]), tf.constant(batch.triplets), seed))
-            trained += len(batch.triplets)
-        loss, positive, negative = np.mean(losses, axis=0) if losses else (0.0, 0.0, 0.0)
-        yield Round(
+        if phase.name == "classification" or recipe.mining == "online":
+            drawn = sample_batches(self._labels, recipe.batch_size, recipe.faces_per_identity, rng)
+            return None, None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
+        chosen = sample_round(self._labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
+        if self._embeddings is None:
+            self._embeddings = self._embed(self._images[chosen])
+        mined: Mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
+        packed = batches(mined.triplets, self._labels[chosen], recipe.batch_size, rng)
+        return mined.found, len(chosen), (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
+
+    def _record(self, number: int, phase: _Phase, found: int | None, images: int | None) -> Round:
+        measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
+        mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
+        pushed, trained = int(measured[:, -1].sum()), int(measured[:, 4].sum())
+        score = self._score(number, phase)
+        spread = mean.spread
+        if self._embeddings is not None:
+            centre = self._embeddings.mean(axis=0)
+            spread = 2 - 2 * centre @ centre
+        return Round(
             number=number,
-            images=len(chosen),
-            triplets_mined=count_hard_triplets(distances, labels[chosen]),
+            step=self.steps,
+            phase=phase.name,
+            images=pushed if images is None else images,
+            triplets_found=trained if found is None else found,
             triplets_trained=trained,
-            batches=len(losses),
-            loss=float(loss),
-            positive_distance=float(positive),
-            negative_distance=float(negative),
-            seconds=time.perf_counter() - began,
+            active=float(mean.active),
+            loss=float(mean.loss),
+            positive_distance=float(mean.positive),
+            negative_distance=float(mean.negative),
+            spread=float(spread),
+            learning_rate=float(phase.optimizer.learning_rate.numpy()),
+            images_per_second=pushed / self._seconds if self._seconds else 0.0,
+            seconds=self._seconds,
+            validation_accuracy=score.accuracy if score else None,
+            validation_auc=score.auc if score else None,
+            validation_val=score.val if score else None,
         )
 
+    def _phase_of(self, number: int) -> _Phase:
+        return self._phases[0 if number <= self.recipe.classification_rounds else -1]
 
-def said(done: Round, rounds: int) -> str:
-    """A round in one line."""
-    left = done.seconds * (rounds - done.number)
-    share = f", {done.triplets_trained:,} trained on" if done.triplets_trained < done.triplets_mined else ""
-    return (
-        f"round {done.number}/{rounds}: {done.triplets_mined:,} hard triplets among {done.images:,} faces{share}; "
-        f"loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, d(a,n)^2 {done.negative_distance:.3f}; "
-        f"{done.seconds:.1f} s, about {left:.0f} s left"
-    )
+    def _score(self, number: int, phase: _Phase) -> Score | None:
+        if self._validate is None or (number % self._validate_every and number < self.recipe.rounds):
+            return None
+        with optimizers.averaged_weights(phase.optimizer, self.network):
+            return self._validate()
+
+    def averaged(self) -> Any:
+        """A context in which the network has the weights to evaluate and keep: their moving average, if asked for."""
+        return optimizers.averaged_weights(self._phase_of(max(1, len(self.rounds))).optimizer, self.network)
+
+    def _variables(self) -> dict[str, Any]:
+        """Every variable by a name that does not depend on how often a network was built in this process."""
+        named = {f"network.{number}": variable for number, variable in enumerate(self.network.weights)}
+        for phase in self._phases:
+            for number, variable in enumerate(phase.optimizer.variables):
+                named[f"{phase.name}.optimizer.{number}"] = variable
+            if phase.head:
+                named[f"{phase.name}.head"] = phase.head.centres
+        return named
+
+    def state(self, settings: dict[str, Any]) -> State:
+        """The state to go on from; `settings` are those that the training was started with."""
+        arrays = {name: np.asarray(variable) for name, variable in self._variables().items()}
+        if self._embeddings is not None:
+            arrays["embeddings"] = self._embeddings
+        return State(
+            settings=settings,
+            rounds=[asdict(done) for done in self.rounds],
+            batches=len(self._measured),
+            steps=self.steps,
+            measured=np.array(self._measured, np.float32).reshape(-1, len(Measured._fields) + 1),
+            seconds=self._seconds,
+            best=self.best,
+            arrays=arrays,
+        )
+
+    def go_on_from(self, state: State) -> None:
+        """Takes up a stopped training.
+
+        Raises:
+            ValueError: the state is of another network or other optimisers.
+        """
+        variables = self._variables()
+        stored = {name: array for name, array in state.arrays.items() if name != "embeddings"}
+        shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+        if {name: array.shape for name, array in stored.items()} != shapes:
+            raise ValueError("its variables are not those of the network and its optimiser")
+        for name, variable in variables.items():
+            variable.assign(stored[name])
+        self.rounds = [Round(**done) for done in state.rounds]
+        self.steps, self.best, self._seconds = state.steps, state.best, state.seconds
+        self._measured = list(state.measured)
+        self._embeddings = state.arrays.get("embeddings")
 
 
 def record(recipe: Recipe, rounds: list[Round]) -> dict[str, object]:
     """Recipe and rounds as plain values, without times: the same training gives the same record."""
-    history = [{name: value for name, value in asdict(done).items() if name != "seconds"} for done in rounds]
+    untold = ("seconds", "images_per_second")
+    history = [{name: value for name, value in asdict(done).items() if name not in untold} for done in rounds]
     return {"recipe": asdict(recipe), "rounds": history}

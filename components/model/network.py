@@ -71,17 +71,28 @@ def scaled(images: Any) -> Any:
 class Embedder:
     """Embeds images with a network as it is at the time of the call.
 
-    Compiled once for one batch size, so that rounds and large datasets cost no tracing.
+    Compiled once, so that rounds and large datasets cost no tracing.
 
     Args:
         network: as `build` makes it.
         batch_size: images pushed through at a time.
+        flip_averaging: see `components.common.preprocessing.Preprocessing`.
     """
 
-    def __init__(self, network: keras.Model, batch_size: int = 128) -> None:
+    def __init__(self, network: keras.Model, batch_size: int = 128, *, flip_averaging: bool = False) -> None:
         self._batch_size = batch_size
         self._embedding_size: int = network.output_shape[-1]
-        self._call = tf.function(lambda images: network(scaled(images), training=False), reduce_retracing=True)
+
+        def call(images: Any) -> Any:
+            embeddings = network(scaled(images), training=False)
+            if flip_averaging:
+                embeddings += network(scaled(images[:, :, ::-1]), training=False)
+                embeddings = tf.math.l2_normalize(embeddings, axis=-1)
+            return embeddings
+
+        # Traced once, for any number of images: what is traced anew for a number rounds differently.
+        images = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)
+        self._call = tf.function(call, input_signature=[images])
 
     def __call__(self, images: npt.NDArray[np.uint8], progress: Any = None) -> npt.NDArray[np.float32]:
         """Embeds images.

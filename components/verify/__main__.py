@@ -91,7 +91,8 @@ def _verify(settings: Settings) -> None:
     _checked_alignment(settings, spec.crop)
     from components.model.network import Embedder
 
-    embeddings = Embedder(checkpoint.network)(_crops(photos, spec.crop, settings.landmarks, spec.image_size))
+    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embeddings = embed(_crops(photos, spec.crop, settings.landmarks, spec.image_size))
     width = max(len(str(photo)) for photo in photos)
     for one, other, distance in pairwise(embeddings):
         verdict = "same" if distance <= threshold.distance else "different"

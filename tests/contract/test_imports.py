@@ -18,7 +18,9 @@ ALLOWED = {
     "components.extract": COMMON | {"dlib"},
     "components.collect": COMMON | {"pandas"},
     "components.model": COMMON | {"keras", "tensorflow"},
-    "components.mine_and_train": COMMON | {"keras", "tensorflow", "components.model"},
+    "components.mine_and_train": COMMON
+    | {"keras", "tensorflow", "components.model"}
+    | {f"components.evaluate.{module}" for module in ("embeddings", "metrics", "protocols")},
     "components.embed": COMMON | {"components.model"},
     "components.evaluate": COMMON | {"pandas", "matplotlib", "jinja2"},
     "components.verify": COMMON | {"components.extract", "components.model"},

@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,7 @@ def test_a_component_and_its_stage_have_the_same_defaults(task):
     settings = parse(stage.Settings, required, prog=task.name)
     for key, parameter in task.parameters.items():
         flag = command[command.index(f"{{{{$.inputs.parameters['{key}']}}}}") - 1].removeprefix("--")
-        by_hand = getattr(settings, flag)
+        groups = (settings, *(value for value in vars(settings).values() if is_dataclass(value)))
+        (by_hand,) = (getattr(group, flag) for group in groups if hasattr(group, flag))
         # A text parameter cannot be absent in the pipeline: empty means None there.
         assert (by_hand or "") == (parameter.default or ""), f"{task.name} --{flag}"

@@ -7,7 +7,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.mine_and_train.batches import batches, check_batch_size
-from components.mine_and_train.mining import hard_triplets, squared_distances
+from components.mine_and_train.mining import Strategy, mine
 
 
 def a_round(seed, identities=12, faces=5, size=4, spread=1.0):
@@ -16,7 +16,7 @@ def a_round(seed, identities=12, faces=5, size=4, spread=1.0):
     centres = rng.normal(size=(identities, size))
     embeddings = (centres[labels] + spread * rng.normal(size=(len(labels), size))).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return squared_distances(embeddings), labels
+    return mine(embeddings, labels, Strategy(), np.random.default_rng(0)).triplets, labels
 
 
 def as_triplets_of_the_round(batch):
@@ -26,34 +26,33 @@ def as_triplets_of_the_round(batch):
 @pytest.mark.parametrize("spread", [1.0, 0.1])  # many hard triplets, and few
 @pytest.mark.parametrize("batch_size", [10, 17, 1000])
 def test_every_hard_triplet_is_in_exactly_one_batch(spread, batch_size):
-    distances, labels = a_round(0, spread=spread)
+    triplets, labels = a_round(0, spread=spread)
     passed = [
         tuple(triplet)
-        for batch in batches(distances, labels, batch_size, np.random.default_rng(0))
+        for batch in batches(triplets, labels, batch_size, np.random.default_rng(0))
         for triplet in as_triplets_of_the_round(batch)
     ]
-    assert sorted(passed) == sorted(map(tuple, hard_triplets(distances, labels)))
+    assert sorted(passed) == sorted(map(tuple, triplets))
 
 
 def test_a_batch_holds_unique_images_up_to_its_size_and_no_image_without_a_triplet():
-    distances, labels = a_round(1)
-    for batch in batches(distances, labels, 20, np.random.default_rng(0)):
+    triplets, labels = a_round(1)
+    for batch in batches(triplets, labels, 20, np.random.default_rng(0)):
         assert len(batch.images) <= 20
         assert len(set(batch.images)) == len(batch.images)
         assert set(np.unique(batch.triplets)) == set(range(len(batch.images)))
 
 
 def test_few_triplets_share_a_batch():
-    distances, labels = a_round(2, spread=0.1)
-    pushed = sum(len(batch.images) for batch in batches(distances, labels, 20, np.random.default_rng(0)))
-    triplets = len(hard_triplets(distances, labels))
-    assert 0 < pushed <= 3 * triplets
+    triplets, labels = a_round(2, spread=0.1)
+    pushed = sum(len(batch.images) for batch in batches(triplets, labels, 20, np.random.default_rng(0)))
+    assert 0 < pushed <= 3 * len(triplets)
 
 
 def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
-    distances, labels = a_round(3)
+    triplets, labels = a_round(3)
     one, same, other = (
-        [as_triplets_of_the_round(batch).tolist() for batch in batches(distances, labels, 20, np.random.default_rng(s))]
+        [as_triplets_of_the_round(batch).tolist() for batch in batches(triplets, labels, 20, np.random.default_rng(s))]
         for s in (0, 0, 1)
     )
     assert one == same
@@ -61,12 +60,11 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
 
 
 def test_a_pass_cut_short_takes_every_triplet_with_about_the_same_chance():
-    distances, labels = a_round(4, identities=8, faces=4)
-    everything = hard_triplets(distances, labels)
-    taken = dict.fromkeys(map(tuple, everything.tolist()), 0)
+    triplets, labels = a_round(4, identities=8, faces=4)
+    taken = dict.fromkeys(map(tuple, triplets.tolist()), 0)
     trials = 1500
     for seed in range(trials):
-        first = next(batches(distances, labels, 16, np.random.default_rng(seed)))
+        first = next(batches(triplets, labels, 16, np.random.default_rng(seed)))
         for triplet in as_triplets_of_the_round(first).tolist():
             taken[tuple(triplet)] += 1
     share = np.array(list(taken.values())) / trials

@@ -1,24 +1,53 @@
-"""Mining against the definition, spelled out as three loops."""
+"""Mining against the definitions, spelled out as three loops."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 
-from components.mine_and_train.mining import count_hard_triplets, hard_triplets, squared_distances
+from components.mine_and_train import mining
+from components.mine_and_train.mining import Strategy, hardest, mine
+
+MARGIN = 0.2
+STRATEGIES = [
+    Strategy(positives, negatives, MARGIN)
+    for positives, negatives in itertools.product(["all", "hard", "easy"], ["hard", "semi-hard", "easy", "all"])
+]
 
 
-def triple_loop(distances, labels):
-    faces = range(len(labels))
+def squared_distances(embeddings):
+    return np.maximum(2 - 2 * (embeddings @ embeddings.T), 0)
+
+
+def positives_of(anchor, distances, labels, which):
+    others = [face for face in range(len(labels)) if face != anchor and labels[face] == labels[anchor]]
+    if which == "all" or not others:
+        return others
+    pick = max if which == "hard" else min
+    return [pick(others, key=lambda face: distances[anchor, face])]  # the first of equals
+
+
+def takes(to_positive, to_negative, negatives):
+    return {
+        "hard": to_negative < to_positive,
+        "semi-hard": to_positive <= to_negative < to_positive + np.float32(MARGIN),
+        "random-violating": to_negative < to_positive + np.float32(MARGIN),
+        "easy": to_negative >= to_positive + np.float32(MARGIN),
+        "all": True,
+    }[negatives]
+
+
+def triple_loop(embeddings, labels, strategy):
+    distances = squared_distances(embeddings)
     return [
         (anchor, positive, negative)
-        for anchor in faces
-        for positive in faces
-        for negative in faces
-        if anchor != positive
-        and labels[anchor] == labels[positive]
-        and labels[anchor] != labels[negative]
-        and distances[anchor, positive] > distances[anchor, negative]
+        for anchor in range(len(labels))
+        for positive in positives_of(anchor, distances, labels, strategy.positives)
+        for negative in range(len(labels))
+        if labels[negative] != labels[anchor]
+        and takes(distances[anchor, positive], distances[anchor, negative], strategy.negatives)
     ]
 
 
@@ -26,64 +55,148 @@ def random_round(seed, faces=30, identities=6, size=4):
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(faces, size)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return squared_distances(embeddings), rng.integers(identities, size=faces)
+    return embeddings, rng.integers(identities, size=faces)
 
 
 def tied_round(seed, faces=30, identities=6):
-    """Embeddings on a few corners: most distances are equal to many others."""
+    """Embeddings on a few corners: every distance is 0, 2 or 4, exactly."""
     rng = np.random.default_rng(seed)
-    corners = np.eye(3, dtype=np.float32)[rng.integers(3, size=faces)]
-    return squared_distances(corners), rng.integers(identities, size=faces)
+    corners = np.concatenate([np.eye(2), -np.eye(2)]).astype(np.float32)
+    return corners[rng.integers(4, size=faces)], rng.integers(identities, size=faces)
+
+
+def mined(embeddings, labels, strategy, seed=0, limit=None):
+    found = mine(embeddings, labels, strategy, np.random.default_rng(seed), limit)
+    return [tuple(triplet) for triplet in found.triplets.tolist()], found.found
 
 
 @pytest.mark.parametrize("make", [random_round, tied_round])
-@pytest.mark.parametrize("seed", range(5))
-def test_hard_triplets_are_those_of_the_triple_loop(make, seed):
-    distances, labels = make(seed)
-    found = [tuple(triplet) for triplet in hard_triplets(distances, labels)]
-    assert sorted(found) == sorted(triple_loop(distances, labels))
-    assert len(found) == len(set(found)) == count_hard_triplets(distances, labels)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: f"{one.positives}-{one.negatives}")
+def test_every_strategy_finds_the_triplets_of_the_triple_loop(make, strategy):
+    for seed in range(3):
+        embeddings, labels = make(seed)
+        triplets, found = mined(embeddings, labels, strategy)
+        assert sorted(triplets) == triple_loop(embeddings, labels, strategy)
+        assert len(triplets) == found > 0
 
 
-def test_small_chunks_find_the_same(monkeypatch):
-    distances, labels = random_round(0)
-    whole = hard_triplets(distances, labels)
-    monkeypatch.setattr("components.mine_and_train.mining._COMPARISONS_PER_CHUNK", 64)
-    np.testing.assert_array_equal(hard_triplets(distances, labels), whole)
+def test_hard_semi_hard_and_easy_share_all_negatives_between_them():
+    embeddings, labels = tied_round(0)
+    parts = [mined(embeddings, labels, Strategy("all", kind, MARGIN))[0] for kind in ("hard", "semi-hard", "easy")]
+    assert sorted(itertools.chain(*parts)) == sorted(mined(embeddings, labels, Strategy("all", "all", MARGIN))[0])
 
 
-def test_the_anchor_is_never_its_own_positive_even_among_equal_embeddings():
-    distances, labels = np.zeros((6, 6), np.float32), np.array([0, 0, 0, 1, 1, 1])
-    distances += np.float32(0.5) * (labels[:, None] == labels)  # negatives nearer than positives, and than oneself
-    triplets = hard_triplets(distances, labels)
-    assert len(triplets) == 6 * 2 * 3
-    assert (triplets[:, 0] != triplets[:, 1]).all()
+@pytest.mark.parametrize("make", [random_round, tied_round])
+@pytest.mark.parametrize("positives", ["all", "hard", "easy"])
+def test_random_violating_draws_one_violating_negative_of_each_pair_that_has_one(make, positives):
+    embeddings, labels = make(1)
+    strategy = Strategy(positives, "random-violating", MARGIN)
+    violating = triple_loop(embeddings, labels, strategy)
+    triplets, found = mined(embeddings, labels, strategy)
+    assert set(triplets) <= set(violating)
+    pairs = [triplet[:2] for triplet in triplets]
+    assert sorted(pairs) == sorted({triplet[:2] for triplet in violating})
+    assert found == len(pairs)
 
 
-def test_equal_distances_are_not_hard():
-    labels = np.array([0, 0, 1])
-    assert len(hard_triplets(np.ones((3, 3), np.float32), labels)) == 0
+def test_random_violating_draws_every_violating_negative_alike_and_by_its_seed():
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    embeddings = np.eye(6, dtype=np.float32)  # all distances are 2, all negatives violate
+    strategy = Strategy("all", "random-violating", MARGIN)
+    draws = [mined(embeddings, labels, strategy, seed)[0] for seed in range(600)]
+    assert draws[7] == mined(embeddings, labels, strategy, 7)[0]
+    counts = np.bincount([negative for draw in draws for anchor, _, negative in draw if anchor == 0], minlength=6)
+    np.testing.assert_array_equal(counts[:2], 0)
+    np.testing.assert_allclose(counts[2:], 150, atol=5 * np.sqrt(150 * 3 / 4))  # five standard deviations
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: f"{one.positives}-{one.negatives}")
+def test_the_anchor_is_never_its_own_positive_even_among_equal_embeddings(strategy):
+    embeddings = np.tile(np.array([[1, 0]], np.float32), (6, 1))
+    triplets, _ = mined(embeddings, np.array([0, 0, 0, 1, 1, 1]), strategy)
+    assert all(anchor != positive for anchor, positive, _ in triplets)
+    assert bool(triplets) == (strategy.negatives in ("semi-hard", "all"))  # equally far is semi-hard
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, 0, 0, 0]])
-def test_without_positives_or_negatives_there_are_no_triplets(labels):
-    distances, _ = random_round(0, faces=4)
-    assert hard_triplets(distances, np.array(labels)).shape == (0, 3)
-    assert count_hard_triplets(distances, np.array(labels)) == 0
+@pytest.mark.parametrize("negatives", ["hard", "semi-hard", "random-violating", "easy", "all"])
+def test_without_positives_or_negatives_there_are_no_triplets(labels, negatives):
+    embeddings, _ = random_round(0, faces=4)
+    found = mine(embeddings, np.array(labels), Strategy("all", negatives, 4.0), np.random.default_rng(0))
+    assert found.triplets.shape == (0, 3)
+    assert found.found == 0
 
 
-def test_restricted_to_groups_it_finds_the_triplets_between_them():
-    distances, labels = random_round(1)
-    anchors, negatives = np.flatnonzero(labels < 3), np.flatnonzero(labels >= 3)
-    expected = [t for t in triple_loop(distances, labels) if labels[t[0]] < 3 and labels[t[2]] >= 3]
-    found = hard_triplets(distances, labels, anchors, negatives)
-    assert sorted(map(tuple, found)) == sorted(expected)
+def test_an_anchor_without_such_a_negative_is_in_no_triplet():
+    embeddings = np.array([[1, 0], [1, 0], [-1, 0], [0, 1]], np.float32)  # 0 and 1 are one point, far from the others
+    labels = np.array([0, 0, 1, 1])
+    triplets, _ = mined(embeddings, labels, Strategy("all", "semi-hard", MARGIN))
+    assert {anchor for anchor, _, _ in triplets} == {3}  # as far from 2 as from 0 and 1
 
 
-def test_squared_distances_are_those_of_the_definition():
-    rng = np.random.default_rng(0)
-    embeddings = rng.normal(size=(20, 8)).astype(np.float32)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    expected = ((embeddings[:, None] - embeddings) ** 2).sum(-1)
-    np.testing.assert_allclose(squared_distances(embeddings), expected, atol=1e-5)
-    assert (squared_distances(embeddings) >= 0).all()
+def test_small_chunks_find_the_same(monkeypatch):
+    embeddings, labels = random_round(0)
+    whole = mined(embeddings, labels, Strategy())
+    monkeypatch.setattr(mining, "_ANCHORS_PER_CHUNK", 1)
+    assert mined(embeddings, labels, Strategy()) == whole
+
+
+def test_a_limit_not_below_what_there_is_changes_nothing():
+    embeddings, labels = random_round(0)
+    whole, found = mined(embeddings, labels, Strategy())
+    assert mined(embeddings, labels, Strategy(), limit=found) == (whole, found)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.8])
+def test_beyond_the_limit_every_triplet_is_as_likely_to_be_kept(share):
+    embeddings, labels = random_round(3, faces=12, identities=3)
+    whole, found = mined(embeddings, labels, Strategy())
+    limit, runs = int(found * share), 400
+    kept = dict.fromkeys(whole, 0)
+    for seed in range(runs):
+        sample, told = mined(embeddings, labels, Strategy(), seed, limit)
+        assert told == found
+        assert len(set(sample)) == len(sample) == limit
+        for triplet in sample:
+            kept[triplet] += 1
+    likely = limit / found
+    np.testing.assert_allclose(list(kept.values()), runs * likely, atol=5 * np.sqrt(runs * likely * (1 - likely)))
+
+
+def test_a_sample_of_random_negatives_is_one_of_those_drawn():
+    embeddings, labels = random_round(2)
+    strategy = Strategy("all", "random-violating", MARGIN)
+    whole, found = mined(embeddings, labels, strategy, seed=5)
+    sample, _ = mined(embeddings, labels, strategy, seed=5, limit=found // 2)
+    assert set(sample) < set(whole)
+
+
+@pytest.mark.parametrize("make", [random_round, tied_round])
+@pytest.mark.parametrize("tiles", [(512, 1024), (7, 5)])
+def test_hardest_are_the_farthest_positive_and_the_nearest_negative(make, tiles, monkeypatch):
+    monkeypatch.setattr(mining, "_TILE_ROWS", tiles[0])
+    monkeypatch.setattr(mining, "_TILE_COLUMNS", tiles[1])
+    embeddings, labels = make(0)
+    labels[0] = labels.max() + 1  # someone with one face
+    distances = squared_distances(embeddings)
+    found = hardest(embeddings, labels)
+    for anchor in range(len(labels)):
+        positives = positives_of(anchor, distances, labels, "all")
+        negatives = [face for face in range(len(labels)) if labels[face] != labels[anchor]]
+        nearest = min(distances[anchor, face] for face in negatives)
+        assert labels[found.negative[anchor]] != labels[anchor]
+        assert found.negative_distance[anchor] == pytest.approx(nearest, abs=1e-6)
+        assert distances[anchor, found.negative[anchor]] == pytest.approx(nearest, abs=1e-6)
+        if positives:
+            farthest = max(distances[anchor, face] for face in positives)
+            assert found.positive[anchor] in positives
+            assert found.positive_distance[anchor] == pytest.approx(farthest, abs=1e-6)
+            assert distances[anchor, found.positive[anchor]] == pytest.approx(farthest, abs=1e-6)
+        else:
+            assert (found.positive[anchor], found.positive_distance[anchor]) == (-1, -1)
+
+
+def test_one_identity_has_no_negatives():
+    found = hardest(np.eye(3, dtype=np.float32), np.zeros(3, np.int64))
+    assert found.negative.tolist() == [-1, -1, -1]
+    assert found.negative_distance.tolist() == [5, 5, 5]

@@ -11,7 +11,7 @@ from components.common.crops import decoded
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
 from components.mine_and_train.__main__ import main as mine_and_train
-from components.mine_and_train.train import Recipe, train
+from components.mine_and_train.train import Recipe, Training
 from components.model.network import Architecture, build
 
 TINY = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "16", "--batch_size", "32"]
@@ -34,7 +34,7 @@ def test_the_checkpoint_records_recipe_and_rounds(trained, dataset):
     assert [entry["number"] for entry in rounds] == [1, 2]
     train_rows = [row for row in read(dataset, DATASET).to_pylist() if row["split"] == "train"]
     assert rounds[0]["images"] == len(train_rows)
-    assert all(0 < entry["triplets_trained"] <= entry["triplets_mined"] for entry in rounds)
+    assert all(0 < entry["triplets_trained"] <= entry["triplets_found"] for entry in rounds)
 
 
 def test_training_again_with_the_same_seed_gives_the_same_bytes(trained, dataset, tmp_path):
@@ -63,20 +63,30 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     rows = read(dataset, DATASET)
     images = decoded(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
-    recipe = Recipe(
-        12,
-        100,
-        4,
-        margin=0.2,
-        learning_rate=1e-3,
-        schedule="constant",
-        jitter=0.0,
-        batch_size=64,
-        max_batches=20,
-        seed=0,
-    )
-    rounds = list(train(build(Architecture("small_resnet", 32, 32)), images, labels, recipe))
-    assert rounds[-1].triplets_mined < 0.5 * rounds[0].triplets_mined
+    recipe = Recipe(rounds=12, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
+    training = Training(build(Architecture("small_resnet", 32, 32)), images, labels, recipe)
+    assert [done.number for done in training.run() if done is not None] == list(range(1, 13))
+    assert training.rounds[-1].triplets_found < 0.5 * training.rounds[0].triplets_found
+
+
+@pytest.mark.parametrize(
+    ("flags", "phases"),
+    [
+        (["--mining", "online", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"], ["triplets"] * 2),
+        (["--mining", "online", "--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
+        (["--classification_rounds", "1", "--precision", "bfloat16"], ["classification", "triplets"]),
+        (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
+    ],
+)
+def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, dataset, tmp_path):
+    given = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *TINY, "--flip_averaging", "true", *flags]
+    assert mine_and_train(given) == 0
+    description = json.loads((tmp_path / "checkpoint" / "facenet.json").read_text())
+    assert [entry["phase"] for entry in description["training"]["rounds"]] == phases
+    assert description["preprocessing"]["flip_averaging"] is True
+    assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "embeddings")]) == 0
+    vectors = np.stack(read(tmp_path / "embeddings", EMBEDDINGS)["embedding"].to_numpy())
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, faces, tmp_path, capsys):
@@ -101,6 +111,9 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
         (["--rounds", "0"], "--rounds is too small"),
         (["--learning_rate", "0"], "--learning_rate must be positive"),
         (["--learning_rate", "nan"], "--learning_rate must be positive"),
+        (["--loss", "contrastive"], "Give --mining online"),
+        (["--erasing", "2"], "--erasing is a number from 0 to 1"),
+        (["--class_margin", "9"], "--class_margin of arcface"),
         (["-p", "nowhere"], "no checkpoint here"),
         (["--faces", "nowhere"], "no faces manifest here"),
         (["-i", "nowhere"], "no dataset manifest here"),

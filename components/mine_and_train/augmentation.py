@@ -1,0 +1,136 @@
+"""What is done to training images, anew each time they are pushed through the network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.common.command import Switch
+from components.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to training images.
+
+    Args:
+        flip: mirror left to right with probability 1/2; never upside down: nobody is photographed that way.
+        jitter: shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one
+            photo to the next; the edge is repeated.
+        brightness: add up to this fraction of the full range.
+        contrast: multiply the difference from the image's mean by 1 plus or minus up to this.
+        saturation: multiply the difference from grey by 1 plus or minus up to this.
+        jpeg_quality: encode as JPEG of a quality between this and 100; 100 does not.
+        erasing: probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1).
+    """
+
+    flip: Switch = True
+    jitter: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    jpeg_quality: int = 100
+    erasing: float = 0.0
+
+
+# Of the rectangles erased: their share of the image, and height to width or width to height.
+_ERASED_SHARE = (0.02, 0.2)
+_ERASED_RATIO = 3.3
+
+
+def check(augmentation: Augmentation) -> None:
+    """Raises UsageError for a number outside its range."""
+    for name, most in {"jitter": 0.5, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "erasing": 1.0}.items():
+        if not 0 <= getattr(augmentation, name) <= most:
+            raise UsageError(f"--{name} is a number from 0 to {most:g}.", received=getattr(augmentation, name))
+    if not 1 <= augmentation.jpeg_quality <= 100:
+        raise UsageError("--jpeg_quality is from 1 to 100.", received=augmentation.jpeg_quality)
+
+
+def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
+    """Changes each image at random, in a TensorFlow graph.
+
+    Args:
+        images: uint8 tensor [n, size, size, 3].
+        seed: int32 tensor [2]; the same seed changes images in the same way.
+        augmentation: how; what is off costs nothing.
+
+    Returns:
+        float32 tensor [n, size, size, 3] in [-1, 1].
+    """
+    import tensorflow as tf
+
+    from components.model.network import scaled
+
+    if augmentation.jpeg_quality < 100:
+        images = _encoded(images, seed + 2, augmentation.jpeg_quality)
+    changed = scaled(images)
+    uniform = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
+    if augmentation.flip or augmentation.jitter:
+        changed = _moved(changed, uniform, augmentation)
+    if augmentation.saturation:
+        grey = tf.reduce_mean(changed, axis=3, keepdims=True)
+        changed = grey + (changed - grey) * (1 + augmentation.saturation * _each(uniform[:, 4]))
+    if augmentation.contrast:
+        mean = tf.reduce_mean(changed, axis=[1, 2, 3], keepdims=True)
+        changed = mean + (changed - mean) * (1 + augmentation.contrast * _each(uniform[:, 5]))
+    if augmentation.brightness:
+        changed += 2 * augmentation.brightness * _each(uniform[:, 6])  # the range is 2 wide
+    changed = tf.clip_by_value(changed, -1.0, 1.0)
+    return _erased(changed, seed + 1, augmentation.erasing) if augmentation.erasing else changed
+
+
+def _each(values: tf.Tensor) -> Any:
+    return values[:, None, None, None]
+
+
+def _moved(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
+    """Mirrored, shifted and zoomed, in one affine transform."""
+    import tensorflow as tf
+
+    size = tf.cast(tf.shape(images)[1], tf.float32)
+    zoom = 1 + augmentation.jitter * uniform[:, 0]
+    across, down = augmentation.jitter * size * uniform[:, 1], augmentation.jitter * size * uniform[:, 2]
+    mirrored = tf.where(uniform[:, 3] < 0, -zoom, zoom) if augmentation.flip else zoom
+    centre, zero = (size - 1) / 2, tf.zeros_like(zoom)
+    rows = [mirrored, zero, centre * (1 - mirrored) + across, zero, zoom, centre * (1 - zoom) + down, zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack(rows, axis=1),
+        output_shape=tf.shape(images)[1:3],
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+        fill_value=0.0,
+    )
+
+
+def _encoded(images: Any, seed: Any, lowest: int) -> Any:
+    import tensorflow as tf
+
+    qualities = tf.random.stateless_uniform([tf.shape(images)[0]], seed, lowest, 101, tf.int32)
+
+    def encoded(image_and_quality: Any) -> Any:
+        return tf.image.adjust_jpeg_quality(*image_and_quality)
+
+    return tf.map_fn(encoded, (images, qualities), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8))
+
+
+def _erased(images: Any, seed: Any, probability: float) -> Any:
+    import tensorflow as tf
+
+    size = tf.cast(tf.shape(images)[1], tf.float32)
+    drawn = tf.random.stateless_uniform([tf.shape(images)[0], 5], seed)
+    least, most = _ERASED_SHARE
+    area = size * size * (least + (most - least) * drawn[:, 0])
+    ratio = tf.exp((2 * drawn[:, 1] - 1) * math.log(_ERASED_RATIO))
+    height, width = tf.minimum(tf.sqrt(area * ratio), size), tf.minimum(tf.sqrt(area / ratio), size)
+    top, left = drawn[:, 2] * (size - height), drawn[:, 3] * (size - width)
+    place = tf.range(size)[None]
+    rows = (place >= top[:, None]) & (place < (top + height)[:, None])
+    columns = (place >= left[:, None]) & (place < (left + width)[:, None])
+    inside = rows[:, :, None] & columns[:, None] & (drawn[:, 4] < probability)[:, None, None]
+    return tf.where(inside[..., None], 0.0, images)

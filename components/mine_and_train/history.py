@@ -1,0 +1,91 @@
+"""What each round saw and did: as a record, as a line, and as a table."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.common.atomic import write_file
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round saw and did. Distances are squared, from 0 to 4.
+
+    Args:
+        number: from 1.
+        step: training steps since the beginning.
+        phase: what was trained on.
+        images: embedded and mined among, or pushed through the network where triplets are found inside batches.
+        triplets_found: among them.
+        triplets_trained: those that the round's steps reached.
+        active: share of triplets with a positive loss: of those trained on, or online of all in the batches; in a
+            classification, the share of wrong answers; in a contrastive round, of positives with a nearer negative.
+        loss: mean over the round's steps; 0 when there was none.
+        positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training.
+        negative_distance: likewise d(a,n)^2.
+        spread: mean squared distance between the round's embeddings; 0 when all are equal, about 2 when none are alike.
+        learning_rate: of the last step.
+        images_per_second: pushed through training steps, over the whole round's time.
+        seconds: of the whole round.
+        validation_accuracy: on identities that are not trained on; None in rounds without a validation.
+        validation_auc: likewise.
+        validation_val: VAL at a false-accept rate of 1e-2, likewise.
+    """
+
+    number: int
+    step: int
+    phase: Literal["classification", "triplets", "contrastive"]
+    images: int
+    triplets_found: int
+    triplets_trained: int
+    active: float
+    loss: float
+    positive_distance: float
+    negative_distance: float
+    spread: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    validation_accuracy: float | None = None
+    validation_auc: float | None = None
+    validation_val: float | None = None
+
+
+_TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
+_TYPES |= {"triplets_found": pa.int64(), "triplets_trained": pa.int64()}
+SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])
+
+
+def write(path: Path, rounds: Sequence[Round]) -> None:
+    """Writes the rounds as a Parquet file, a row each; a former file is replaced."""
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([asdict(done) for done in rounds], SCHEMA), content)
+    write_file(path, content.getvalue())
+
+
+def line(done: Round, rounds: int) -> str:
+    """A round in one line, with the time that the rest will take at its speed."""
+    if done.phase == "classification":
+        seen = f"classification, {done.active:.1%} wrong"
+    elif done.phase == "contrastive":
+        seen = f"contrastive, {done.active:.1%} with a nearer negative"
+    else:
+        share = "" if done.triplets_trained == done.triplets_found else f" ({done.triplets_trained:,} trained on)"
+        seen = f"{done.triplets_found:,} triplets{share}, {done.active:.1%} active"
+    scored = ""
+    if done.validation_accuracy is not None and done.validation_val is not None:
+        scored = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
+        scored += f"VAL {done.validation_val:.3f}"
+    left = round(done.seconds * (rounds - done.number))
+    return (
+        f"round {done.number}/{rounds}: {seen}; loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, "
+        f"d(a,n)^2 {done.negative_distance:.3f}; {done.images_per_second:.0f} images/s, "
+        f"{left // 60} min {left % 60:02} s left{scored}"
+    )

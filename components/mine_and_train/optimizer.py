@@ -1,0 +1,134 @@
+"""How the weights move: the optimiser, its learning rate along the training, and the moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the weights move.
+
+    Args:
+        optimizer: RMSProp, Adam, AdamW, Adagrad, or stochastic gradient descent with momentum.
+        learning_rate: the highest learning rate.
+        schedule: constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine, which falls to 0 along half
+            a cosine (Loshchilov and Hutter, 2017, section 3, without restarts).
+        warmup: share of the training in which the learning rate rises linearly from 0, before the schedule.
+        momentum: of sgd.
+        weight_decay: decoupled (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for
+            convolution and dense kernels only.
+        clip_norm: the largest norm of all gradients together; 0 does not clip.
+        ema: decay per step of the moving average of the weights that is scored and saved; 0 saves the weights.
+    """
+
+    optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd"] = "rmsprop"
+    learning_rate: float = 0.001
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+
+
+_STEPS = (0.6, 0.85)
+_STEP_FACTOR = 0.1
+
+
+def check(optimization: Optimization) -> None:
+    """Raises UsageError for a number outside its range."""
+    if not (optimization.learning_rate > 0 and math.isfinite(optimization.learning_rate)):
+        raise UsageError("--learning_rate must be positive.", received=optimization.learning_rate)
+    for name in ("weight_decay", "clip_norm"):
+        if not getattr(optimization, name) >= 0:
+            raise UsageError(f"--{name} must not be negative.", received=getattr(optimization, name))
+    for name in ("warmup", "momentum", "ema"):
+        if not 0 <= getattr(optimization, name) < 1:
+            raise UsageError(
+                f"--{name} is from 0 to less than 1.", received=getattr(optimization, name), advice="0 switches it off."
+            )
+
+
+def rate(optimization: Optimization, progress: float) -> float:
+    """The learning rate at a point of the training, `progress` from 0 to 1."""
+    if progress < optimization.warmup:
+        return optimization.learning_rate * progress / optimization.warmup
+    if optimization.schedule == "constant":
+        return optimization.learning_rate
+    if optimization.schedule == "step":
+        return optimization.learning_rate * _STEP_FACTOR ** sum(progress >= point for point in _STEPS)
+    after = (progress - optimization.warmup) / (1 - optimization.warmup)
+    return optimization.learning_rate * (1 + math.cos(math.pi * after)) / 2
+
+
+def optimizer_for(
+    optimization: Optimization, variables: list[Any], *, replicas: int = 1, scale_loss: bool = False
+) -> keras.optimizers.Optimizer:
+    """Builds the optimiser of some variables.
+
+    Args:
+        optimization: how the weights are to move.
+        variables: what will be trained.
+        replicas: among how many devices `components.mine_and_train.step` divides a gradient.
+        scale_loss: for float16: scales the loss so that small gradients do not vanish.
+    """
+    import keras
+
+    kinds = {
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "adagrad": keras.optimizers.Adagrad,
+        "sgd": keras.optimizers.SGD,
+    }
+    options: dict[str, Any] = {"momentum": optimization.momentum} if optimization.optimizer == "sgd" else {}
+    if optimization.ema:
+        options |= {"use_ema": True, "ema_momentum": optimization.ema}
+    optimizer = kinds[optimization.optimizer](
+        learning_rate=optimization.learning_rate,
+        weight_decay=optimization.weight_decay or (0.0 if optimization.optimizer == "adamw" else None),
+        global_clipnorm=optimization.clip_norm / replicas or None,
+        **options,
+    )
+    if optimization.weight_decay:
+        optimizer.exclude_from_weight_decay([variable for variable in variables if variable.name != "kernel"])
+    if scale_loss:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+@contextmanager
+def averaged_weights(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> Iterator[None]:
+    """Within the block the network has the moving average of its weights, if its optimiser keeps one.
+
+    BatchNorm's moving statistics stay as they are. Afterwards every weight is what it was, to the bit.
+    """
+    plain = getattr(optimizer, "inner_optimizer", optimizer)
+    if not plain.use_ema:
+        yield
+        return
+    own = {id(variable) for variable in network.trainable_variables}
+    pairs = [
+        (variable, average)
+        for variable, average in zip(plain._trainable_variables, plain._model_variables_moving_average, strict=True)
+        if id(variable) in own
+    ]
+    former = [variable.numpy() for variable, _ in pairs]
+    for variable, average in pairs:
+        variable.assign(average)
+    try:
+        yield
+    finally:
+        for (variable, _), value in zip(pairs, former, strict=True):
+            variable.assign(value)

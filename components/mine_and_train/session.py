@@ -1,0 +1,273 @@
+"""A training from its settings to its files: built, or taken up where it stopped; saved and scored."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.common.crops import crop_of, decoded
+from components.common.errors import FacenetError, UsageError
+from components.common.executor import write_metrics
+from components.common.preprocessing import Preprocessing
+from components.mine_and_train import health, history, state
+from components.mine_and_train.heads import Classification
+from components.mine_and_train.step import is_chief, strategy_here, synchronise
+from components.mine_and_train.train import Recipe, Training, record
+from components.mine_and_train.validation import Score, protocol_for, score
+from components.model import checkpoint
+from components.model.embeddings import write_embeddings
+from components.model.network import Architecture, Embedder, build
+from components.model.pretrained import start_from
+
+if TYPE_CHECKING:
+    from components.mine_and_train.__main__ import Settings
+
+BEST = "best"
+_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+class StoppedError(FacenetError):
+    """The training was told to stop, and can go on: exit code 75, or 130 after Ctrl-C."""
+
+    def __init__(self, number: int, training: Training, folder: Path) -> None:
+        super().__init__(
+            "Stopped; nothing is lost.",
+            received=f"{signal.Signals(number).name} after {training.steps} training steps",
+            advice=f"The same command goes on from there: the state is in {folder}.",
+        )
+        self.exit_code = 130 if number == signal.SIGINT else 75
+
+
+@dataclass
+class _Request:
+    """The signal that asked the training to stop, if one has."""
+
+    number: int | None = None
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_Request]:
+    """Notes SIGTERM and Ctrl-C instead of ending at once: a step is finished, then the state is saved."""
+    request = _Request()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.number = number
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _recipe(settings: Settings) -> Recipe:
+    same = [name for name in Recipe.__dataclass_fields__ if name != "classification"]
+    head = Classification(settings.class_head, settings.class_margin, settings.class_scale)
+    return Recipe(**{name: getattr(settings, name) for name in same}, classification=head)
+
+
+def _numbered(rows: pa.Table) -> npt.NDArray[np.int64]:
+    return np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
+
+
+def train(
+    settings: Settings,
+    told: dict[str, Any],
+    former: state.State | None,
+    rows: pa.Table,
+    training_rows: pa.Table,
+    faces: Path,
+) -> None:
+    """Trains, or goes on with a stopped training, and writes every result.
+
+    Args:
+        settings: checked.
+        told: the settings that the result depends on, as plain values.
+        former: the state of a stopped training of these settings.
+        rows: the dataset.
+        training_rows: its train split.
+        faces: the faces manifest that it points into.
+    """
+    strategy = strategy_here()
+    images = decoded(training_rows, faces, settings.image_size)
+    labels = _numbered(training_rows)
+    keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
+    keras.utils.set_random_seed(settings.seed)
+    architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
+    keras.config.set_dtype_policy(_POLICY[settings.precision])
+    try:
+        with strategy.scope():
+            network = build(architecture)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if strategy.num_replicas_in_sync > 1:
+        synchronise(network)
+        print(f"{strategy.num_replicas_in_sync} devices share every batch.")
+    if settings.pretrained and former is None:
+        print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
+    people = len(np.unique(labels))
+    print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
+    if settings.mining == "offline" and people < settings.identities_per_round:
+        print(f"A round takes all {people} identities: there are fewer than {settings.identities_per_round}.")
+    training = Training(
+        network,
+        images,
+        labels,
+        _recipe(settings),
+        validate=_validation(settings, network, rows, faces),
+        validate_every=settings.validate_every,
+        strategy=strategy,
+    )
+    if former is not None:
+        if settings.pretrained:
+            print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
+        _take_up(training, former, settings.training_folder)
+    preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
+    session = _Session(settings, told, architecture, preprocessing, training, is_chief())
+    session.run()
+    with training.averaged():
+        session.finish(rows, faces, labels)
+
+
+def _take_up(training: Training, former: state.State, folder: Path) -> None:
+    try:
+        training.go_on_from(former)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            "The state of the training does not fit these settings.",
+            received=f"{folder} ({error})",
+            advice="Remove the folder to begin anew, or give another one with --training.",
+        ) from error
+    print(f"Going on after round {len(training.rounds)}, {training.steps} training steps.")
+
+
+def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Path) -> Callable[[], Score] | None:
+    unseen = rows.filter(pc.equal(rows["split"], "validation"))
+    protocol, sentence = protocol_for(_numbered(unseen) if len(unseen) else np.empty(0, np.int64), settings.seed)
+    print(sentence)
+    if protocol is None:
+        return None
+    images = decoded(unseen, faces, settings.image_size)
+    embed = Embedder(network, flip_averaging=settings.flip_averaging)
+    return lambda: score(protocol, embed(images))
+
+
+@dataclass
+class _Session:
+    """A training and the files that tell of it."""
+
+    settings: Settings
+    told: dict[str, Any]
+    architecture: Architecture
+    preprocessing: Preprocessing
+    training: Training
+    writes: bool  # of several workers, only the chief
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.training_folder
+
+    def run(self) -> None:
+        """Trains to the end, to the last useful score, or to a request to stop."""
+        training, settings = self.training, self.settings
+        warned: set[str] = set()
+        with _stop_requests() as request:
+            for done in training.run():
+                if done is not None:
+                    print(history.line(done, settings.rounds), flush=True)
+                    self._keep(done)
+                    self._watch(warned)
+                due = done is None and training.steps % settings.save_every == 0
+                if due or request.number is not None or len(training.rounds) == settings.rounds:
+                    self._save()
+                if request.number is not None:
+                    raise StoppedError(request.number, training, self.folder)
+                if done is not None and self._no_better():
+                    print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
+                    self._save()
+                    checkpoint.restore(training.network, self.folder / BEST / checkpoint.WEIGHTS)
+                    return
+
+    def _save(self) -> None:
+        if self.writes:
+            state.save(self.folder, self.training.state(self.told))
+
+    def _checkpoint(self, path: Path) -> None:
+        told = record(self.training.recipe, self.training.rounds)
+        checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, told)
+
+    def _keep(self, done: history.Round) -> None:
+        """Writes the history, and the checkpoints to keep after this round."""
+        better = done.validation_auc is not None and (
+            self.training.best is None or done.validation_auc > self.training.best
+        )
+        if better:
+            self.training.best = done.validation_auc
+        if not self.writes:
+            return
+        history.write(self.folder / "history.parquet", self.training.rounds)
+        with self.training.averaged():
+            if better:
+                self._checkpoint(self.folder / BEST)
+            if self.settings.keep_every and done.number % self.settings.keep_every == 0:
+                self._checkpoint(self.folder / f"round-{done.number:05}")
+
+    def _watch(self, warned: set[str]) -> None:
+        found = health.diagnose(self.training.rounds, self.settings.strategy.margin)
+        if found is None:
+            return
+        if found.stops:
+            raise FacenetError(
+                f"The training has failed: {found.cause}.",
+                received=f"round {len(self.training.rounds)}, loss {self.training.rounds[-1].loss:.4f}",
+                advice=found.advice,
+            )
+        if found.cause not in warned:
+            warned.add(found.cause)
+            print(f"Warning: {found.cause}. {found.advice}", flush=True)
+
+    def _no_better(self) -> bool:
+        scores = [done.validation_auc for done in self.training.rounds if done.validation_auc is not None]
+        patience = self.settings.patience
+        return 0 < patience < len(scores) and max(scores[-patience:]) <= max(scores[:-patience])
+
+    def finish(self, rows: pa.Table, faces: Path, labels: npt.NDArray[np.int64]) -> None:
+        """Writes the checkpoint, the embeddings if asked for, and the metrics."""
+        if not self.writes:
+            return
+        settings, rounds = self.settings, self.training.rounds
+        self._checkpoint(settings.checkpoint)
+        print(f"checkpoint in {settings.checkpoint}")
+        embed = Embedder(self.training.network, flip_averaging=settings.flip_averaging)
+        if settings.embeddings:
+            vectors = embed(decoded(rows, faces, settings.image_size))
+            write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
+            print(f"{len(rows)} embeddings in {settings.embeddings}")
+        write_metrics(settings.executor_input, _metrics(rounds, len(np.unique(labels)), len(labels)))
+
+
+def _metrics(rounds: list[history.Round], identities: int, faces: int) -> dict[str, float | int]:
+    last = rounds[-1]
+    told: dict[str, float | int] = {
+        "rounds": len(rounds),
+        "identities": identities,
+        "faces": faces,
+        "triplets_mined": sum(done.triplets_found for done in rounds),
+        "triplets_trained": sum(done.triplets_trained for done in rounds),
+        "loss": last.loss,
+    }
+    if last.validation_accuracy is not None and last.validation_auc is not None:
+        told |= {"validation_accuracy": last.validation_accuracy, "validation_auc": last.validation_auc}
+    return told

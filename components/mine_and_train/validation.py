@@ -1,0 +1,66 @@
+"""A score on identities that are not trained on, by the evaluation's own protocol and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.errors import UsageError
+from components.evaluate.embeddings import pair_distances
+from components.evaluate.metrics import area_under_curve, curve, fold_accuracies, val_at_far
+from components.evaluate.protocols import Protocol, from_identities
+
+FALSE_ACCEPT_RATE = 1e-2
+_FOLDS = 10
+_MAX_PAIRS = 400_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well the network verifies people it was not trained on.
+
+    Args:
+        accuracy: of balanced pairs, over folds; see `components.evaluate.metrics.fold_accuracies`.
+        auc: area under the ROC curve.
+        val: share of same-identity pairs accepted at a false-accept rate of 1e-2 (FaceNet, section 4).
+    """
+
+    accuracy: float
+    auc: float
+    val: float
+
+
+def protocol_for(labels: npt.NDArray[np.int64], seed: int) -> tuple[Protocol | None, str]:
+    """The pairs to validate on, and what there is to say of them.
+
+    Args:
+        labels: int64 [n], identities of the validation split.
+        seed: of the choice of pairs.
+
+    Returns:
+        The protocol, None when these faces do not give one, and a sentence.
+    """
+    people = len(np.unique(labels))
+    try:
+        protocol = from_identities(labels, folds=_FOLDS, max_pairs=_MAX_PAIRS, seed=seed, where="the validation split")
+    except UsageError as error:
+        return None, f"No validation: {error.headline} ({len(labels)} faces of {people} identities)"
+    return protocol, f"Validation on {len(protocol.scored):,} pairs of {people} identities that are not trained on."
+
+
+def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
+    """Scores embeddings.
+
+    Args:
+        protocol: of `protocol_for`.
+        embeddings: float32 [n, size], unit length, of the validation split.
+    """
+    vectors = embeddings
+    scored = pair_distances(vectors, protocol.scored.first, protocol.scored.second)
+    folds = [fold.accuracy for fold in fold_accuracies(scored, protocol.scored.same, protocol.fold)]
+    compared = pair_distances(vectors, protocol.compared.first, protocol.compared.second)
+    whole = curve(compared, protocol.compared.same)
+    accepted = val_at_far(whole, FALSE_ACCEPT_RATE)
+    return Score(float(np.mean(folds)), area_under_curve(whole), accepted[0] if accepted else 0.0)

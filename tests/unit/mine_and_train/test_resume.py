@@ -1,0 +1,155 @@
+"""A training that was stopped, at any point and in any way, ends with the weights of one that was not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from components.mine_and_train import state
+from components.mine_and_train.__main__ import main
+from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.mining import Strategy
+from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.train import Recipe, Training
+from components.model.network import Architecture, build
+
+LABELS = np.repeat(np.arange(10), 5)
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), np.uint8)
+RECIPES = {
+    "offline": Recipe(rounds=3, faces_per_identity=4, batch_size=16, max_batches=5, identities_per_round=8),
+    "online": Recipe(
+        rounds=3,
+        faces_per_identity=4,
+        batch_size=16,
+        max_batches=4,
+        mining="online",
+        strategy=Strategy("all", "random-violating", 0.3),
+        optimization=Optimization(optimizer="adam", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
+        augmentation=Augmentation(jitter=0.1, brightness=0.2, erasing=0.5),
+    ),
+    "classification first": Recipe(
+        rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, mining="online", classification_rounds=2
+    ),
+}
+
+
+def training_of(recipe):
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    return Training(build(Architecture("small_resnet", 32, 8)), IMAGES, LABELS, recipe)
+
+
+def ended(training):
+    for _ in training.run():
+        pass
+    with training.averaged():
+        return [np.asarray(weight) for weight in training.network.weights], training.rounds
+
+
+def without_times(rounds):
+    return [{**vars(done), "seconds": 0, "images_per_second": 0} for done in rounds]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_path):
+    undisturbed = training_of(RECIPES[name])
+    points = []
+    for count, _ in enumerate(undisturbed.run()):
+        if count % 4 == 1:
+            points.append(tmp_path / str(count))
+            state.save(points[-1], undisturbed.state({"seed": 0}))
+    with undisturbed.averaged():
+        expected = [np.asarray(weight) for weight in undisturbed.network.weights]
+    assert len(points) >= 3
+    resumed = training_of(RECIPES[name])
+    for folder in points:
+        resumed.go_on_from(state.load(folder))
+        weights, rounds = ended(resumed)
+        for weight, other in zip(expected, weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+        assert without_times(rounds) == without_times(undisturbed.rounds)
+
+
+FLAGS = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "16", "--batch_size", "32"]
+FLAGS += ["--faces_per_identity", "4", "--max_batches", "12", "--rounds", "24", "--save_every", "7"]
+FLAGS += ["--validate_every", "8", "--optimizer", "adam", "--schedule", "cosine"]
+
+
+def command(dataset: Path, checkpoint: Path) -> list[str]:
+    module = [sys.executable, "-u", "-m", "components.mine_and_train"]
+    return [*module, "-i", str(dataset), "-c", str(checkpoint), *FLAGS]
+
+
+def test_ten_kills_at_random_points_change_nothing(dataset, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command(dataset, tmp_path / "undisturbed"), check=True, capture_output=True, env=environment)
+    chance = random.Random(5)
+    ends = []
+    for kill in range(10):
+        number = signal.SIGTERM if kill % 2 else signal.SIGKILL
+        with subprocess.Popen(
+            command(dataset, tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        ) as process:
+            # Counted from where the training proper begins: importing TensorFlow is no point to test.
+            assert process.stdout is not None
+            for line in process.stdout:
+                if b"parameters;" in line:
+                    break
+            delay = threading.Timer(chance.uniform(0.0, 5.0), process.send_signal, [number])
+            delay.start()
+            process.stdout.read()
+            ends.append(process.wait())
+            delay.cancel()
+        assert ends[-1] in (-signal.SIGKILL, 75, 0)
+    assert ends.count(-signal.SIGKILL) + ends.count(75) >= 3, f"the training was over too soon: {ends}"
+    if 0 not in ends:
+        subprocess.run(command(dataset, tmp_path / "killed"), check=True, capture_output=True, env=environment)
+    for file in ("model.weights.h5", "facenet.json"):
+        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def begun(dataset, tmp_path_factory):
+    checkpoint = tmp_path_factory.mktemp("begun") / "checkpoint"
+    assert main(["-i", str(dataset), "-c", str(checkpoint), *FLAGS, "--rounds", "1"]) == 0
+    return checkpoint
+
+
+def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begun, dataset, capsys):
+    flags = ["-i", str(dataset), "-c", str(begun), *FLAGS, "--margin", "0.3", "-p", str(begun)]
+    assert main([*flags, "--rounds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "Going on with rounds 2; it was 1." in said
+    assert "Going on with margin 0.3; it was 0.2." in said
+    assert "is left: the training has begun already" in said
+    assert "round 1/2" not in said
+    assert "round 2/2" in said
+
+
+@pytest.mark.parametrize(
+    "flags", [["--seed", "1"], ["--embedding_size", "8"], ["--optimizer", "sgd"], ["--mining", "online"]]
+)
+def test_settings_that_a_training_cannot_change_are_refused(begun, dataset, flags, capsys):
+    assert main(["-i", str(dataset), "-c", str(begun), *FLAGS, *flags]) == 2
+    said = capsys.readouterr().err
+    assert f"{flags[0][2:]} " in said
+    assert "Remove the folder to begin anew" in said
+
+
+def test_a_damaged_state_is_named(begun, dataset, tmp_path, capsys):
+    folder = tmp_path / "training"
+    folder.mkdir()
+    content = (begun.with_name("checkpoint-training") / state.FILE).read_bytes()
+    (folder / state.FILE).write_bytes(content[: len(content) // 2])
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "--training", str(folder), *FLAGS]
+    assert main(flags) == 2
+    assert "cannot be read" in capsys.readouterr().err
