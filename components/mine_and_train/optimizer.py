@@ -72,14 +72,13 @@ def rate(optimization: Optimization, progress: float) -> float:
 
 
 def optimizer_for(
-    optimization: Optimization, variables: list[Any], *, replicas: int = 1, scale_loss: bool = False
+    optimization: Optimization, variables: list[Any], *, scale_loss: bool = False
 ) -> keras.optimizers.Optimizer:
     """Builds the optimiser of some variables.
 
     Args:
         optimization: how the weights are to move.
         variables: what will be trained.
-        replicas: among how many devices `components.mine_and_train.step` divides a gradient.
         scale_loss: for float16: scales the loss so that small gradients do not vanish.
     """
     import keras
@@ -97,7 +96,7 @@ def optimizer_for(
     optimizer = kinds[optimization.optimizer](
         learning_rate=optimization.learning_rate,
         weight_decay=optimization.weight_decay or (0.0 if optimization.optimizer == "adamw" else None),
-        global_clipnorm=optimization.clip_norm / replicas or None,
+        global_clipnorm=optimization.clip_norm or None,
         **options,
     )
     if optimization.weight_decay:

@@ -22,7 +22,6 @@ from components.common.executor import write_metrics
 from components.common.preprocessing import Preprocessing
 from components.mine_and_train import health, history, state
 from components.mine_and_train.heads import Classification
-from components.mine_and_train.step import is_chief, strategy_here, synchronise
 from components.mine_and_train.train import Recipe, Training, record
 from components.mine_and_train.validation import Score, protocol_for, score
 from components.model import checkpoint
@@ -100,7 +99,6 @@ def train(
         training_rows: its train split.
         faces: the faces manifest that it points into.
     """
-    strategy = strategy_here()
     images = decoded(training_rows, faces, settings.image_size)
     labels = _numbered(training_rows)
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
@@ -108,13 +106,9 @@ def train(
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
     keras.config.set_dtype_policy(_POLICY[settings.precision])
     try:
-        with strategy.scope():
-            network = build(architecture)
+        network = build(architecture)
     finally:
         keras.config.set_dtype_policy("float32")
-    if strategy.num_replicas_in_sync > 1:
-        synchronise(network)
-        print(f"{strategy.num_replicas_in_sync} devices share every batch.")
     if settings.pretrained and former is None:
         print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
     people = len(np.unique(labels))
@@ -128,14 +122,13 @@ def train(
         _recipe(settings),
         validate=_validation(settings, network, rows, faces),
         validate_every=settings.validate_every,
-        strategy=strategy,
     )
     if former is not None:
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _take_up(training, former, settings.training_folder)
     preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
-    session = _Session(settings, told, architecture, preprocessing, training, is_chief())
+    session = _Session(settings, told, architecture, preprocessing, training)
     session.run()
     with training.averaged():
         session.finish(rows, faces, labels)
@@ -173,7 +166,6 @@ class _Session:
     architecture: Architecture
     preprocessing: Preprocessing
     training: Training
-    writes: bool  # of several workers, only the chief
 
     @property
     def folder(self) -> Path:
@@ -201,8 +193,7 @@ class _Session:
                     return
 
     def _save(self) -> None:
-        if self.writes:
-            state.save(self.folder, self.training.state(self.told))
+        state.save(self.folder, self.training.state(self.told))
 
     def _checkpoint(self, path: Path) -> None:
         told = record(self.training.recipe, self.training.rounds)
@@ -215,8 +206,6 @@ class _Session:
         )
         if better:
             self.training.best = done.validation_auc
-        if not self.writes:
-            return
         history.write(self.folder / "history.parquet", self.training.rounds)
         with self.training.averaged():
             if better:
@@ -245,8 +234,6 @@ class _Session:
 
     def finish(self, rows: pa.Table, faces: Path, labels: npt.NDArray[np.int64]) -> None:
         """Writes the checkpoint, the embeddings if asked for, and the metrics."""
-        if not self.writes:
-            return
         settings, rounds = self.settings, self.training.rounds
         self._checkpoint(settings.checkpoint)
         print(f"checkpoint in {settings.checkpoint}")

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.augmentation import Augmentation
@@ -114,7 +113,6 @@ class Training:
         recipe: how to train.
         validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
         validate_every: in rounds.
-        strategy: of tf.distribute, in whose scope `network` was built; the current one when None.
     """
 
     def __init__(
@@ -126,7 +124,6 @@ class Training:
         *,
         validate: Callable[[], Score] | None = None,
         validate_every: int = 1,
-        strategy: Any = None,
     ) -> None:
         self.network, self.recipe = network, recipe
         self.rounds: list[Round] = []
@@ -138,11 +135,9 @@ class Training:
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._seconds = 0.0
-        strategy = strategy or tf.distribute.get_strategy()
-        with strategy.scope():
-            self._phases = list(self._built_phases(strategy))
+        self._phases = list(self._built_phases())
 
-    def _built_phases(self, strategy: Any) -> Iterator[_Phase]:
+    def _built_phases(self) -> Iterator[_Phase]:
         recipe, network = self.recipe, self.network
 
         def phase(name: PhaseName, loss: Loss, head: Head | None = None) -> _Phase:
@@ -150,7 +145,6 @@ class Training:
             optimizer = optimizers.optimizer_for(
                 recipe.optimization,
                 variables,
-                replicas=strategy.num_replicas_in_sync,
                 scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
             )
             step = training_step(
@@ -161,7 +155,6 @@ class Training:
                 targets=TRIPLETS if name == "triplets" and recipe.mining == "offline" else LABELS,
                 variables=variables,
                 xla=recipe.xla,
-                strategy=strategy,
             )
             return _Phase(name, step, optimizer, head)
 
