@@ -25,7 +25,8 @@ from components.mine_and_train.batches import check_batch_size
 from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization
 from components.model.backbones import check
-from components.model.checkpoint import FILES, describe
+from components.model.checkpoint import FILES
+from components.model.starts import located
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
@@ -55,11 +56,13 @@ class Settings:
     """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
     pretrained: Annotated[str, tyro.conf.arg(aliases=["-p"], metavar="PATH")] = ""
-    """A checkpoint to start from; random weights when not given."""
+    """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
+    another TensorFlow checkpoint with its scopes, or Keras weights (.h5, .keras). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     backbone: str = "inception_resnet_v2"
-    """The network: inception_resnet_v2, or small_resnet, which trains on a CPU."""
+    """The network: inception_resnet_v2, inception_resnet_v1, mobilefacenet for a Raspberry Pi, or small_resnet, which
+    trains on a CPU."""
     image_size: int = 160
     """Side of the network's input in pixels."""
     embedding_size: int = 128
@@ -150,7 +153,7 @@ def _checked(settings: Settings) -> None:
     augmentation.check(settings.augmentation)
     heads.check(heads.Classification(settings.class_head, settings.class_margin, settings.class_scale))
     if settings.pretrained:
-        describe(Path(settings.pretrained))
+        located(Path(settings.pretrained))
 
 
 def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:

@@ -13,6 +13,7 @@ from keras import layers
 
 from components.common.errors import UsageError
 from components.model import backbones
+from components.model.backbones.normalization import normalized
 
 EMBEDDING_LAYER = "embedding"
 
@@ -57,7 +58,7 @@ def build(architecture: Architecture) -> keras.Model:
         )
     backbone = backbones.build(architecture.backbone, architecture.image_size)
     x = layers.Dense(architecture.embedding_size, use_bias=False, name=EMBEDDING_LAYER)(backbone.output)
-    x = layers.BatchNormalization(momentum=0.95, scale=False, name="embedding_normalisation")(x)
+    x = normalized(x, scale=False, name="embedding_normalisation")
     # float32 whatever the precision of the layers before: distances are small differences.
     x = layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
     return keras.Model(backbone.input, x, name="facenet")

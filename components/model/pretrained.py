@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 
 from components.common.errors import UsageError
-from components.model.checkpoint import load
-from components.model.network import EMBEDDING_LAYER, Architecture
+from components.model import backbones, tf_slim
+from components.model.checkpoint import load, restore
+from components.model.network import EMBEDDING_LAYER, Architecture, build
+from components.model.starts import Kind, located, unpacked
 
 _HEAD = (EMBEDDING_LAYER, "embedding_normalisation")
+_WHOLE = "the whole network"
 
 
 def start_from(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
-    """Copies the weights of a checkpoint into a network of the same backbone, in place.
+    """Copies weights into a network of the same backbone, in place.
 
-    The embedding layer is copied when both are of one size, and otherwise keeps its random weights.
+    The embedding layer is copied from a checkpoint of our own when both are of one size; otherwise it keeps its random
+    weights. A backbone's variables are all restored, or none is changed.
 
     Args:
         network: what `architecture` describes.
         architecture: of the network to train.
-        path: the checkpoint to start from.
+        path: a checkpoint of our own, TF-Slim's, or Keras weights; see `components.model.starts`.
 
     Returns:
-        Lines that say what was restored and what was left out.
+        Lines that say what was restored, what was left out, and why.
 
     Raises:
-        UsageError: another backbone, or a backbone variable of another shape.
+        UsageError: another backbone, a variable of it without a source or of another shape, or a damaged file.
     """
+    start = located(path)
+    if start.kind is Kind.ARCHIVE:
+        with unpacked(start.path) as inside:
+            return _from_tensorflow(network, architecture, inside, path)
+    if start.kind is Kind.TENSORFLOW:
+        return _from_tensorflow(network, architecture, start.path, path)
+    if start.kind is Kind.KERAS:
+        return _from_keras(network, architecture, start.path)
+    return _from_ours(network, architecture, start.path)
+
+
+def _weighted(layers: list[keras.Layer]) -> list[keras.Layer]:
+    return [layer for layer in layers if layer.weights]
+
+
+def _of_backbone(network: keras.Model) -> list[keras.Layer]:
+    return _weighted([layer for layer in network.layers if layer.name not in _HEAD])
+
+
+def _copied(targets: list[keras.Layer], sources: list[keras.Layer], path: Path, advice: str) -> int:
+    """Copies weights from layer to layer, in order, and counts the variables; nothing unless all shapes agree."""
+    for target, source in zip(targets, sources, strict=True):
+        shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (source, target)]
+        if shapes[0] != shapes[1]:
+            raise UsageError(
+                "A variable of the pretrained checkpoint has another shape.",
+                received=f"{path}, layer {target.name}: {shapes[0]}, to train: {shapes[1]}",
+                advice=advice,
+            )
+    for target, source in zip(targets, sources, strict=True):
+        target.set_weights(source.get_weights())
+    return sum(len(target.weights) for target in targets)
+
+
+def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
     source = load(path)
     if source.architecture.backbone != architecture.backbone:
         raise UsageError(
@@ -36,26 +76,96 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
             received=f"{path}: {source.architecture.backbone}, to train: {architecture.backbone}",
             advice=f"Give --backbone {source.architecture.backbone}, or another checkpoint.",
         )
-    skipped = _HEAD if source.architecture.embedding_size != architecture.embedding_size else ()
-    for target, found in zip(network.layers, source.network.layers, strict=True):
-        if target.name in skipped:
-            continue
-        shapes = (
-            [tuple(weight.shape) for weight in target.weights],
-            [tuple(weight.shape) for weight in found.weights],
+    of_one_size = source.architecture.embedding_size == architecture.embedding_size
+    pair = (network, source.network)
+    targets, sources = (_weighted(model.layers) if of_one_size else _of_backbone(model) for model in pair)
+    advice = f"Give --image_size {source.architecture.image_size}, the size it was trained with."
+    count = _copied(targets, sources, path, advice)
+    if of_one_size:
+        return [_restored(count, network, path)]
+    sizes = f"embedding size {source.architecture.embedding_size}, to train: {architecture.embedding_size}"
+    return [_restored(count, network, path), f"left out: {', '.join(_HEAD)} ({sizes})"]
+
+
+def _restored(count: int, network: keras.Model, path: Path) -> str:
+    return f"{count} of {len(network.weights)} variables restored from {path}"
+
+
+def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Path, shown: Path) -> list[str]:
+    backbone = architecture.backbone
+    if backbone not in tf_slim.ROOTS:
+        raise UsageError(
+            "This backbone has no TF-Slim checkpoint.",
+            received=f"{shown}, to train: {backbone}",
+            advice=f"Give --backbone {' or '.join(tf_slim.ROOTS)}, or a checkpoint folder of ours.",
         )
-        if shapes[0] != shapes[1]:
+    shapes, reader = tf_slim.read(path)
+    wanted = tf_slim.names(backbone, _of_backbone(network))
+    if not any(name.startswith(f"{tf_slim.ROOTS[backbone]}/") for name in shapes):
+        roots = sorted({name.partition("/")[0] for name in shapes})
+        raise UsageError(
+            f"This checkpoint is not of the backbone {backbone}.",
+            received=f"{shown}, with variables under {', '.join(roots[:5])}",
+            advice=f"Those of {backbone} are under {tf_slim.ROOTS[backbone]}/.",
+        )
+    missing = [name for name in wanted if name not in shapes]
+    if missing:
+        raise UsageError(
+            "The checkpoint lacks variables of the backbone.",
+            received=f"{shown}: without {len(missing)} of {len(wanted)}, such as {', '.join(missing[:3])}",
+            advice="Nothing was restored: a network that is half random would train, and badly.",
+        )
+    for name, variable in wanted.items():
+        if shapes[name] != tuple(variable.shape):
             raise UsageError(
-                "A variable of the pretrained checkpoint has another shape.",
-                received=f"{path}, layer {target.name}: {shapes[1]}, to train: {shapes[0]}",
-                advice=f"Give --image_size {source.architecture.image_size}, the size it was trained with.",
+                "A variable of the checkpoint has another shape.",
+                received=f"{shown}, {name}: {shapes[name]}, to train: {tuple(variable.shape)}",
+                advice="It is of another network than its names say.",
             )
-        target.set_weights(found.get_weights())
-    restored = len(network.weights) - sum(len(network.get_layer(name).weights) for name in skipped)
-    lines = [f"{restored} of {len(network.weights)} variables restored from {path}"]
-    if skipped:
-        lines.append(
-            f"left out: {', '.join(skipped)} (embedding size {source.architecture.embedding_size}, "
-            f"to train: {architecture.embedding_size})"
-        )
-    return lines
+    try:
+        values = {name: reader.get_tensor(name) for name in wanted}
+    except Exception as error:  # TensorFlow raises whatever its reader met, down to RuntimeError
+        raise tf_slim.damaged(shown, error) from error
+    for name, variable in wanted.items():
+        variable.assign(values[name])
+    return [_restored(len(wanted), network, shown), *tf_slim.left_out(backbone, list(shapes), set(wanted))]
+
+
+def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
+    """Reads the weights into each model that the file may be of, until one fits.
+
+    Of a .keras file the weights alone are read: what else it holds could be code.
+    """
+    refusals = []
+    for told, build_model in _possible(architecture).items():
+        model = build_model()
+        try:
+            restore(model, path)
+        except UsageError as error:
+            refusals.append(f"\n  as {told}: {error.received}")
+            continue
+        targets, sources = _weighted(network.layers), _weighted(model.layers)
+        if told != _WHOLE:
+            targets = _of_backbone(network)
+        more = [layer.name for layer in sources[len(targets) :]]
+        count = _copied(targets, sources[: len(targets)], path, "It is of another network.")
+        lines = [f"{_restored(count, network, path)}, read as {told}"]
+        return [*lines, f"left out: {', '.join(more)}, the head"] if more else lines
+    raise UsageError(
+        f"These Keras weights are not of the backbone {architecture.backbone}.",
+        received=f"{path}{''.join(refusals)}",
+        advice="Give --backbone and --image_size as they were when the weights were saved.",
+    )
+
+
+def _possible(architecture: Architecture) -> dict[str, Callable[[], keras.Model]]:
+    """The models whose weights a file may hold, by what they are to people."""
+    models: dict[str, Callable[[], keras.Model]] = {
+        _WHOLE: lambda: build(architecture),
+        "the backbone alone": lambda: backbones.build(architecture.backbone, architecture.image_size),
+    }
+    if architecture.backbone == "inception_resnet_v2":
+        # Its convolutions come in the same order as ours: without its top, it is read as the backbone alone.
+        application = "keras.applications.InceptionResNetV2 with its top"
+        models[application] = lambda: keras.applications.InceptionResNetV2(weights=None)
+    return models

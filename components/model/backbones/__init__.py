@@ -14,7 +14,9 @@ from components.common.preprocessing import LARGEST_IMAGE
 
 # name: (module, smallest input in pixels)
 BACKBONES = {
+    "inception_resnet_v1": ("components.model.backbones.inception_resnet_v1", 75),
     "inception_resnet_v2": ("components.model.backbones.inception_resnet_v2", 75),
+    "mobilefacenet": ("components.model.backbones.mobilefacenet", 32),
     "small_resnet": ("components.model.backbones.small_resnet", 32),
 }
 

@@ -12,21 +12,17 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.model.backbones.normalization import normalized
+
 STEM = 24
 WIDTHS = (32, 64, 128, 256)
-# Rounds are short: the moving averages that inference uses must follow within one.
-MOMENTUM = 0.95
-
-
-def _normalised(x: Any) -> Any:
-    return layers.BatchNormalization(momentum=MOMENTUM)(x)
 
 
 def _block(x: Any, width: int) -> Any:
     shortcut = layers.Conv2D(width, 1, strides=2, padding="same", use_bias=False)(x)
     x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(_normalised(x))
-    x = _normalised(layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
+    x = layers.ReLU()(normalized(x))
+    x = normalized(layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
@@ -34,8 +30,8 @@ def build(image_size: int) -> keras.Model:
     """1.2 M parameters, 256 features, 1/32 of the input's side before the pooling."""
     images = layers.Input((image_size, image_size, 3))
     x = layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=False)(images)
-    x = layers.ReLU()(_normalised(x))
+    x = layers.ReLU()(normalized(x))
     for width in WIDTHS:
         x = _block(x, width)
-    x = _normalised(layers.DepthwiseConv2D(x.shape[1], use_bias=False)(x))
+    x = normalized(layers.DepthwiseConv2D(x.shape[1], use_bias=False)(x))
     return keras.Model(images, layers.Flatten()(x), name="small_resnet")

@@ -105,7 +105,7 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--backbone", "alexnet"], "Known: inception_resnet_v2, small_resnet"),
+        (["--backbone", "alexnet"], "Known: inception_resnet_v1, inception_resnet_v2"),
         (["--image_size", "8"], "Give 32 to 1024 pixels"),
         (["--batch_size", "6"], "Give --batch_size 8 or more"),
         (["--rounds", "0"], "--rounds is too small"),
@@ -114,7 +114,7 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
         (["--loss", "contrastive"], "Give --mining online"),
         (["--erasing", "2"], "--erasing is a number from 0 to 1"),
         (["--class_margin", "9"], "--class_margin of arcface"),
-        (["-p", "nowhere"], "no checkpoint here"),
+        (["-p", "nowhere"], "no weights here"),
         (["--faces", "nowhere"], "no faces manifest here"),
         (["-i", "nowhere"], "no dataset manifest here"),
     ],

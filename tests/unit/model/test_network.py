@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.common.errors import UsageError
 from components.model import backbones
-from components.model.network import Architecture, Embedder, build
+from components.model.network import Architecture, Embedder, build, scaled
 
 SMALL = Architecture("small_resnet", 32, 16)
 
@@ -46,7 +47,7 @@ def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        (Architecture("resnet", 64, 128), "Unknown backbone.*\n.*resnet\nKnown: inception_resnet_v2, small_resnet"),
+        (Architecture("resnet", 64, 128), "Unknown backbone.*\n.*resnet\nKnown: inception_resnet_v1, "),
         (Architecture("inception_resnet_v2", 64, 128), "image_size=64\nGive 75 to 1024"),
         (Architecture("small_resnet", 64, 1), "embedding_size=1"),
     ],
@@ -61,3 +62,28 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
     backbones.check(name, 160)
     with pytest.raises(UsageError, match="does not fit"):
         backbones.check(name, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "parameters", "features"),
+    [
+        ("inception_resnet_v1", 75, 22_578_384, 1792),
+        ("inception_resnet_v2", 75, 54_336_736, 1536),
+        ("mobilefacenet", 112, 956_672, 512),
+        ("mobilefacenet", 32, 933_632, 512),
+        ("small_resnet", 64, 1_227_752, 256),
+    ],
+)
+def test_every_backbone_has_its_parameters_and_features(name, size, parameters, features):
+    backbone = backbones.build(name, size)
+    assert (backbone.count_params(), backbone.output_shape) == (parameters, (None, features))
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "small_resnet"])
+def test_every_trainable_variable_has_a_part_in_the_embedding(name):
+    network = build(Architecture(name, 48, 16))
+    with tf.GradientTape() as tape:
+        embeddings = network(scaled(noise(6, 48)), training=True)
+        loss = tf.reduce_sum(embeddings * np.random.default_rng(0).normal(size=(6, 16)))
+    gradients = tape.gradient(loss, network.trainable_variables)
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
