@@ -173,7 +173,8 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
 
 
 def _say(record: Mapping[str, Any], settings: Settings) -> None:
-    from components.evaluate.report import number, percent, summary
+    from components.evaluate.report import summary
+    from components.page.words import number, percent
 
     accuracy = record["accuracy"]
     print(summary(record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ from components.common.manifest import FACES, parts
 from components.evaluate.embeddings import Embeddings, Indices
 from components.evaluate.metrics import Distances
 from components.evaluate.protocols import Pairs
+from components.page.pictures import thumbnail
 
 _SHOWN = 6
-_THUMBNAIL = 112  # pixels
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,4 @@ def thumbnails(faces: Path, face_ids: set[str]) -> dict[str, str]:
 
 def _thumbnail(image: bytes) -> str:
     with Image.open(io.BytesIO(image)) as picture:
-        small = picture.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
-    encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+        return thumbnail(picture)

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from components.evaluate.mistakes import Mistakes
+from components.page.templates import filled
+from components.page.words import percent
 
 # Fewer people than this, and a handful of them decides the numbers.
 FEW_IDENTITIES = 100
-
-
-def percent(share: float | None) -> str:
-    """0.9731 as "97.31%"; what could not be measured as "not measurable"."""
-    return "not measurable" if share is None else f"{share * 100:.2f}%"
-
-
-def number(value: float | None) -> str:
-    """A distance with four decimals, or a dash where there is none."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def markdown_text(text: str) -> str:
-    """A name as Markdown shows it literally, on one line, HTML included."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~-])", r"\\\1", " ".join(str(text).split()))
 
 
 def render(
@@ -45,15 +29,6 @@ def render(
     Returns:
         The HTML page and the Markdown text.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"percent": percent, "number": number, "markdown_text": markdown_text}
     values = {
         **record,
         "mistakes": mistakes,
@@ -63,8 +38,8 @@ def render(
         "summary": summary(record),
         "promise": promise(record),
     }
-    html, markdown = (environment.get_template(name).render(values) for name in ("report.html", "report.md"))
-    return html, markdown
+    folder = Path(__file__).parent
+    return filled(folder, "report.html", values), filled(folder, "report.md", values)
 
 
 def promise(record: Mapping[str, Any]) -> str:

@@ -34,6 +34,12 @@ FIXED = frozenset(
     | {"classification_rounds", "class_head", "crop"}
 )
 
+# Settings that the result does not depend on, and the groups that are told one by one.
+_UNTOLD = frozenset(
+    {"input", "checkpoint", "faces", "training", "embeddings", "html", "markdown", "pictures", "executor_input"}
+    | {"strategy", "optimization", "augmentation"}
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -60,6 +66,12 @@ class Settings:
     another TensorFlow checkpoint with its scopes, or Keras weights (.h5, .keras). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
+    html: Path | None = None
+    """Also write the card that shows the training to this file, as HTML; it lies in the training folder too."""
+    markdown: Path | None = None
+    """Likewise its summary, as Markdown."""
+    pictures: Switch = True
+    """false: the card and TensorBoard's projector show no faces."""
     backbone: str = "inception_resnet_v2"
     """The network: inception_resnet_v2, inception_resnet_v1, mobilefacenet for a Raspberry Pi, or small_resnet, which
     trains on a CPU."""
@@ -122,8 +134,18 @@ class Settings:
         return self.training or self.checkpoint.with_name(f"{self.checkpoint.name}-training")
 
     def told(self) -> dict[str, Any]:
-        """What the result depends on, by flag: everything but the places of files."""
-        places = ("input", "checkpoint", "faces", "training", "embeddings", "executor_input")
+        """What the result depends on, by flag: everything but the places of files and the card's pictures."""
+        places = (
+            "input",
+            "checkpoint",
+            "faces",
+            "training",
+            "embeddings",
+            "html",
+            "markdown",
+            "pictures",
+            "executor_input",
+        )
         groups = ("strategy", "optimization", "augmentation")
         plain = {name: value for name, value in asdict(self).items() if name not in (*places, *groups)}
         return plain | asdict(self.strategy) | asdict(self.optimization) | asdict(self.augmentation)

@@ -10,6 +10,8 @@ def mine_and_train(
     dataset: dsl.Input[dsl.Dataset],
     faces: dsl.Input[dsl.Artifact],
     checkpoint: dsl.Output[dsl.Model],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     backbone: str = "inception_resnet_v2",
     image_size: int = 160,
@@ -53,6 +55,7 @@ def mine_and_train(
     patience: int = 0,
     save_every: int = 200,
     keep_every: int = 0,
+    pictures: bool = True,
     seed: int = 0,
 ):
     """Trains the network on triplets mined from its own state."""
@@ -63,6 +66,8 @@ def mine_and_train(
             "--input", dataset.path,
             "--faces", faces.path,
             "--checkpoint", checkpoint.path,
+            "--html", html.path,
+            "--markdown", markdown.path,
             "--backbone", backbone,
             "--image_size", image_size,
             "--embedding_size", embedding_size,
@@ -105,6 +110,7 @@ def mine_and_train(
             "--patience", patience,
             "--save_every", save_every,
             "--keep_every", keep_every,
+            "--pictures", pictures,
             "--seed", seed,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -15,24 +15,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
+from components.common.atomic import write_file
 from components.common.crops import crop_of, decoded
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 from components.common.preprocessing import Preprocessing
 from components.mine_and_train import health, history, state
+from components.mine_and_train.card import Shown, card
+from components.mine_and_train.events import Events, write_projector
+from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.heads import Classification
+from components.mine_and_train.sampler import sample_round
 from components.mine_and_train.train import Recipe, Training, record
 from components.mine_and_train.validation import Score, protocol_for, score
 from components.model import checkpoint
 from components.model.embeddings import write_embeddings
 from components.model.network import Architecture, Embedder, build
 from components.model.pretrained import start_from
+from components.page.pictures import thumbnail
 
 if TYPE_CHECKING:
     from components.mine_and_train.__main__ import Settings
 
 BEST = "best"
+EVENTS = "events"
+# Faces that the card and the projector look at: so many people with up to so many faces each.
+_SHOWN_PEOPLE, _SHOWN_FACES = 100, 10
+_SHOWN_TRIPLETS = 6
 _POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -131,7 +142,8 @@ def train(
     session = _Session(settings, told, architecture, preprocessing, training)
     session.run()
     with training.averaged():
-        session.finish(rows, faces, labels)
+        session.finish(rows, faces)
+        session.show(images, training_rows, labels)
 
 
 def _take_up(training: Training, former: state.State, folder: Path) -> None:
@@ -175,10 +187,11 @@ class _Session:
         """Trains to the end, to the last useful score, or to a request to stop."""
         training, settings = self.training, self.settings
         warned: set[str] = set()
-        with _stop_requests() as request:
+        with _stop_requests() as request, closing(Events(self.folder / EVENTS, training.rounds)) as events:
             for done in training.run():
                 if done is not None:
                     print(history.line(done, settings.rounds), flush=True)
+                    events.add(done)
                     self._keep(done)
                     self._watch(warned)
                 due = done is None and training.steps % settings.save_every == 0
@@ -232,9 +245,9 @@ class _Session:
         patience = self.settings.patience
         return 0 < patience < len(scores) and max(scores[-patience:]) <= max(scores[:-patience])
 
-    def finish(self, rows: pa.Table, faces: Path, labels: npt.NDArray[np.int64]) -> None:
-        """Writes the checkpoint, the embeddings if asked for, and the metrics."""
-        settings, rounds = self.settings, self.training.rounds
+    def finish(self, rows: pa.Table, faces: Path) -> None:
+        """Writes the checkpoint, and the embeddings if asked for."""
+        settings = self.settings
         self._checkpoint(settings.checkpoint)
         print(f"checkpoint in {settings.checkpoint}")
         embed = Embedder(self.training.network, flip_averaging=settings.flip_averaging)
@@ -242,6 +255,36 @@ class _Session:
             vectors = embed(decoded(rows, faces, settings.image_size))
             write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
             print(f"{len(rows)} embeddings in {settings.embeddings}")
+
+    def show(self, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64]) -> None:
+        """Writes the card, the projector's files and the metrics.
+
+        Args:
+            images: uint8 [n, s, s, 3], the crops of the training split.
+            rows: their rows of the dataset.
+            labels: int64 [n], their identities.
+        """
+        settings, rounds = self.settings, self.training.rounds
+        chosen = sample_round(labels, _SHOWN_PEOPLE, _SHOWN_FACES, np.random.default_rng([settings.seed, len(rounds)]))
+        embeddings = Embedder(self.training.network, flip_averaging=settings.flip_averaging)(images[chosen])
+        names = rows["identity"].take(chosen).to_pylist()
+        write_projector(self.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
+
+        def face(row: int) -> Shown:
+            picture = thumbnail(Image.fromarray(images[chosen[row]])) if settings.pictures else ""
+            return Shown(names[row], picture)
+
+        defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).told()
+        hardest = hardest_triplets(embeddings, labels[chosen], _SHOWN_TRIPLETS)
+        page, summary = card(rounds, settings.told(), defaults, hardest, face)
+        for path, content in (
+            (self.folder / "card.html", page),
+            (settings.html, page),
+            (settings.markdown, summary),
+        ):
+            if path is not None:
+                write_file(path, content.encode())
+        print(f"card in {self.folder / 'card.html'}; for TensorBoard: {self.folder / EVENTS}")
         write_metrics(settings.executor_input, _metrics(rounds, len(np.unique(labels)), len(labels)))
 
 

@@ -19,10 +19,11 @@ ALLOWED = {
     "components.collect": COMMON | {"pandas"},
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON
-    | {"keras", "tensorflow", "components.model"}
+    | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
     | {f"components.evaluate.{module}" for module in ("embeddings", "metrics", "protocols")},
     "components.embed": COMMON | {"components.model"},
-    "components.evaluate": COMMON | {"pandas", "matplotlib", "jinja2"},
+    "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
+    "components.page": COMMON | {"matplotlib", "jinja2"},
     "components.verify": COMMON | {"components.extract", "components.model"},
     "pipelines.local": {"yaml", "components.common", "pipelines"},
     "pipelines": {"components.common", "tyro", "pipelines.local"},

@@ -15,7 +15,7 @@ from PIL import Image
 from components.common.manifest import EMBEDDINGS, FACES, PAIRS, read, write
 from components.evaluate.__main__ import main
 from components.evaluate.metrics import accuracy
-from components.evaluate.report import markdown_text
+from components.page.words import markdown_text
 
 AWKWARD = "<b>O'Neil</b> & |co|"
 

@@ -26,6 +26,25 @@ def trained(dataset, tmp_path_factory):
     return folder
 
 
+def test_the_training_folder_shows_the_training(trained):
+    folder = trained / "checkpoint-training"
+    page = (folder / "card.html").read_text()
+    assert "data:image/jpeg" in page and "<svg" in page and "--rounds" in page
+    assert list((folder / "events").glob("events.out*"))
+    assert (folder / "events" / "faces.png").stat().st_size > 1000
+
+
+def test_pictures_can_be_left_out_and_the_card_written_elsewhere(dataset, tmp_path):
+    places = ["--html", str(tmp_path / "card.html"), "--markdown", str(tmp_path / "card.md")]
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "--pictures", "false", *places]
+    assert mine_and_train([*flags, *TINY]) == 0
+    folder = tmp_path / "checkpoint-training"
+    assert (tmp_path / "card.html").read_text() == (folder / "card.html").read_text()
+    assert "data:image" not in (tmp_path / "card.html").read_text()
+    assert not (folder / "events" / "faces.png").exists()
+    assert (tmp_path / "card.md").read_text().startswith("# Training")
+
+
 def test_the_checkpoint_records_recipe_and_rounds(trained, dataset):
     description = json.loads((trained / "checkpoint" / "facenet.json").read_text())
     assert description["backbone"] == "small_resnet"

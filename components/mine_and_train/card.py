@@ -1,0 +1,121 @@
+"""What a training shows of itself: one HTML page, and a Markdown summary with the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from components.mine_and_train.hardest import HardTriplet
+from components.mine_and_train.health import diagnose
+from components.mine_and_train.history import Round
+from components.page.figures import DIFFERENT, INK, SAME, axes
+from components.page.templates import filled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_AUGMENTATION = ("flip", "jitter", "brightness", "contrast", "saturation", "jpeg_quality", "erasing")
+_FEW = 10  # points of a line: up to so many, each is marked
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A face of a hard triplet: whom it shows, and how it looks as a data URI, "" without pictures."""
+
+    identity: str
+    picture: str
+
+
+def card(
+    rounds: Sequence[Round],
+    settings: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    hardest: Sequence[HardTriplet],
+    face: Callable[[int], Shown],
+) -> tuple[str, str]:
+    """Fills the templates `card.html` and `card.md` of this folder.
+
+    Args:
+        rounds: of the training, one or more.
+        settings: what the result depends on, by flag.
+        defaults: likewise, as they are when nothing is given.
+        hardest: the triplets to show.
+        face: what to show of a face, by its number in them.
+
+    Returns:
+        The HTML page and the Markdown text.
+    """
+    scored = [done for done in rounds if done.validation_auc is not None]
+    last = rounds[-1]
+    values: dict[str, Any] = {
+        "last": last,
+        "best": max(scored, key=lambda done: done.validation_auc or 0.0, default=None),
+        "seconds": sum(done.seconds for done in rounds),
+        "images_per_second": sum(done.images_per_second * done.seconds for done in rounds)
+        / max(sum(done.seconds for done in rounds), 1e-9),
+        "found": sum(done.triplets_found for done in rounds),
+        "trained": sum(done.triplets_trained for done in rounds),
+        "diagnosis": diagnose(rounds, float(settings["margin"])),
+        "changed": {name: value for name, value in settings.items() if name in defaults and value != defaults[name]},
+        "defaults": defaults,
+        "augmentation": {name: settings[name] for name in _AUGMENTATION},
+        "figures": figures(rounds),
+        "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
+    }
+    folder = Path(__file__).parent
+    return filled(folder, "card.html", values), filled(folder, "card.md", values)
+
+
+def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
+    """The curves as `<svg>` elements, each with a sentence below it."""
+    drawn: list[str] = []
+    told: list[str] = []
+
+    def curve(name: str, sentence: str, lines: Mapping[str, tuple[str, str]], *, share: bool = False) -> None:
+        with axes(name, drawn, (5, 2.8)) as plot:
+            for field, (label, colour) in lines.items():
+                _line(plot, rounds, field, label, colour)
+            plot.set_xlabel("round")
+            plot.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if share:
+                plot.yaxis.set_major_formatter(PercentFormatter(1))
+            if len(lines) > 1:
+                plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
+            else:
+                plot.set_title(name, fontsize=11)
+        told.append(sentence)
+
+    if any(done.validation_auc is not None for done in rounds):
+        curve(
+            "Unseen people",
+            "Verification of people who are not trained on; VAL is at a false-accept rate of 1%.",
+            {
+                "validation_accuracy": ("accuracy", SAME),
+                "validation_auc": ("AUC", INK),
+                "validation_val": ("VAL", DIFFERENT),
+            },
+            share=True,
+        )
+    curve("Loss", "What training steps minimise, a mean over each round.", {"loss": ("loss", SAME)})
+    curve(
+        "Distances",
+        "Squared distances, in training: the same person below others is what is wanted; a spread of 0 is collapse.",
+        {
+            "positive_distance": ("same person", SAME),
+            "negative_distance": ("others", DIFFERENT),
+            "spread": ("spread of all", INK),
+        },
+    )
+    curve("Active", "The share of triplets that still have a loss.", {"active": ("active", SAME)}, share=True)
+    curve("Learning rate", "At the last step of each round.", {"learning_rate": ("learning rate", SAME)})
+    return list(zip(drawn, told, strict=True))
+
+
+def _line(plot: Axes, rounds: Sequence[Round], field: str, label: str, colour: str) -> None:
+    points = [(done.number, getattr(done, field)) for done in rounds if getattr(done, field) is not None]
+    marker = "o" if len(points) <= _FEW else None
+    plot.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=label)

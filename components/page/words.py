@@ -1,0 +1,20 @@
+"""Numbers and names as a page shows them."""
+
+from __future__ import annotations
+
+import re
+
+
+def percent(share: float | None) -> str:
+    """0.9731 as "97.31%"; what could not be measured as "not measurable"."""
+    return "not measurable" if share is None else f"{share * 100:.2f}%"
+
+
+def number(value: float | None) -> str:
+    """A distance with four decimals, or a dash where there is none."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def markdown_text(text: object) -> str:
+    """A name as Markdown shows it literally, on one line, HTML included."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~-])", r"\\\1", " ".join(str(text).split()))
