@@ -72,7 +72,7 @@ def rate(optimization: Optimization, progress: float) -> float:
 
 
 def optimizer_for(
-    optimization: Optimization, variables: list[Any], *, scale_loss: bool = False
+    optimization: Optimization, variables: list[Any], *, scale_loss: bool = False, devices: int = 1
 ) -> keras.optimizers.Optimizer:
     """Builds the optimiser of some variables.
 
@@ -80,6 +80,7 @@ def optimizer_for(
         optimization: how the weights are to move.
         variables: what will be trained.
         scale_loss: for float16: scales the loss so that small gradients do not vanish.
+        devices: how many bring an equal part of the gradient each, to be clipped before they are added up.
     """
     import keras
 
@@ -96,7 +97,7 @@ def optimizer_for(
     optimizer = kinds[optimization.optimizer](
         learning_rate=optimization.learning_rate,
         weight_decay=optimization.weight_decay or (0.0 if optimization.optimizer == "adamw" else None),
-        global_clipnorm=optimization.clip_norm or None,
+        global_clipnorm=optimization.clip_norm / devices or None,
         **options,
     )
     if optimization.weight_decay:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from components.common.crops import crop_of, decoded
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 from components.common.preprocessing import Preprocessing
-from components.mine_and_train import health, history, state
+from components.mine_and_train import devices, health, history, state
 from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import hardest_triplets
@@ -110,6 +110,8 @@ def train(
         training_rows: its train split.
         faces: the faces manifest that it points into.
     """
+    strategy = devices.strategy_here()
+    _check_devices(settings, strategy.num_replicas_in_sync)
     images = decoded(training_rows, faces, settings.image_size)
     labels = _numbered(training_rows)
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
@@ -117,7 +119,8 @@ def train(
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
     keras.config.set_dtype_policy(_POLICY[settings.precision])
     try:
-        network = build(architecture)
+        with strategy.scope():
+            network = build(architecture)
     finally:
         keras.config.set_dtype_policy("float32")
     if settings.pretrained and former is None:
@@ -133,17 +136,27 @@ def train(
         _recipe(settings),
         validate=_validation(settings, network, rows, faces),
         validate_every=settings.validate_every,
+        strategy=strategy,
     )
     if former is not None:
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _take_up(training, former, settings.training_folder)
     preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
-    session = _Session(settings, told, architecture, preprocessing, training)
-    session.run()
-    with training.averaged():
-        session.finish(rows, faces)
-        session.show(images, training_rows, labels)
+    session = _Session(settings, told, architecture, preprocessing, training, devices.is_chief(strategy))
+    session.run(devices.agreement(strategy))
+    if session.writes:
+        with training.averaged():
+            session.finish(rows, faces)
+            session.show(images, training_rows, labels)
+
+
+def _check_devices(settings: Settings, number: int) -> None:
+    if number == 1:
+        return
+    print(f"{number} devices share each batch; the first worker writes the results.")
+    if settings.xla:
+        raise UsageError("--xla is for one device.", received=f"{number} devices", advice="Leave it out.")
 
 
 def _take_up(training: Training, former: state.State, folder: Path) -> None:
@@ -178,35 +191,58 @@ class _Session:
     architecture: Architecture
     preprocessing: Preprocessing
     training: Training
+    writes: bool
+    """Whether this process writes the results: the only one, or the first of several workers."""
+    warned: set[str] = field(default_factory=set)
 
     @property
     def folder(self) -> Path:
         return self.settings.training_folder
 
-    def run(self) -> None:
-        """Trains to the end, to the last useful score, or to a request to stop."""
+    def run(self, anyone: Callable[[bool], bool]) -> None:
+        """Trains to the end, to the last useful score, or to a request to stop.
+
+        Args:
+            anyone: whether any worker says yes; see `components.mine_and_train.devices.agreement`.
+        """
         training, settings = self.training, self.settings
-        warned: set[str] = set()
-        with _stop_requests() as request, closing(Events(self.folder / EVENTS, training.rounds)) as events:
+        with _stop_requests() as request, self._events() as events:
             for done in training.run():
                 if done is not None:
-                    print(history.line(done, settings.rounds), flush=True)
-                    events.add(done)
-                    self._keep(done)
-                    self._watch(warned)
+                    self._tell(done, events)
                 due = done is None and training.steps % settings.save_every == 0
-                if due or request.number is not None or len(training.rounds) == settings.rounds:
+                stop = anyone(request.number is not None)
+                if due or stop or len(training.rounds) == settings.rounds:
                     self._save()
-                if request.number is not None:
-                    raise StoppedError(request.number, training, self.folder)
-                if done is not None and self._no_better():
+                if stop:
+                    raise StoppedError(request.number or signal.SIGTERM, training, self.folder)
+                if done is not None and anyone(self._no_better()):
                     print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
                     self._save()
                     checkpoint.restore(training.network, self.folder / BEST / checkpoint.WEIGHTS)
                     return
 
+    @contextmanager
+    def _events(self) -> Iterator[Events | None]:
+        if not self.writes:
+            yield None
+            return
+        events = Events(self.folder / EVENTS, self.training.rounds)
+        try:
+            yield events
+        finally:
+            events.close()
+
+    def _tell(self, done: history.Round, events: Events | None) -> None:
+        print(history.line(done, self.settings.rounds), flush=True)
+        if events is not None:
+            events.add(done)
+        self._keep(done)
+        self._watch()
+
     def _save(self) -> None:
-        state.save(self.folder, self.training.state(self.told))
+        if self.writes:
+            state.save(self.folder, self.training.state(self.told))
 
     def _checkpoint(self, path: Path) -> None:
         told = record(self.training.recipe, self.training.rounds)
@@ -219,6 +255,8 @@ class _Session:
         )
         if better:
             self.training.best = done.validation_auc
+        if not self.writes:
+            return
         history.write(self.folder / "history.parquet", self.training.rounds)
         with self.training.averaged():
             if better:
@@ -226,7 +264,7 @@ class _Session:
             if self.settings.keep_every and done.number % self.settings.keep_every == 0:
                 self._checkpoint(self.folder / f"round-{done.number:05}")
 
-    def _watch(self, warned: set[str]) -> None:
+    def _watch(self) -> None:
         found = health.diagnose(self.training.rounds, self.settings.strategy.margin)
         if found is None:
             return
@@ -236,8 +274,8 @@ class _Session:
                 received=f"round {len(self.training.rounds)}, loss {self.training.rounds[-1].loss:.4f}",
                 advice=found.advice,
             )
-        if found.cause not in warned:
-            warned.add(found.cause)
+        if found.cause not in self.warned:
+            self.warned.add(found.cause)
             print(f"Warning: {found.cause}. {found.advice}", flush=True)
 
     def _no_better(self) -> bool:

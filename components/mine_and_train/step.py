@@ -1,4 +1,4 @@
-"""One compiled training step."""
+"""One compiled training step, on one device or on several."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.mine_and_train.augmentation import Augmentation, augmented
+from components.mine_and_train.devices import Shares, added, gathered
 from components.mine_and_train.losses import Loss, Measured
 
 # (uint8 images [b, s, s, 3], int32 targets, int32 seed [2]) -> Measured
@@ -26,18 +27,23 @@ def training_step(
     targets: tf.TensorSpec,
     variables: list[Any],
     xla: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Step:
     """Compiles a step that moves the network's weights.
 
     Args:
-        network: as `components.model.network.build` makes it.
-        optimizer: of `components.mine_and_train.optimizer`, built on `variables`.
+        network: as `components.model.network.build` makes it, in the strategy's scope.
+        optimizer: of `components.mine_and_train.optimizer`, built on `variables` in that scope.
         loss: of the embeddings and the targets.
         augmentation: what is done to the images.
         targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses`.
         variables: what to train.
-        xla: compile with XLA; every new shape of a batch costs a compilation.
+        xla: compile with XLA; every new shape of a batch costs a compilation. On one device only.
+        strategy: of `components.mine_and_train.devices`; one device when None.
     """
+    # Traced once, for any number of images: what is traced anew for a number rounds differently, and a stopped training
+    # would not go on to the same weights.
+    pixels, pair = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8), tf.TensorSpec([2], tf.int32)
 
     @tf.function(jit_compile=xla)
     def moved(images: Any, wanted: Any, seed: Any) -> Measured:
@@ -47,12 +53,43 @@ def training_step(
         optimizer.apply(tape.gradient(objective, variables), variables)
         return measured
 
-    # Traced once, for any number of images: what is traced anew for a number rounds differently, and a stopped training
-    # would not go on to the same weights.
-    pixels, pair = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8), tf.TensorSpec([2], tf.int32)
-
     @tf.function(input_signature=[pixels, targets, pair])
     def step(images: Any, wanted: Any, seed: Any) -> Measured:
         return moved(augmented(images, seed, augmentation), wanted, seed)
+
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return step
+    return _shared_step(network, optimizer, loss, augmentation, variables, strategy, pixels, pair)
+
+
+def _shared_step(
+    network: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Loss,
+    augmentation: Augmentation,
+    variables: list[Any],
+    strategy: tf.distribute.Strategy,
+    *signature: tf.TensorSpec,
+) -> Step:
+    """The same step, each device with its share of the images."""
+    shares, devices = Shares(strategy), strategy.num_replicas_in_sync
+    change = tf.function(lambda images, seed: augmented(images, seed, augmentation), input_signature=signature)
+
+    def on_device(images: Any, place: Any, wanted: Any, seed: Any) -> Measured:
+        with tf.GradientTape() as tape:
+            measured = loss(gathered(network(images, training=True), place), wanted, seed)
+            # Each device has the loss of the whole batch, and gets back the gradient of all of them.
+            objective = optimizer.scale_loss(measured.loss / devices)
+        # The optimiser clips what a device brings, and adds up then: each brings an equal part of the whole.
+        gradients = [total / devices for total in added(tape.gradient(objective, variables))]
+        optimizer.apply(gradients, variables)
+        return measured
+
+    on_all = tf.function(lambda *share: strategy.run(on_device, share), reduce_retracing=True)
+
+    def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[np.int32], seed: npt.NDArray[np.int32]) -> Measured:
+        # Changed before it is dealt out: the randomness is that of one device.
+        measured = on_all(*shares(change(images, seed)), tf.constant(wanted), tf.constant(seed))
+        return Measured(*map(shares.of_one, measured))
 
     return step

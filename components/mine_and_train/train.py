@@ -11,10 +11,12 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
+from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
 from components.mine_and_train.heads import Classification, Head
 from components.mine_and_train.history import Round
 from components.mine_and_train.losses import (
@@ -113,6 +115,7 @@ class Training:
         recipe: how to train.
         validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
         validate_every: in rounds.
+        strategy: of `components.mine_and_train.devices`, in whose scope the network was built; one device when None.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Training:
         *,
         validate: Callable[[], Score] | None = None,
         validate_every: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         self.network, self.recipe = network, recipe
         self.rounds: list[Round] = []
@@ -131,11 +135,18 @@ class Training:
         self.best: float | None = None
         self._images, self._labels = images, labels
         self._validate, self._validate_every = validate, validate_every
-        self._embed = Embedder(network, recipe.batch_size)
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._embed: Callable[[Images], npt.NDArray[np.float32]]
+        if self._strategy.num_replicas_in_sync > 1:
+            see_whole_batches(network)
+            self._embed = SharedEmbedder(network, recipe.batch_size, self._strategy)
+        else:
+            self._embed = Embedder(network, recipe.batch_size)
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._seconds = 0.0
-        self._phases = list(self._built_phases())
+        with self._strategy.scope():
+            self._phases = list(self._built_phases())
 
     def _built_phases(self) -> Iterator[_Phase]:
         recipe, network = self.recipe, self.network
@@ -146,6 +157,7 @@ class Training:
                 recipe.optimization,
                 variables,
                 scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
+                devices=self._strategy.num_replicas_in_sync,
             )
             step = training_step(
                 network,
@@ -155,6 +167,7 @@ class Training:
                 targets=TRIPLETS if name == "triplets" and recipe.mining == "offline" else LABELS,
                 variables=variables,
                 xla=recipe.xla,
+                strategy=self._strategy,
             )
             return _Phase(name, step, optimizer, head)
 
