@@ -166,5 +166,21 @@ def read_task(runs: Path, run: str, task: str) -> TaskRecord | None:
         return None
 
 
+def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:
+    """The latest earlier run in which a task of this key was stopped or failed; None when there is none.
+
+    Args:
+        runs: the runs folder.
+        before: the id of the run that asks.
+        task: its task.
+        cache_key: what the task's result depends on.
+    """
+    for run in sorted((path.name for path in runs.iterdir() if path.name < before), reverse=True):
+        record = read_task(runs, run, task)
+        if record is not None and record.cache_key == cache_key:
+            return run if record.state in (STOPPED, FAILED) else None
+    return None
+
+
 def _write(file: Path, record: Mapping[str, Any]) -> None:
     write_file(file, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + os.linesep)

@@ -26,6 +26,7 @@ from pipelines.local.record import (
     located,
     now,
     stored,
+    unfinished,
     write_run,
     write_task,
 )
@@ -33,6 +34,7 @@ from pipelines.local.render import Artifact, executor_input, rendered
 from pipelines.local.results import collect
 
 _DONE = (SUCCEEDED, CACHED)
+_RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
 
 
 @dataclass
@@ -186,6 +188,7 @@ class Runner:
         log = folder / "log.txt"
         record.log = stored(log, self.runs)
         self._write(record)
+        self._take_over(task, record, folder)
         self._tell(task, "running")
         record.exit_code = self.execute(Invocation(tuple(record.command), task.executor.env, log))
         try:
@@ -202,6 +205,22 @@ class Runner:
             self._write(record)  # before the cache points to it
             self.cache.remember(record.cache_key, self.run.id, task.name)
 
+    def _take_over(self, task: Task, record: TaskRecord, folder: Path) -> None:
+        """Moves here what a stopped attempt at the same left behind: a stage that can go on from it does."""
+        if record.cache_key is None or task.name in self.anew:
+            return
+        run = unfinished(self.runs, self.run.id, task.name, record.cache_key)
+        if run is None:
+            return
+        # What the runner writes itself, and results, which are there whole or not at all, are made anew.
+        own = {"task.json", "log.txt", "executor_output.json", "parameters", *task.outputs}
+        found = sorted((self.runs / run / task.name).iterdir())
+        left = [path for path in found if path.name not in own and not path.name.startswith(".")]
+        for path in left:
+            path.rename(folder / path.name)
+        if left:
+            self._tell(task, "going on", f"with what run {run} left: {', '.join(path.name for path in left)}")
+
     def _import(self, importer: Importer, task: Task, record: TaskRecord) -> None:
         path = local_path(str(record.parameters[importer.parameter]))
         (name, kind), *_ = task.outputs.items()
@@ -211,6 +230,8 @@ class Runner:
 
 
 def _reason(exit_code: int) -> str:
+    if exit_code == _RESUMABLE:
+        return "told to stop; the same command goes on from there"
     if exit_code == 137:
         return "killed by the system (exit code 137), perhaps for want of memory"
     return f"exit code {exit_code}"

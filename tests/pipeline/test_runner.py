@@ -268,6 +268,18 @@ def test_ctrl_c_stops_the_task_and_says_how_to_go_on(tiny):
     assert "KeyboardInterrupt" in (tiny.runs / "latest" / "count" / "log.txt").read_text()
     assert tiny.run() == 0
     assert tiny.states() == SUCCEEDED
+    assert "going on with a part" in (tiny.runs / "latest" / "count" / "log.txt").read_text()
+
+
+def test_what_a_stopped_task_left_is_not_taken_over_by_other_settings_or_an_order_to_begin_anew(tiny):
+    process = tiny.start(SLEEP="1")
+    while "asleep" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    for flags in (("--set", "factor=7"), ("--cache", "false")):
+        assert tiny.run(*flags) == 0
+        assert "going on" not in (tiny.runs / "latest" / "count" / "log.txt").read_text()
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
