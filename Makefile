@@ -3,8 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample/photos
+PEOPLE := sample/people
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint compile lock clean
+.PHONY: help setup run people test lint compile lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +21,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 run: setup  ## sample photos, the whole pipeline, a summary
 	@$(BIN)/facenet sample --output $(SAMPLE) --identities 240 --photos 6 --seed 0
 	@$(BIN)/facenet run --input $(SAMPLE)
+
+people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `faces`, 20 minutes of training
+	@test -n "$(DATA)" || { echo 'Say where the photos are: make people DATA="lfw celeba" (folders of people, a folder each).'; exit 2; }
+	@rm -rf $(PEOPLE) && mkdir -p $(PEOPLE)
+	@cp -rs $(foreach folder,$(DATA),$(abspath $(folder))/.) $(PEOPLE)
+	@$(BIN)/facenet run --input $(PEOPLE) --recipe faces
 
 test: setup lint  ## lint, types and tests
 	$(BIN)/python -m pytest

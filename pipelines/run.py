@@ -40,8 +40,8 @@ class Settings:
     input: Annotated[str | None, tyro.conf.arg(aliases=["-i"], metavar="PHOTOS")] = None
     """The folder of photos: one folder per person, named after them."""
     recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Settings by name: laptop (small network, minutes on a CPU; the default), full (the pipeline's own), or the path
-    of a YAML file. With --pipeline the default is none."""
+    """Settings by name: laptop (small network, minutes on a CPU; the default), faces (thousands of real faces, 20
+    minutes), full (the pipeline's own), or the path of a YAML file. With --pipeline the default is none."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK.PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
     """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
     from_task: Annotated[str | None, tyro.conf.arg(name="from", metavar="TASK")] = None

@@ -92,8 +92,12 @@ def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     except KeyboardInterrupt:
         print(f"\n{prog}: stopped by Ctrl-C; nothing half-written was left.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `facenet ... | head`: nobody reads on
+        # What is still to be printed at the end of the process must not fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
-        print(f"{prog}: The system refused: {error.strerror}.\nReceived: {error.filename}", file=sys.stderr)
+        print(f"{prog}: The system refused: {error.strerror}.\nReceived: {error.filename or error}", file=sys.stderr)
         return 1

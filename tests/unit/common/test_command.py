@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from components.common.command import Switch, guarded, run
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -97,3 +102,23 @@ def test_help_needs_no_heavy_library(stage):
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: facenet" in done.stdout
+
+
+def test_output_that_nobody_reads_is_no_error():
+    code = "from components.common.command import guarded; import sys; "
+    code += "sys.exit(guarded(lambda: [print('line', flush=True) for _ in range(100000)] and None, prog='facenet'))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY
+    )
+    assert process.stdout.readline() == "line\n"
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+
+
+def test_a_full_disk_is_named_though_no_file_is(capsys):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert guarded(full, prog="facenet test") == 1
+    assert "No space left on device" in capsys.readouterr().err.splitlines()[1]
