@@ -29,12 +29,18 @@ def sample_round(labels: Labels, identities: int, faces_per_identity: int, rng: 
     return np.concatenate([rng.choice(own, min(faces_per_identity, len(own)), replace=False) for own in faces])
 
 
+# An identity with many faces takes so many turns at most while one with few takes one: it must not fill every batch.
+_MOST_TURNS = 5
+
+
 def sample_batches(
     labels: Labels, batch_size: int, faces_per_identity: int, rng: np.random.Generator
 ) -> Iterator[Indices]:
     """Batches of identities with up to K faces each, without end (P x K sampling; Hermans et al., 2017, section 2).
 
-    Every identity with two faces or more comes once before any comes again, and none twice in a batch.
+    Every identity with two faces or more takes its turns before any begins anew: one for each K of its faces, five at
+    most. So the two faces of one person are not seen ten times as often as the twenty of another, which is how they are
+    learnt by heart. No identity is twice in a batch, and its faces are dealt in turn.
 
     Args:
         labels: int64 [n], the identity of each face of the training split.
@@ -43,23 +49,32 @@ def sample_batches(
         rng: the source of randomness.
 
     Yields:
-        int64 [b]: indices into `labels`, grouped by identity; b is `batch_size`, or less where people are few.
+        int64 [b]: indices into `labels`, grouped by identity; b is `batch_size`, or up to one less where only one
+        more face would fit, or less where people are few.
     """
     faces = _faces_by_identity(labels)
     people = [person for person, own in enumerate(faces) if len(own) >= 2]
+    turns = np.repeat(people, [min(_MOST_TURNS, -(-len(faces[person]) // faces_per_identity)) for person in people])
     waiting: list[int] = []
+    unseen: dict[int, list[int]] = {}
     while True:
         batch: dict[int, Indices] = {}
         room = batch_size
+        later: list[int] = []
         while room >= 2 and len(batch) < len(people):
             if not waiting:
-                dealt = rng.permutation(people).tolist()
-                # Who is in this batch already is dealt last: popped from the end, the others come first.
-                waiting = [person for person in dealt if person in batch]
-                waiting += [person for person in dealt if person not in batch]
+                waiting = rng.permutation(turns).tolist()
             person = waiting.pop()
-            batch[person] = rng.choice(faces[person], min(faces_per_identity, len(faces[person]), room), replace=False)
+            if person in batch:
+                later.append(person)
+                continue
+            own = unseen.get(person, [])
+            count = min(faces_per_identity, room)
+            if len(own) < 2:  # what is left makes no pair
+                own += [face for face in rng.permutation(faces[person]).tolist() if face not in own]
+            batch[person], unseen[person] = np.array(own[:count]), own[count:]
             room -= len(batch[person])
+        waiting += later[: len(turns)]  # the turns of few people would heap up: all are in every batch
         yield np.concatenate(list(batch.values()))
 
 
