@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAMPLE := sample/photos
 PEOPLE := sample/people
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test lint compile lock clean
+.PHONY: help setup run people test lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,8 +39,19 @@ lint: setup  ## ruff and mypy
 compile: setup  ## pipelines/facenet.py -> pipeline.yaml
 	$(BIN)/facenet compile
 
-lock: setup  ## resolve pyproject.toml again into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml --output-file requirements.lock
+images: setup  ## the components' images, those that are not built yet (needs Docker)
+	$(BIN)/facenet images
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+IMAGE_LOCK := $(LOCK) --no-annotate --constraint requirements.lock pyproject.toml
+lock: setup  ## resolve pyproject.toml again into requirements.lock, and the locks of the images with the same versions
+	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	$(IMAGE_LOCK) --extra extract --extra alignment --output-file docker/extract/requirements.lock
+	$(IMAGE_LOCK) --extra collect --output-file docker/collect/requirements.lock
+	$(IMAGE_LOCK) --extra evaluate --output-file docker/evaluate/requirements.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra embed --output-file docker/embed/requirements.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements.lock
+	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements-gpu.lock
 
 clean:  ## remove what was generated: environment, sample, runs
 	rm -rf $(VENV) sample runs

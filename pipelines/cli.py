@@ -22,6 +22,7 @@ COMMANDS = {
     "embed": ("components.embed.__main__", "turn every face of a dataset into an embedding"),
     "evaluate": ("components.evaluate.__main__", "score the embeddings of people the network never saw"),
     "verify": ("components.verify.__main__", "compare photos: the same person or not"),
+    "images": ("pipelines.build", "build the components' images with Docker"),
     "compile": ("pipelines.compile", "write pipeline.yaml, which a cluster and `facenet run` execute"),
 }
 

@@ -1,4 +1,4 @@
-"""`facenet compile`: pipelines/facenet.py -> pipeline.yaml."""
+"""`facenet compile`: pipelines/facenet.py -> pipeline.yaml -> docker/compose.yaml."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from components.common.command import Output, Switch, run
 from components.common.errors import FacenetError
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
+COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
 _HEADER = "# Generated from pipelines/facenet.py by `facenet compile`; do not edit.\n"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Compile the pipeline to the file that a cluster and `facenet run` execute."""
+    """Compile the pipeline to the file that a cluster and `facenet run` execute, and to the one for docker compose."""
 
     output: Output = DEFAULT_OUTPUT
-    """The file to write."""
+    """The file to write; docker/compose.yaml is made from the default one only."""
     check: Switch = False
-    """true: write nothing, and fail when the file is not what the pipeline compiles to."""
+    """true: write nothing, and fail when a file is not what the pipeline compiles to."""
 
 
 def compiled() -> str:
@@ -38,20 +39,40 @@ def compiled() -> str:
         return _HEADER + file.read_text(encoding="utf-8")
 
 
+def composed(file: Path) -> str:
+    """A compiled pipeline with the settings of the usual recipe, as a file for docker compose."""
+    import yaml
+
+    from pipelines.compose import HEADER, compose_file
+    from pipelines.local import ir, recipe
+    from pipelines.local.plan import with_setting
+
+    pipeline = ir.read(file)
+    for name, value in recipe.read(recipe.DEFAULT).settings.items():
+        pipeline = with_setting(pipeline, name, value)
+    text: str = yaml.safe_dump(compose_file(pipeline), sort_keys=False, width=120)
+    return HEADER.format(recipe=recipe.DEFAULT) + text
+
+
 def _compile(settings: Settings) -> None:
-    text = compiled()
+    _put(settings.output, compiled(), settings)
+    if settings.output == DEFAULT_OUTPUT:
+        _put(COMPOSE_FILE, composed(DEFAULT_OUTPUT), settings)
+
+
+def _put(file: Path, text: str, settings: Settings) -> None:
     if not settings.check:
-        write_file(settings.output, text)
-        print(f"compiled pipeline in {settings.output}")
+        write_file(file, text)
+        print(f"compiled pipeline in {file}")
         return
-    if not settings.output.is_file() or settings.output.read_text(encoding="utf-8") != text:
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
         command = "facenet compile" if settings.output == DEFAULT_OUTPUT else f"facenet compile -o {settings.output}"
         raise FacenetError(
             "The compiled pipeline is not what the pipeline compiles to now.",
-            received=settings.output,
+            received=file,
             advice=f"Run `{command}` and commit the result.",
         )
-    print(f"{settings.output} is fresh")
+    print(f"{file} is fresh")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,19 @@ from components.extract.component import extract
 from components.mine_and_train.component import mine_and_train
 
 
+def _sized(task: dsl.PipelineTask, cpus: int, memory: int) -> dsl.PipelineTask:
+    """Says what a task may use at most, asks for half of it, and for another try when its pod is lost.
+
+    Args:
+        task: the task.
+        cpus: processors.
+        memory: gigabytes.
+    """
+    task.set_cpu_request(f"{cpus * 500}m").set_cpu_limit(str(cpus))
+    task.set_memory_request(f"{memory * 500}M").set_memory_limit(f"{memory}G")
+    return task.set_retry(num_retries=2, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="10m")
+
+
 @dsl.pipeline(name="facenet", description="Photos in; a face-embedding network and its verification report out.")
 def facenet(
     photos: str,
@@ -35,8 +48,8 @@ def facenet(
     """
     source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
     source.set_display_name("photos")
-    found = extract(photos=source.output)
-    collected = collect(faces=found.outputs["faces"], min_examples=min_examples)
+    found = _sized(extract(photos=source.output), cpus=4, memory=4)
+    collected = _sized(collect(faces=found.outputs["faces"], min_examples=min_examples), cpus=1, memory=4)
     trained = mine_and_train(
         dataset=collected.outputs["dataset"],
         faces=found.outputs["faces"],
@@ -47,9 +60,13 @@ def facenet(
         rounds=rounds,
         seed=seed,
     )
+    _sized(trained, cpus=8, memory=16)
     embedded = embed(
         dataset=collected.outputs["dataset"],
         faces=found.outputs["faces"],
         checkpoint=trained.outputs["checkpoint"],
     )
-    evaluate(embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], seed=seed)
+    _sized(embedded, cpus=4, memory=8)
+    _sized(
+        evaluate(embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], seed=seed), cpus=1, memory=4
+    )

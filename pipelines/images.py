@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
-# A tag names one content for ever: Kubeflow's cache key holds this string, not what the image contains.
-VERSION = "0.1.0"
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+from pipelines.local.sources import sha256_of_code
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate")
+# What an image is made of besides the component's code.
+_RECIPE = ("docker/Dockerfile", "docker/slim", "pipelines/local/sources.py")
+_DIGITS = 12
 
 
-def reference(component: str) -> str:
-    """The image of a component, as `facenet/extract:0.1.0`."""
-    return f"facenet/{component}:{VERSION}"
+@functools.cache
+def reference(component: str, variant: str = "") -> str:
+    """The image of a component, as `facenet/extract:0123456789ab`.
+
+    The tag is a hash of all that the image is made from, so it names one content for ever: Kubeflow's cache key holds
+    this string, not what the image contains.
+
+    Args:
+        component: one of `COMPONENTS`.
+        variant: "gpu" for the one with other locked requirements; "" for the usual one.
+
+    Returns:
+        The reference; FACENET_REGISTRY, as `registry.example/team`, stands in place of `facenet` when it is set.
+    """
+    whole = hashlib.sha256(sha256_of_code(command(component), REPOSITORY).encode())
+    for file in (*_RECIPE, requirements(component, variant)):
+        whole.update((REPOSITORY / file).read_bytes())
+    tag = "-".join(filter(None, [whole.hexdigest()[:_DIGITS], variant]))
+    return f"{os.environ.get('FACENET_REGISTRY') or 'facenet'}/{component}:{tag}"
+
+
+def command(component: str) -> list[str]:
+    """The start of every command of a component: no shell, and output as it comes."""
+    return ["python", "-u", "-m", f"components.{component.replace('-', '_')}"]
+
+
+def requirements(component: str, variant: str = "") -> str:
+    """The locked requirements of a component's image, from the repository's root."""
+    return f"docker/{component}/{'-'.join(filter(None, ['requirements', variant]))}.lock"

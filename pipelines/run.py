@@ -1,31 +1,42 @@
-"""`facenet run`: executes the compiled pipeline on this machine, as plain processes."""
+"""`facenet run`: executes the compiled pipeline on this machine, as plain processes or in containers."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from components.common.command import Switch, run
 from components.common.errors import FacenetError, UsageError
-from pipelines.local import ir, recipe
+from pipelines import images
+from pipelines.build import build
+from pipelines.local import containers, engine, ir, processes, recipe
 from pipelines.local.cache import Cache
 from pipelines.local.check import check
-from pipelines.local.plan import Importer, Pipeline, ancestors, descendants, setting_from_text, up_to, with_setting
-from pipelines.local.processes import executor
+from pipelines.local.plan import (
+    Container,
+    Importer,
+    Pipeline,
+    ancestors,
+    descendants,
+    setting_from_text,
+    up_to,
+    with_setting,
+)
+from pipelines.local.processes import Invocation
 from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
 from pipelines.local.runner import Runner
+from pipelines.local.sources import sha256_of_code
 from pipelines.local.summary import shown, summary
 from pipelines.local.values import Value, as_text
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = images.REPOSITORY
 DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
-DEFAULT_RECIPE = "laptop"
 _LAST_LINES = 20
 
 
@@ -52,6 +63,9 @@ class Settings:
     """false: run every task anew."""
     runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
     """Where runs and the cache are kept."""
+    runner: Literal["process", "compose"] = "process"
+    """process: tasks are processes of this environment. compose: they are containers of the components' images, with
+    the restrictions of docker/compose.yaml; images that are not there are built."""
     pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline; see `facenet compile`."""
 
@@ -66,7 +80,7 @@ def _assignment(text: str) -> tuple[str, str]:
 def _configured(settings: Settings) -> tuple[Pipeline, str | None, dict[str, Value]]:
     """The pipeline as recipe and flags want it, the recipe's name, and what was set."""
     pipeline = ir.read(settings.pipeline)
-    name = settings.recipe or (DEFAULT_RECIPE if settings.pipeline == DEFAULT_PIPELINE else None)
+    name = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     given: dict[str, Value] = {}
     if name:
         chosen = recipe.read(name)
@@ -100,9 +114,39 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
     if changed:
         recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
         print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")
-    if pipeline.not_enforced:
-        print(f"Limits that a local run does not enforce: {', '.join(pipeline.not_enforced)}")
+    limited = [
+        task.name
+        for task in pipeline.tasks
+        if isinstance(task.executor, Container) and (task.executor.cpus or task.executor.memory)
+    ]
+    if limited and record.runner == "process":
+        print(f"Limits of processors and memory are not enforced on processes: {', '.join(limited)}")
     print(flush=True)
+
+
+def _back_end(pipeline: Pipeline, runner: str) -> tuple[Callable[[Invocation], int], Callable[[Container], str]]:
+    """What runs a task, and what identifies its code."""
+
+    def show(line: str) -> None:
+        print(f"  | {line}", flush=True)
+
+    if runner == "process":
+        return processes.executor(REPOSITORY, show), lambda one: sha256_of_code(one.command, REPOSITORY)
+    engine.need()
+    own = {images.reference(component): component for component in images.COMPONENTS}
+    for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
+        if image in own:
+            build(own[image])
+        elif not engine.has_image(image):
+            raise UsageError(
+                "The pipeline names an image that is not on this machine.",
+                received=image,
+                advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
+            )
+    # The image of this very code gives the result that a process gives: both runners share the cache.
+    return containers.executor(
+        show
+    ), lambda one: sha256_of_code(one.command, REPOSITORY) if one.image in own else one.image
 
 
 def _failure(tasks: dict[str, TaskRecord], runs: Path) -> FacenetError:
@@ -125,8 +169,9 @@ def _run(settings: Settings) -> None:
     pipeline, name, given = _configured(settings)
     pipeline, anew, answered = _chosen(pipeline, settings)
     check(pipeline)
+    execute, code = _back_end(pipeline, settings.runner)
     runs = settings.runs.absolute()
-    cache = Cache(runs, REPOSITORY)
+    cache = Cache(runs, code)
     record = RunRecord(
         id=new_run(runs),
         pipeline=pipeline.name,
@@ -135,9 +180,9 @@ def _run(settings: Settings) -> None:
         settings=given,
         parameters=pipeline.values(),
         tasks=[task.name for task in pipeline.tasks],
+        runner=settings.runner,
     )
     _announce(pipeline, record, runs / record.id)
-    execute = executor(REPOSITORY, lambda line: print(f"  | {line}", flush=True))
     runner = Runner(pipeline, record, runs, cache, execute, lambda line: print(line, flush=True), anew, answered)
     try:
         runner()

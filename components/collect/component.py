@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from pipelines.images import reference
+from pipelines.images import command, reference
 
 
 @dsl.container_component
@@ -18,7 +18,7 @@ def collect(
     """Chooses the faces to learn from, and who is kept unseen."""
     return dsl.ContainerSpec(
         image=reference("collect"),
-        command=["python", "-u", "-m", "components.collect"],
+        command=command("collect"),
         args=[
             "--input", faces.path,
             "--output", dataset.path,

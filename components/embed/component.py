@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from pipelines.images import reference
+from pipelines.images import command, reference
 
 
 @dsl.container_component
@@ -16,7 +16,7 @@ def embed(
     """Embeds every face of a dataset with a trained network."""
     return dsl.ContainerSpec(
         image=reference("embed"),
-        command=["python", "-u", "-m", "components.embed"],
+        command=command("embed"),
         args=[
             "--input", dataset.path,
             "--faces", faces.path,

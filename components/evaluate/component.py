@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from pipelines.images import reference
+from pipelines.images import command, reference
 
 
 @dsl.container_component
@@ -21,7 +21,7 @@ def evaluate(
     """Scores the embeddings of people the network never saw."""
     return dsl.ContainerSpec(
         image=reference("evaluate"),
-        command=["python", "-u", "-m", "components.evaluate"],
+        command=command("evaluate"),
         args=[
             "--input", embeddings.path,
             "--faces", faces.path,

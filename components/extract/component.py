@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from pipelines.images import reference
+from pipelines.images import command, reference
 
 
 @dsl.container_component
@@ -18,7 +18,7 @@ def extract(
     """Finds the faces in a folder of photos."""
     return dsl.ContainerSpec(
         image=reference("extract"),
-        command=["python", "-u", "-m", "components.extract"],
+        command=command("extract"),
         args=[
             "--input", photos.path,
             "--output", faces.path,

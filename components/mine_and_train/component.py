@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from pipelines.images import reference
+from pipelines.images import command, reference
 
 
 @dsl.container_component
@@ -61,7 +61,7 @@ def mine_and_train(
     """Trains the network on triplets mined from its own state."""
     return dsl.ContainerSpec(
         image=reference("mine-and-train"),
-        command=["python", "-u", "-m", "components.mine_and_train"],
+        command=command("mine-and-train"),
         args=[
             "--input", dataset.path,
             "--faces", faces.path,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.common.errors import FacenetError
@@ -14,7 +14,6 @@ from pipelines.local import content
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task
 from pipelines.local.render import Artifact
-from pipelines.local.sources import sha256_of_code
 from pipelines.local.values import Value
 
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
@@ -28,10 +27,10 @@ class Cache:
 
     Args:
         runs: the runs folder; made when missing.
-        code: the folder that holds the components' top-level package.
+        code: what identifies the code that a container's command runs.
     """
 
-    def __init__(self, runs: Path, code: Path) -> None:
+    def __init__(self, runs: Path, code: Callable[[Container], str]) -> None:
         self._runs = runs
         self._code = code
         file = runs / "cache.sqlite"
@@ -59,9 +58,9 @@ class Cache:
             "env": dict(task.executor.env),
             "outputs": dict(task.outputs),
             "output_parameters": sorted(task.output_parameters),
-            "code": sha256_of_code(task.executor.command, self._code),
+            "code": self._code(task.executor),
             "parameters": dict(parameters),
-            "files": {name: self.contents.sha256(path) for name, path in _files(parameters).items()},
+            "files": {name: self.contents.sha256(path) for name, path in files_named(parameters).items()},
             "inputs": {name: artifact.sha256 for name, artifact in inputs.items()},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -90,7 +89,7 @@ class Cache:
         return True
 
 
-def _files(parameters: Mapping[str, Value]) -> dict[str, Path]:
+def files_named(parameters: Mapping[str, Value]) -> dict[str, Path]:
     """The parameters that are text and name something on disk: what lies there counts, not only its name."""
     found = {}
     for name, value in parameters.items():

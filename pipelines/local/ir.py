@@ -34,7 +34,6 @@ _NOT_DONE = {
     "parameterIterator": "a loop (ParallelFor)",
     "iteratorPolicy": "a limit on the tasks of a loop that run at once",
     "triggerPolicy": "a condition or an exit handler",
-    "retryPolicy": "retries",
     "cacheKey": "a cache key of its own",
     "dag": "a pipeline inside the pipeline, or an exit handler",
     "componentInputArtifact": "an artifact as an input of the pipeline",
@@ -48,6 +47,11 @@ _NOT_DONE = {
     "defaultPipelineRoot": "a pipeline root",
     "outputDefinitions": "outputs of the pipeline",
 }
+# A request is for a scheduler; here the whole machine is the task's. kfp writes each of these twice.
+_RESOURCES = (
+    "cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest",
+    "resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest",
+)  # fmt: skip
 # Task and artifact names become folders and files of the run.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -123,7 +127,7 @@ def _source(node: Any, where: str) -> Constant | PipelineInput | TaskOutput:
     return Constant(value)
 
 
-def _container(spec: Any, where: str) -> tuple[Container, list[str]]:
+def _container(spec: Any, where: str) -> Container:
     spec = _fields(spec, where, "image", "command", "args", "env", "resources")
     command = [str(word) for word in [*(spec.get("command") or ()), *(spec.get("args") or ())]]
     if not spec.get("command"):
@@ -133,7 +137,15 @@ def _container(spec: Any, where: str) -> tuple[Container, list[str]]:
             raise _refusal(where, "an argument made of parts (IfPresent, Concat)")
     pairs = [_fields(pair, f"{where}.env", "name", "value") for pair in spec.get("env") or ()]
     env = {str(pair["name"]): str(pair.get("value", "")) for pair in pairs}
-    return Container(tuple(command), env), sorted(_named(spec.get("resources"), f"{where}.resources"))
+    resources = _fields(spec.get("resources"), f"{where}.resources", *_RESOURCES)
+    memory = resources.get("memoryLimit")
+    return Container(
+        command=tuple(command),
+        env=env,
+        image=str(spec.get("image") or ""),
+        cpus=float(resources["cpuLimit"]) if "cpuLimit" in resources else None,
+        memory=None if memory is None else round(float(memory) * 1e9),  # in gigabytes
+    )
 
 
 def _importer(spec: Any, where: str, sources: dict[str, Any], parameters: dict[str, Parameter]) -> Importer:
@@ -147,9 +159,10 @@ def _importer(spec: Any, where: str, sources: dict[str, Any], parameters: dict[s
     return Importer("uri")
 
 
-def _task(name: str, node: Any, document: dict[str, Any]) -> tuple[Task, list[str]]:
+def _task(name: str, node: Any, document: dict[str, Any]) -> Task:
     where = f"root.dag.tasks.{name}"
-    known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions")
+    # Retries are for pods that a cluster loses: what fails here would fail again.
+    known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions", "retryPolicy")
     spec = _fields(node, where, *known)
     component = document["components"][spec["componentRef"]["name"]]
     place = f"components.{spec['componentRef']['name']}"
@@ -172,16 +185,15 @@ def _task(name: str, node: Any, document: dict[str, Any]) -> tuple[Task, list[st
     place_of_executor = f"deploymentSpec.executors.{component['executorLabel']}"
     executor = document["deploymentSpec"]["executors"][component["executorLabel"]]
     executor = _fields(executor, place_of_executor, "container", "importer")
-    limits: list[str] = []
     body: Container | Importer
     if "container" in executor:
-        body, limits = _container(executor["container"], f"{place_of_executor}.container")
+        body = _container(executor["container"], f"{place_of_executor}.container")
     else:
         body = _importer(executor["importer"], f"{place_of_executor}.importer", sources, parameters)
     producers = {origin.task for origin in artifacts.values()}
     producers |= {source.task for source in sources.values() if isinstance(source, TaskOutput)}
     caching = _fields(spec.get("cachingOptions"), f"{where}.cachingOptions", "enableCache")
-    task = Task(
+    return Task(
         name=name,
         label=str((spec.get("taskInfo") or {}).get("name") or name),
         executor=body,
@@ -193,7 +205,6 @@ def _task(name: str, node: Any, document: dict[str, Any]) -> tuple[Task, list[st
         after=frozenset(producers | set(spec.get("dependentTasks") or ())),
         cacheable=bool(caching.get("enableCache")),
     )
-    return task, [f"{limit} of {name}" for limit in limits]
 
 
 def _pipeline(document: Any) -> Pipeline:
@@ -206,12 +217,11 @@ def _pipeline(document: Any) -> Pipeline:
     inputs = _fields(root.get("inputDefinitions"), "root.inputDefinitions", "parameters")
     nodes = _named(_fields(root["dag"], "root.dag", "tasks")["tasks"], "root.dag.tasks")
     read = {name: _task(name, node, document) for name, node in nodes.items()}
-    order = TopologicalSorter({name: sorted(task.after) for name, (task, _) in read.items()}).static_order()
+    order = TopologicalSorter({name: sorted(task.after) for name, task in read.items()}).static_order()
     return Pipeline(
         name=str(document["pipelineInfo"]["name"]),
         parameters=_parameters(inputs.get("parameters"), "root.inputDefinitions.parameters"),
-        tasks=tuple(read[name][0] for name in order),
-        not_enforced=tuple(limit for _, limits in read.values() for limit in limits),
+        tasks=tuple(read[name] for name in order),
     )
 
 

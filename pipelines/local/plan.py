@@ -54,10 +54,21 @@ class TaskOutput:
 
 @dataclass(frozen=True)
 class Container:
-    """A command with placeholders, and its environment."""
+    """A command with placeholders, and what it runs in.
+
+    Args:
+        command: words, placeholders in them.
+        env: what is added to the environment.
+        image: its image; "" when it is run without one.
+        cpus: how many processors it may use; None for all.
+        memory: how many bytes; None for all.
+    """
 
     command: tuple[str, ...]
     env: Mapping[str, str]
+    image: str = ""
+    cpus: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,13 +115,11 @@ class Pipeline:
         name: as the pipeline calls itself.
         parameters: its inputs; defaults are the values that hold.
         tasks: every task after the ones it depends on.
-        not_enforced: limits that the pipeline states and a local run does not impose, for people.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     tasks: tuple[Task, ...]
-    not_enforced: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
         """The task of this name.

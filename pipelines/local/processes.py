@@ -1,4 +1,4 @@
-"""Runs a task as a process of this machine."""
+"""Runs a task as a process of this machine, its output shown and logged."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import IO
+
+from pipelines.local.plan import Container
 
 CANNOT_START = 127  # a shell's exit code for a command that is not there
 _GRACE_SECONDS = 30.0
@@ -20,16 +22,22 @@ _LINGER_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Invocation:
-    """A command, ready to run.
+    """A task, ready to run.
 
     Args:
-        command: without placeholders.
-        env: what the pipeline adds to the environment.
+        name: of the run and the task; no other invocation of this machine has it.
+        executor: what the pipeline says of it.
+        command: its words without placeholders.
+        folder: the one folder that it writes to, absolute; it exists.
+        inputs: files and folders that it reads.
         log: the file that receives all it prints.
     """
 
+    name: str
+    executor: Container
     command: tuple[str, ...]
-    env: Mapping[str, str]
+    folder: Path
+    inputs: tuple[Path, ...]
     log: Path
 
 
@@ -65,34 +73,65 @@ def executor(code: Path, show: Callable[[str], None]) -> Callable[[Invocation], 
     """
 
     def execute(invocation: Invocation) -> int:
-        try:
-            process = subprocess.Popen(
-                invocation.command,
-                env=environment(code, invocation.env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                # A group of its own: Ctrl-C at the terminal reaches the runner only, which passes it on once.
-                start_new_session=True,
-            )
-        except OSError as error:
-            message = f"The command cannot be started: {error}"
-            invocation.log.write_text(f"{message}\n")
-            show(message)
-            return CANNOT_START
-        # In a thread, so that a task that is being stopped can still say its last words.
-        printer = Thread(target=_print, args=(process.stdout, invocation.log, show), daemon=True)
-        printer.start()
-        try:
-            exit_code = process.wait()
-        except BaseException as reason:
-            _stop(process, signal.SIGINT if isinstance(reason, KeyboardInterrupt) else signal.SIGTERM)
-            raise
-        finally:
-            _end_workers(process, printer)
-        return exit_code if exit_code >= 0 else 128 - exit_code
+        return run_logged(
+            invocation.command, environment(code, invocation.executor.env), invocation.log, show, signal_group
+        )
 
     return execute
+
+
+def run_logged(
+    command: Sequence[str],
+    env: Mapping[str, str] | None,
+    log: Path,
+    show: Callable[[str], None],
+    send: Callable[[subprocess.Popen[bytes], signal.Signals], None],
+) -> int:
+    """Runs a command to its end, every line of its output to a log and to `show`.
+
+    Args:
+        command: its words.
+        env: its environment; that of this process when None.
+        log: the file to write.
+        show: is given every line as it comes.
+        send: passes a signal on to what the command runs.
+
+    Returns:
+        Its exit code; `CANNOT_START` when there is no such command.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: Ctrl-C at the terminal reaches the runner only, which passes it on once.
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"The command cannot be started: {error}"
+        log.write_text(f"{message}\n")
+        show(message)
+        return CANNOT_START
+    # In a thread, so that a task that is being stopped can still say its last words.
+    printer = Thread(target=_print, args=(process.stdout, log, show), daemon=True)
+    printer.start()
+    try:
+        exit_code = process.wait()
+    except BaseException as reason:
+        number = signal.SIGINT if isinstance(reason, KeyboardInterrupt) else signal.SIGTERM
+        _stop(process, number, send)
+        raise
+    finally:
+        _end_workers(process, printer)
+    return exit_code if exit_code >= 0 else 128 - exit_code
+
+
+def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Sends a signal to a process and its workers."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _print(output: IO[bytes], log: Path, show: Callable[[str], None]) -> None:
@@ -102,15 +141,17 @@ def _print(output: IO[bytes], log: Path, show: Callable[[str], None]) -> None:
             show(line.decode(errors="replace").rstrip())
 
 
-def _stop(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Passes a signal on to a task and its workers, and waits; a second Ctrl-C or half a minute ends them."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+def _stop(
+    process: subprocess.Popen[bytes],
+    number: signal.Signals,
+    send: Callable[[subprocess.Popen[bytes], signal.Signals], None],
+) -> None:
+    """Passes a signal on to a task, and waits; a second Ctrl-C or half a minute ends it."""
+    send(process, number)
     try:
         process.wait(_GRACE_SECONDS)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        send(process, signal.SIGKILL)
         process.wait()
 
 
@@ -118,6 +159,5 @@ def _end_workers(process: subprocess.Popen[bytes], printer: Thread) -> None:
     """Ends workers that outlive their task, as they would end with its container: they hold its output open."""
     printer.join(_LINGER_SECONDS)
     if printer.is_alive():
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
         printer.join(_LINGER_SECONDS)

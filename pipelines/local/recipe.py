@@ -13,6 +13,7 @@ from pipelines.local.values import Value
 from pipelines.suggest import suggestion
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
+DEFAULT = "laptop"
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,7 @@ class RunRecord:
         started: ISO time in UTC.
         ended: ISO time in UTC.
         seconds: between the two.
+        runner: "process" or "compose".
     """
 
     id: str
@@ -107,6 +108,7 @@ class RunRecord:
     started: str = field(default_factory=now)
     ended: str | None = None
     seconds: float | None = None
+    runner: str = "process"
     schema_version: int = SCHEMA_VERSION
 
 

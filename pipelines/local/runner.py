@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import FacenetError, UsageError
-from pipelines.local.cache import Cache
+from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import local_path
 from pipelines.local.plan import Importer, Pipeline, Task, parameter_values
-from pipelines.local.processes import Invocation
+from pipelines.local.processes import CANNOT_START, Invocation
 from pipelines.local.record import (
     CACHED,
     FAILED,
@@ -190,7 +190,16 @@ class Runner:
         self._write(record)
         self._take_over(task, record, folder)
         self._tell(task, "running")
-        record.exit_code = self.execute(Invocation(tuple(record.command), task.executor.env, log))
+        record.exit_code = self.execute(
+            Invocation(
+                name=f"{self.run.id}-{task.name}",
+                executor=task.executor,
+                command=tuple(record.command),
+                folder=folder,
+                inputs=(*(artifact.path for artifact in inputs.values()), *files_named(record.parameters).values()),
+                log=log,
+            )
+        )
         try:
             if record.exit_code:
                 raise FacenetError(_reason(record.exit_code))
@@ -232,6 +241,8 @@ class Runner:
 def _reason(exit_code: int) -> str:
     if exit_code == _RESUMABLE:
         return "told to stop; the same command goes on from there"
+    if exit_code == CANNOT_START:
+        return "its command cannot be started (exit code 127)"
     if exit_code == 137:
         return "killed by the system (exit code 137), perhaps for want of memory"
     return f"exit code {exit_code}"

@@ -1,4 +1,7 @@
-"""Which files are a task's code: the module that its command names, and all that it reaches through imports."""
+"""Which files are a task's code: the module that its command names, and all that it reaches through imports.
+
+`python -m pipelines.local.sources MODULE FOLDER` copies them: that is what a component's image holds.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import ast
 import functools
 import hashlib
 import itertools
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -102,3 +107,15 @@ def sha256_of_code(command: Sequence[str], root: Path) -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         whole.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def copy(module: str, root: Path, target: Path) -> None:
+    """Copies every file that running a module can load to the same places below another folder."""
+    for file in files_of(module, root):
+        copied = target / file.relative_to(root)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copied)
+
+
+if __name__ == "__main__":
+    copy(sys.argv[1], Path(__file__).resolve().parents[2], Path(sys.argv[2]))

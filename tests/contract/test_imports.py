@@ -32,7 +32,7 @@ SPECIFICATION = {"kfp", "pipelines.images"}
 WIRING = {
     "pipelines/facenet.py": {"kfp"} | {f"components.{name}.component" for name in
                                        ("extract", "collect", "mine_and_train", "embed", "evaluate")},
-    "pipelines/compile.py": {"kfp", "pipelines.facenet", "components.common"},
+    "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
 }  # fmt: skip
 
 MODULES = sorted(

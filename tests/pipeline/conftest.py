@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -146,10 +147,18 @@ IR: dict[str, Any] = {
 
 
 class Tiny:
-    """The tiny pipeline in a folder of its own, with photos and a runs folder."""
+    """The tiny pipeline in a folder of its own, with photos and a runs folder.
 
-    def __init__(self, folder: Path) -> None:
+    Its tasks do what `mood` tells them to: variables of their environment that are no part of the pipeline.
+    """
+
+    built: ClassVar[dict[str, str] | None] = None
+    """The mood of the image tiny:1."""
+
+    def __init__(self, folder: Path, runner: str) -> None:
         self.folder = folder
+        self.runner = runner
+        self.mood: dict[str, str] = {}
         self.ir = copy.deepcopy(IR)
         self.file = folder / "tiny.yaml"
         self.runs = folder / "runs"
@@ -160,17 +169,30 @@ class Tiny:
     def arguments(self, *flags: str) -> list[str]:
         self.file.write_text(yaml.safe_dump(self.ir))
         given = [] if "-i" in flags else ["-i", str(self.photos)]
-        return [*given, "--pipeline", str(self.file), "--runs", str(self.runs), *flags]
+        return [*given, "--pipeline", str(self.file), "--runs", str(self.runs), "--runner", self.runner, *flags]
+
+    def environment(self, mood: dict[str, str]) -> dict[str, str]:
+        """What to run the pipeline with so that its tasks are in a mood; containers have it from their image."""
+        if self.runner == "process":
+            return mood
+        if Tiny.built == mood:
+            return {}
+        Tiny.built = dict(mood)
+        settings = "".join(f"ENV {name}={value}\n" for name, value in mood.items())
+        build = ["docker", "build", "--quiet", "--tag", "tiny:1", "-"]
+        subprocess.run(build, input=f"FROM python:3.11-slim\n{settings}", text=True, check=True, capture_output=True)
+        return {}
 
     def run(self, *flags: str) -> int:
-        return main(self.arguments(*flags))
+        with patch.dict(os.environ, self.environment(self.mood)):
+            return main(self.arguments(*flags))
 
-    def start(self, *flags: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *flags: str, **mood: str) -> subprocess.Popen[str]:
         """The same as a process, as a user starts it."""
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", "run", *self.arguments(*flags)],
             cwd=REPOSITORY,
-            env={**os.environ, **env},
+            env={**os.environ, **self.environment(mood)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -193,6 +215,6 @@ class Tiny:
         return (self.runs / report / "report.html").read_text()
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Tiny:
-    return Tiny(tmp_path)
+@pytest.fixture(params=["process", pytest.param("compose", marks=pytest.mark.docker)])
+def tiny(request: pytest.FixtureRequest, tmp_path: Path) -> Tiny:
+    return Tiny(tmp_path, request.param)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_a_changed_command_is_noticed(tiny):
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
 
 
+@pytest.mark.parametrize("tiny", ["process"], indirect=True)
 def test_changed_code_is_noticed(tiny, monkeypatch):
     package = tiny.folder / "code" / "components"
     (package / "stage").mkdir(parents=True)
@@ -125,6 +127,49 @@ def test_changed_code_is_noticed(tiny, monkeypatch):
     tiny.run()
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
     assert tiny.reported() == "22"
+
+
+@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+def test_another_image_is_noticed_and_one_that_is_not_there_is_refused_before_anything_starts(tiny, capsys):
+    tiny.run()
+    container = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]
+    subprocess.run(["docker", "tag", "tiny:1", "tiny:2"], check=True)
+    container["image"] = "tiny:2"
+    assert tiny.run() == 0
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
+    container["image"] = "tiny:never-built"
+    assert tiny.run() == 2
+    assert "Received: tiny:never-built" in capsys.readouterr().err
+    assert len(tiny.all_runs()) == 2
+
+
+@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+def test_a_container_sees_its_inputs_and_its_folder_and_may_do_nothing_else(tiny, capsys):
+    command = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"]
+    secret = tiny.folder / "secret.txt"
+    secret.write_text("not yours")
+    command[2] += f"""
+status = pathlib.Path("/proc/self/status").read_text()
+print("capabilities", status.split("CapEff:")[1].split()[0], "privileges", status.split("NoNewPrivs:")[1].split()[0])
+print("user", os.getuid(), "sees the secret:", pathlib.Path({str(secret)!r}).exists())
+for place in ("/", sys.argv[1], "/tmp", sys.argv[2]):
+    try:
+        pathlib.Path(place, "x").write_text("x") if os.path.isdir(place) else open(place, "a").write("x")
+        print("wrote to", place)
+    except OSError as error:
+        print("no writing to", place, error.strerror)
+print("network", sorted(os.listdir("/sys/class/net")))
+"""
+    assert tiny.run() == 0
+    output = capsys.readouterr().out
+    report = tiny.runs.resolve() / "latest"
+    assert "capabilities 0000000000000000 privileges 1" in output
+    assert f"user {os.getuid()} sees the secret: False" in output
+    assert "no writing to / Read-only file system" in output
+    assert "result Read-only file system" in output
+    assert "wrote to /tmp" in output
+    assert (report / "report" / "report" / "x").is_file()
+    assert "network ['lo']" in output
 
 
 def test_a_damaged_artifact_is_made_again(tiny):
@@ -155,8 +200,8 @@ def test_a_task_that_the_pipeline_does_not_cache_runs_every_time(tiny):
     assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "cached"}
 
 
-def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, monkeypatch, capsys):
-    monkeypatch.setenv("BROKEN", "1")
+def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, capsys):
+    tiny.mood = {"BROKEN": "1"}
     tail = {"taskInfo": {"name": "tail"}, "componentRef": {"name": "comp-tail"}, "dependentTasks": ["report"]}
     tiny.ir["root"]["dag"]["tasks"]["tail"] = tail
     tiny.ir["components"]["comp-tail"] = {"executorLabel": "exec-report"}
@@ -175,16 +220,16 @@ def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, m
     assert "Traceback" not in error
 
 
-def test_the_next_run_goes_on_where_the_last_one_failed(tiny, monkeypatch):
-    monkeypatch.setenv("BROKEN", "1")
+def test_the_next_run_goes_on_where_the_last_one_failed(tiny):
+    tiny.mood = {"BROKEN": "1"}
     tiny.run()
-    monkeypatch.delenv("BROKEN")
+    tiny.mood = {}
     assert tiny.run() == 0
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
 
 
-def test_a_task_that_leaves_no_artifact_has_failed(tiny, monkeypatch, capsys):
-    monkeypatch.setenv("FORGET", "1")
+def test_a_task_that_leaves_no_artifact_has_failed(tiny, capsys):
+    tiny.mood = {"FORGET": "1"}
     assert tiny.run() == 1
     assert tiny.states() == {"importer": "succeeded", "count": "failed", "report": "skipped"}
     assert "left no result" in capsys.readouterr().err
@@ -201,7 +246,7 @@ def test_a_task_that_reports_what_kubeflow_cannot_read_has_failed(tiny, said, ca
 def test_a_command_that_does_not_exist_is_a_failed_task(tiny, capsys):
     tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"] = ["no-such-program"]
     assert tiny.run() == 1
-    assert "cannot be started" in capsys.readouterr().err
+    assert "its command cannot be started" in capsys.readouterr().err
 
 
 def test_from_runs_a_task_and_those_after_it_anew(tiny):
@@ -328,7 +373,7 @@ def test_the_environment_of_the_pipeline_reaches_the_task(tiny, capsys):
     assert tiny.run() == 0
     output = capsys.readouterr().out
     assert "  | good day" in output
-    assert "does not enforce: cpuLimit of count" in output
+    assert ("not enforced on processes: count" in output) == (tiny.runner == "process")
 
 
 def test_a_value_that_a_task_hands_on_reaches_the_next(tiny):

@@ -68,10 +68,6 @@ def nested():
     inner()
 
 
-def retry():
-    step().set_retry(2)
-
-
 def conditional_argument():
     optional()
 
@@ -98,7 +94,6 @@ def compiled(function, folder: Path) -> Path:
         (collected, "a loop"),
         (exit_handler, "an exit handler"),
         (nested, "a pipeline inside the pipeline"),
-        (retry, "retries: root.dag.tasks.step.retryPolicy"),
         (conditional_argument, "IfPresent"),
         (placeholder_of_the_cluster, "{{$.pipeline_job_name}}"),
         (imported_to_the_workspace, "importer.metadata"),
@@ -188,13 +183,12 @@ def test_a_missing_file_is_refused(tmp_path):
         ir.read(tmp_path / "none.yaml")
 
 
-def test_limits_are_not_enforced_and_said(tmp_path):
+def test_the_image_and_what_a_task_may_use_are_read(tmp_path):
     def limited():
-        step().set_cpu_limit("2").set_memory_limit("4G")
+        step().set_cpu_limit("2").set_cpu_request("500m").set_memory_limit("4Gi").set_memory_request("1G").set_retry(2)
 
-    pipeline = ir.read(compiled(limited, tmp_path))
-    assert "cpuLimit of step" in pipeline.not_enforced
-    assert "memoryLimit of step" in pipeline.not_enforced
+    container = ir.read(compiled(limited, tmp_path)).task("step").executor
+    assert (container.image, container.cpus, container.memory) == ("x:1", 2.0, 4 * 2**30)
 
 
 def test_what_a_task_depends_on():

@@ -1,0 +1,113 @@
+"""`facenet images`: builds the images that are not there yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from components.common.command import Switch, run
+from components.common.errors import FacenetError, UsageError
+from pipelines.images import COMPONENTS, REPOSITORY, reference, requirements
+from pipelines.local import engine
+from pipelines.suggest import suggestion
+
+# Where pip is told to look for packages; the build's own stage sees them, the image does not.
+_PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Build the image of every component, unless its tag, a hash of what it is made from, is there already.
+
+    Set FACENET_REGISTRY (as registry.example/team) for names that a cluster can pull.
+    """
+
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMPONENT"), tyro.conf.UseAppendAction] = ()
+    """Build this one; can be given several times."""
+    gpu: Switch = False
+    """true: mine-and-train for NVIDIA GPUs instead (several gigabytes)."""
+    push: Switch = False
+    """true: push every image to its registry."""
+    base_image: Annotated[str, tyro.conf.arg(metavar="IMAGE")] = "python:3.11-slim"
+    """What the images begin with; Python 3.11 must be in it."""
+
+
+def build(component: str, variant: str = "", base_image: str = Settings.base_image) -> str:
+    """Builds the image of a component, unless it is there.
+
+    Returns:
+        Its reference.
+
+    Raises:
+        FacenetError: no engine answers, or the build failed.
+    """
+    name = reference(component, variant)
+    if engine.has_image(name):
+        print(f"{name}  is up to date", flush=True)
+        return name
+    print(f"{name}  is built", flush=True)
+    arguments = {
+        "COMPONENT": component,
+        "BASE_IMAGE": base_image,
+        "REQUIREMENTS": Path(requirements(component, variant)).name,
+    }
+    command = ["docker", "build", "--file", "docker/Dockerfile", "--tag", name]
+    for key, value in arguments.items():
+        command += ["--build-arg", f"{key}={value}"]
+    for key in _PIP:
+        if os.environ.get(key):
+            command += [
+                "--build-arg",
+                key,
+            ]  # by name: the value is taken from the environment, and in no list of processes
+    _do([*command, "."], f"The image of {component} cannot be built.")
+    return name
+
+
+def _do(command: Sequence[str], headline: str) -> None:
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(f"  | {line.decode(errors='replace').rstrip()}", flush=True)
+    if process.wait():
+        raise FacenetError(
+            headline,
+            received=f"exit code {process.returncode} of `{' '.join(command)}`",
+            advice="The reason is in the last lines above.",
+        )
+
+
+def _images(settings: Settings) -> None:
+    for component in settings.only:
+        if component not in COMPONENTS:
+            raise UsageError(
+                "There is no such component.", received=component, advice=suggestion(component, COMPONENTS)
+            )
+    variant = "gpu" if settings.gpu else ""
+    chosen = settings.only or (("mine-and-train",) if settings.gpu else COMPONENTS)
+    for component in chosen:
+        if not (REPOSITORY / requirements(component, variant)).is_file():
+            raise UsageError("Only mine-and-train has a variant for GPUs.", received=component)
+    engine.need()
+    for component in chosen:
+        name = build(component, variant, settings.base_image)
+        if settings.push:
+            _do(["docker", "push", name], f"The image {name} cannot be pushed.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _images, argv, prog="facenet images")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Runs a task in a container of its image, with `docker run`: nothing else is asked of the engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from pipelines.local.plan import Container
+from pipelines.local.processes import Invocation, run_logged
+
+# What a container may do, here and in docker/compose.yaml: as little as a cluster with strict rules allows.
+RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")
+
+
+def executor(show: Callable[[str], None]) -> Callable[[Invocation], int]:
+    """The back end that runs tasks in containers.
+
+    Args:
+        show: is given every line that a task prints, as it comes.
+
+    Returns:
+        As `processes.executor`.
+    """
+
+    def execute(invocation: Invocation) -> int:
+        def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+            # To the container: a signal that only the client gets may leave the container running.
+            kill = ["docker", "kill", f"--signal={number.name}", invocation.name]
+            with suppress(OSError):
+                subprocess.run(kill, capture_output=True, check=False, start_new_session=True)
+
+        return run_logged(docker_run(invocation), None, invocation.log, show, send)
+
+    return execute
+
+
+def docker_run(invocation: Invocation) -> list[str]:
+    """The command that runs a task in its container, as a person can type it.
+
+    Every path is the same inside and outside, so records and messages mean the same in both.
+    """
+    return [
+        "docker",
+        "run",
+        "--rm",
+        f"--name={invocation.name}",
+        f"--user={os.getuid()}:{os.getgid()}",
+        # Relative paths mean what the user meant by them.
+        f"--workdir={Path.cwd()}",
+        *RESTRICTIONS,
+        *_limits(invocation.executor),
+        *(f"--env={name}={value}" for name, value in invocation.executor.env.items()),
+        *_mounts(invocation.folder, invocation.inputs),
+        invocation.executor.image,
+        *invocation.command,
+    ]
+
+
+def _limits(container: Container) -> list[str]:
+    limits = []
+    if container.cpus is not None:
+        # An engine refuses more than the machine has.
+        limits.append(f"--cpus={min(container.cpus, os.cpu_count() or 1):g}")
+    if container.memory is not None:
+        limits.append(f"--memory={container.memory}")
+    return limits
+
+
+def _mounts(folder: Path, inputs: Iterable[Path]) -> list[str]:
+    # `--mount` says so when a path is not there, where `--volume` would make an empty folder.
+    found = [_mount(path) + ",readonly" for path in sorted({path.absolute() for path in inputs})]
+    return [*found, _mount(folder)]
+
+
+def _mount(path: Path) -> str:
+    # The fields are those of a line of a CSV file: quoted, they may have commas and quotes in them.
+    quoted = str(path).replace('"', '""')
+    return f'--mount=type=bind,"source={quoted}","target={quoted}"'
