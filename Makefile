@@ -29,7 +29,7 @@ people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `fac
 	@$(BIN)/facenet run --input $(PEOPLE) --recipe faces
 
 test: setup lint  ## lint, types and tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

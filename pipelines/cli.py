@@ -15,6 +15,7 @@ from pipelines.suggest import suggestion
 # command: (module with `main`, what it does)
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
+    "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
     "extract": ("components.extract.__main__", "find the faces in a folder of photos"),
     "collect": ("components.collect.__main__", "choose the faces to learn from, and who is kept unseen"),

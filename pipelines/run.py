@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from components.common.command import Switch, run
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import UsageError
 from pipelines import images
-from pipelines.build import build
-from pipelines.local import containers, engine, ir, processes, recipe
-from pipelines.local.cache import Cache
+from pipelines.launch import Launch, RunnerName, assignment, launch
+from pipelines.local import ir, recipe
 from pipelines.local.check import check
 from pipelines.local.plan import (
-    Container,
     Importer,
     Pipeline,
     ancestors,
@@ -28,12 +25,7 @@ from pipelines.local.plan import (
     up_to,
     with_setting,
 )
-from pipelines.local.processes import Invocation
-from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
-from pipelines.local.runner import Runner
-from pipelines.local.sources import sha256_of_code
-from pipelines.local.summary import shown, summary
-from pipelines.local.values import Value, as_text
+from pipelines.local.values import Value
 
 REPOSITORY = images.REPOSITORY
 DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
@@ -63,18 +55,11 @@ class Settings:
     """false: run every task anew."""
     runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
     """Where runs and the cache are kept."""
-    runner: Literal["process", "compose"] = "process"
+    runner: RunnerName = "process"
     """process: tasks are processes of this environment. compose: they are containers of the components' images, with
     the restrictions of docker/compose.yaml; images that are not there are built."""
     pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline; see `facenet compile`."""
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError("--set takes a name and a value.", received=text, advice="Write --set collect.min_examples=3.")
-    return name, value
 
 
 def _configured(settings: Settings) -> tuple[Pipeline, str | None, dict[str, Value]]:
@@ -87,7 +72,7 @@ def _configured(settings: Settings) -> tuple[Pipeline, str | None, dict[str, Val
         name = chosen.name
         given.update(chosen.settings)
     texts = [("photos", settings.input)] if settings.input else []
-    for key, text in [*texts, *map(_assignment, settings.set)]:
+    for key, text in [*texts, *map(assignment, settings.set)]:
         given[key] = setting_from_text(pipeline, key, text)
     for key, value in given.items():
         pipeline = with_setting(pipeline, key, value)
@@ -108,91 +93,22 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
     return pipeline, descendants(pipeline, first) | {first}, ancestors(pipeline, first) - imported
 
 
-def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
-    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {shown(folder)}")
-    changed = ", ".join(f"{name}={as_text(value)}" for name, value in record.settings.items() if name != "photos")
-    if changed:
-        recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
-        print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")
-    limited = [
-        task.name
-        for task in pipeline.tasks
-        if isinstance(task.executor, Container) and (task.executor.cpus or task.executor.memory)
-    ]
-    if limited and record.runner == "process":
-        print(f"Limits of processors and memory are not enforced on processes: {', '.join(limited)}")
-    print(flush=True)
-
-
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[Callable[[Invocation], int], Callable[[Container], str]]:
-    """What runs a task, and what identifies its code."""
-
-    def show(line: str) -> None:
-        print(f"  | {line}", flush=True)
-
-    if runner == "process":
-        return processes.executor(REPOSITORY, show), lambda one: sha256_of_code(one.command, REPOSITORY)
-    engine.need()
-    own = {images.reference(component): component for component in images.COMPONENTS}
-    for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
-        if image in own:
-            build(own[image])
-        elif not engine.has_image(image):
-            raise UsageError(
-                "The pipeline names an image that is not on this machine.",
-                received=image,
-                advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
-            )
-    # The image of this very code gives the result that a process gives: both runners share the cache.
-    return containers.executor(
-        show
-    ), lambda one: sha256_of_code(one.command, REPOSITORY) if one.image in own else one.image
-
-
-def _failure(tasks: dict[str, TaskRecord], runs: Path) -> FacenetError:
-    failed = next(task for task in tasks.values() if task.state == FAILED)
-    lines = [f"The task {failed.task} failed: {failed.message}."]
-    log = located(failed.log or "", runs)
-    if failed.log and log.is_file():
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-        lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]
-    return FacenetError(
-        "\n".join(lines),
-        advice="Mend that and run the same command again: the tasks that are done are answered from the cache.",
-    )
-
-
 def _run(settings: Settings) -> None:
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        # A closed terminal stops the run as SIGTERM does; nohup is honoured.
-        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     pipeline, name, given = _configured(settings)
     pipeline, anew, answered = _chosen(pipeline, settings)
     check(pipeline)
-    execute, code = _back_end(pipeline, settings.runner)
-    runs = settings.runs.absolute()
-    cache = Cache(runs, code)
-    record = RunRecord(
-        id=new_run(runs),
-        pipeline=pipeline.name,
-        pipeline_file=str(settings.pipeline.absolute()),
-        recipe=name,
-        settings=given,
-        parameters=pipeline.values(),
-        tasks=[task.name for task in pipeline.tasks],
-        runner=settings.runner,
+    launch(
+        Launch(
+            pipeline=pipeline,
+            pipeline_file=str(settings.pipeline.absolute()),
+            recipe=name,
+            settings=given,
+            runs=settings.runs.absolute(),
+            runner=settings.runner,
+            anew=anew,
+            answered=answered,
+        )
     )
-    _announce(pipeline, record, runs / record.id)
-    runner = Runner(pipeline, record, runs, cache, execute, lambda line: print(line, flush=True), anew, answered)
-    try:
-        runner()
-    except (KeyboardInterrupt, SystemExit):
-        print("\nStopped. Run the same command again to go on: finished tasks are answered from the cache.", flush=True)
-        raise
-    print()
-    print(summary(record, runner.tasks, runs), flush=True)
-    if record.state == FAILED:
-        raise _failure(runner.tasks, runs)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

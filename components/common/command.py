@@ -26,6 +26,7 @@ def _switch(text: str) -> bool:
 # Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value.
 Switch = Annotated[
     bool,
+    tyro.conf.FlagConversionOff,
     tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar="{true,false}",
@@ -63,7 +64,7 @@ def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str, de
         prog=prog,
         use_underscores=True,
         compact_help=False,
-        config=(tyro.conf.FlagConversionOff, tyro.conf.OmitArgPrefixes),
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
         **extra,
     )
 

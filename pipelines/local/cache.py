@@ -79,9 +79,10 @@ class Cache:
         record = read_task(self._runs, run, task)
         if record is None or record.state != SUCCEEDED or record.cache_key != key:
             return None
-        return (run, record) if self._whole(record) else None
+        return (run, record) if self.whole(record) else None
 
-    def _whole(self, record: TaskRecord) -> bool:
+    def whole(self, record: TaskRecord) -> bool:
+        """Whether the artifacts of a record are still there with the content that it states."""
         for output in record.outputs.values():
             path = located(output["path"], self._runs)
             if output["on_disk"] and not (path.exists() and self.contents.sha256(path) == output["sha256"]):

@@ -195,6 +195,49 @@ def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
     return replace(pipeline, tasks=tasks)
 
 
+def input_name(task: str, name: str) -> str:
+    """The name of the task that imports an input of another."""
+    return f"{task}-{name}"
+
+
+def with_input(pipeline: Pipeline, task: str, name: str, path: str) -> Pipeline:
+    """The same pipeline with another artifact as an input of a task: imported, whatever made it.
+
+    Args:
+        pipeline: the pipeline.
+        task: the task that reads it.
+        name: the input's name.
+        path: of a file or folder on this machine.
+
+    Raises:
+        UsageError: no such task, or it has no such input.
+    """
+    reader = pipeline.task(task)
+    if name not in reader.artifacts:
+        raise UsageError(f"{task} has no such input.", received=name, advice=suggestion(name, reader.artifacts))
+    origin = reader.artifacts[name]
+    kind = pipeline.task(origin.task).outputs[origin.name]
+    source = Task(
+        name=input_name(task, name),
+        label=input_name(task, name),
+        executor=Importer("uri"),
+        parameters={"uri": Parameter("STRING")},
+        sources={"uri": Constant(path)},
+        artifacts={},
+        outputs={"artifact": kind},
+        output_parameters={},
+        after=frozenset(),
+        cacheable=False,
+    )
+    artifacts = {**reader.artifacts, name: TaskOutput(source.name, "artifact")}
+    still = {one.task for one in artifacts.values()}
+    still |= {one.task for one in reader.sources.values() if isinstance(one, TaskOutput)}
+    changed = replace(reader, artifacts=artifacts, after=(reader.after - {origin.task}) | still)
+    tasks = [changed if one is reader else one for one in pipeline.tasks]
+    tasks.insert(tasks.index(changed), source)
+    return replace(pipeline, tasks=tuple(tasks))
+
+
 def parameter_values(
     task: Task, pipeline_values: Mapping[str, Value], outputs: Mapping[str, Mapping[str, Value]] | None
 ) -> dict[str, Value]:

@@ -19,6 +19,7 @@ from components.common.atomic import write_file
 from components.common.errors import UsageError
 
 SCHEMA_VERSION = 1
+_LISTED = 5
 
 PENDING = "pending"  # not yet begun
 RUNNING = "running"
@@ -95,6 +96,7 @@ class RunRecord:
         ended: ISO time in UTC.
         seconds: between the two.
         runner: "process" or "compose".
+        origin: the run that this one repeats a part of, or None.
     """
 
     id: str
@@ -109,6 +111,7 @@ class RunRecord:
     ended: str | None = None
     seconds: float | None = None
     runner: str = "process"
+    origin: str | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -157,6 +160,26 @@ def write_run(runs: Path, record: RunRecord) -> None:
 def write_task(runs: Path, run: str, record: TaskRecord) -> None:
     """Writes task.json."""
     _write(runs / run / record.task / "task.json", asdict(record))
+
+
+def read_run(runs: Path, run: str) -> RunRecord:
+    """Reads run.json.
+
+    Raises:
+        UsageError: there is no such run, or its record is not of this version.
+    """
+    try:
+        record = json.loads((runs / run / "run.json").read_text(encoding="utf-8"))
+        if record["schema_version"] == SCHEMA_VERSION:
+            return RunRecord(**record)
+        problem = f"its record has version {record['schema_version']}, not {SCHEMA_VERSION}"
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+    known = sorted((path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink()), reverse=True)
+    listed = ", ".join(known[:_LISTED]) or "none yet: `facenet run` makes one"
+    raise UsageError(
+        "There is no such run.", received=f"{run} in {runs} ({problem})", advice=f"The latest runs there: {listed}."
+    )
 
 
 def read_task(runs: Path, run: str, task: str) -> TaskRecord | None:

@@ -50,6 +50,7 @@ class Runner:
         say: is given a line for people whenever a task changes its state.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
+        given: the records of tasks of an earlier run whose results are taken over, whatever made them.
     """
 
     pipeline: Pipeline
@@ -60,6 +61,7 @@ class Runner:
     say: Callable[[str], None]
     anew: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
+    given: Mapping[str, TaskRecord] = field(default_factory=dict)
     tasks: dict[str, TaskRecord] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +106,15 @@ class Runner:
 
     def _run_task(self, task: Task) -> None:
         record = self.tasks[task.name]
+        if task.name in self.given:
+            made = self.given[task.name]
+            record.started = record.ended = now()
+            record.parameters, record.inputs, record.cache_key = made.parameters, made.inputs, made.cache_key
+            record.seconds = 0.0
+            self._adopt(record, made)
+            self._write(record)
+            self._tell_end(task, record)
+            return
         missing = [name for name in sorted(task.after) if self.tasks[name].state not in _DONE]
         if missing:
             record.state, record.message = SKIPPED, f"{', '.join(missing)} is not done"
@@ -166,14 +177,20 @@ class Runner:
         if found is None:
             return False
         run, made = found
-        record.state, record.origin = CACHED, {"run": run, "seconds": made.seconds}
+        self._adopt(record, made)
+        record.origin = {"run": run, "seconds": made.seconds}
+        return True
+
+    def _adopt(self, record: TaskRecord, made: TaskRecord) -> None:
+        """Takes over the results that another record states."""
+        record.state, record.origin = CACHED, made.origin
         record.outputs, record.output_parameters = made.outputs, made.output_parameters
         record.metrics, record.log, record.command = made.metrics, made.log, made.command
         for name, output in made.outputs.items():
-            if output["on_disk"]:  # so that `runs/latest` shows the whole result
-                link = self.runs / self.run.id / task.name / name
+            if output["on_disk"] and self.runs.joinpath(output["path"]).is_relative_to(self.runs):
+                # So that `runs/latest` shows the whole result.
+                link = self.runs / self.run.id / record.task / name
                 link.symlink_to(Path("../..") / output["path"])
-        return True
 
     def _perform(self, task: Task, record: TaskRecord, inputs: Mapping[str, Artifact]) -> None:
         """Does what the task asks, and notes the result in its record."""

@@ -14,12 +14,13 @@ from unittest.mock import patch
 import pytest
 import yaml
 
+from pipelines.rerun import main as rerun
 from pipelines.run import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 COUNT = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, signal, sys, time
 photos, result, factor, description = sys.argv[1:]
 print("counting", photos)
 kept = pathlib.Path(result).with_name("kept")
@@ -27,6 +28,8 @@ if kept.exists():
     print("going on with", kept.read_text())
 if os.environ.get("SLEEP"):
     kept.write_text("a part")
+    # The first process of a container dies of no signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print("asleep", flush=True)
     time.sleep(120)
 number = int(factor) * sum(len(path.read_bytes()) for path in pathlib.Path(photos).rglob("*.jpg"))
@@ -43,7 +46,7 @@ REPORT = """
 import os, pathlib, sys
 if os.environ.get("BROKEN"):
     for line in range(40):
-        print("line", line)
+        print("line", line, file=sys.stderr)  # one stream: the order of two is not kept between containers and here
     sys.exit("this cannot work")
 folder = pathlib.Path(sys.argv[2])
 folder.mkdir()
@@ -186,6 +189,10 @@ class Tiny:
     def run(self, *flags: str) -> int:
         with patch.dict(os.environ, self.environment(self.mood)):
             return main(self.arguments(*flags))
+
+    def rerun(self, *flags: str) -> int:
+        with patch.dict(os.environ, self.environment(self.mood)):
+            return rerun([*flags, "--runs", str(self.runs)])
 
     def start(self, *flags: str, **mood: str) -> subprocess.Popen[str]:
         """The same as a process, as a user starts it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import pipelines.run
+import pipelines.images
 
 SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
 CACHED = {"importer": "succeeded", "count": "cached", "report": "cached"}
@@ -113,7 +113,7 @@ def test_changed_code_is_noticed(tiny, monkeypatch):
         "import sys, pathlib\nfrom components.number import NUMBER\n"
         "pathlib.Path(sys.argv[2]).mkdir()\n(pathlib.Path(sys.argv[2]) / 'report.html').write_text(str(NUMBER))\n"
     )
-    monkeypatch.setattr(pipelines.run, "REPOSITORY", package.parent)
+    monkeypatch.setattr(pipelines.images, "REPOSITORY", package.parent)
     command = ["python", "-m", "components.stage"]
     tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = command
     tiny.run()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,13 +17,15 @@ def noise(count, size=32):
 
 
 def test_each_embedding_has_unit_length_whatever_else_is_in_the_batch():
+    keras.utils.set_random_seed(0)
     network = build(SMALL)
     images = noise(9)
     embeddings = Embedder(network, batch_size=4)(images)
     assert embeddings.shape == (9, 16)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     alone = np.concatenate([Embedder(network)(images[i : i + 1]) for i in range(9)])
-    np.testing.assert_allclose(embeddings, alone, atol=1e-5)
+    # Batches of another size are rounded otherwise; statistics of the batch would differ by 0.1 and more.
+    np.testing.assert_allclose(embeddings, alone, atol=1e-4)
 
 
 def test_the_embedder_follows_the_network_as_it_trains():

@@ -1,0 +1,165 @@
+"""What `facenet run` and `facenet rerun` share: from a configured pipeline to a finished run, with words for people."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from components.common.errors import FacenetError, UsageError
+from pipelines import images
+from pipelines.build import build
+from pipelines.local import containers, engine, processes
+from pipelines.local.cache import Cache
+from pipelines.local.plan import Container, Pipeline
+from pipelines.local.processes import Invocation
+from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
+from pipelines.local.runner import Runner
+from pipelines.local.sources import sha256_of_code
+from pipelines.local.summary import shown, summary
+from pipelines.local.values import Value, as_text
+
+RunnerName = Literal["process", "compose"]
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run that is about to begin.
+
+    Args:
+        pipeline: what to run, every parameter with its value.
+        pipeline_file: where it was read.
+        recipe: the recipe's name, or None.
+        settings: the parameters that differ from the pipeline's defaults.
+        runs: the runs folder, absolute.
+        runner: "process" or "compose".
+        anew: the tasks that are executed whatever the cache holds.
+        answered: the tasks that the cache must answer.
+        origin: the run that this one repeats a part of, or None.
+        given: the records of tasks of that run whose results are taken over.
+    """
+
+    pipeline: Pipeline
+    pipeline_file: str
+    recipe: str | None
+    settings: Mapping[str, Value]
+    runs: Path
+    runner: RunnerName
+    anew: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+    origin: str | None = None
+    given: Mapping[str, TaskRecord] = field(default_factory=dict)
+
+
+def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
+    """The two sides of NAME=VALUE.
+
+    Raises:
+        UsageError: there is no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        example = {"--set": "collect.min_examples=3", "--input": "dataset=PATH"}[flag]
+        raise UsageError(f"{flag} takes a name and a value.", received=text, advice=f"Write {flag} {example}.")
+    return name, value
+
+
+def launch(launched: Launch) -> None:
+    """Runs to the end, and says what happened.
+
+    Raises:
+        FacenetError: a task failed.
+    """
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        # A closed terminal stops the run as SIGTERM does; nohup is honoured.
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    pipeline, runs = launched.pipeline, launched.runs
+    execute, code = _back_end(pipeline, launched.runner)
+    cache = Cache(runs, code)
+    record = RunRecord(
+        id=new_run(runs),
+        pipeline=pipeline.name,
+        pipeline_file=launched.pipeline_file,
+        recipe=launched.recipe,
+        settings=dict(launched.settings),
+        parameters=pipeline.values(),
+        tasks=[task.name for task in pipeline.tasks],
+        runner=launched.runner,
+        origin=launched.origin,
+    )
+    _announce(pipeline, record, runs / record.id)
+    runner = Runner(
+        pipeline, record, runs, cache, execute, _say, launched.anew, launched.answered, launched.given
+    )  # fmt: skip
+    try:
+        runner()
+    except (KeyboardInterrupt, SystemExit):
+        print("\nStopped. Run the same command again to go on: finished tasks are answered from the cache.", flush=True)
+        raise
+    print()
+    print(summary(record, runner.tasks, runs), flush=True)
+    if record.state == FAILED:
+        raise _failure(runner.tasks, runs)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _back_end(pipeline: Pipeline, runner: str) -> tuple[Callable[[Invocation], int], Callable[[Container], str]]:
+    """What runs a task, and what identifies its code."""
+
+    def show(line: str) -> None:
+        print(f"  | {line}", flush=True)
+
+    if runner == "process":
+        return processes.executor(images.REPOSITORY, show), lambda one: sha256_of_code(one.command, images.REPOSITORY)
+    engine.need()
+    own = {images.reference(component): component for component in images.COMPONENTS}
+    for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
+        if image in own:
+            build(own[image])
+        elif not engine.has_image(image):
+            raise UsageError(
+                "The pipeline names an image that is not on this machine.",
+                received=image,
+                advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
+            )
+    # The image of this very code gives the result that a process gives: both runners share the cache.
+    return containers.executor(
+        show
+    ), lambda one: sha256_of_code(one.command, images.REPOSITORY) if one.image in own else one.image
+
+
+def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
+    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {shown(folder)}")
+    if record.origin:
+        print(f"What is not run again is taken over from run {record.origin}")
+    changed = ", ".join(f"{name}={as_text(value)}" for name, value in record.settings.items() if name != "photos")
+    if changed:
+        recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
+        print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")
+    limited = [
+        task.name
+        for task in pipeline.tasks
+        if isinstance(task.executor, Container) and (task.executor.cpus or task.executor.memory)
+    ]
+    if limited and record.runner == "process":
+        print(f"Limits of processors and memory are not enforced on processes: {', '.join(limited)}")
+    print(flush=True)
+
+
+def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
+    failed = next(task for task in tasks.values() if task.state == FAILED)
+    lines = [f"The task {failed.task} failed: {failed.message}."]
+    log = located(failed.log or "", runs)
+    if failed.log and log.is_file():
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]
+    return FacenetError(
+        "\n".join(lines),
+        advice="Mend that and run the same command again: the tasks that are done are answered from the cache.",
+    )

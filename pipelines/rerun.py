@@ -1,0 +1,187 @@
+"""`facenet rerun`: runs one task again on what a past run gave it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+from pipelines import images
+from pipelines.launch import Launch, RunnerName, assignment, launch
+from pipelines.local import ir
+from pipelines.local.cache import Cache, files_named
+from pipelines.local.check import check, local_path
+from pipelines.local.containers import docker_run
+from pipelines.local.plan import (
+    Container,
+    Importer,
+    Pipeline,
+    descendants,
+    input_name,
+    parameter_values,
+    setting_from_text,
+    with_input,
+    with_setting,
+)
+from pipelines.local.processes import Invocation, environment
+from pipelines.local.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
+from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.local.values import Value
+
+_BY_HAND = "by-hand"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Run one task again on what a past run gave it, as a new run that names its origin."""
+
+    task: tyro.conf.Positional[str]
+    """The task, for instance mine-and-train."""
+    run: Annotated[str, tyro.conf.arg(metavar="ID")] = "latest"
+    """The past run."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
+    """Give a parameter of the task another value than it had; TASK.PARAM=VALUE for a later task with --and-after."""
+    input: Annotated[
+        tuple[str, ...], tyro.conf.arg(aliases=["-i"], metavar="INPUT=PATH"), tyro.conf.UseAppendAction
+    ] = ()
+    """Give the task another input, for instance dataset=PATH."""
+    and_after: bool = False
+    """Run the tasks after it too."""
+    shell: bool = False
+    """Run nothing, and print the command to type, with results in RUNS/by-hand."""
+    runner: RunnerName | None = None
+    """process or compose; that of the past run when not given."""
+    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    """Where runs and the cache are kept."""
+
+
+def _configured(settings: Settings, past: RunRecord) -> tuple[Pipeline, dict[str, Value]]:
+    """The past run's pipeline with what is to be different this time, and all that differs from its defaults."""
+    pipeline = ir.read(Path(past.pipeline_file))
+    given: dict[str, Value] = dict(past.settings)
+    parameters = pipeline.task(settings.task).parameters
+    for text in settings.set:
+        key, written = assignment(text)
+        key = f"{settings.task}.{key}" if key in parameters else key
+        given[key] = setting_from_text(pipeline, key, written)
+    for key, value in given.items():
+        pipeline = with_setting(pipeline, key, value)
+    for text in settings.input:
+        name, path = assignment(text, "--input")
+        pipeline = with_input(pipeline, settings.task, name, str(local_path(path)))
+    return pipeline, given
+
+
+def _part(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str]]:
+    """What to run or take over, and of that what to run, inputs from elsewhere included."""
+    wanted = {settings.task} | (descendants(pipeline, settings.task) if settings.and_after else set())
+    wanted |= {input_name(settings.task, assignment(text, "--input")[0]) for text in settings.input}
+    needed = wanted.union(*(pipeline.task(name).after for name in wanted))
+    return replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in needed)), frozenset(wanted)
+
+
+def _record(runs: Path, run: RunRecord, task: str) -> TaskRecord | None:
+    """The record of a task in a run, or in the run that it repeats a part of."""
+    while task not in run.tasks:
+        if run.origin is None:
+            return None
+        run = read_run(runs, run.origin)
+    record = read_task(runs, run.id, task)
+    if record is not None:
+        record.origin = record.origin or {"run": run.id, "seconds": record.seconds}
+    return record
+
+
+def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -> dict[str, TaskRecord]:
+    """The past run's records of these tasks, whose results must still be there."""
+    found = {}
+    for task in pipeline.tasks:
+        record = _record(runs, past, task.name)
+        if record is None or record.state not in (SUCCEEDED, CACHED):
+            raise UsageError(
+                f"The run has no result of {task.name}, which is needed.",
+                received=f"run {past.id} ({record.state if record else 'without such a task'})",
+                advice="Choose another run with --run, or run the pipeline: facenet run.",
+            )
+        if not cache.whole(record):
+            raise UsageError(
+                f"What {task.name} made has been deleted or changed since.",
+                received=", ".join(str(located(output["path"], runs)) for output in record.outputs.values()),
+                advice="Run the pipeline again: facenet run.",
+            )
+        found[task.name] = record
+    return found
+
+
+def _typed(pipeline: Pipeline, name: str, given: dict[str, TaskRecord], runs: Path, runner: RunnerName) -> str:
+    """The lines to type that run a task by hand."""
+    task = pipeline.task(name)
+    if not isinstance(task.executor, Container):
+        raise UsageError("This task runs no command: it names what is imported.", received=name)
+    folder = runs / _BY_HAND / name
+    inputs = {}
+    for key, origin in task.artifacts.items():
+        source = pipeline.task(origin.task)
+        if origin.task in given:
+            output = given[origin.task].outputs[origin.name]
+            inputs[key] = Artifact(located(output["path"], runs), output["kind"], output["sha256"], output["metadata"])
+        else:
+            assert isinstance(source.executor, Importer)
+            path = local_path(str(parameter_values(source, {}, {})["uri"]))
+            inputs[key] = Artifact(path, source.outputs[origin.name], "")
+    handed_on = {key: record.output_parameters for key, record in given.items()}
+    parameters = parameter_values(task, pipeline.values(), handed_on)
+    command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
+    lines = [shlex.join(["mkdir", "-p", str(folder / "parameters")])]
+    if runner == "compose":
+        read = (*(artifact.path for artifact in inputs.values()), *files_named(parameters).values())
+        invocation = Invocation(f"by-hand-{name}", task.executor, tuple(command), folder, read, folder / "log.txt")
+        return "\n".join([*lines, shlex.join(docker_run(invocation))])
+    added = environment(images.REPOSITORY, task.executor.env)
+    words = [f"{key}={added[key]}" for key in ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", *task.executor.env)]
+    return "\n".join([*lines, shlex.join(["env", *words, *command])])
+
+
+def _rerun(settings: Settings) -> None:
+    runs = settings.runs.absolute()
+    past = read_run(runs, settings.run)
+    runner: RunnerName = settings.runner or ("compose" if past.runner == "compose" else "process")
+    pipeline, given_settings = _configured(settings, past)
+    pipeline, wanted = _part(pipeline, settings)
+    # Of what is not run again, photos for instance, only the results matter.
+    begun = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))
+    check(begun)
+    earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
+    given = _taken_over(earlier, past, Cache(runs, lambda one: ""), runs)
+    if settings.shell:
+        print(_typed(pipeline, settings.task, given, runs, runner))
+        return
+    launch(
+        Launch(
+            pipeline=pipeline,
+            pipeline_file=past.pipeline_file,
+            recipe=past.recipe,
+            settings=given_settings,
+            runs=runs,
+            runner=runner,
+            anew=frozenset({settings.task}),
+            origin=past.id,
+            given=given,
+        )
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _rerun, argv, prog="facenet rerun")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
