@@ -11,6 +11,7 @@ from typing import Literal
 from components.common.errors import FacenetError, UsageError
 from pipelines import images
 from pipelines.build import build
+from pipelines.configure import in_words
 from pipelines.local import containers, engine, processes
 from pipelines.local.cache import Cache
 from pipelines.local.plan import Container, Pipeline
@@ -19,7 +20,7 @@ from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_r
 from pipelines.local.runner import Runner
 from pipelines.local.sources import sha256_of_code
 from pipelines.local.summary import shown, summary
-from pipelines.local.values import Value, as_text
+from pipelines.local.values import Value
 
 RunnerName = Literal["process", "compose"]
 _LAST_LINES = 20
@@ -52,19 +53,6 @@ class Launch:
     answered: frozenset[str] = frozenset()
     origin: str | None = None
     given: Mapping[str, TaskRecord] = field(default_factory=dict)
-
-
-def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
-    """The two sides of NAME=VALUE.
-
-    Raises:
-        UsageError: there is no equals sign.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        example = {"--set": "collect.min_examples=3", "--input": "dataset=PATH"}[flag]
-        raise UsageError(f"{flag} takes a name and a value.", received=text, advice=f"Write {flag} {example}.")
-    return name, value
 
 
 def launch(launched: Launch) -> None:
@@ -138,7 +126,7 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
     print(f"Run {record.id} of the pipeline {pipeline.name}; records in {shown(folder)}")
     if record.origin:
         print(f"What is not run again is taken over from run {record.origin}")
-    changed = ", ".join(f"{name}={as_text(value)}" for name, value in record.settings.items() if name != "photos")
+    changed = in_words(record.settings)
     if changed:
         recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
         print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")

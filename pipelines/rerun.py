@@ -14,7 +14,8 @@ import tyro
 from components.common.command import run
 from components.common.errors import UsageError
 from pipelines import images
-from pipelines.launch import Launch, RunnerName, assignment, launch
+from pipelines.configure import assignment
+from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import ir
 from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import check, local_path

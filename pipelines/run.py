@@ -13,23 +13,20 @@ import tyro
 from components.common.command import Switch, run
 from components.common.errors import UsageError
 from pipelines import images
-from pipelines.launch import Launch, RunnerName, assignment, launch
-from pipelines.local import ir, recipe
+from pipelines.configure import configured
+from pipelines.launch import Launch, RunnerName, launch
+from pipelines.local import recipe
 from pipelines.local.check import check
 from pipelines.local.plan import (
     Importer,
     Pipeline,
     ancestors,
     descendants,
-    setting_from_text,
     up_to,
-    with_setting,
 )
-from pipelines.local.values import Value
 
 REPOSITORY = images.REPOSITORY
 DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
-_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -62,23 +59,6 @@ class Settings:
     """The compiled pipeline; see `facenet compile`."""
 
 
-def _configured(settings: Settings) -> tuple[Pipeline, str | None, dict[str, Value]]:
-    """The pipeline as recipe and flags want it, the recipe's name, and what was set."""
-    pipeline = ir.read(settings.pipeline)
-    name = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
-    given: dict[str, Value] = {}
-    if name:
-        chosen = recipe.read(name)
-        name = chosen.name
-        given.update(chosen.settings)
-    texts = [("photos", settings.input)] if settings.input else []
-    for key, text in [*texts, *map(assignment, settings.set)]:
-        given[key] = setting_from_text(pipeline, key, text)
-    for key, value in given.items():
-        pipeline = with_setting(pipeline, key, value)
-    return pipeline, name, given
-
-
 def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
     """The part of the pipeline to run, the tasks to run anew, and the tasks that the cache must answer."""
     if settings.to_task:
@@ -94,7 +74,8 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 
 
 def _run(settings: Settings) -> None:
-    pipeline, name, given = _configured(settings)
+    named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
+    pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
     pipeline, anew, answered = _chosen(pipeline, settings)
     check(pipeline)
     launch(

@@ -1,0 +1,57 @@
+"""A compiled pipeline with the values that a recipe and a person give its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from components.common.errors import UsageError
+from pipelines.local import ir, recipe
+from pipelines.local.plan import Pipeline, setting_from_text, with_setting
+from pipelines.local.values import Value, as_text
+
+
+def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
+    """The two sides of NAME=VALUE.
+
+    Raises:
+        UsageError: there is no equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        example = {"--set": "collect.min_examples=3", "--input": "dataset=PATH"}[flag]
+        raise UsageError(f"{flag} takes a name and a value.", received=text, advice=f"Write {flag} {example}.")
+    return name, value
+
+
+def configured(
+    file: Path, recipe_name: str | None, photos: str | None, written: Sequence[str]
+) -> tuple[Pipeline, str | None, dict[str, Value]]:
+    """The pipeline as recipe and flags want it, the recipe's name, and what was set.
+
+    Args:
+        file: the compiled pipeline.
+        recipe_name: the recipe's name or path; None for none.
+        photos: the value of the pipeline's parameter `photos`; None leaves it as it is.
+        written: NAME=VALUE as the flags --set have them; they go before the recipe's.
+
+    Raises:
+        UsageError: the pipeline or the recipe cannot be read, no such parameter, or not a value of its type.
+    """
+    pipeline = ir.read(file)
+    given: dict[str, Value] = {}
+    if recipe_name:
+        chosen = recipe.read(recipe_name)
+        recipe_name = chosen.name
+        given.update(chosen.settings)
+    texts = [("photos", photos)] if photos else []
+    for key, text in [*texts, *map(assignment, written)]:
+        given[key] = setting_from_text(pipeline, key, text)
+    for key, value in given.items():
+        pipeline = with_setting(pipeline, key, value)
+    return pipeline, recipe_name, given
+
+
+def in_words(given: Mapping[str, Value]) -> str:
+    """What was set besides the photos, on one line; empty for nothing."""
+    return ", ".join(f"{name}={as_text(value)}" for name, value in given.items() if name != "photos")
