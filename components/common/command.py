@@ -38,7 +38,7 @@ Switch = Annotated[
 
 Input = Annotated[Path, tyro.conf.arg(aliases=["-i"], metavar="PATH")]
 Output = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
-Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="DIR")]
+Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="PATH")]
 # Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
 ExecutorInput = Annotated[str, tyro.conf.arg(metavar="JSON")]
 

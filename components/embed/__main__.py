@@ -13,7 +13,8 @@ from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
-from components.model.checkpoint import describe, load
+from components.embed.network import opened
+from components.model.embeddings import write_embeddings
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Settings:
     input: Input
     """The dataset that `facenet collect` wrote."""
     checkpoint: Checkpoint
-    """The checkpoint that `facenet mine-and-train` wrote."""
+    """The checkpoint that `facenet mine-and-train` wrote, or any LiteRT face embedder: MODEL.tflite."""
     output: Output
     """Where the embeddings go; former ones are replaced."""
     faces: Path | None = None
@@ -36,23 +37,17 @@ def _embed(settings: Settings) -> None:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     crop = crop_of(faces)
-    describe(settings.checkpoint)
-    # TensorFlow takes seconds to import: wrong paths should not wait for it.
-    from components.model.embeddings import write_embeddings
-    from components.model.network import Embedder
-
-    checkpoint = load(settings.checkpoint)
-    if crop != checkpoint.preprocessing.crop:
+    network = opened(settings.checkpoint)
+    if crop != network.crop:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; checkpoint: {checkpoint.preprocessing.crop}",
-            advice="Run `facenet extract` with the checkpoint's margin and alignment, then collect and embed.",
+            received=f"faces: {crop}; {settings.checkpoint}: {network.crop}",
+            advice="Run `facenet extract` with that margin and alignment, then collect and embed.",
         )
-    images = decoded(rows, faces, checkpoint.preprocessing.image_size)
+    images = decoded(rows, faces, network.image_size)
     with progress(len(rows), "embed") as bar:
-        embed = Embedder(checkpoint.network, flip_averaging=checkpoint.preprocessing.flip_averaging)
-        embeddings = embed(images, bar)
-    write_embeddings(settings.output, rows, embeddings, checkpoint.sha256)
+        embeddings = network.embed(images, bar)
+    write_embeddings(settings.output, rows, embeddings, network.sha256)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
     print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
 

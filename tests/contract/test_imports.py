@@ -21,7 +21,8 @@ ALLOWED = {
     "components.mine_and_train": COMMON
     | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
     | {f"components.evaluate.{module}" for module in ("embeddings", "metrics", "protocols")},
-    "components.embed": COMMON | {"components.model"},
+    "components.litert": COMMON | {"ai_edge_litert"},
+    "components.embed": COMMON | {"components.model", "components.litert"},
     "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
     "components.page": COMMON | {"matplotlib", "jinja2"},
     "components.verify": COMMON | {"components.extract", "components.model"},

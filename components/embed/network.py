@@ -1,0 +1,56 @@
+"""A trained network, whichever library runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.preprocessing import Crop
+from components.model.checkpoint import describe, load
+
+
+@dataclass(frozen=True)
+class Network:
+    """What embeds faces.
+
+    Args:
+        crop: how its faces are cut out of photos.
+        image_size: side of its input in pixels.
+        sha256: names it in manifests and reports.
+        embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length.
+    """
+
+    crop: Crop
+    image_size: int
+    sha256: str
+    embed: Callable[[npt.NDArray[np.uint8], Any], npt.NDArray[np.float32]]
+
+
+def opened(path: Path) -> Network:
+    """Opens a checkpoint folder with TensorFlow, a .tflite file with LiteRT; only that library is imported.
+
+    Raises:
+        UsageError: neither of them, or one that cannot be used.
+    """
+    if path.suffix == ".tflite":
+        return _litert(path)
+    describe(path)
+    # TensorFlow takes seconds to import: a wrong path should not wait for it.
+    from components.model.network import Embedder
+
+    checkpoint = load(path)
+    spec = checkpoint.preprocessing
+    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    return Network(spec.crop, spec.image_size, checkpoint.sha256, embed)
+
+
+def _litert(path: Path) -> Network:
+    from components.litert.embedder import Embedder
+
+    embed = Embedder(path)
+    return Network(embed.specification.crop, embed.image_size, embed.sha256, embed)

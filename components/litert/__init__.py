@@ -1,0 +1,1 @@
+"""Face embedders as LiteRT files, run without TensorFlow."""

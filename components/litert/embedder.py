@@ -1,0 +1,180 @@
+"""A LiteRT file as a function from faces to embeddings."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from components.common.errors import UsageError
+from components.litert import metadata
+from components.litert.specification import Specification, parsed
+from components.litert.tensors import Floats, dequantised, quantised, scaled
+
+
+class Embedder:
+    """Embeds images with any LiteRT model that has one image input and one embedding as its output.
+
+    Args:
+        path: the model. What it wants of a face it says itself, when `facenet export` wrote it; for others a file of
+            the same name that ends in .json says it.
+        threads: processors to use; all that this process may use when None.
+
+    Attributes:
+        specification: see `Specification`.
+        image_size: side of the input in pixels.
+        batch: images that the model takes at a time.
+        embedding_size: length of the output.
+
+    Raises:
+        UsageError: no model, a damaged one, one that LiteRT cannot run, one without a specification, or one whose input
+            and output are not an image and an embedding.
+
+    Example:
+        >>> embed = Embedder(Path("facenet.tflite"))
+        >>> embed(np.zeros((5, 160, 160, 3), np.uint8)).shape
+        (5, 128)
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._path = path
+        self._interpreter = _opened(path, threads or len(os.sched_getaffinity(0)))
+        self.specification = _specification(path)
+        self._input, self._output = self._ends()
+        shape = self._input["shape_signature"].tolist()
+        self.batch, self.image_size = _fitting(path, shape, self.specification)
+        self._allocate()
+        self.embedding_size = int(np.prod(self._output["shape"][1:]))
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of the file: names the model in manifests and reports."""
+        with self._path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def __call__(self, images: npt.NDArray[np.uint8], progress: Any = None) -> Floats:
+        """Embeds images.
+
+        Args:
+            images: uint8 [n, image_size, image_size, 3], RGB.
+            progress: a bar to move by the number of images done.
+
+        Returns:
+            float32 [n, embedding_size], each row of length 1.
+        """
+        embeddings = np.empty((len(images), self.embedding_size), np.float32)
+        for start in range(0, len(images), self.batch):
+            batch = images[start : start + self.batch]
+            embeddings[start : start + len(batch)] = self._embedded(batch)
+            if progress is not None:
+                progress.update(len(batch))
+        return embeddings
+
+    def _embedded(self, images: npt.NDArray[np.uint8]) -> Floats:
+        count = len(images)
+        # The model fixes its batch: the last one is filled up with an image that is there already.
+        full = np.concatenate([images, np.repeat(images[:1], self.batch - count, axis=0)])
+        embeddings = self._run(full)
+        if self.specification.flip_averaging:
+            embeddings = _unit(embeddings + self._run(full[:, :, ::-1]))
+        return embeddings[:count]
+
+    def _run(self, images: npt.NDArray[np.uint8]) -> Floats:
+        values = quantised(scaled(images, self.specification), self._input)
+        self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(values))
+        self._interpreter.invoke()
+        output = dequantised(self._interpreter.get_tensor(self._output["index"]), self._output)
+        return _unit(output.reshape(self.batch, -1))
+
+    def _ends(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise UsageError(
+                "A face embedder has one input and one output.",
+                received=f"{self._path}, with {len(inputs)} inputs and {len(outputs)} outputs",
+                advice="Export the network up to its embedding and nothing else.",
+            )
+        return inputs[0], outputs[0]
+
+    def _allocate(self) -> None:
+        size = self.image_size
+        three = (size, size, 3) if self.specification.layout == "NHWC" else (3, size, size)
+        try:
+            self._interpreter.resize_tensor_input(self._input["index"], (self.batch, *three))
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise _not_run(self._path, error) from error
+        self._input, self._output = self._ends()
+        if len(self._output["shape"]) < 2 or self._output["shape"][0] != self.batch:
+            raise UsageError(
+                "The output of this model is not one embedding for each image.",
+                received=f"{self._path}, output {self._output['shape'].tolist()} for {self.batch} images",
+            )
+
+
+def _opened(path: Path, threads: int) -> Interpreter:
+    if not path.is_file():
+        raise UsageError("There is no LiteRT model here.", received=path, advice="A model is a file: NAME.tflite")
+    try:
+        return Interpreter(str(path), num_threads=threads)
+    except ValueError as error:
+        raise UsageError(
+            "This file is not a LiteRT model, or it is damaged.",
+            received=f"{path} ({str(error).strip().splitlines()[0][:200]})",
+            advice="Copy it again, whole, from where it was exported.",
+        ) from error
+    except RuntimeError as error:
+        raise _not_run(path, error) from error
+
+
+def _not_run(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        "LiteRT cannot run this model.",
+        received=f"{path} ({str(error).strip().splitlines()[0][:200]})",
+        advice="Only operations that LiteRT has built in are run.",
+    )
+
+
+def _specification(path: Path) -> Specification:
+    text = metadata.read(path)
+    if text is not None:
+        return parsed(text, str(path))
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        raise UsageError(
+            "This model does not say what it wants of a face.",
+            received=f"{path}, without metadata of `facenet export` and without {beside.name} beside it",
+            advice=f"Write {beside}: components/litert/README.md describes its fields.",
+        )
+    return parsed(beside.read_text(errors="replace"), str(beside))
+
+
+def _fitting(path: Path, shape: list[int], specification: Specification) -> tuple[int, int]:
+    """The batch and the image size of a model; an axis that it leaves open is -1 in its shape.
+
+    One image at a time where the model leaves the batch open: on processors, more are not faster.
+    """
+    channels_first = specification.layout == "NCHW"
+    size = specification.image_size
+    if len(shape) == 4 and size is None:
+        size = shape[2] if shape[2] > 0 else None
+    expected = [3, size, size] if channels_first else [size, size, 3]
+    fits = len(shape) == 4 and size and all(axis in (-1, told) for axis, told in zip(shape[1:], expected, strict=True))
+    if not fits or size is None:
+        raise UsageError(
+            "The input of this model is not the image that its specification tells of.",
+            received=f"{path}, input {shape}; layout {specification.layout}, image_size {specification.image_size}",
+            advice="Correct the layout, or give the image_size that the model was made for.",
+        )
+    return max(shape[0], 1), size
+
+
+def _unit(embeddings: Floats) -> Floats:
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)

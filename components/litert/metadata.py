@@ -1,0 +1,43 @@
+"""A JSON record inside a LiteRT file: an entry of the model's metadata, which other programs pass over."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+NAME = "FACENET"
+
+
+def read(path: Path) -> str | None:
+    """The text of a model's entry, None without one.
+
+    Args:
+        path: a LiteRT file that has been verified, as an interpreter does when it opens one.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        model = schema.Model.GetRootAs(mapped)
+        entries = (model.Metadata(number) for number in range(model.MetadataLength()))
+        found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
+        # bytes(): no view may be left when the mapping is closed.
+        return bytes(model.Buffers(found[0]).DataAsNumpy()).decode(errors="replace") if found else None
+
+
+def added(model: bytes, record: dict[str, Any]) -> bytes:
+    """A model without an entry, with it.
+
+    Args:
+        model: the content of a LiteRT file.
+        record: plain values, without NaN.
+    """
+    unpacked = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    text = json.dumps(record, allow_nan=False).encode()
+    unpacked.buffers.append(schema.BufferT(data=np.frombuffer(text, np.uint8)))
+    entry = schema.MetadataT(name=NAME, buffer=len(unpacked.buffers) - 1)
+    unpacked.metadata = [*(unpacked.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(unpacked))

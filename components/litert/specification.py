@@ -1,0 +1,172 @@
+"""What a LiteRT face embedder wants of a face, and what its distances mean: from the file, or from a JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from components.common.errors import UsageError
+from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, Crop
+
+FORMAT = 1
+LAYOUTS = ("NHWC", "NCHW")
+COLOURS = ("RGB", "BGR")
+STANDARDISED = "standardised"
+# A named range is value = (pixel - mean) / deviation.
+RANGES = {SCALING: (127.5, 127.5), "[0, 1]": (0.0, 255.0), "[0, 255]": (0.0, 1.0)}
+_ADVICE = "components/litert/README.md describes the fields."
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """From pixels to what the network sees: (pixel - mean) / deviation, channel by channel in the model's colour order.
+
+    Args:
+        mean: 3 numbers.
+        deviation: 3 positive numbers.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A distance chosen for a false-accept rate by an evaluation.
+
+    Args:
+        far: the share of pairs of different people that are called the same, 0 to 1.
+        distance: Euclidean, 0 to 2: the same person at this distance or nearer.
+        low: lower end of the 95 % confidence interval of the distance; None when it was not estimated.
+        high: its upper end, likewise.
+        val: the share of pairs of one person that are called the same at this distance; None likewise.
+    """
+
+    far: float
+    distance: float
+    low: float | None = None
+    high: float | None = None
+    val: float | None = None
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What must be done to a face before the model sees it, and to what comes out.
+
+    Args:
+        crop: how faces are cut out of photos.
+        image_size: side of the square input in pixels; None for what the model's input says.
+        scaling: see `Scaling`; None to bring each image to mean 0 and deviation 1.
+        colours: order of the channels, one of `COLOURS`.
+        layout: order of the input's axes, one of `LAYOUTS`.
+        flip_averaging: whether an embedding is the mean of those of the image and of its mirror image.
+        thresholds: by ascending false-accept rate; empty when nobody evaluated the model.
+        about: what else the file says of the model, such as the checkpoint that it was made from.
+    """
+
+    crop: Crop
+    image_size: int | None = None
+    scaling: Scaling | None = None
+    colours: str = "RGB"
+    layout: str = "NHWC"
+    flip_averaging: bool = False
+    thresholds: tuple[Threshold, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def record_of(
+    preprocessing: dict[str, Any], thresholds: tuple[Threshold, ...], about: dict[str, Any]
+) -> dict[str, Any]:
+    """The record that `parsed` reads, of a model exported here.
+
+    Args:
+        preprocessing: the checkpoint's; see `Preprocessing.to_json`.
+        thresholds: see `Specification`.
+        about: see `Specification`.
+    """
+    return {
+        "format": FORMAT,
+        "preprocessing": preprocessing,
+        "thresholds": [asdict(threshold) for threshold in thresholds],
+        "about": about,
+    }
+
+
+def parsed(text: str, source: str) -> Specification:
+    """Reads a record.
+
+    Args:
+        text: JSON; README.md describes it.
+        source: where it was found, for messages.
+
+    Raises:
+        UsageError: not JSON, or a field is missing, unknown, or has a value that this program cannot apply.
+    """
+    try:
+        record = json.loads(text)
+        if record["format"] != FORMAT:
+            raise ValueError(f"format {record['format']!r}; format {FORMAT} is read")
+        thresholds = tuple(Threshold(**each) for each in record.get("thresholds", []))
+        return Specification(
+            **_input(**record["preprocessing"]),
+            thresholds=tuple(sorted(thresholds, key=lambda each: each.far)),
+            about=dict(record.get("about", {})),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        raise UsageError(
+            "This specification of a face embedder cannot be applied.", received=f"{source} ({reason})", advice=_ADVICE
+        ) from error
+
+
+def _input(
+    *,
+    crop: dict[str, Any],
+    image_size: int | None = None,
+    resize_filter: str = RESIZE_FILTER,
+    scaling: Any = SCALING,
+    colours: str = "RGB",
+    layout: str = "NHWC",
+    flip_averaging: bool = False,
+) -> dict[str, Any]:
+    """The fields of a record's `preprocessing`, checked, as those of a `Specification`."""
+    _one_of("resize_filter", resize_filter, (RESIZE_FILTER,))
+    _one_of("colours", colours, COLOURS)
+    _one_of("layout", layout, LAYOUTS)
+    _one_of("flip_averaging", flip_averaging, (True, False))
+    if image_size is not None and not (isinstance(image_size, int) and 1 <= image_size <= LARGEST_IMAGE):
+        raise ValueError(f"image_size is {image_size!r}; a whole number from 1 to {LARGEST_IMAGE} is needed")
+    return {
+        "crop": Crop(margin=float(crop["margin"]), alignment=str(crop["alignment"])),
+        "image_size": image_size,
+        "scaling": _scaling(scaling),
+        "colours": colours,
+        "layout": layout,
+        "flip_averaging": flip_averaging,
+    }
+
+
+def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}; known: {', '.join(map(str, known))}")
+
+
+def _scaling(value: Any) -> Scaling | None:
+    if isinstance(value, dict):
+        scaling = Scaling(_per_channel(value["mean"]), _per_channel(value["deviation"]))
+        if min(scaling.deviation) <= 0:
+            raise ValueError("the deviation of a scaling must be positive")
+        return scaling
+    _one_of("scaling", value, (*RANGES, STANDARDISED))
+    if value == STANDARDISED:
+        return None
+    mean, deviation = RANGES[value]
+    return Scaling((mean,) * 3, (deviation,) * 3)
+
+
+def _per_channel(value: Any) -> tuple[float, ...]:
+    numbers = tuple(map(float, value if isinstance(value, list) else [value] * 3))
+    if len(numbers) != 3:
+        raise ValueError(f"a scaling has one number or three, not {value!r}")
+    return numbers

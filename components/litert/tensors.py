@@ -1,0 +1,53 @@
+"""From pixels to the numbers in a model's input, and back from those in its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.litert.specification import Specification
+
+Floats = npt.NDArray[np.float32]
+
+
+def scaled(images: npt.NDArray[np.uint8], specification: Specification) -> Floats:
+    """What a model sees of images, in real numbers.
+
+    Args:
+        images: uint8 [n, s, s, 3], RGB.
+        specification: of the model.
+
+    Returns:
+        float32 [n, s, s, 3] or [n, 3, s, s], by the specification's layout.
+    """
+    values = images.astype(np.float32)
+    if specification.colours == "BGR":
+        values = values[..., ::-1]
+    if specification.scaling is None:
+        mean = values.mean(axis=(1, 2, 3), keepdims=True)
+        deviation = values.std(axis=(1, 2, 3), keepdims=True)
+        # A picture of one colour has no deviation: what TensorFlow's per_image_standardization divides by then.
+        values = (values - mean) / np.maximum(deviation, 1 / np.sqrt(values[0].size))
+    else:
+        scaling = np.array([specification.scaling.mean, specification.scaling.deviation], np.float32)
+        values = (values - scaling[0]) / scaling[1]
+    return values.transpose(0, 3, 1, 2) if specification.layout == "NCHW" else values
+
+
+def quantised(values: Floats, tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    """Real numbers as an input tensor stores them; see https://ai.google.dev/edge/litert for its `quantization`."""
+    if not np.issubdtype(tensor["dtype"], np.integer):
+        return values.astype(tensor["dtype"])
+    scale, zero_point = tensor["quantization"]
+    whole = np.rint(values / scale + zero_point if scale else values)
+    limits = np.iinfo(tensor["dtype"])
+    return np.clip(whole, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def dequantised(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Floats:
+    """The real numbers that an output tensor stores."""
+    scale, zero_point = tensor["quantization"]
+    real = values.astype(np.float32)
+    return (real - zero_point) * np.float32(scale) if scale else real

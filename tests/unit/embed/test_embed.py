@@ -1,0 +1,60 @@
+"""Any LiteRT face embedder goes through embed and evaluate, without TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from components.common.manifest import DATASET, EMBEDDINGS, read
+from components.embed.__main__ import main
+from tests.unit.litert.published import SPECIFICATION, pair_model
+
+# A process of its own: TensorFlow is in this one already.
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+from components.embed.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def published(tmp_path):
+    path = tmp_path / "published.tflite"
+    path.write_bytes(pair_model())
+    return path
+
+
+def specified(path, margin=0.25):
+    record = {**SPECIFICATION, "preprocessing": {"crop": {"margin": margin, "alignment": "none"}}}
+    path.with_suffix(".json").write_text(json.dumps(record))
+
+
+def test_a_published_model_is_scored(tmp_path, published, dataset):
+    specified(published)
+    flags = ["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]
+    subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, *flags], check=True)
+    table = read(tmp_path / "embeddings", EMBEDDINGS)
+    assert set(table["checkpoint_sha256"].to_pylist()) == {hashlib.sha256(published.read_bytes()).hexdigest()}
+    vectors = np.array(table["embedding"].to_pylist())
+    assert vectors.shape == (len(read(dataset, DATASET)), 192)
+
+    from components.evaluate.__main__ import main as evaluate
+
+    assert evaluate(["-i", str(tmp_path / "embeddings"), "-o", str(tmp_path / "report"), "--split", "all"]) == 0
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert metrics["checkpoint_sha256"] == table["checkpoint_sha256"][0].as_py()
+
+
+@pytest.mark.parametrize(("margin", "message"), [(0.3, "not cut out the way"), (None, "does not say what")])
+def test_a_model_that_does_not_fit(tmp_path, published, dataset, capsys, margin, message):
+    if margin:
+        specified(published, margin)
+    assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "embeddings").exists()
