@@ -31,6 +31,7 @@ def facenet(
     embedding_size: int = 128,
     pretrained: str = "",
     rounds: int = 100,
+    pictures: bool = True,
     seed: int = 0,
 ) -> None:
     """Wires the stages.
@@ -44,6 +45,7 @@ def facenet(
         embedding_size: length of its output.
         pretrained: weights to start from; empty for random ones.
         rounds: how often to sample, mine and train.
+        pictures: false shows no faces and no photos in any stage's card.
         seed: of every random choice.
     """
     source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
@@ -58,6 +60,7 @@ def facenet(
         embedding_size=embedding_size,
         pretrained=pretrained,
         rounds=rounds,
+        pictures=pictures,
         seed=seed,
     )
     _sized(trained, cpus=8, memory=16)
@@ -67,6 +70,7 @@ def facenet(
         checkpoint=trained.outputs["checkpoint"],
     )
     _sized(embedded, cpus=4, memory=8)
-    _sized(
-        evaluate(embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], seed=seed), cpus=1, memory=4
+    scored = evaluate(
+        embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], pictures=pictures, seed=seed
     )
+    _sized(scored, cpus=1, memory=4)

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.common.command import ExecutorInput, Input, Output, run
+from components.common.command import ExecutorInput, Input, Output, Switch, run
 from components.common.errors import UsageError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from components.evaluate.embeddings import Embeddings
-    from components.evaluate.metrics import Distances
     from components.evaluate.protocols import Protocol
+    from components.page.templates import Card
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Settings:
     """Also write the HTML report to this file."""
     markdown: Path | None = None
     """Also write the Markdown report to this file."""
+    pictures: Switch = True
+    """false: the report shows no faces."""
+    former: Path | None = None
+    """A former report (its folder, or its metrics.json) to compare with."""
     split: Literal["train", "validation", "test", "all"] = "test"
     """Whose faces are measured; a pairs file says so itself."""
     folds: int = 10
@@ -70,17 +76,22 @@ def _evaluate(settings: Settings) -> None:
     from components.common.executor import write_metrics
     from components.common.manifest import FACES, parts
     from components.evaluate.embeddings import pair_distances, read_embeddings
-    from components.evaluate.measure import measure
+    from components.evaluate.former import compare, read_former
+    from components.evaluate.kubeflow import classification_metrics
+    from components.evaluate.measure import measure, pairs_table
+    from components.evaluate.mistakes import worst_mistakes
+    from components.evaluate.report import render
 
-    if settings.faces:
-        parts(settings.faces, FACES)  # a wrong path should not wait for the measuring
+    # A wrong path should not wait for the measuring.
+    files = parts(settings.faces, FACES) if settings.faces else []
+    former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)
     measured, protocol = _protocol(settings, everyone)
     scored, compared = (
         pair_distances(measured.vectors, pairs.first, pairs.second) for pairs in (protocol.scored, protocol.compared)
     )
     record = {
-        **measure(protocol, scored, compared),
+        **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": len(everyone),
@@ -90,9 +101,24 @@ def _evaluate(settings: Settings) -> None:
         "missing": asdict(protocol.missing),
         "protocol": _described(settings, measured, protocol),
     }
-    _write(settings, record, measured, protocol, scored, compared)
-    write_metrics(settings.executor_input, _metrics(record))
+    shown = files if settings.pictures else []
+    card = render(
+        record,
+        worst_mistakes(measured, protocol.compared, compared, record["threshold"], shown),
+        distances=compared,
+        same=protocol.compared.same,
+        comparison=compare(former, record) if former else None,
+        without_pictures="" if shown else _why_no_pictures(settings),
+    )
+    _write(settings, record, card, pairs_table(measured, protocol, scored))
+    write_metrics(settings.executor_input, _metrics(record), roc=classification_metrics(record))
     _say(record, settings)
+
+
+def _why_no_pictures(settings: Settings) -> str:
+    if not settings.pictures:
+        return "Pictures of people are switched off."
+    return "Pictures need the faces manifest: run `facenet evaluate` with `--faces`."
 
 
 def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
@@ -120,40 +146,18 @@ def _described(settings: Settings, measured: Embeddings, protocol: Protocol) -> 
     return describe(protocol, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
 
 
-def _write(
-    settings: Settings,
-    record: Mapping[str, Any],
-    measured: Embeddings,
-    protocol: Protocol,
-    scored: Distances,
-    compared: Distances,
-) -> None:
+def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:
     from components.common.atomic import new_directory, write_file
     from components.common.manifest import PAIRS, write
-    from components.evaluate.measure import pairs_table
-    from components.evaluate.mistakes import worst_mistakes
-    from components.evaluate.plots import distance_plot, roc_plot
-    from components.evaluate.report import render
 
-    pairs = protocol.compared
-    html, markdown = render(
-        record,
-        worst_mistakes(measured, pairs, compared, record["threshold"], settings.faces),
-        roc_svg=roc_plot(record["roc"], len(pairs) - pairs.same_count),
-        distance_svg=distance_plot(compared, pairs.same, record["threshold"]),
-        with_faces=settings.faces is not None,
-    )
     with new_directory(settings.output, ["report.html", "report.md", "metrics.json", "pairs"]) as folder:
-        write_file(folder / "report.html", html)
-        write_file(folder / "report.md", markdown)
+        card.write(folder / "report.html", folder / "report.md")
         write_file(
             folder / "metrics.json",
             json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n",
         )
-        write(folder / "pairs", PAIRS, pairs_table(measured, protocol, scored))
-    for path, content in ((settings.html, html), (settings.markdown, markdown)):
-        if path:
-            write_file(path, content)
+        write(folder / "pairs", PAIRS, pairs)
+    card.write(settings.html, settings.markdown)
 
 
 def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:

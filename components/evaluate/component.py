@@ -13,9 +13,11 @@ def evaluate(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
+    roc: dsl.Output[dsl.ClassificationMetrics],
     split: str = "test",
     folds: int = 10,
     max_pairs: int = 1000000,
+    pictures: bool = True,
     seed: int = 0,
 ):
     """Scores the embeddings of people the network never saw."""
@@ -31,6 +33,7 @@ def evaluate(
             "--split", split,
             "--folds", folds,
             "--max_pairs", max_pairs,
+            "--pictures", pictures,
             "--seed", seed,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from components.common.manifest import PAIRS
-from components.evaluate.embeddings import Embeddings, Names
+from components.evaluate.bootstrap import Interval, intervals
+from components.evaluate.embeddings import Embeddings, Indices, Names
 from components.evaluate.metrics import (
     Curve,
     Distances,
+    FoldAccuracy,
     area_under_curve,
     best_threshold,
     curve,
@@ -26,31 +29,37 @@ from components.evaluate.protocols import Protocol
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
 
 
-def measure(protocol: Protocol, scored: Distances, compared: Distances) -> dict[str, Any]:
+def measure(protocol: Protocol, scored: Distances, compared: Distances, identity: Indices, seed: int) -> dict[str, Any]:
     """All numbers about some pairs, as plain finite values.
 
     Args:
         protocol: the pairs.
         scored: float64, distances of `protocol.scored`.
         compared: float64, distances of `protocol.compared`.
+        identity: int64, the identities of the faces that the pairs point to, as numbers from 0.
+        seed: of the bootstrap.
 
     Returns:
-        The keys accuracy, threshold, auc, eer, val_at_far and roc of `metrics.json`; see README.md.
+        The keys accuracy, threshold, confusion, auc, eer, val_at_far, roc and slices of `metrics.json`; see README.md.
     """
     whole = curve(compared, protocol.compared.same)
     rate, rate_threshold = equal_error_rate(whole)
+    threshold = best_threshold(curve(scored, protocol.scored.same))
+    folds = list(fold_accuracies(scored, protocol.scored.same, protocol.fold))
+    uncertain = intervals(protocol.compared, compared, identity, FALSE_ACCEPT_RATES, seed)
     return {
-        "accuracy": _accuracy(protocol, scored),
-        "threshold": best_threshold(curve(scored, protocol.scored.same)),
+        "accuracy": _accuracy(folds),
+        "threshold": threshold,
+        "confusion": _confusion(whole, threshold),
         "auc": area_under_curve(whole),
         "eer": {"value": rate, "threshold": rate_threshold},
-        "val_at_far": [_val_at_far(whole, far) for far in FALSE_ACCEPT_RATES],
+        "val_at_far": [_val_at_far(whole, far, uncertain) for far in FALSE_ACCEPT_RATES],
         "roc": [list(point) for point in roc(whole)],
+        "slices": _slices(protocol, scored, folds),
     }
 
 
-def _accuracy(protocol: Protocol, distances: Distances) -> dict[str, Any]:
-    folds = list(fold_accuracies(distances, protocol.scored.same, protocol.fold))
+def _accuracy(folds: Sequence[FoldAccuracy]) -> dict[str, Any]:
     values = np.array([fold.accuracy for fold in folds])
     deviation = float(np.std(values, ddof=1))
     return {
@@ -61,15 +70,54 @@ def _accuracy(protocol: Protocol, distances: Distances) -> dict[str, Any]:
     }
 
 
-def _val_at_far(curve: Curve, far: float) -> dict[str, Any]:
+def _confusion(whole: Curve, threshold: float) -> dict[str, int]:
+    """What is called how at a threshold."""
+    point = int(np.searchsorted(whole.thresholds, threshold, side="right")) - 1
+    same, different = int(whole.accepted_same[point]), int(whole.accepted_different[point])
+    return {
+        "same_accepted": same,
+        "same_rejected": whole.same_pairs - same,
+        "different_accepted": different,
+        "different_rejected": whole.different_pairs - different,
+    }
+
+
+def _val_at_far(curve: Curve, far: float, uncertain: Mapping[float, Interval]) -> dict[str, Any]:
     val, threshold = val_at_far(curve, far) or (None, None)
+    interval = None if val is None else uncertain.get(far)
     return {
         "far": far,
         "val": val,
+        "val_interval": list(interval.val) if interval else None,
         "threshold": threshold,
+        "threshold_interval": list(interval.threshold) if interval else None,
         "same_pairs": curve.same_pairs,
         "different_pairs": curve.different_pairs,
     }
+
+
+def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccuracy]) -> list[dict[str, Any]]:
+    """How the named parts of the scored pairs fare, each pair at the threshold of its fold."""
+    if protocol.slice is None:
+        return []
+    chosen = {fold.fold: fold.threshold for fold in folds}
+    accepted = distances <= np.array([chosen[int(fold)] for fold in protocol.fold])
+    same = protocol.scored.same
+    rows = []
+    for name in dict.fromkeys(name for name in protocol.slice if name is not None):
+        inside = protocol.slice == name
+        kinds = [accepted[inside & kind] for kind in (same, ~same)]
+        rows.append(
+            {
+                "slice": name,
+                "accuracy": float(np.mean((accepted == same)[inside])),
+                "same_accepted": float(np.mean(kinds[0])) if len(kinds[0]) else None,
+                "different_accepted": float(np.mean(kinds[1])) if len(kinds[1]) else None,
+                "same_pairs": len(kinds[0]),
+                "different_pairs": len(kinds[1]),
+            }
+        )
+    return rows
 
 
 def describe(protocol: Protocol, identity: Names, **settings: object) -> dict[str, Any]:
@@ -113,7 +161,9 @@ def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances
             "face_id_b": embeddings.face_id[pairs.second],
             "same": pairs.same,
             "fold": protocol.fold,
-            "slice": pa.nulls(len(pairs), pa.string()),
+            "slice": pa.nulls(len(pairs), pa.string())
+            if protocol.slice is None
+            else pa.array(protocol.slice, pa.string()),
             "distance": distances.astype("float32"),
         },
         schema=PAIRS.schema,

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from PIL import Image
 
-from components.common.errors import UsageError
-from components.common.manifest import FACES, parts
 from components.evaluate.embeddings import Embeddings, Indices
 from components.evaluate.metrics import Distances
 from components.evaluate.protocols import Pairs
-from components.page.pictures import thumbnail
+from components.page.pictures import thumbnails
 
 _SHOWN = 6
 
@@ -60,9 +54,16 @@ class Mistakes:
 
 
 def worst_mistakes(
-    embeddings: Embeddings, pairs: Pairs, distances: Distances, threshold: float, faces: Path | None
+    embeddings: Embeddings, pairs: Pairs, distances: Distances, threshold: float, faces: Sequence[Path]
 ) -> Mistakes:
     """Finds the worst mistakes among pairs, each face once among rejects and once among accepts.
+
+    Args:
+        embeddings: of the faces that the pairs point to.
+        pairs: the pairs.
+        distances: float64 [pairs].
+        threshold: where the verdict changes.
+        faces: the parts of the faces manifest to take pictures from; none for no pictures.
 
     Raises:
         UsageError: the faces manifest lacks a face that is to be shown.
@@ -100,33 +101,3 @@ def _without_repeats(pairs: Pairs, worst_first: Indices) -> list[int]:
         if len(chosen) == _SHOWN:
             break
     return chosen
-
-
-def thumbnails(faces: Path, face_ids: set[str]) -> dict[str, str]:
-    """Small JPEGs of some faces as data URIs, reading only the row groups that hold them.
-
-    Raises:
-        UsageError: the manifest lacks one of the faces.
-    """
-    found: dict[str, str] = {}
-    wanted = pa.array(sorted(face_ids), pa.string())
-    for file in parts(faces, FACES):
-        parquet = pq.ParquetFile(file)
-        for group in range(parquet.num_row_groups):
-            column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
-            rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
-            if len(rows):
-                images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
-                found |= zip(column.take(rows).to_pylist(), map(_thumbnail, images), strict=True)
-    if len(found) < len(face_ids):
-        raise UsageError(
-            "This faces manifest is not the one that the embeddings come from.",
-            received=f"{faces}, without {len(face_ids) - len(found)} of the {len(face_ids)} faces to be shown",
-            advice="Give the right one with --faces, or leave it out for a report without pictures.",
-        )
-    return found
-
-
-def _thumbnail(image: bytes) -> str:
-    with Image.open(io.BytesIO(image)) as picture:
-        return thumbnail(picture)

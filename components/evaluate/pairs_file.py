@@ -10,6 +10,10 @@ same-identity and n different-identity pairs:
 Photo i of a name is the photo whose file name without ending is `name_%04d`, in the identity folder `name`. The third
 form, not LFW's, takes any file name. Fields are separated by tabs, or by spaces in a line without tabs.
 
+Nor is this line LFW's: it is no pair, and names the slice of the pairs below it, up to the next such line.
+
+    # slice: name
+
 Format: Huang et al., Labeled Faces in the Wild, 2007, and http://vis-www.cs.umass.edu/lfw/README.txt.
 """
 
@@ -28,16 +32,24 @@ from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
 
 Photo = tuple[str, str]  # identity, file stem
 
+_SLICE = "# slice:"
 _MISSING_NAMED = 10
 _BALANCED = 0.55  # above this share of one kind, accuracy flatters
 
 
 @dataclass(frozen=True)
 class PairsFile:
-    """What a pairs file says: pairs of photos in its order, and the number of its folds, all of one size."""
+    """What a pairs file says.
+
+    Args:
+        pairs: pairs of photos, in its order.
+        folds: their number; all are of one size.
+        slices: for each pair the slice that it is in, None before the first one is named.
+    """
 
     pairs: list[tuple[Photo, Photo]]
     folds: int
+    slices: list[str | None]
 
 
 def read_pairs_file(path: Path) -> PairsFile:
@@ -57,7 +69,15 @@ def read_pairs_file(path: Path) -> PairsFile:
     while lines and not lines[-1].strip():
         lines.pop()
     folds, pairs_per_kind = _header(lines[0] if lines else "", path)
-    pairs = [_pair(line, number, path) for number, line in enumerate(lines[1:], start=2)]
+    pairs: list[tuple[Photo, Photo]] = []
+    slices: list[str | None] = []
+    current: str | None = None
+    for number, line in enumerate(lines[1:], start=2):
+        if line.startswith(_SLICE):
+            current = line.removeprefix(_SLICE).strip() or _malformed(line, number, path, "the slice has no name")
+        else:
+            pairs.append(_pair(line, number, path))
+            slices.append(current)
     promised = folds * 2 * pairs_per_kind
     if len(pairs) != promised:
         raise UsageError(
@@ -65,7 +85,7 @@ def read_pairs_file(path: Path) -> PairsFile:
             received=f"{path}, {len(pairs)} pairs; {lines[0].strip()!r} means {promised}",
             advice="The first line is `folds<TAB>n` or `n`: per fold, n same and n different pairs. Is the file whole?",
         )
-    return PairsFile(pairs, folds)
+    return PairsFile(pairs, folds, slices)
 
 
 def _header(line: str, path: Path) -> tuple[int, int]:
@@ -145,7 +165,9 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     doubtful = sum(len(faces[photo]) > 1 for photo in {photo for pair in kept for photo in pair})
     if doubtful:
         notes.append(f"{doubtful:,} photos of the pairs hold more than one face: the first of each was taken.")
-    return Protocol("pairs-file", pairs, fold, pairs, notes, missing)
+    named = np.array(file.slices, dtype=object)[known]
+    sliced = named if any(name is not None for name in named) else None
+    return Protocol("pairs-file", pairs, fold, pairs, notes, missing, sliced)
 
 
 def _faces_of_photos(embeddings: Embeddings) -> dict[Photo, list[int]]:

@@ -13,22 +13,29 @@ from components.page.figures import DIFFERENT, INK, SAME, axes
 _BINS = 50
 
 
-def roc_plot(roc: Sequence[Sequence[float]], different_pairs: int) -> str:
+def roc_plot(
+    roc: Sequence[Sequence[float]], different_pairs: int, former: Sequence[Sequence[float]] | None = None
+) -> str:
     """VAL over FAR, FAR logarithmic from one false accept up.
 
     Args:
         roc: (FAR, VAL, threshold), ascending.
         different_pairs: how many there are: the smallest FAR above 0 is one of them.
+        former: the curve of a former report, likewise.
 
     Returns:
         An `<svg>` element.
     """
-    far, val, _ = np.array(roc).T
     lowest = 1 / max(different_pairs, 10)
     drawn: list[str] = []
     with axes("ROC curve", drawn) as plot:
         # A curve that starts at FAR 0 starts at the left edge, with what it accepts before the first false accept.
-        plot.plot(np.maximum(far, lowest), val, color=SAME, linewidth=2, drawstyle="steps-post")
+        for points, colour, label in ((former, DIFFERENT, "former report"), (roc, SAME, "this report")):
+            if points is not None:
+                far, val, _ = np.array(points).T
+                plot.plot(
+                    *(np.maximum(far, lowest), val), color=colour, linewidth=2, drawstyle="steps-post", label=label
+                )
         chance = np.geomspace(lowest, 1, 100)
         plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
         plot.set_xscale("log")

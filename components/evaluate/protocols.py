@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.evaluate.embeddings import Indices
+from components.evaluate.embeddings import Indices, Names
 
 Folds = npt.NDArray[np.int32]
 
@@ -55,6 +55,7 @@ class Protocol:
         compared: pairs for everything else.
         notes: what a reader of the numbers must know, in sentences.
         missing: what a pairs file named in vain.
+        slice: str or None [len(scored)], the part of a pairs file that names its parts; None when it names none.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Protocol:
     compared: Pairs
     notes: list[str]
     missing: Missing = field(default_factory=Missing)
+    slice: Names | None = None
 
 
 @dataclass(frozen=True)

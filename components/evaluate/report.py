@@ -6,40 +6,51 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.evaluate.former import Comparison
+from components.evaluate.metrics import Distances, Flags
 from components.evaluate.mistakes import Mistakes
-from components.page.templates import filled
+from components.evaluate.plots import distance_plot, roc_plot
+from components.page.templates import Card, card
 from components.page.words import percent
 
 # Fewer people than this, and a handful of them decides the numbers.
 FEW_IDENTITIES = 100
+# Rows of a table: a pairs file may have thousands of folds, or of slices.
+_ROWS = 30
 
 
 def render(
-    record: Mapping[str, Any], mistakes: Mistakes, *, roc_svg: str, distance_svg: str, with_faces: bool
-) -> tuple[str, str]:
+    record: Mapping[str, Any],
+    mistakes: Mistakes,
+    *,
+    distances: Distances,
+    same: Flags,
+    comparison: Comparison | None = None,
+    without_pictures: str = "",
+) -> Card:
     """Fills the templates `report.html` and `report.md` of this folder.
 
     Args:
         record: what `metrics.json` holds.
         mistakes: the worst mistakes.
-        roc_svg: the ROC curve as an `<svg>` element.
-        distance_svg: the histograms, likewise.
-        with_faces: whether there was a faces manifest to take pictures from.
-
-    Returns:
-        The HTML page and the Markdown text.
+        distances: float64 [pairs], of the compared pairs.
+        same: bool [pairs].
+        comparison: with a former report.
+        without_pictures: why there are none; "" when there are.
     """
+    former = comparison.roc if comparison else None
     values = {
         **record,
         "mistakes": mistakes,
-        "roc_svg": roc_svg,
-        "distance_svg": distance_svg,
-        "with_faces": with_faces,
+        "roc_svg": roc_plot(record["roc"], int((~same).sum()), former),
+        "distance_svg": distance_plot(distances, same, record["threshold"]),
+        "comparison": comparison,
+        "without_pictures": without_pictures,
+        "rows": _ROWS,
         "summary": summary(record),
         "promise": promise(record),
     }
-    folder = Path(__file__).parent
-    return filled(folder, "report.html", values), filled(folder, "report.md", values)
+    return card(Path(__file__).parent, values, "report")
 
 
 def promise(record: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round
 from components.page.figures import DIFFERENT, INK, SAME, axes
-from components.page.templates import filled
+from components.page.templates import Card
+from components.page.templates import card as filled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def card(
     defaults: Mapping[str, Any],
     hardest: Sequence[HardTriplet],
     face: Callable[[int], Shown],
-) -> tuple[str, str]:
+) -> Card:
     """Fills the templates `card.html` and `card.md` of this folder.
 
     Args:
@@ -45,9 +46,6 @@ def card(
         defaults: likewise, as they are when nothing is given.
         hardest: the triplets to show.
         face: what to show of a face, by its number in them.
-
-    Returns:
-        The HTML page and the Markdown text.
     """
     scored = [done for done in rounds if done.validation_auc is not None]
     last = rounds[-1]
@@ -66,8 +64,7 @@ def card(
         "figures": figures(rounds),
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
-    folder = Path(__file__).parent
-    return filled(folder, "card.html", values), filled(folder, "card.md", values)
+    return filled(Path(__file__).parent, values)
 
 
 def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:

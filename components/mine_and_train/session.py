@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from components.common.atomic import write_file
 from components.common.crops import crop_of, decoded
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
@@ -314,14 +313,9 @@ class _Session:
 
         defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).told()
         hardest = hardest_triplets(embeddings, labels[chosen], _SHOWN_TRIPLETS)
-        page, summary = card(rounds, settings.told(), defaults, hardest, face)
-        for path, content in (
-            (self.folder / "card.html", page),
-            (settings.html, page),
-            (settings.markdown, summary),
-        ):
-            if path is not None:
-                write_file(path, content.encode())
+        shown = card(rounds, settings.told(), defaults, hardest, face)
+        shown.write(self.folder / "card.html", None)
+        shown.write(settings.html, settings.markdown)
         print(f"card in {self.folder / 'card.html'}; for TensorBoard: {self.folder / EVENTS}")
         write_metrics(settings.executor_input, _metrics(rounds, len(np.unique(labels)), len(labels)))
 

@@ -1,18 +1,72 @@
-"""Faces as pictures within a page."""
+"""Faces and photos as pictures within a page."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from PIL import Image
+
+from components.common.errors import UsageError
 
 _SIDE = 112  # pixels
 
 
-def thumbnail(picture: Image.Image) -> str:
-    """A small JPEG as a data URI."""
-    small = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+def data_uri(picture: Image.Image) -> str:
+    """A picture as a JPEG within the page."""
     encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=80)
+    picture.convert("RGB").save(encoded, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def thumbnail(picture: Image.Image, side: int = _SIDE) -> str:
+    """A face as a small JPEG, a data URI."""
+    return data_uri(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
+
+
+def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SIDE) -> dict[str, str]:
+    """Some faces of a faces manifest as small JPEGs, reading the images of no other row groups than theirs.
+
+    Args:
+        files: the parts of the manifest, or of several; at least one.
+        face_ids: which faces.
+        side: of the pictures, in pixels.
+
+    Returns:
+        Data URIs by face id.
+
+    Raises:
+        UsageError: one of the faces is not there.
+    """
+    if not face_ids:
+        return {}
+    found: dict[str, str] = {}
+    wanted = pa.array(sorted(face_ids), pa.string())
+    for file in files:
+        parquet = pq.ParquetFile(file)
+        for group in range(parquet.num_row_groups):
+            column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
+            rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
+            if len(rows):
+                images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
+                pictures = (_decoded(image, side) for image in images)
+                found |= zip(column.take(rows).to_pylist(), pictures, strict=True)
+    if len(found) < len(wanted):
+        raise UsageError(
+            "This faces manifest is not the one that the faces to be shown come from.",
+            received=f"{files[0].parent}, without {len(wanted) - len(found)} of {len(wanted)} faces",
+            advice="Give the right one, or switch pictures off with --pictures false.",
+        )
+    return found
+
+
+def _decoded(image: bytes, side: int) -> str:
+    with Image.open(io.BytesIO(image)) as picture:
+        picture.draft("RGB", (side, side))
+        return thumbnail(picture, side)

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from components.page.words import markdown_text, number, percent
+from components.common.atomic import write_file
+from components.page.words import count, markdown_text, number, percent
 
 _HERE = Path(__file__).parent
 
 
-def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
-    """A template with its values; names are escaped in what ends in .html.
+@dataclass(frozen=True)
+class Card:
+    """What a stage shows of its work.
 
     Args:
-        folder: where the template lies; one that extends `frame.html` finds it here.
-        name: of the template.
-        values: by the names that the template uses; one that is missing is an error.
+        html: one self-contained page.
+        markdown: a summary with the same numbers.
     """
+
+    html: str
+    markdown: str
+
+    def write(self, html: Path | None, markdown: Path | None) -> None:
+        """Writes both to where they were asked for, if they were."""
+        for path, content in ((html, self.html), (markdown, self.markdown)):
+            if path is not None:
+                write_file(path, content)
+
+
+def card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
+    """Fills the templates `card.html` and `card.md` of a stage, or others of another name.
+
+    Args:
+        folder: where they lie; HTML that extends `frame.html` or imports `parts.html` finds them here.
+        values: by the names that the templates use; one that is missing is an error.
+        name: of both templates, without its ending.
+    """
+    return Card(_filled(folder, f"{name}.html", values), _filled(folder, f"{name}.md", values))
+
+
+def _filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+    """A template with its values; names are escaped in what ends in .html."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -29,5 +55,5 @@ def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": percent, "number": number, "markdown_text": markdown_text}
+    environment.filters |= {"percent": percent, "number": number, "count": count, "markdown_text": markdown_text}
     return environment.get_template(name).render(values, style=(_HERE / "style.css").read_text())

@@ -15,6 +15,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
+def count(value: int) -> str:
+    """1234567 as "1,234,567"."""
+    return f"{value:,}"
+
+
 def markdown_text(text: object) -> str:
     """A name as Markdown shows it literally, on one line, HTML included."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>&~-])", r"\\\1", " ".join(str(text).split()))

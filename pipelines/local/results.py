@@ -15,8 +15,9 @@ from pipelines.local.plan import Task
 from pipelines.local.render import Artifact
 from pipelines.local.values import Value, from_text
 
-# The only type of artifact without a file: its numbers are its metadata.
+# The types of artifact without a file: what they say is their metadata. That of the first is plain numbers.
 _METRICS = "system.Metrics"
+_WITHOUT_FILE = (_METRICS, "system.ClassificationMetrics")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def collect(task: Task, folder: Path, contents: Contents) -> Results:
         metadata = _metadata(said, name, path)
         if path.exists():
             sha256 = contents.sha256(path)
-        elif kind == _METRICS:
+        elif kind in _WITHOUT_FILE:
             sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
         else:
             raise FacenetError(f"it ended without an error, but left no {name} at {path}")

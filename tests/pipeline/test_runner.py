@@ -394,3 +394,20 @@ def test_a_value_that_a_task_hands_on_reaches_the_next(tiny):
     assert tiny.reported() == "41"
     assert tiny.run() == 0
     assert tiny.states() == CACHED
+
+
+def test_a_curve_for_kubeflows_ui_has_no_file_and_is_no_number(tiny):
+    artifacts = tiny.ir["components"]["comp-count"]["outputDefinitions"]["artifacts"]
+    artifacts["roc"] = {"artifactType": {"schemaTitle": "system.ClassificationMetrics", "schemaVersion": "0.0.1"}}
+    container = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]
+    container["command"][2] += (
+        "roc = outputs['artifacts']['roc']['artifacts'][0]\n"
+        "said['artifacts']['roc'] = {'artifacts': [{**roc, 'metadata': {'confidenceMetrics': [1]}}]}\n"
+        "pathlib.Path(outputs['outputFile']).write_text(json.dumps(said))\n"
+    )
+    assert tiny.run() == 0
+    record = tiny.task_record("count")
+    assert record["metrics"] == {"number": 15}
+    assert record["outputs"]["roc"]["metadata"] == {"confidenceMetrics": [1]}
+    assert tiny.run() == 0
+    assert tiny.states() == CACHED

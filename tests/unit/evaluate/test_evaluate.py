@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from PIL import Image
 
-from components.common.manifest import EMBEDDINGS, FACES, PAIRS, read, write
+from components.common.manifest import PAIRS, read
 from components.evaluate.__main__ import main
 from components.evaluate.metrics import accuracy
 from components.page.words import markdown_text
 
-AWKWARD = "<b>O'Neil</b> & |co|"
-
-
-def jpeg(colour):
-    encoded = io.BytesIO()
-    Image.new("RGB", (40, 40), colour).save(encoded, "JPEG")
-    return encoded.getvalue()
-
-
-def write_inputs(folder, *, identities=24, faces=4, noise=1.6, split=lambda number: "test"):
-    """Embeddings around a random centre for each identity, and the faces manifest that they belong to."""
-    rng = np.random.default_rng(0)
-    embeddings, pictures = [], []
-    for number in range(identities):
-        identity, centre = AWKWARD if number == 0 else f"p{number}", rng.normal(size=16)
-        for i in range(faces):
-            vector = centre + noise * rng.normal(size=16)
-            row = {"face_id": f"{number}-{i}", "identity": identity, "photo_path": f"{identity}/{i}.jpg"}
-            embeddings.append(
-                {
-                    **row,
-                    "split": split(number),
-                    "embedding": vector / np.linalg.norm(vector),
-                    "checkpoint_sha256": "ab" * 32,
-                }
-            )
-            pictures.append(
-                {
-                    **row,
-                    "photo_sha256": "0",
-                    "box": [0, 0, 40, 40],
-                    "crop_box": [0, 0, 40, 40],
-                    "detector": "none",
-                    "score": 1.0,
-                    "phash": 0,
-                    "image": jpeg((number * 9, i * 50, 90)),
-                    "width": 40,
-                    "height": 40,
-                }
-            )
-    write(folder / "embeddings", EMBEDDINGS, pa.Table.from_pylist(embeddings, schema=EMBEDDINGS.schema))
-    write(folder / "faces", FACES, pa.Table.from_pylist(pictures, schema=FACES.schema), {"margin": 0.2})
-    return folder
+AWKWARD = "<b>O'Neil</b> & |co|"  # as in conftest.py
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(tmp_path_factory, write_inputs):
     return write_inputs(tmp_path_factory.mktemp("inputs"))
 
 
@@ -91,7 +46,7 @@ def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
 
 
 def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
-    keys = "accuracy auc checkpoint_sha256 eer embeddings missing protocol roc threshold val_at_far"
+    keys = "accuracy auc checkpoint_sha256 confusion eer embeddings missing protocol roc slices threshold val_at_far"
     assert sorted(metrics) == keys.split()
     assert metrics["protocol"]["kind"] == "unseen-folds"
     assert metrics["protocol"]["identities_in_several_folds"] == 0
@@ -184,7 +139,7 @@ def test_without_faces_the_report_says_how_to_get_pictures(inputs, tmp_path):
     assert "Pictures need the faces manifest" in html
 
 
-def test_few_people_are_measured_and_the_doubt_is_said_everywhere(tmp_path, capsys):
+def test_few_people_are_measured_and_the_doubt_is_said_everywhere(tmp_path, capsys, write_inputs):
     inputs = write_inputs(tmp_path, identities=4)
     assert evaluate(inputs, tmp_path / "report") == 0
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
@@ -197,7 +152,7 @@ def test_few_people_are_measured_and_the_doubt_is_said_everywhere(tmp_path, caps
         assert "not measurable" in text
 
 
-def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path):
+def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path, write_inputs):
     inputs = write_inputs(tmp_path, noise=0.0)
     assert evaluate(inputs, tmp_path / "report") == 0
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
@@ -207,7 +162,7 @@ def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path):
     assert "0 of 144 same-identity pairs are farther apart" in html
 
 
-def test_only_the_split_is_measured(tmp_path):
+def test_only_the_split_is_measured(tmp_path, write_inputs):
     inputs = write_inputs(tmp_path, split=lambda number: "test" if number % 3 else "train")
     evaluate(inputs, tmp_path / "report")
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
@@ -243,21 +198,6 @@ def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, t
         assert "nobody/7" in text
 
 
-def test_kubeflow_gets_the_numbers_that_could_be_measured(tmp_path):
-    inputs = write_inputs(tmp_path, identities=4)
-    executor_input = {
-        "outputs": {
-            "artifacts": {"metrics": {"artifacts": [{"name": "m", "uri": "gs://m"}]}},
-            "outputFile": str(tmp_path / "out.json"),
-        }
-    }
-    evaluate(inputs, tmp_path / "report", "--executor_input", json.dumps(executor_input))
-    answer = json.loads((tmp_path / "out.json").read_text())["artifacts"]["metrics"]["artifacts"][0]["metadata"]
-    keys = "accuracy accuracy_deviation auc eer identities missing_faces pairs threshold val_at_far_0.1"
-    assert sorted(answer) == keys.split()
-    assert answer["pairs"] == 48
-
-
 @pytest.mark.parametrize(
     ("more", "what"),
     [
@@ -267,6 +207,7 @@ def test_kubeflow_gets_the_numbers_that_could_be_measured(tmp_path):
         (("--split", "validation"), "at least two identities"),
         (("--pairs", "nowhere.txt"), "pairs file cannot be read"),
         (("--faces", "nowhere"), "no faces manifest here"),
+        (("--former", "nowhere"), "not a report to compare with"),
     ],
 )
 def test_wrong_use_is_said_and_leaves_nothing(inputs, tmp_path, capsys, more, what):
@@ -275,10 +216,10 @@ def test_wrong_use_is_said_and_leaves_nothing(inputs, tmp_path, capsys, more, wh
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_faces_of_another_run_are_refused(inputs, tmp_path, capsys):
+def test_the_faces_of_another_run_are_refused(inputs, tmp_path, capsys, write_inputs):
     other = write_inputs(tmp_path / "other", identities=1)
     assert evaluate(inputs, tmp_path / "report", "--faces", other / "faces") == 2
-    assert "not the one that the embeddings come from" in capsys.readouterr().err
+    assert "not the one that the faces to be shown come from" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()
 
 

@@ -34,7 +34,8 @@ def picture(seed=0):
 
 
 def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAAA"):
-    return card(rounds, settings, DEFAULTS, [HardTriplet(0, 1, 2, 1.25, 0.5)], lambda row: Shown(NAMES[row], picture))
+    shown = card(rounds, settings, DEFAULTS, [HardTriplet(0, 1, 2, 1.25, 0.5)], lambda row: Shown(NAMES[row], picture))
+    return shown.html, shown.markdown
 
 
 def test_the_card_tells_the_best_score_the_changed_settings_and_the_hardest_triplets():

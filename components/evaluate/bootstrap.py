@@ -1,0 +1,98 @@
+"""How far the numbers would move with other people like these: a bootstrap over identities.
+
+The subsets bootstrap (Bolle, Ratha and Pankanti, "Error analysis of pattern recognition systems: the subsets
+bootstrap", CVIU 2004): people are drawn with replacement, not pairs, because pairs that share a person are not
+independent. A pair counts as often as its people were drawn, a pair of two people the product of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.evaluate.embeddings import Indices
+from components.evaluate.metrics import Distances
+from components.evaluate.protocols import Pairs
+
+REPLICATES = 200
+_TAILS = (0.025, 0.975)
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where 95 % of the replicates lie: of VAL, and of the threshold it is taken at."""
+
+    val: Range
+    threshold: Range
+
+
+def intervals(
+    pairs: Pairs, distances: Distances, identity: Indices, rates: Sequence[float], seed: int
+) -> dict[float, Interval]:
+    """95 % intervals of VAL and its threshold at some false accept rates.
+
+    Args:
+        pairs: the pairs, both kinds among them.
+        distances: float64 [pairs].
+        identity: int64 [faces], numbers from 0.
+        rates: false accept rates, each above 0 and below 1.
+        seed: of the draws.
+    """
+    found: list[list[Range]] = []
+    sides = [_Side.of(pairs, distances, identity, kind) for kind in (True, False)]
+    for drawn in _draws(identity, pairs, seed):
+        same, different = (side.accepted(drawn) for side in sides)
+        if same[-1] and different[-1]:
+            found.append([_val_at_far(*sides, same, different, far) for far in rates])
+    if not found:
+        return {}
+    low, high = np.quantile(np.array(found), _TAILS, axis=0)  # [rates, 2] each
+    return {
+        far: Interval((float(low[i, 0]), float(high[i, 0])), (float(low[i, 1]), float(high[i, 1])))
+        for i, far in enumerate(rates)
+    }
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The pairs of one kind, nearest first: distances, and both people of each."""
+
+    distances: Distances
+    first: Indices
+    second: Indices
+    same: bool
+
+    @classmethod
+    def of(cls, pairs: Pairs, distances: Distances, identity: Indices, same: bool) -> _Side:
+        rows = np.flatnonzero(pairs.same == same)
+        rows = rows[np.argsort(distances[rows])]
+        return cls(distances[rows], identity[pairs.first[rows]], identity[pairs.second[rows]], same)
+
+    def accepted(self, drawn: Indices) -> Indices:
+        """int64 [pairs + 1]: how many pairs, counted as often as drawn, the nearest 0, 1, ... of them are."""
+        times = drawn[self.first] if self.same else drawn[self.first] * drawn[self.second]
+        return np.concatenate([[0], np.cumsum(times)])
+
+
+def _draws(identity: Indices, pairs: Pairs, seed: int) -> Iterator[Indices]:
+    """How often each person is drawn, once for each replicate; only people of the pairs are."""
+    people = np.unique(identity[np.concatenate([pairs.first, pairs.second])])
+    rng = np.random.default_rng(seed)
+    for _ in range(REPLICATES):
+        drawn = np.zeros(identity.max() + 1, np.int64)
+        drawn[people] = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
+        yield drawn
+
+
+def _val_at_far(same: _Side, different: _Side, same_accepted: Indices, accepted: Indices, far: float) -> Range:
+    """VAL and its threshold, as in `metrics.val_at_far`: at the last distance before a false accept too many."""
+    first_too_many = int(np.searchsorted(accepted, far * accepted[-1], side="right")) - 1
+    limit = different.distances[first_too_many]
+    kept = int(np.searchsorted(same.distances, limit)), int(np.searchsorted(different.distances, limit))
+    nearest = [side.distances[count - 1] for side, count in zip((same, different), kept, strict=True) if count]
+    threshold = max(nearest) if nearest else np.nextafter(limit, -np.inf)
+    return float(same_accepted[kept[0]] / same_accepted[-1]), float(threshold)

@@ -1,0 +1,120 @@
+"""A former report to compare with: what it measured, and the numbers of both side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import UsageError
+
+_NOT_FOUND = "This is not a report to compare with."
+
+
+@dataclass(frozen=True)
+class Change:
+    """A number of both reports.
+
+    Args:
+        what: its name.
+        former: as it was; None where it could not be measured.
+        now: as it is, likewise.
+        is_share: whether it is a share of something, or else a plain number.
+        more_is_better: whether it should grow; None for what is neither good nor bad.
+    """
+
+    what: str
+    former: float | None
+    now: float | None
+    is_share: bool
+    more_is_better: bool | None
+
+    @property
+    def difference(self) -> float | None:
+        """Now minus then."""
+        return None if self.former is None or self.now is None else self.now - self.former
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the change is for the better; None where that cannot be said."""
+        if not self.difference or self.more_is_better is None:
+            return None
+        return (self.difference > 0) == self.more_is_better
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two reports side by side.
+
+    Args:
+        checkpoint_sha256: the former report's network.
+        same_pairs: whether both were measured on as many pairs of as many people, chosen in the same way.
+        changes: the numbers of both.
+        roc: the former report's curve, of (FAR, VAL, threshold).
+    """
+
+    checkpoint_sha256: str
+    same_pairs: bool
+    changes: Sequence[Change]
+    roc: Sequence[Sequence[float]]
+
+
+def read_former(path: Path) -> dict[str, Any]:
+    """The record of a former report.
+
+    Args:
+        path: the folder that `facenet evaluate` wrote, or its `metrics.json`.
+
+    Raises:
+        UsageError: there is no such report, or it lacks what is compared.
+    """
+    file = path / "metrics.json" if path.is_dir() else path
+    try:
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        compare(record, record)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise UsageError(
+            _NOT_FOUND,
+            received=f"{file} ({reason})",
+            advice="Give --former the folder that `facenet evaluate` wrote, or its metrics.json.",
+        ) from error
+    return record
+
+
+def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
+    """Two records of `metrics.json` side by side."""
+
+    def both(what: str, *keys: str, is_share: bool = True, more_is_better: bool | None = True) -> Change:
+        values = []
+        for record in (former, now):
+            value: Any = record
+            for key in keys:
+                value = value[key]
+            values.append(float(value))
+        return Change(what, *values, is_share, more_is_better)
+
+    rates = {row["far"]: row["val"] for row in former["val_at_far"]}
+    vals = [
+        Change(f"VAL at FAR {row['far']:g}", rates.get(row["far"]), row["val"], is_share=True, more_is_better=True)
+        for row in now["val_at_far"]
+    ]
+    return Comparison(
+        checkpoint_sha256=str(former["checkpoint_sha256"]),
+        same_pairs=_pairs_of(former) == _pairs_of(now),
+        changes=[
+            both("Accuracy", "accuracy", "mean"),
+            both("AUC", "auc", is_share=False),
+            both("EER", "eer", "value", more_is_better=False),
+            *vals,
+            both("Threshold", "threshold", is_share=False, more_is_better=None),
+        ],
+        roc=[[float(value) for value in point] for point in former["roc"]],
+    )
+
+
+def _pairs_of(record: Mapping[str, Any]) -> list[Any]:
+    protocol = record["protocol"]
+    return [protocol[key] for key in ("kind", "split", "seed", "pairs_file", "identities", "scored", "compared")]

@@ -1,0 +1,154 @@
+"""What the report shows beyond its numbers: uncertainty, slices, a former report, and Kubeflow's own view of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from kfp import dsl
+
+from components.evaluate.__main__ import main
+from components.evaluate.bootstrap import _draws, intervals
+from components.evaluate.metrics import curve, val_at_far
+from components.evaluate.protocols import Population
+
+RATES = (0.1, 0.01)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, write_inputs):
+    return write_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def evaluate(inputs, output, *more):
+    flags = ["-i", str(inputs / "embeddings"), "-o", str(output), *map(str, more)]
+    assert main(flags) == 0
+    return json.loads((output / "metrics.json").read_text())
+
+
+def texts(output):
+    return (output / "report.html").read_text(), (output / "report.md").read_text()
+
+
+def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(inputs, tmp_path):
+    artifacts = {name: {"artifacts": [{"name": name, "uri": f"gs://{name}"}]} for name in ("metrics", "roc")}
+    task = {"outputs": {"artifacts": artifacts, "outputFile": str(tmp_path / "out" / "executor_output.json")}}
+    record = evaluate(inputs, tmp_path / "report", "--executor_input", json.dumps(task))
+    said = json.loads((tmp_path / "out" / "executor_output.json").read_text())["artifacts"]
+    numbers, roc = (said[name]["artifacts"][0]["metadata"] for name in ("metrics", "roc"))
+    keys = "accuracy accuracy_deviation auc eer identities missing_faces pairs threshold"
+    assert sorted(numbers) == sorted(keys.split() + [f"val_at_far_{far}" for far in ("0.1", "0.01", "0.001")])
+    assert numbers["pairs"] == 288
+    assert said["roc"]["artifacts"][0]["uri"] == "gs://roc"
+
+    kubeflows = dsl.ClassificationMetrics()
+    far, val, threshold = map(list, zip(*record["roc"], strict=True))
+    kubeflows.log_roc_curve(far, val, threshold)
+    same, different = (record["protocol"]["compared"][f"{kind}_pairs"] for kind in ("same", "different"))
+    accepted = [record["confusion"][f"{kind}_accepted"] for kind in ("same", "different")]
+    kubeflows.log_confusion_matrix(
+        ["same person", "different people"],
+        [[accepted[0], same - accepted[0]], [accepted[1], different - accepted[1]]],
+    )
+    assert roc == kubeflows.metadata
+    assert 50 < len(roc["confidenceMetrics"]) <= 220
+    assert all(math.isfinite(value) for point in roc["confidenceMetrics"] for value in point.values())
+
+
+def test_the_confusion_counts_are_those_of_the_mistakes(inputs, tmp_path):
+    confusion = evaluate(inputs, tmp_path / "report")["confusion"]
+    html, _ = texts(tmp_path / "report")
+    assert f"{confusion['same_rejected']:,} of 144 same-identity pairs are farther" in html
+    assert f"{confusion['different_accepted']:,} of 4,416 different-identity pairs are not farther" in html
+
+
+def test_the_ranges_are_those_of_pairs_repeated_as_often_as_their_people_are_drawn():
+    rng = np.random.default_rng(1)
+    identity = np.repeat(np.arange(12), 5)
+    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng)
+    distances = np.round(rng.normal(np.where(pairs.same, 0.9, 1.3), 0.25), 2)  # with ties
+    values = []
+    for drawn in _draws(identity, pairs, seed=3):
+        first, second = drawn[identity[pairs.first]], drawn[identity[pairs.second]]
+        repeated = np.repeat(np.arange(len(pairs)), np.where(pairs.same, first, first * second))
+        whole = curve(distances[repeated], pairs.same[repeated])
+        values.append([val_at_far(whole, far) for far in RATES])
+    wanted = np.quantile(np.array(values), (0.025, 0.975), axis=0)
+    found = intervals(pairs, distances, identity, RATES, seed=3)
+    for i, far in enumerate(RATES):
+        np.testing.assert_allclose(found[far].val, wanted[:, i, 0])
+        np.testing.assert_allclose(found[far].threshold, wanted[:, i, 1], atol=0.011)  # of people not drawn too
+        assert found[far].val[0] < val_at_far(curve(distances, pairs.same), far)[0] < found[far].val[1]
+
+
+def test_the_ranges_stand_beside_the_rates_and_none_beside_what_is_not_measurable(tmp_path, write_inputs):
+    record = evaluate(write_inputs(tmp_path, identities=4), tmp_path / "report")
+    measured, *others = record["val_at_far"]
+    low, high = measured["val_interval"]
+    assert low <= measured["val"] <= high
+    assert [(row["val_interval"], row["threshold_interval"]) for row in others] == [(None, None)] * 2
+    for text in texts(tmp_path / "report"):
+        assert f"{low * 100:.2f}% to {high * 100:.2f}%" in text
+
+
+def test_the_slices_of_a_pairs_file_are_measured_each_at_the_threshold_of_its_fold(inputs, tmp_path):
+    lines = ["2\t3"]
+    for fold in (1, 5):
+        lines += [f"p{fold + i}/0 p{fold + i}/{i + 1}" for i in range(3)]
+        lines += ["# slice: <i>glasses</i>", *(f"p{fold + i}/0 p{fold + i + 1}/{i}" for i in range(3))]
+        lines += ["# slice: plain"] if fold == 1 else []
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    record = evaluate(inputs, tmp_path / "report", "--pairs", tmp_path / "pairs.txt")
+    glasses, plain = record["slices"]
+    assert (glasses["slice"], glasses["same_pairs"], glasses["different_pairs"]) == ("<i>glasses</i>", 0, 6)
+    assert (plain["slice"], plain["same_pairs"], plain["different_pairs"]) == ("plain", 3, 0)
+    assert glasses["same_accepted"] is None and plain["different_accepted"] is None
+    assert glasses["accuracy"] == pytest.approx(1 - glasses["different_accepted"])
+    # The first fold's same pairs are in no slice; all together they are the accuracy.
+    folds = record["accuracy"]["folds"]
+    right = sum(fold["accuracy"] * (fold["same_pairs"] + fold["different_pairs"]) for fold in folds)
+    unnamed = right - glasses["accuracy"] * 6 - plain["accuracy"] * 3
+    assert unnamed == pytest.approx(round(unnamed)) and 0 <= round(unnamed) <= 3
+    html, markdown = texts(tmp_path / "report")
+    assert "&lt;i&gt;glasses&lt;/i&gt;" in html and r"\<i\>glasses" in markdown
+
+
+def test_a_former_report_is_compared_number_by_number_and_in_the_figure(inputs, tmp_path, write_inputs):
+    former = evaluate(write_inputs(tmp_path / "other", noise=2.5), tmp_path / "former")
+    now = evaluate(inputs, tmp_path / "now", "--former", tmp_path / "former")
+    change = (now["accuracy"]["mean"] - former["accuracy"]["mean"]) * 100
+    assert change > 0
+    for text in texts(tmp_path / "now"):
+        assert f"{former['accuracy']['mean'] * 100:.2f}%" in text
+        assert f"{change:+.2f}% better" in text
+        assert "Measured in the same way." in text
+    assert "former report" in re.search(r"<svg.*?</svg>", texts(tmp_path / "now")[0], re.DOTALL).group()
+    evaluate(inputs, tmp_path / "again", "--former", tmp_path / "former" / "metrics.json", "--seed", "1")
+    assert "measured on other pairs" in texts(tmp_path / "again")[0]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"accuracy": {"mean": "high"}}'])
+def test_what_is_no_report_is_refused_before_anything_is_measured(inputs, tmp_path, content, capsys):
+    (tmp_path / "metrics.json").write_text(content)
+    flags = ["-i", str(inputs / "embeddings"), "-o", str(tmp_path / "report"), "--former", str(tmp_path)]
+    assert main(flags) == 2
+    assert "not a report to compare with" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_pictures_can_be_switched_off(inputs, tmp_path):
+    evaluate(inputs, tmp_path / "report", "--faces", inputs / "faces", "--pictures", "false")
+    for text in texts(tmp_path / "report"):
+        assert "data:image" not in text and "switched off" in text
+
+
+def test_a_table_of_many_folds_is_cut_and_says_so(inputs, tmp_path):
+    lines = ["40\t1"] + ["p1/0 p1/1", "p1/0 p2/0"] * 40
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    evaluate(inputs, tmp_path / "report", "--pairs", tmp_path / "pairs.txt")
+    for text in texts(tmp_path / "report"):
+        assert "the first 30 of 40 folds" in text
+    assert texts(tmp_path / "report")[0].count("<tr><td>") == 3 + 30
