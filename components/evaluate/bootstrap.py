@@ -43,11 +43,11 @@ def intervals(
         seed: of the draws.
     """
     found: list[list[Range]] = []
-    sides = [_Side.of(pairs, distances, identity, kind) for kind in (True, False)]
+    same, different = (_Side.of(pairs, distances, identity, kind) for kind in (True, False))
     for drawn in _draws(identity, pairs, seed):
-        same, different = (side.accepted(drawn) for side in sides)
-        if same[-1] and different[-1]:
-            found.append([_val_at_far(*sides, same, different, far) for far in rates])
+        accepted = same.accepted(drawn), different.accepted(drawn)
+        if accepted[0][-1] and accepted[1][-1]:
+            found.append([_val_at_far(same, different, *accepted, far) for far in rates])
     if not found:
         return {}
     low, high = np.quantile(np.array(found), _TAILS, axis=0)  # [rates, 2] each

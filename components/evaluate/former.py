@@ -88,13 +88,7 @@ def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
     """Two records of `metrics.json` side by side."""
 
     def both(what: str, *keys: str, is_share: bool = True, more_is_better: bool | None = True) -> Change:
-        values = []
-        for record in (former, now):
-            value: Any = record
-            for key in keys:
-                value = value[key]
-            values.append(float(value))
-        return Change(what, *values, is_share, more_is_better)
+        return Change(what, _number(former, keys), _number(now, keys), is_share, more_is_better)
 
     rates = {row["far"]: row["val"] for row in former["val_at_far"]}
     vals = [
@@ -113,6 +107,13 @@ def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
         ],
         roc=[[float(value) for value in point] for point in former["roc"]],
     )
+
+
+def _number(record: Mapping[str, Any], keys: Sequence[str]) -> float:
+    value: Any = record
+    for key in keys:
+        value = value[key]
+    return float(value)
 
 
 def _pairs_of(record: Mapping[str, Any]) -> list[Any]:
