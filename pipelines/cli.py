@@ -16,6 +16,7 @@ from pipelines.suggest import suggestion
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
+    "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
     "extract": ("components.extract.__main__", "find the faces in a folder of photos"),
     "collect": ("components.collect.__main__", "choose the faces to learn from, and who is kept unseen"),
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("components", "pipelines"):
             raise
-        extra = "pipeline" if name in ("run", "compile") else name
+        extra = "pipeline" if name in ("run", "rerun", "submit", "compile") else name
         error = UsageError(
             f"`facenet {name}` needs a package that is not installed.",
             received=missing.name,

@@ -141,7 +141,7 @@ class Pipeline:
         """
         for name, parameter in self.parameters.items():
             if parameter.default is None and not parameter.optional:
-                flag = "-i FOLDER" if name == "photos" else f"--set {name}=VALUE"
+                flag = "-i PHOTOS" if name == "photos" else f"--set {name}=VALUE"
                 raise UsageError(f"The pipeline needs a value for {name}.", advice=f"Give it with {flag}.")
         return {name: parameter.default for name, parameter in self.parameters.items() if parameter.default is not None}
 

@@ -1,0 +1,91 @@
+"""What goes wrong between here and a cluster, in words."""
+
+from __future__ import annotations
+
+import json
+
+from kfp_server_api import ApiException
+from urllib3 import exceptions
+
+from components.common.errors import FacenetError, UsageError
+
+_LONGEST = 500
+
+
+class UnansweredError(FacenetError):
+    """The cluster did not answer, or is in trouble: the same question may be answered later."""
+
+
+def said(error: ApiException) -> str:
+    """The sentence in an answer that says no, without the JSON around it."""
+    try:
+        body = json.loads(error.body)
+        return str(body.get("message") or body.get("error") or error.reason)
+    except (ValueError, TypeError, AttributeError):  # no JSON, or not an object
+        return str(error.reason)
+
+
+def refusal(status: int, message: str, host: str, sent: str) -> FacenetError:
+    """The error for an answer that says no.
+
+    Args:
+        status: of HTTP.
+        message: what the cluster says.
+        host: who was asked.
+        sent: the credentials that were sent, in words.
+    """
+    received = f"{host}: {status} {message[:_LONGEST]}"
+    if status == 401:
+        return UsageError(
+            "The cluster does not accept these credentials.",
+            received=f"{received} (sent: {sent})",
+            advice="Is the token for this cluster, and not expired? Put one into the variable KFP_EXISTING_TOKEN, or "
+            "name a file that holds it in KF_PIPELINES_SA_TOKEN_PATH.",
+        )
+    if status == 403:
+        return UsageError(
+            "The cluster does not allow this with these credentials.",
+            received=f"{received} (sent: {sent})",
+            advice="Is the namespace in KFP_NAMESPACE yours? Otherwise ask whoever runs the cluster for this right.",
+        )
+    if status >= 500:
+        return UnansweredError("The cluster is in trouble.", received=received, advice="Try again in a while.")
+    return FacenetError("The cluster refused what was asked.", received=received)
+
+
+def silence(error: exceptions.HTTPError, host: str) -> FacenetError:
+    """The error for no answer.
+
+    Args:
+        error: what urllib3 met in the last attempt.
+        host: who was asked.
+    """
+    cause = getattr(error, "reason", None) or error
+    if isinstance(cause, exceptions.SSLError):
+        return UsageError(
+            "No trusted connection to the cluster can be made.",
+            received=f"{host} ({cause})",
+            advice="Is it https at all, and is the host's name the one in its certificate?",
+        )
+    if isinstance(cause, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
+        return UnansweredError(
+            "The cluster cannot be reached.",
+            received=f"{host} ({cause})",
+            advice="Is the address right, and the network? Through kubectl: "
+            "kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80, and --host http://localhost:8080.",
+        )
+    if isinstance(cause, exceptions.TimeoutError):
+        return UnansweredError("The cluster does not answer in time.", received=host, advice="Try again in a while.")
+    return UnansweredError(
+        "The connection to the cluster broke off.", received=f"{host} ({cause})", advice="Try again."
+    )
+
+
+def not_kubeflow(host: str) -> UsageError:
+    """The error for a host that answers, but not as Kubeflow Pipelines 2 does."""
+    return UsageError(
+        "This host does not answer as Kubeflow Pipelines 2 does.",
+        received=host,
+        advice="Is it the address of Kubeflow Pipelines (on a Kubeflow dashboard it ends with /pipeline), and its "
+        "version 2.0 or newer? A login page answers like this too: then credentials are missing.",
+    )

@@ -1,0 +1,94 @@
+"""What a run needs on a cluster: the pipeline in the right version, and an experiment to belong to."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import UsageError
+from pipelines.cluster.access import Cluster
+from pipelines.cluster.package import Package
+from pipelines.suggest import suggestion
+
+_MOST_NAMES = 100
+
+
+def version_on(cluster: Cluster, package: Package) -> tuple[dict[str, str], bool]:
+    """Finds the version of a pipeline that has this content, or uploads it.
+
+    Returns:
+        The reference to it, as the API wants it, and whether it had to be uploaded.
+    """
+    pipeline = _pipeline(cluster, package.pipeline)
+    found = cluster.ask(
+        cluster.pipelines.pipeline_service_list_pipeline_versions,
+        pipeline_id=pipeline,
+        filter=_called(package.version),
+    ).pipeline_versions
+    version = found[0] if found else _uploaded(cluster, package, pipeline)
+    return {"pipeline_id": pipeline, "pipeline_version_id": version.pipeline_version_id}, not found
+
+
+def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]:
+    """Finds an experiment.
+
+    Args:
+        cluster: where.
+        name: of the experiment.
+        create: whether it is created where there is none.
+
+    Returns:
+        Its ID, and whether it had to be created.
+
+    Raises:
+        UsageError: there is none, and it is not to be created.
+    """
+    list_all, namespace = cluster.experiments.experiment_service_list_experiments, cluster.namespace
+    found = cluster.ask(list_all, filter=_called(name), **_given(namespace=namespace)).experiments
+    if found:
+        return found[0].experiment_id, False
+    if create:
+        body = _given(display_name=name, namespace=namespace)
+        made = cluster.ask(cluster.experiments.experiment_service_create_experiment, experiment=body)
+        return made.experiment_id, True
+    others = cluster.ask(list_all, page_size=_MOST_NAMES, **_given(namespace=namespace)).experiments or ()
+    near = suggestion(name, [other.display_name for other in others]) if others else "It has none so far."
+    raise UsageError(
+        "The cluster has no such experiment.",
+        received=name,
+        advice=f"{near} To make a new one add --create-experiment.",
+    )
+
+
+def _pipeline(cluster: Cluster, name: str) -> str:
+    """The ID of the pipeline, which is made when there is none."""
+    service, namespace = cluster.pipelines, cluster.namespace
+    found = cluster.ask(
+        service.pipeline_service_list_pipelines, filter=_called(name), **_given(namespace=namespace)
+    ).pipelines
+    if found:
+        return found[0].pipeline_id
+    body = _given(display_name=name, namespace=namespace)
+    return cluster.ask(service.pipeline_service_create_pipeline, pipeline=body).pipeline_id
+
+
+def _uploaded(cluster: Cluster, package: Package, pipeline: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pipeline.yaml"
+        file.write_text(package.text, encoding="utf-8")
+        return cluster.ask(
+            cluster.pipeline_uploads.upload_pipeline_version,
+            uploadfile=str(file),
+            name=package.version,
+            pipelineid=pipeline,
+        )
+
+
+def _called(name: str) -> str:
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
+
+
+def _given(**arguments: str | None) -> dict[str, str]:
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -1,0 +1,167 @@
+"""`facenet submit`: starts a run of the pipeline on a Kubeflow cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+from pipelines.cluster.order import Order, start
+from pipelines.cluster.package import package
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.configure import configured, in_words
+from pipelines.local.plan import Container, Importer, Pipeline, parameter_values
+
+if TYPE_CHECKING:
+    from pipelines.cluster.access import Cluster
+
+# What Kubeflow's importer and launcher read from.
+_STORES = ("gs://", "s3://", "minio://")
+_LONGEST = 255  # characters that the cluster's database has for a run's description
+_HOST = "KF_PIPELINES_ENDPOINT"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Start a run of the pipeline on a Kubeflow cluster.
+
+    A token is taken from the variable KFP_EXISTING_TOKEN or from the file that KF_PIPELINES_SA_TOKEN_PATH names (a pod
+    has one); otherwise kfp's own settings hold. KFP_NAMESPACE names your namespace where people have one.
+    """
+
+    input: Annotated[str | None, tyro.conf.arg(aliases=["-i"], metavar="PHOTOS")] = None
+    """Where the photos are, one folder per person, on a store that the cluster reads: gs://, s3:// or minio://."""
+    host: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
+    """The address of Kubeflow Pipelines; the variable KF_PIPELINES_ENDPOINT when not given."""
+    experiment: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """The experiment that the run belongs to; the cluster's default one when not given."""
+    create_experiment: bool = False
+    """Create the experiment where there is none of this name."""
+    run_name: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """The run's name; the pipeline's name and the time when not given."""
+    recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK.PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
+    wait: bool = False
+    """Follow the run to its end; the exit code is 0 when it succeeded."""
+    no_cache: bool = False
+    """Run every task, whatever the cluster's cache holds."""
+    cron: Annotated[str | None, tyro.conf.arg(metavar="EXPRESSION")] = None
+    """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3."""
+    dry_run: bool = False
+    """Print what would be sent, and send nothing."""
+    pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_OUTPUT
+    """The compiled pipeline; see `facenet compile`."""
+
+
+def _submit(settings: Settings) -> int:
+    pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
+    _check(pipeline, settings)
+    of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
+    about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
+    order = Order(
+        package=package(settings.pipeline, of_tasks, cached=not settings.no_cache),
+        name=settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+        about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
+        parameters=pipeline.values(),
+        cron=settings.cron,
+    )
+    if settings.dry_run:
+        print(order.shown(settings.experiment, settings.create_experiment), end="")
+        return 0
+    host = settings.host or os.environ.get(_HOST)
+    if not host:
+        raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
+    without_registry = _without_registry(pipeline)
+    if without_registry:
+        print(f"The cluster must have these images already, for no registry is named: {', '.join(without_registry)}")
+    from pipelines.cluster.access import Cluster
+
+    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
+
+
+def _check(pipeline: Pipeline, settings: Settings) -> None:
+    """Finds what the cluster would refuse or misread, before it is asked.
+
+    Raises:
+        UsageError: flags that exclude each other, a parameter without a value, photos that no cluster can read.
+    """
+    if settings.cron:
+        if settings.wait:
+            raise UsageError("A recurring run has no end to wait for.", advice="Leave out --wait or --cron.")
+        # Of five fields, as everywhere else, Kubeflow takes the first for seconds and says nothing.
+        if len(settings.cron.split()) != 6 and not settings.cron.startswith("@"):
+            raise UsageError(
+                "Kubeflow's schedules have six fields: seconds come first.",
+                received=settings.cron,
+                advice='Write --cron "0 0 3 * * 1" for Mondays at 3.',
+            )
+    if settings.create_experiment and not settings.experiment:
+        raise UsageError("Which experiment is to be created?", advice="Name it with --experiment NAME.")
+    values = pipeline.values()
+    for task in pipeline.tasks:
+        parameters = parameter_values(task, values, None)
+        if isinstance(task.executor, Importer):
+            uri = str(parameters[task.executor.parameter])
+            if not uri.startswith(_STORES):
+                raise UsageError(
+                    f"A cluster does not see this machine: {task.label} must be on a store that it reads.",
+                    received=uri,
+                    advice=f"Copy them there and give the URI, which begins with {', '.join(_STORES[:-1])} "
+                    f"or {_STORES[-1]}. To run on this machine: facenet run.",
+                )
+
+
+def _without_registry(pipeline: Pipeline) -> list[str]:
+    """The images that a cluster cannot pull: those whose name does not begin with a host's."""
+    images = dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container))
+    return [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
+
+
+def _start(order: Order, cluster: Cluster, labels: Mapping[str, str], settings: Settings) -> int:
+    from pipelines.cluster.upload import experiment_on, version_on
+
+    experiment = None
+    if settings.experiment:
+        experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
+        print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
+    version, made = version_on(cluster, order.package)
+    state = "uploaded" if made else "on the cluster already"
+    print(f"Pipeline {order.package.pipeline}, version {order.package.version}: {state}", flush=True)
+    started, page = start(cluster, order, version, experiment)
+    print(f"{'Recurring run' if order.cron else 'Run'} {order.name}: {page}", flush=True)
+    if not settings.wait:
+        return 0
+    from pipelines.cluster.follow import follow
+
+    try:
+        follow(cluster, started, labels, lambda line: print(line, flush=True))
+    except (KeyboardInterrupt, SystemExit) as stop:
+        print(
+            f"\nNo longer watched; the run goes on. Its page: {page}\n"
+            f"To watch it again: kfp --endpoint {cluster.host} run get --watch {started}",
+            flush=True,
+        )
+        if isinstance(stop, SystemExit):
+            raise
+        return 130
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _submit, argv, prog="facenet submit")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

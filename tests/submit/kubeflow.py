@@ -1,0 +1,308 @@
+"""A Kubeflow cluster's API server, as far as runs are submitted to it: v2beta1 over HTTP on this machine.
+
+All that arrives and all that is answered is checked against the published schema; a pipeline against kfp's protobufs, a
+run's parameters against its pipeline. Trouble can be ordered, and the states that a run goes through.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from tests.submit.schema import check
+
+_TYPES = {
+    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "BOOLEAN": bool, "LIST": list, "STRUCT": dict,
+}  # fmt: skip
+BEGIN = "2026-01-01T00:00:00+00:00"
+END = "2026-01-01T00:12:04+00:00"
+PAGE = "what a server of something else answers"
+PAGE_TEXT = "<html>Log in, your namespace is waiting.</html>"
+DROP = "the connection is closed without an answer"
+LOSE = "what is asked is done, and the connection is closed without an answer"
+
+
+class RefusedError(Exception):
+    """An answer other than 200."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    token: str | None
+    cookie: str | None
+
+
+@dataclass
+class Trouble:
+    """What happens to the next requests whose method and path match: a status, PAGE, DROP or LOSE; after a while."""
+
+    pattern: str
+    what: int | str | None = None
+    seconds: float = 0.0
+    times: int = 1
+
+
+@dataclass
+class Kubeflow:
+    """The cluster: what it holds, what arrived, and what is to go wrong."""
+
+    token: str | None = None
+    multi_user: bool = False
+    story: list[tuple[str, dict[str, str]]] = field(default_factory=lambda: [("SUCCEEDED", {})])
+    experiments: list[dict[str, Any]] = field(default_factory=list)
+    pipelines: list[dict[str, Any]] = field(default_factory=list)
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    recurring: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    arrived: list[Request] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Listens on a port of this machine, which `host` then names."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.host = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Listens no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def changes(self) -> list[Request]:
+        """What arrived that asks for something to be made."""
+        return [request for request in self.arrived if request.method == "POST"]
+
+    def trouble_for(self, request: Request) -> Trouble:
+        """The trouble that was ordered for a request; mostly none."""
+        for trouble in self.troubles:
+            if trouble.times and re.search(trouble.pattern, f"{request.method} {request.path}"):
+                trouble.times -= 1
+                return trouble
+        return Trouble("")
+
+    def answer(self, request: Request) -> dict[str, Any]:
+        """What a request is answered with."""
+        for pattern, asked, answered, act in _ROUTES:
+            match = re.fullmatch(pattern, f"{request.method} {request.path}")
+            if match:
+                if asked:
+                    check(request.body, asked, asked)
+                answer = act(self, request, *match.groups())
+                check(answer, answered, answered)
+                return answer
+        raise RefusedError(404, "Not Found")
+
+
+def _called(entries: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+    if "filter" not in request.query:
+        return entries
+    (predicate,) = json.loads(request.query["filter"])["predicates"]
+    assert predicate["key"] == "display_name"
+    assert predicate["operation"] in ("EQUALS", 1)  # by name or number, as protobufs' JSON has it
+    return [entry for entry in entries if entry["display_name"] == predicate["stringValue"]]
+
+
+def _one(entries: list[dict[str, Any]], key: str, value: str) -> dict[str, Any]:
+    for entry in entries:
+        if entry[key] == value:
+            return entry
+    raise RefusedError(404, f"{key} {value} not found")
+
+
+def _made(entries: list[dict[str, Any]], key: str, entry: dict[str, Any]) -> dict[str, Any]:
+    entries.append({**entry, key: str(uuid.uuid4()), "created_at": BEGIN})
+    return entries[-1]
+
+
+def _upload(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
+    pipeline = _one(kubeflow.pipelines, "pipeline_id", request.query["pipelineid"])
+    name = request.query["name"]
+    if any(one["display_name"] == name and one["pipeline_id"] == pipeline["pipeline_id"] for one in kubeflow.versions):
+        raise RefusedError(409, f"The pipeline version {name} exists already")
+    documents = list(yaml.load_all(request.body, yaml.CSafeLoader))
+    spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(documents[0]["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
+    for document in documents[1:]:
+        json_format.ParseDict(document, pipeline_spec_pb2.PlatformSpec())
+    kubeflow.files.append(request.body)
+    return _made(
+        kubeflow.versions,
+        "pipeline_version_id",
+        {
+            "pipeline_id": pipeline["pipeline_id"],
+            "display_name": name,
+            "pipeline_spec": json_format.MessageToDict(spec),
+        },
+    )
+
+
+def _versions(kubeflow: Kubeflow, request: Request, pipeline: str) -> dict[str, Any]:
+    return {"pipeline_versions": _called([one for one in kubeflow.versions if one["pipeline_id"] == pipeline], request)}
+
+
+def _begun(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
+    """What was asked to be run, if this cluster can: its pipeline, its parameters, its experiment."""
+    body = request.body
+    version = _one(kubeflow.versions, "pipeline_version_id", body["pipeline_version_reference"]["pipeline_version_id"])
+    assert version["pipeline_id"] == body["pipeline_version_reference"]["pipeline_id"]
+    if "experiment_id" in body:
+        _one(kubeflow.experiments, "experiment_id", body["experiment_id"])
+    declared = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    given = body["runtime_config"].get("parameters", {})
+    for name, parameter in declared.items():
+        if name not in given and not parameter.get("isOptional"):
+            raise RefusedError(400, f"the parameter {name} is missing")
+    for name, value in given.items():
+        if name not in declared or not isinstance(value, _TYPES[declared[name]["parameterType"]]):
+            raise RefusedError(400, f"the parameter {name} is not what the pipeline declares")
+    return body
+
+
+def _run(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
+    return _made(kubeflow.runs, "run_id", {**_begun(kubeflow, request), "state": "PENDING"})
+
+
+def _recurring_run(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
+    assert 1 <= int(request.body["max_concurrency"]) <= 10
+    return _made(kubeflow.recurring, "recurring_run_id", _begun(kubeflow, request))
+
+
+def _seen(kubeflow: Kubeflow, request: Request, run: str) -> dict[str, Any]:
+    """A run, one chapter of its story further each time; the last one stays."""
+    found = _one(kubeflow.runs, "run_id", run)
+    state, tasks = kubeflow.story.pop(0) if len(kubeflow.story) > 1 else kubeflow.story[0]
+    found["state"] = state
+    steps = {"root": "RUNNING", "root-driver": "SUCCEEDED", "extract-driver": "SUCCEEDED", "executor": "RUNNING"}
+    found["run_details"] = {"task_details": [_task(run, name, said) for name, said in {**steps, **tasks}.items()]}
+    if state in ("SUCCEEDED", "FAILED", "CANCELED"):
+        found["finished_at"] = END
+    if state == "FAILED":
+        found["error"] = {"code": 2, "message": "a step failed"}
+    return found
+
+
+def _task(run: str, name: str, state: str) -> dict[str, Any]:
+    """A task of a run; `extract#2` is the second turn of a loop over extract."""
+    shown, _, turn = name.partition("#")
+    detail = {
+        "run_id": run,
+        "task_id": name,
+        "display_name": shown,
+        "state": state,
+        "create_time": f"{BEGIN[:18]}{turn or 0}Z",
+    }
+    if state == "FAILED":
+        detail["error"] = {"code": 2, "message": f"{shown} exited with code 1"}
+    return detail
+
+
+# Method and path, the schema of what is asked, that of the answer, and what is done.
+_ROUTES: tuple[tuple[str, str | None, str, Callable[..., Any]], ...] = (
+    ("GET healthz", None, "V2beta1GetHealthzResponse", lambda kubeflow, request: {"multi_user": kubeflow.multi_user}),
+    ("GET experiments", None, "V2beta1ListExperimentsResponse",
+     lambda kubeflow, request: {"experiments": _called(kubeflow.experiments, request)}),
+    ("POST experiments", "V2beta1Experiment", "V2beta1Experiment",
+     lambda kubeflow, request: _made(kubeflow.experiments, "experiment_id", request.body)),
+    ("GET pipelines", None, "V2beta1ListPipelinesResponse",
+     lambda kubeflow, request: {"pipelines": _called(kubeflow.pipelines, request)}),
+    ("POST pipelines", "V2beta1Pipeline", "V2beta1Pipeline",
+     lambda kubeflow, request: _made(kubeflow.pipelines, "pipeline_id", request.body)),
+    ("GET pipelines/([^/]+)/versions", None, "V2beta1ListPipelineVersionsResponse", _versions),
+    ("POST pipelines/upload_version", None, "V2beta1PipelineVersion", _upload),
+    ("POST runs", "V2beta1Run", "V2beta1Run", _run),
+    ("GET runs/([^/]+)", None, "V2beta1Run", _seen),
+    ("POST recurringruns", "V2beta1RecurringRun", "V2beta1RecurringRun", _recurring_run),
+)  # fmt: skip
+
+
+def _handler(kubeflow: Kubeflow) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            request = self._read()
+            kubeflow.arrived.append(request)
+            trouble = kubeflow.trouble_for(request)
+            time.sleep(trouble.seconds)
+            if trouble.what == DROP:
+                self.close_connection = True
+                return
+            status, answer = self._decided(request, trouble.what)
+            if trouble.what == LOSE:
+                self.close_connection = True
+                return
+            kind, text = "application/json", json.dumps(answer)
+            if trouble.what == PAGE:
+                kind, text = "text/html; charset=utf-8", PAGE_TEXT
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def _decided(self, request: Request, trouble: int | str | None) -> tuple[int, Any]:
+            try:
+                if kubeflow.token and request.token != f"Bearer {kubeflow.token}":
+                    # Some proxies show what they were sent.
+                    raise RefusedError(401, f"no rights for {request.token}")
+                if isinstance(trouble, int):
+                    raise RefusedError(trouble, f"trouble with {request.token or request.cookie}")
+                return 200, kubeflow.answer(request)
+            except RefusedError as refused:
+                return refused.status, {"error": str(refused), "code": 2, "message": str(refused), "details": []}
+            except Exception as error:
+                kubeflow.wrong.append(f"{request.method} {request.path}: {error!r}")
+                return 400, {"error": repr(error), "code": 3, "message": repr(error), "details": []}
+
+        def _read(self) -> Request:
+            parts = urlsplit(self.path)
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            kind = self.headers.get("Content-Type") or ""
+            body: Any = None
+            if kind.startswith("multipart/form-data"):
+                (part,) = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw).get_payload()
+                assert part.get_param("name", header="content-disposition") == "uploadfile"
+                body = part.get_payload(decode=True).decode()
+            elif raw:
+                body = json.loads(raw)
+            query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+            path = parts.path.removeprefix("/apis/v2beta1/")
+            return Request(
+                self.command, path, query, body, self.headers.get("authorization"), self.headers.get("cookie")
+            )
+
+    return Handler
