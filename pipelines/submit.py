@@ -57,7 +57,8 @@ class Settings:
     no_cache: bool = False
     """Run every task, whatever the cluster's cache holds."""
     cron: Annotated[str | None, tyro.conf.arg(metavar="EXPRESSION")] = None
-    """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3."""
+    """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3 (UTC, unless
+    the cluster is set up otherwise)."""
     dry_run: bool = False
     """Print what would be sent, and send nothing."""
     pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_OUTPUT
@@ -82,12 +83,14 @@ def _submit(settings: Settings) -> int:
     host = settings.host or os.environ.get(_HOST)
     if not host:
         raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
-    without_registry = _without_registry(pipeline)
-    if without_registry:
-        print(f"The cluster must have these images already, for no registry is named: {', '.join(without_registry)}")
     from pipelines.cluster.access import Cluster
 
-    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
+    cluster = Cluster(host)
+    without_registry = _without_registry(pipeline)
+    if without_registry:
+        first = without_registry[0]
+        print(f"Images without a registry's name, as {first}: the cluster must have them already", flush=True)
+    return _start(order, cluster, {task.name: task.label for task in pipeline.tasks}, settings)
 
 
 def _check(pipeline: Pipeline, settings: Settings) -> None:

@@ -76,8 +76,9 @@ def silence(error: exceptions.HTTPError, host: str) -> FacenetError:
         )
     if isinstance(cause, exceptions.TimeoutError):
         return UnansweredError("The cluster does not answer in time.", received=host, advice="Try again in a while.")
+    detail = cause.args[-1] if isinstance(cause, exceptions.ProtocolError) else cause
     return UnansweredError(
-        "The connection to the cluster broke off.", received=f"{host} ({cause})", advice="Try again."
+        "The connection to the cluster broke off.", received=f"{host} ({detail})", advice="Try again."
     )
 
 

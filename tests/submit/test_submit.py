@@ -228,11 +228,11 @@ def test_the_address_may_come_from_kfps_variable(kubeflow, monkeypatch, capsys):
 
 def test_images_that_no_cluster_can_pull_are_named(kubeflow, submit, capsys, tmp_path):
     assert submit() == 0
-    assert "must have these images already, for no registry is named: facenet/extract:" in capsys.readouterr().out
+    assert "Images without a registry's name, as facenet/extract:" in capsys.readouterr().out
     file = tmp_path / "pipeline.yaml"
     file.write_text(DEFAULT_OUTPUT.read_text().replace("image: facenet/", "image: registry.example/facenet/"))
     assert submit("--pipeline", str(file)) == 0
-    assert "images" not in capsys.readouterr().out
+    assert "Images" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from components.common.errors import UsageError
 from pipelines.cluster import access, follow
 from pipelines.submit import main
 from tests.submit.conftest import PHOTOS
-from tests.submit.kubeflow import DROP, LOSE, PAGE, Trouble
+from tests.submit.web import DROP, LOSE, PAGE, Trouble
 
 TOKEN = "eyJhbGciOiJub25lIn0.secret-of-ada"
 
@@ -68,7 +68,7 @@ def test_a_login_page_is_no_cluster(kubeflow, submit, capsys):
 
 @pytest.mark.parametrize("text", ["OK", "[]", '"v1"'])
 def test_a_server_of_something_else_is_no_cluster(kubeflow, submit, capsys, monkeypatch, text):
-    monkeypatch.setattr("tests.submit.kubeflow.PAGE_TEXT", text)
+    monkeypatch.setattr("tests.submit.web.PAGE_TEXT", text)
     kubeflow.troubles = [Trouble("", PAGE, times=9)]
     assert submit() == 2
     assert "This host does not answer as Kubeflow Pipelines 2 does." in capsys.readouterr().err
@@ -103,7 +103,10 @@ def test_a_dropped_question_is_asked_again(kubeflow, submit):
 def test_a_connection_that_always_breaks_off(kubeflow, submit, capsys):
     kubeflow.troubles = [Trouble("GET pipelines", DROP, times=9)]
     assert submit() == 1
-    assert f"The connection to the cluster broke off.\nReceived: {kubeflow.host}" in capsys.readouterr().err
+    assert (
+        f"The connection to the cluster broke off.\nReceived: {kubeflow.host} (Remote end closed"
+        in capsys.readouterr().err
+    )
     assert not kubeflow.changes()
 
 
