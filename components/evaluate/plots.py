@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from components.evaluate.metrics import Distances, Flags
-from components.page.figures import DIFFERENT, INK, SAME, axes
+from components.page.figures import DIFFERENT, INK, SAME, axes, plain_numbers
 
 _BINS = 50
 
@@ -39,6 +39,7 @@ def roc_plot(
         chance = np.geomspace(lowest, 1, 100)
         plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
         plot.set_xscale("log")
+        plain_numbers(plot.xaxis)
         plot.set_xlim(lowest, 1)
         plot.set_ylim(0, 1.01)
         plot.yaxis.set_major_formatter(PercentFormatter(1))

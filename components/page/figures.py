@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # matplotlib knows no CSS variables: these stand for them until the SVG is written.
 INK, SAME, DIFFERENT = "#010101", "#020202", "#030303"
@@ -35,6 +39,46 @@ def axes(name: str, drawn: list[str], size: tuple[float, float] = (5, 3.6)) -> I
         figure = Figure(figsize=size, layout="constrained", facecolor="none")
         yield figure.add_subplot(facecolor="none")
         drawn.append(_svg(figure, name))
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Writes 0.001 and 200 at the ticks of a logarithmic axis: easy to read, and no font for formulas is needed."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40, logarithmic: bool = False) -> str:
+    """How numbers are spread, as shares of all of them.
+
+    Args:
+        name: of the figure.
+        values: numeric [n], at least one; positive for a logarithmic axis.
+        label: of the axis that they lie on.
+        bins: how many, of equal width on that axis.
+        logarithmic: whether the axis may be, when they differ tenfold.
+
+    Returns:
+        An `<svg>` element.
+    """
+    low, high = float(values.min()), float(values.max())
+    logarithmic = logarithmic and high >= 10 * low
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = (np.geomspace if logarithmic else np.linspace)(low, high, bins + 1)
+    edges[0], edges[-1] = low, high  # geomspace rounds
+    drawn: list[str] = []
+    with axes(name, drawn, (5, 2.8)) as plot:
+        counts, _ = np.histogram(values, edges)
+        plot.stairs(counts / len(values), edges, fill=True, color=SAME, alpha=0.35)
+        plot.stairs(counts / len(values), edges, color=SAME, linewidth=1.5)
+        if logarithmic:
+            plot.set_xscale("log")
+            plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            plain_numbers(plot.xaxis)
+        plot.yaxis.set_major_formatter(PercentFormatter(1))
+        plot.set_xlabel(label)
+        plot.set_title(name, fontsize=11)
+    return drawn[0]
 
 
 def _svg(figure: Figure, name: str) -> str:

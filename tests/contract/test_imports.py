@@ -15,7 +15,7 @@ COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "tyro", "components.common"}
 ALLOWED = {
     "components.common": COMMON,
     "components.sample": COMMON,
-    "components.extract": COMMON | {"dlib"},
+    "components.extract": COMMON | {"dlib", "components.page"},
     "components.collect": COMMON | {"pandas"},
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON

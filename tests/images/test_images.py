@@ -21,7 +21,7 @@ HOLDERS = {
     "tensorflow": {"mine-and-train", "embed"},
     "keras": {"mine-and-train", "embed"},
     "pandas": {"collect"},
-    "matplotlib": {"mine-and-train", "evaluate"},
+    "matplotlib": {"extract", "collect", "mine-and-train", "evaluate"},
     "kfp": set(),
     "pip": set(),
 }
