@@ -51,7 +51,9 @@ def facenet(
     source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
     source.set_display_name("photos")
     found = _sized(extract(photos=source.output, pictures=pictures), cpus=4, memory=4)
-    collected = _sized(collect(faces=found.outputs["faces"], min_examples=min_examples), cpus=1, memory=4)
+    collected = _sized(
+        collect(faces=found.outputs["faces"], min_examples=min_examples, pictures=pictures), cpus=1, memory=4
+    )
     trained = mine_and_train(
         dataset=collected.outputs["dataset"],
         faces=found.outputs["faces"],

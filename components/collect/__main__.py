@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.collect.splits import SPLITS, TEST
-from components.common.command import ExecutorInput, Input, Output, run
+from components.common.command import ExecutorInput, Input, Output, Switch, run
 from components.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ class Settings:
     """Share of identities for validation."""
     test: float = 0.2
     """Share of identities for the test; nothing is ever trained or tuned on them."""
+    html: Path | None = None
+    """Also write a card that shows what became of the faces to this file, as HTML."""
+    markdown: Path | None = None
+    """Likewise its summary, as Markdown."""
+    pictures: Switch = True
+    """false: the card shows no faces."""
     json: Path | None = None
     """Also write the classic listing, {"name": ["face", ...]}, to this file."""
     executor_input: ExecutorInput = ""
@@ -60,11 +66,12 @@ def _collect(settings: Settings) -> None:
     from components.collect.collect import as_table, collect, listing, read_faces
     from components.common.atomic import write_file
     from components.common.executor import write_metrics
-    from components.common.manifest import DATASET, DROPPED, write
+    from components.common.manifest import DATASET, DROPPED, FACES, parts, write
 
     _checked(settings)
+    faces = read_faces(settings.input)
     collected = collect(
-        read_faces(settings.input),
+        faces,
         min_examples=settings.min_examples,
         validation=settings.validation,
         test=settings.test,
@@ -80,6 +87,12 @@ def _collect(settings: Settings) -> None:
     write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
     if settings.json:
         write_file(settings.json, json.dumps(listing(collected.dataset), ensure_ascii=False, indent=1) + "\n")
+    if settings.html or settings.markdown:
+        from components.collect.card import show
+
+        files = parts(settings.input, FACES)
+        card = show(faces, collected, files, settings.min_examples, pictures=settings.pictures)
+        card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(collected))
     _say(collected, settings, dropped)
 

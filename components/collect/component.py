@@ -10,10 +10,13 @@ def collect(
     faces: dsl.Input[dsl.Artifact],
     dataset: dsl.Output[dsl.Dataset],
     dropped: dsl.Output[dsl.Artifact],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     min_examples: int = 2,
     validation: float = 0.1,
     test: float = 0.2,
+    pictures: bool = True,
 ):
     """Chooses the faces to learn from, and who is kept unseen."""
     return dsl.ContainerSpec(
@@ -23,9 +26,12 @@ def collect(
             "--input", faces.path,
             "--output", dataset.path,
             "--dropped", dropped.path,
+            "--html", html.path,
+            "--markdown", markdown.path,
             "--min_examples", min_examples,
             "--validation", validation,
             "--test", test,
+            "--pictures", pictures,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

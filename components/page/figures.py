@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,18 +54,14 @@ def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40
         name: of the figure.
         values: numeric [n], at least one; positive for a logarithmic axis.
         label: of the axis that they lie on.
-        bins: how many, of equal width on that axis.
+        bins: how many, of equal width on that axis; of a few whole numbers, one for each.
         logarithmic: whether the axis may be, when they differ tenfold.
 
     Returns:
         An `<svg>` element.
     """
-    low, high = float(values.min()), float(values.max())
-    logarithmic = logarithmic and high >= 10 * low
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges = (np.geomspace if logarithmic else np.linspace)(low, high, bins + 1)
-    edges[0], edges[-1] = low, high  # geomspace rounds
+    logarithmic = logarithmic and values.max() >= 10 * values.min()
+    edges = _edges(values, bins, logarithmic=logarithmic)
     drawn: list[str] = []
     with axes(name, drawn, (5, 2.8)) as plot:
         counts, _ = np.histogram(values, edges)
@@ -75,10 +71,23 @@ def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40
             plot.set_xscale("log")
             plot.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             plain_numbers(plot.xaxis)
+        elif values.dtype.kind == "i":
+            plot.xaxis.set_major_locator(MaxNLocator(integer=True))
         plot.yaxis.set_major_formatter(PercentFormatter(1))
         plot.set_xlabel(label)
         plot.set_title(name, fontsize=11)
     return drawn[0]
+
+
+def _edges(values: npt.NDArray[Any], bins: int, *, logarithmic: bool) -> npt.NDArray[np.float64]:
+    low, high = float(values.min()), float(values.max())
+    if logarithmic:
+        edges = np.geomspace(low, high, bins + 1)
+        edges[[0, -1]] = low, high  # geomspace rounds
+        return edges
+    if values.dtype.kind == "i" and high - low < bins:
+        return np.arange(low - 0.5, high + 1)  # whole numbers, a bin for each
+    return np.linspace(low, high, bins + 1) if low < high else np.array([low - 0.5, low + 0.5])
 
 
 def _svg(figure: Figure, name: str) -> str:

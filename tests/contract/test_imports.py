@@ -16,7 +16,7 @@ ALLOWED = {
     "components.common": COMMON,
     "components.sample": COMMON,
     "components.extract": COMMON | {"dlib", "components.page"},
-    "components.collect": COMMON | {"pandas"},
+    "components.collect": COMMON | {"pandas", "components.page"},
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON
     | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}

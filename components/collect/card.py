@@ -1,0 +1,135 @@
+"""What became of the faces, to look at: what each filter left, how they are dealt out, and duplicates as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.collect.collect import Collected
+from components.collect.filters import EXACT_DUPLICATE, TOO_FEW_FACES, TWO_NAMES
+from components.collect.splits import SPLITS
+from components.page.figures import histogram
+from components.page.pictures import thumbnails
+from components.page.templates import Card, card
+
+_GROUPS = 8
+_FACES = 4  # of a group
+_NAMES = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many faces of how many people are left after a filter."""
+
+    what: str
+    faces: int
+    people: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Faces that are the same picture: the first few as (face id, identity, photo path), and how many there are."""
+
+    faces: Sequence[tuple[str, str, str]]
+    size: int
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Some of the groups of one kind, at even distances in the list, and how many there are."""
+
+    shown: Sequence[Group]
+    total: int
+
+
+def show(
+    faces: pd.DataFrame, collected: Collected, files: Sequence[Path], min_examples: int, *, pictures: bool
+) -> Card:
+    """The card of a dataset; images are read of the few faces that it shows.
+
+    Args:
+        faces: all that were found, columns face_id, identity and photo_path.
+        collected: what became of them.
+        files: the parts of the faces manifest.
+        min_examples: identities with fewer faces were dropped.
+        pictures: false shows none.
+    """
+    duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
+    groups = (*duplicates.shown, *two_names.shown)
+    face_ids = {face_id for group in groups for face_id, _, _ in group.faces}
+    of_each = collected.dataset["identity"].value_counts()
+    rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
+    values: dict[str, Any] = {
+        "steps": steps(faces, collected, min_examples),
+        "splits": [
+            (split, rows["identity"].nunique(), len(rows))
+            for split, rows in ((split, collected.dataset[collected.dataset["split"] == split]) for split in SPLITS)
+        ],
+        "people": len(of_each),
+        "faces": len(collected.dataset),
+        "dropped": len(collected.dropped),
+        "median": float(of_each.median()),
+        "most": int(of_each.max()),
+        "figure": histogram(
+            "Faces of each person", of_each.to_numpy(), "faces, of people who were kept", logarithmic=True
+        ),
+        "duplicates": duplicates,
+        "two_names": two_names,
+        "rare": list(rare.sort_index()[:_NAMES].items()),
+        "rare_people": len(rare),
+        "min_examples": min_examples,
+        "shows_pictures": pictures,
+        "pictures": thumbnails(files, face_ids) if pictures else {},
+    }
+    return card(Path(__file__).parent, values)
+
+
+def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[Step]:
+    """What was found, and what each filter left of it."""
+    dropped = collected.dropped
+    lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, TWO_NAMES, TOO_FEW_FACES)}
+    kept = set(collected.dataset["identity"])
+    before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
+    distinct = len(faces) - int(lost[EXACT_DUPLICATE].sum())
+    single = distinct - int(lost[TWO_NAMES].sum())
+    return [
+        Step("found", len(faces), faces["identity"].nunique()),
+        Step("without copies of a person's own pictures", distinct, faces["identity"].nunique()),
+        Step("without pictures under two names", single, len(before_rare)),
+        Step(f"of people with {min_examples} faces or more", len(collected.dataset), len(kept)),
+    ]
+
+
+def same_pictures(faces: pd.DataFrame, dropped: pd.DataFrame) -> Groups:
+    """The pictures that a person has several times."""
+    copies = dropped[dropped["reason"] == EXACT_DUPLICATE]
+    keys = copies[["identity", "face_id"]].drop_duplicates()
+    shown = _spread(keys).merge(faces, on=["identity", "face_id"], sort=False)
+    return Groups(_groups(shown, ["identity", "face_id"]), len(keys))
+
+
+def under_two_names(dropped: pd.DataFrame) -> Groups:
+    """The pictures that stand under several names."""
+    shared = dropped[dropped["reason"] == TWO_NAMES]
+    places = shared["detail"].drop_duplicates()
+    return Groups(_groups(shared[shared["detail"].isin(_spread(places))], ["detail"]), len(places))
+
+
+def _spread(rows: Any) -> Any:
+    """Up to `_GROUPS` rows at even distances."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(_GROUPS, len(rows))).astype(int))]
+
+
+def _groups(rows: pd.DataFrame, key: list[str]) -> list[Group]:
+    return [
+        Group(
+            list(group[["face_id", "identity", "photo_path"]].head(_FACES).itertuples(index=False, name=None)),
+            len(group),
+        )
+        for _, group in rows.groupby(key, sort=False)
+    ]
