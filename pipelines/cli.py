@@ -23,10 +23,19 @@ COMMANDS = {
     "mine-and-train": ("components.mine_and_train.__main__", "train a network on hard triplets"),
     "embed": ("components.embed.__main__", "turn every face of a dataset into an embedding"),
     "evaluate": ("components.evaluate.__main__", "score the embeddings of people the network never saw"),
-    "verify": ("components.verify.__main__", "compare photos: the same person or not"),
+    "verify": ("components.verify.verify", "compare photos: the same person or not"),
+    "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
+    "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
+    "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),
+    "forget": ("components.verify.forget", "remove a person from a gallery"),
+    "cluster": ("components.verify.cluster", "sort photos into people without knowing any of them"),
     "images": ("pipelines.build", "build the components' images with Docker"),
     "compile": ("pipelines.compile", "write pipeline.yaml, which a cluster and `facenet run` execute"),
 }
+# What installs the packages of a command, where that has another name.
+_EXTRAS = dict.fromkeys(("run", "rerun", "submit", "compile"), "pipeline") | dict.fromkeys(
+    ("enroll", "identify", "watch", "forget", "cluster"), "verify"
+)
 
 
 def _help() -> str:
@@ -68,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("components", "pipelines"):
             raise
-        extra = "pipeline" if name in ("run", "rerun", "submit", "compile") else name
+        extra = _EXTRAS.get(name, name)
         error = UsageError(
             f"`facenet {name}` needs a package that is not installed.",
             received=missing.name,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.preprocessing import Crop
+from components.litert.specification import Threshold
 from components.model.checkpoint import describe, load
 
 
@@ -21,14 +22,18 @@ class Network:
     Args:
         crop: how its faces are cut out of photos.
         image_size: side of its input in pixels.
+        embedding_size: length of its output.
         sha256: names it in manifests and reports.
         embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length.
+        thresholds: by ascending false-accept rate, as far as the file itself says them; a checkpoint says none.
     """
 
     crop: Crop
     image_size: int
+    embedding_size: int
     sha256: str
     embed: Callable[[npt.NDArray[np.uint8], Any], npt.NDArray[np.float32]]
+    thresholds: tuple[Threshold, ...] = ()
 
 
 def opened(path: Path) -> Network:
@@ -46,11 +51,12 @@ def opened(path: Path) -> Network:
     checkpoint = load(path)
     spec = checkpoint.preprocessing
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
-    return Network(spec.crop, spec.image_size, checkpoint.sha256, embed)
+    return Network(spec.crop, spec.image_size, checkpoint.architecture.embedding_size, checkpoint.sha256, embed)
 
 
 def _litert(path: Path) -> Network:
     from components.litert.embedder import Embedder
 
     embed = Embedder(path)
-    return Network(embed.specification.crop, embed.image_size, embed.sha256, embed)
+    spec = embed.specification
+    return Network(spec.crop, embed.image_size, embed.embedding_size, embed.sha256, embed, spec.thresholds)

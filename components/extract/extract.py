@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,10 +16,10 @@ from components.common.errors import FacenetError
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
 from components.common.progress import progress
 from components.extract.detect import NAME
-from components.extract.photo import Extraction, Face, Outcome, extract_photo
-from components.extract.reasons import Reason, Reject
+from components.extract.photo import Extraction, Face, Outcome
+from components.extract.photos import extract_photos
+from components.extract.reasons import Reject
 from components.extract.scan import Scan, identity_of, scan
-from components.extract.workers import Died, in_order
 
 
 @dataclass
@@ -95,17 +94,12 @@ def extract(
 
 
 def _outcomes(root: Path, paths: list[str], extraction: Extraction, workers: int) -> Iterator[tuple[str, Outcome]]:
-    work = partial(extract_photo, extraction=extraction)
-    results = in_order(work, [root / path for path in paths], workers)
     with progress(len(paths), "find faces") as bar:
-        for path, result in zip(paths, results, strict=True):
-            yield path, _after_death(result) if isinstance(result, Died) else result
+        for path, outcome in zip(
+            paths, extract_photos([root / path for path in paths], extraction, workers), strict=True
+        ):
+            yield path, outcome
             bar.update()
-
-
-def _after_death(died: Died) -> Outcome:
-    detail = f"its process ended with exit code {died.exit_code}"
-    return Outcome(None, reject=Reject(Reason.WORKER_DIED, detail))
 
 
 def _row(path: str, outcome: Outcome, face: Face) -> dict[str, Any]:

@@ -85,18 +85,19 @@ def extract_photo(path: Path, extraction: Extraction) -> Outcome:
         return Outcome(sha256, reject=error.reject)
 
 
-def largest_face(photo: Path | bytes, margin: float, landmarks: Path | None = None) -> Face | Reject:
-    """The largest face of a photo, cut out as the stage does.
+def faces_in(photo: Path | bytes, extraction: Extraction) -> tuple[Face, ...] | Reject:
+    """The faces of one photo, cut out as the stage does, or why there is none.
 
     Args:
         photo: an image file, or its bytes.
-        margin: as in `Extraction`.
-        landmarks: as in `Extraction`; see `components.extract.align.landmark_model`.
+        extraction: how faces are taken from it.
+
+    Returns:
+        At least one face, sorted by box, or the reject.
     """
-    extraction = Extraction("largest", margin, landmarks)
     try:
         data = photo if isinstance(photo, bytes) else _read(photo, extraction.max_pixels)
-        return _faces(data, extraction)[0]
+        return tuple(_faces(data, extraction))
     except RejectedError as error:
         return error.reject
 

@@ -55,7 +55,7 @@ def identity_of(photo_path: str) -> str:
 
 
 def scan(root: Path) -> Scan:
-    """Finds the photos below a folder; opens none of them.
+    """Finds the photos in folders of people; opens none of them.
 
     Links to files and folders are followed.
 
@@ -64,15 +64,8 @@ def scan(root: Path) -> Scan:
             folders.
     """
     layout = _LAYOUT.format(folder=root)
-    if not root.exists():
-        raise UsageError("There is no such photo folder.", received=root, advice=layout)
-    if not root.is_dir():
-        raise UsageError("A folder of photos is needed, not a file.", received=root, advice=layout)
-    found = Scan()
-    for path, entry in _entries(root, "", (_inode(root),), found):
-        _classify(path, entry, found)
+    found = below(root, layout)
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
-        found.photos.sort()
         return found
     if found.rejects:
         raise UsageError(
@@ -81,6 +74,28 @@ def scan(root: Path) -> Scan:
             advice=layout,
         )
     raise UsageError("There are no photos in this folder.", received=f"{root}, {_content(found)}", advice=layout)
+
+
+def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
+    """Everything below a folder, photos or none; see `scan`.
+
+    Args:
+        root: the folder.
+        advice: what to do when it is not there.
+        loose: whether photos directly in the folder count, because it does not matter whom they show.
+
+    Raises:
+        UsageError: no such folder, or a file in its place.
+    """
+    if not root.exists():
+        raise UsageError("There is no such photo folder.", received=root, advice=advice)
+    if not root.is_dir():
+        raise UsageError("A folder of photos is needed, not a file.", received=root, advice=advice)
+    found = Scan()
+    for path, entry in _entries(root, "", (_inode(root),), found):
+        _classify(path, entry, found, loose=loose)
+    found.photos.sort()
+    return found
 
 
 def other_files(found: Scan) -> str:
@@ -125,7 +140,7 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
         return Kind.OTHER
 
 
-def _classify(path: str, entry: os.DirEntry[str], found: Scan) -> None:
+def _classify(path: str, entry: os.DirEntry[str], found: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
     name = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
     if suffix not in SUFFIXES:
@@ -134,7 +149,7 @@ def _classify(path: str, entry: os.DirEntry[str], found: Scan) -> None:
         found.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")
     elif _kind(entry) is Kind.OTHER:
         found.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {Kind.OTHER.value}")
-    elif "/" not in path:
+    elif "/" not in path and not loose:
         found.rejects[path] = Reject(Reason.LOOSE, "lies beside the identity folders instead of in one")
     else:
         found.photos.append(path)

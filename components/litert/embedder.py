@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +109,8 @@ class Embedder:
         three = (size, size, 3) if self.specification.layout == "NHWC" else (3, size, size)
         try:
             self._interpreter.resize_tensor_input(self._input["index"], (self.batch, *three))
-            self._interpreter.allocate_tensors()
+            with _without_remarks():
+                self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise _not_run(self._path, error) from error
         self._input, self._output = self._ends()
@@ -131,6 +134,19 @@ def _opened(path: Path, threads: int) -> Interpreter:
         ) from error
     except RuntimeError as error:
         raise _not_run(path, error) from error
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keeps LiteRT from writing to standard error that it uses XNNPACK, past Python and with no switch for it."""
+    former = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(former, 2)
+        os.close(former)
 
 
 def _not_run(path: Path, error: Exception) -> UsageError:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
 
 NAME = "FACENET"
 
@@ -35,6 +34,9 @@ def added(model: bytes, record: dict[str, Any]) -> bytes:
         model: the content of a LiteRT file.
         record: plain values, without NaN.
     """
+    # Slow to import, and only for writing.
+    from ai_edge_litert.tools import flatbuffer_utils
+
     unpacked = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
     text = json.dumps(record, allow_nan=False).encode()
     unpacked.buffers.append(schema.BufferT(data=np.frombuffer(text, np.uint8)))

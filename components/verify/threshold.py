@@ -1,35 +1,103 @@
-"""The distance below which two faces are called the same person: as an evaluation of this very network chose it."""
+"""The distance up to which two faces are called the same person: chosen for a false-accept rate by an evaluation."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from components.common.errors import UsageError
+from components.litert.specification import Threshold
+from components.verify.model import Model
+from components.verify.settings import ThresholdSettings
 
 METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A threshold and where it comes from.
+class Chosen:
+    """The threshold in use.
 
     Args:
-        distance: Euclidean, 0 to 2; two faces at this distance or nearer are the same person.
-        source: for people: the file, and how often the threshold was right there.
+        distance: Euclidean, 0 to 2; two faces at this distance or nearer are called the same person.
+        source: for people: where it comes from.
+        evaluated: what the evaluation says of it; None for a distance that was given by hand.
     """
 
     distance: float
     source: str
+    evaluated: Threshold | None = None
+
+    def accepts(self, distance: float) -> bool:
+        """Whether faces at this distance are called the same person."""
+        return distance <= self.distance
+
+    def to_json(self) -> dict[str, Any]:
+        """The threshold as plain values."""
+        said = self.evaluated
+        return {
+            "distance": self.distance,
+            "source": self.source,
+            "far": said and said.far,
+            "interval": [said.low, said.high] if said and said.low is not None else None,
+            "val": said and said.val,
+        }
+
+    def __str__(self) -> str:
+        text = f"Same person: distance {self.distance:.3f} or less (from {self.source})."
+        said = self.evaluated
+        if said is None:
+            return text
+        found = "" if said.val is None else f", and {100 * said.val:.3g} % of the pairs of one person"
+        interval = "" if said.low is None else f" (95 % interval of this distance: {said.low:.3f} to {said.high:.3f})"
+        return (
+            f"{text}\nIn its evaluation at most {100 * said.far:g} % of the pairs of different people were as near"
+            f"{found}{interval}.\nThat is no promise for other people, cameras or ages, and no proof of identity."
+        )
 
 
-def read(report: Path, checkpoint_sha256: str) -> Threshold:
-    """The threshold that `facenet evaluate` stored in its report.
+def chosen(settings: ThresholdSettings, model: Model) -> Chosen:
+    """The threshold that the flags choose.
+
+    Raises:
+        UsageError: there is none for this network or this false-accept rate.
+    """
+    if settings.threshold is not None:
+        if not 0 <= settings.threshold <= 2:
+            raise UsageError("--threshold is a distance from 0 to 2.", received=settings.threshold)
+        return Chosen(settings.threshold, "--threshold")
+    sha256 = model.network.sha256
+    if settings.report is not None:
+        thresholds, source = read(settings.report, sha256), settings.report
+    elif model.network.thresholds:
+        thresholds, source = model.network.thresholds, model.path
+    else:
+        thresholds, source = beside(model.path, sha256)
+    return _for_rate(settings.far, thresholds, source)
+
+
+def _for_rate(far: float, thresholds: Sequence[Threshold], source: Path) -> Chosen:
+    for threshold in thresholds:
+        if abs(threshold.far - far) <= 1e-9:
+            return Chosen(threshold.distance, str(source), threshold)
+    known = ", ".join(f"{threshold.far:g}" for threshold in thresholds)
+    raise UsageError(
+        "The evaluation has no threshold for this false-accept rate.",
+        received=f"--far {far:g}; {source} has {known or 'none'}",
+        advice="Give one of those with --far, or a distance with --threshold."
+        if known
+        else "Evaluate on more people: a rate needs at least 1 / rate pairs of different people. Or give --threshold.",
+    )
+
+
+def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:
+    """The thresholds that `facenet evaluate` stored in its report, those that its pairs could show.
 
     Args:
         report: the report's folder.
-        checkpoint_sha256: the network that compares; an evaluation of another one says nothing about it.
+        model_sha256: the network that compares; an evaluation of another one says nothing about it.
 
     Raises:
         UsageError: no report, or one of another network.
@@ -37,38 +105,46 @@ def read(report: Path, checkpoint_sha256: str) -> Threshold:
     file = report / METRICS
     try:
         metrics = json.loads(file.read_text())
-        distance, accuracy = float(metrics["threshold"]), float(metrics["accuracy"]["mean"])
         evaluated = metrics["checkpoint_sha256"]
+        thresholds = tuple(_threshold(each) for each in metrics["val_at_far"] if each["threshold"] is not None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             "There is no evaluation report here.",
             received=f"{report} ({error})",
             advice="Give the folder that `facenet evaluate` wrote.",
         ) from error
-    if evaluated != checkpoint_sha256:
+    if evaluated != model_sha256:
         raise UsageError(
             "This report is about another network.",
-            received=f"{report}, about checkpoint {str(evaluated)[:12]}; compared with {checkpoint_sha256[:12]}",
-            advice="Embed and evaluate with this checkpoint, and give that report.",
+            received=f"{report}, about {str(evaluated)[:12]}; compared with {model_sha256[:12]}",
+            advice="Embed and evaluate with this network, and give that report.",
         )
-    return Threshold(distance, f"{file}, where it was right for {accuracy:.1%} of pairs")
+    return thresholds
 
 
-def beside(checkpoint: Path, checkpoint_sha256: str) -> Threshold:
-    """The threshold of a report that lies beside the checkpoint, or beside its task in the folder of a run.
+def _threshold(record: dict[str, Any]) -> Threshold:
+    low, high = record.get("threshold_interval") or (None, None)
+    return Threshold(record["far"], record["threshold"], low, high, record["val"])
+
+
+def beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path]:
+    """The thresholds of a report that lies beside the network, or beside its task in the folder of a run.
+
+    Returns:
+        The thresholds and the report's folder.
 
     Raises:
-        UsageError: there is none about this checkpoint.
+        UsageError: there is none about this network.
     """
-    for place in (checkpoint.absolute(), checkpoint.resolve()):
+    for place in (model.absolute(), model.resolve()):
         reports = [*place.parent.glob(f"*/{METRICS}"), *place.parent.parent.glob(f"*/*/{METRICS}")]
         for file in sorted(reports):
             try:
-                return read(file.parent, checkpoint_sha256)
+                return read(file.parent, model_sha256), file.parent
             except UsageError:
                 continue  # of another network: it is no answer, and not asked for by name
     raise UsageError(
-        "No evaluation of this checkpoint was found, so there is no threshold for same or different.",
-        received=checkpoint,
+        "No evaluation of this network was found, so there is no threshold for same or different.",
+        received=model,
         advice="Give the evaluation's folder with --report, or a distance with --threshold.",
     )

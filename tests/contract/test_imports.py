@@ -25,7 +25,9 @@ ALLOWED = {
     "components.embed": COMMON | {"components.model", "components.litert"},
     "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
     "components.page": COMMON | {"matplotlib", "jinja2"},
-    "components.verify": COMMON | {"components.extract", "components.model"},
+    "components.verify": (COMMON - {"pyarrow"})
+    | {"cv2", "components.extract", "components.embed.network"}
+    | {"components.litert.specification"},
     "pipelines.local": {"yaml", "components.common", "pipelines"},
     "pipelines.cluster": {"yaml", "components.common", "pipelines"},
     "pipelines": {"components.common", "tyro", "pipelines.local"},

@@ -7,7 +7,7 @@ from PIL import Image
 from components.common.errors import UsageError
 from components.extract import align
 from components.extract.align import AVERAGE_FACE, landmark_model, similarity
-from components.extract.photo import Face, largest_face
+from components.extract.photo import Extraction, faces_in
 
 
 def test_a_similarity_is_found_again():
@@ -48,11 +48,11 @@ def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_average_places
     model = landmark_model(None)
     large = portrait.resize((portrait.width * 2, portrait.height * 2))
     tilted = large.rotate(8, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120))
-    first = largest_face(encode(tilted, quality=95), 0.25, model)
-    assert isinstance(first, Face) and first.landmarks is not None
+    (first,) = faces_in(encode(tilted, quality=95), Extraction(landmarks=model))
+    assert first.landmarks is not None
     # The points of the crop, found in it anew, lie where the average face has them.
-    again = largest_face(first.image, 0.25, model)
-    assert isinstance(again, Face) and again.landmarks is not None
+    (again,) = faces_in(first.image, Extraction(landmarks=model))
+    assert again.landmarks is not None
     points = np.array(again.landmarks).reshape(5, 2) / first.width
     expected = (AVERAGE_FACE + 0.25 * (1 + 1j)) / 1.5
     assert np.abs(points[:, 0] + 1j * points[:, 1] - expected).max() < 0.06

@@ -16,7 +16,7 @@ from components.common.crops import crop_of
 from components.common.manifest import FACES, REJECTS, about, read
 from components.extract.__main__ import main
 from components.extract.extract import extract
-from components.extract.photo import Extraction, Face, largest_face
+from components.extract.photo import Extraction, faces_in
 
 
 @pytest.fixture
@@ -55,8 +55,7 @@ def test_the_manifests_are_the_same_bytes_for_any_number_of_workers(people, tmp_
 
 def test_one_photo_alone_gives_what_the_stage_gave(faces, sample_photos):
     row = read(faces, FACES).slice(0, 1).to_pylist()[0]
-    face = largest_face(sample_photos / row["photo_path"], 0.25)
-    assert isinstance(face, Face)
+    (face,) = faces_in(sample_photos / row["photo_path"], Extraction())
     assert (face.face_id, list(face.box), face.image) == (row["face_id"], row["box"], row["image"])
 
 

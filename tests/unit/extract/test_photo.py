@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.extract.photo import Extraction, Face, Reject, extract_photo, largest_face
+from components.extract.photo import Extraction, Reject, extract_photo, faces_in
 from components.extract.reasons import Reason
 
 
@@ -61,8 +61,8 @@ def test_a_crop_is_a_square_jpeg_and_its_id_is_of_its_pixels(group):
 
 
 def test_a_lossless_copy_of_a_photo_has_the_same_face_id(portrait, encode):
-    fast, small = (largest_face(encode(portrait, "PNG", compress_level=level), 0.25) for level in (1, 9))
-    assert isinstance(fast, Face)
+    fast, small = (faces_in(encode(portrait, "PNG", compress_level=level), Extraction()) for level in (1, 9))
+    assert not isinstance(fast, Reject)
     assert fast == small
 
 
@@ -72,15 +72,14 @@ def test_boxes_are_in_pixels_of_the_upright_photo_whatever_its_size(portrait, en
     wide = Image.new("RGB", (1800, 1200), (90, 110, 120))
     wide.paste(portrait.resize((900, 900)), (850, 200))
     sideways = wide.transpose(Image.Transpose.ROTATE_90)
-    upright = largest_face(encode(wide, quality=95), 0.25)
-    turned = largest_face(encode(sideways, quality=95, exif=exif), 0.25)
-    assert isinstance(upright, Face) and isinstance(turned, Face)
+    (upright,) = faces_in(encode(wide, quality=95), Extraction())
+    (turned,) = faces_in(encode(sideways, quality=95, exif=exif), Extraction())
     assert upright.box[0] > 850 and upright.width == 256
     assert np.abs(np.subtract(upright.box, turned.box)).max() <= 40
 
 
 def test_a_photo_without_a_face_is_rejected(encode):
-    reject = largest_face(encode(Image.new("RGB", (300, 200), "green")), 0.25)
+    reject = faces_in(encode(Image.new("RGB", (300, 200), "green")), Extraction())
     assert isinstance(reject, Reject) and reject.reason is Reason.NO_FACE
 
 

@@ -1,39 +1,40 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
-from components.model import checkpoint
-from components.model.checkpoint import load
-from components.model.network import Architecture, build
+from components.litert.specification import Threshold
 from components.verify import threshold
-from components.verify.__main__ import main
+from components.verify.__main__ import main as commands
 from components.verify.compare import pairwise
-
-ARCHITECTURE = Architecture("small_resnet", 32, 16)
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    place = tmp_path_factory.mktemp("run") / "mine-and-train" / "checkpoint"
-    checkpoint.save(place, build(ARCHITECTURE), ARCHITECTURE, Preprocessing(32, Crop(0.25, "none")), {})
-    return place
-
-
-def report(place, sha256, value=0.9):
-    place.mkdir(parents=True)
-    record = {"threshold": value, "accuracy": {"mean": 0.95}, "checkpoint_sha256": sha256}
-    (place / "metrics.json").write_text(json.dumps(record))
-    return place
+from components.verify.verify import DIFFERENT, main
 
 
 @pytest.fixture
-def photos(sample_photos):
-    return [str(photo) for photo in sorted(sample_photos.glob("*/*.jpg"))[:3]]
+def photos(people):
+    return [str(photo) for name in list(people)[:2] for photo in people[name]][:3]
+
+
+def report(place, sha256, rows=((0.01, 0.77, [0.7, 0.8], 0.95), (0.001, None, None, None))):
+    place.mkdir(parents=True)
+    entries = [
+        {"far": far, "threshold": distance, "threshold_interval": interval, "val": val}
+        for far, distance, interval, val in rows
+    ]
+    (place / "metrics.json").write_text(json.dumps({"val_at_far": entries, "checkpoint_sha256": sha256}))
+    return place
+
+
+def sha256_of(path):
+    from components.litert.embedder import Embedder
+
+    return Embedder(path).sha256
 
 
 def test_distances_are_euclidean_and_of_every_pair():
@@ -43,49 +44,110 @@ def test_distances_are_euclidean_and_of_every_pair():
     assert [pair[2] for pair in pairs] == pytest.approx([2**0.5, 2, 2**0.5])
 
 
-def test_the_threshold_is_that_of_a_report_about_this_checkpoint_in_the_same_run(saved):
-    run = saved.parent.parent
-    report(run / "evaluate" / "another", "0" * 64, value=0.1)
-    report(run / "evaluate" / "report", checkpoint.fingerprint(saved), value=0.77)
-    found = threshold.beside(saved, checkpoint.fingerprint(saved))
-    assert found.distance == 0.77
-    assert "95.0%" in found.source
+@pytest.mark.parametrize("flag", [[], ["-i"]])
+def test_every_pair_of_photos_is_compared_and_the_exit_code_says_whether_all_are_the_same(model, photos, flag, capsys):
+    assert main([*flag, *photos, "-c", str(model), "--threshold", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and all(line.endswith("same") for line in lines[:3])
+    assert main([*flag, photos[0], photos[0], photos[2], "-c", str(model), "--threshold", "0.001"]) == DIFFERENT == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("0.000  same") and lines[1].endswith("different") and lines[2].endswith("different")
 
 
-def test_a_report_about_another_network_or_none_is_refused(saved, tmp_path):
+def test_the_threshold_for_a_false_accept_rate_comes_from_the_file_with_what_it_means(model, photos, capsys):
+    assert main([*photos[:1] * 2, "-c", str(model)]) == 0
+    said = capsys.readouterr().out
+    assert "distance 0.450 or less" in said and "0.400 to 0.500" in said
+    assert "at most 1 % of the pairs of different people" in said and "60 % of the pairs of one person" in said
+    assert main([*photos[:1] * 2, "-c", str(model), "--far", "0.1"]) == 0
+    assert "distance 0.700 or less" in capsys.readouterr().out
+    assert main([*photos[:1] * 2, "-c", str(model), "--far", "0.02"]) == 2
+    assert "has 0.001, 0.01, 0.1" in capsys.readouterr().err
+
+
+def test_json_says_the_same(model, photos, capsys):
+    code = main([*photos, "-c", str(model), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"] == {"path": str(model), "sha256": sha256_of(model)}
+    assert told["threshold"] == {
+        "distance": 0.45, "source": str(model), "far": 0.01, "interval": [0.4, 0.5], "val": 0.6
+    }  # fmt: skip
+    assert next((pair["a"], pair["b"]) for pair in told["pairs"]) == (photos[0], photos[1])
+    assert code == (0 if all(pair["distance"] <= 0.45 for pair in told["pairs"]) else DIFFERENT)
+    assert all(pair["same"] == (pair["distance"] <= 0.45) for pair in told["pairs"])
+
+
+def test_a_report_takes_the_place_of_what_the_file_says(model, photos, tmp_path, capsys):
+    place = report(tmp_path / "report", sha256_of(model))
+    main([*photos[:2], "-c", str(model), "--report", str(place)])
+    assert f"distance 0.770 or less (from {place})" in capsys.readouterr().out
+    assert main([*photos[:2], "-c", str(model), "--report", str(place), "--far", "0.001"]) == 2  # not measurable there
+    assert "has 0.01" in capsys.readouterr().err
+
+
+def test_the_report_in_the_same_run_is_found_and_only_that_about_this_network(tmp_path):
+    model = tmp_path / "export" / "model.tflite"
+    report(tmp_path / "evaluate" / "another", "0" * 64)
+    right = report(tmp_path / "evaluate" / "report", "1" * 64)
+    assert threshold.beside(model, "1" * 64) == ((Threshold(0.01, 0.77, 0.7, 0.8, 0.95),), right)
+    with pytest.raises(UsageError, match="No evaluation"):
+        threshold.beside(model, "2" * 64)
+
+
+def test_a_report_about_another_network_or_none_is_refused(tmp_path):
     place = report(tmp_path / "report", "0" * 64)
     with pytest.raises(UsageError, match="another network"):
-        threshold.read(place, checkpoint.fingerprint(saved))
+        threshold.read(place, "1" * 64)
     with pytest.raises(UsageError, match="no evaluation report"):
-        threshold.read(tmp_path, checkpoint.fingerprint(saved))
+        threshold.read(tmp_path, "0" * 64)
 
 
-@pytest.mark.parametrize("flag", [[], ["-i"]])
-def test_every_pair_of_photos_is_compared(saved, photos, flag, capsys):
-    assert main([*flag, *photos, "-c", str(saved), "--threshold", "2"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert all(line.endswith("same") for line in lines[:3])
-    assert main([*flag, photos[0], photos[0], "-c", str(saved), "--threshold", "0.001"]) == 0
-    assert "0.000  same" in capsys.readouterr().out
-
-
-def test_a_network_trained_on_aligned_faces_gets_aligned_faces(photos, tmp_path, capsys):
-    aligned = tmp_path / "aligned"
-    checkpoint.save(aligned, build(ARCHITECTURE), ARCHITECTURE, Preprocessing(32, Crop(0.25, "five-point")), {})
-    assert main([*photos[:2], "-c", str(aligned), "--threshold", "2"]) == 0
-    plain = tmp_path / "plain"
-    checkpoint.save(plain, load(aligned).network, ARCHITECTURE, Preprocessing(32, Crop(0.25, "none")), {})
-    assert main([*photos[:2], "-c", str(plain), "--threshold", "2"]) == 0
-    first, second = (line.split()[2] for line in capsys.readouterr().out.splitlines() if line.endswith("  same"))
-    assert first != second
-
-
-def test_without_an_evaluation_it_says_what_to_do(saved, photos, tmp_path, capsys):
-    alone = tmp_path / "deep" / "alone"
-    checkpoint.save(alone, build(ARCHITECTURE), ARCHITECTURE, Preprocessing(32, Crop(0.25, "none")), {})
-    assert main([*photos, "-c", str(alone)]) == 2
+def test_without_an_evaluation_it_says_what_to_do(unevaluated, photos, capsys):
+    assert main([*photos, "-c", str(unevaluated)]) == 2
     assert "--report" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """Checkpoint folders of one network, for plain and for aligned faces."""
+    from components.model import checkpoint
+    from components.model.network import Architecture, build
+
+    architecture = Architecture("small_resnet", 32, 16)
+    network = build(architecture)
+    places = {}
+    for alignment in ("none", "five-point"):
+        places[alignment] = tmp_path_factory.mktemp("checkpoint") / alignment
+        preprocessing = Preprocessing(32, Crop(0.25, alignment))
+        checkpoint.save(places[alignment], network, architecture, preprocessing, {})
+    return places
+
+
+def test_a_checkpoint_folder_is_run_in_tensorflow_and_aligned_faces_are_given_where_it_learned_them(
+    checkpoints, photos, capsys
+):
+    distances = []
+    for place in checkpoints.values():
+        assert main([*photos[:2], "-c", str(place), "--threshold", "2", "--json"]) == 0
+        distances.append(json.loads(capsys.readouterr().out)["pairs"][0]["distance"])
+    assert distances[0] != distances[1]
+
+
+def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.delitem(sys.modules, "components.model.network", raising=False)
+    monkeypatch.delitem(sys.modules, "components.embed.network", raising=False)
+    assert main([*photos[:2], "-c", str(checkpoints["none"]), "--threshold", "1"]) == 2
+    assert "Give the .tflite file" in capsys.readouterr().err
+
+
+def test_the_network_lies_here_or_in_the_latest_run(model, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(photos[:2]) == 2
+    assert "There is no network here" in capsys.readouterr().err
+    Path("facenet.tflite").write_bytes(model.read_bytes())
+    main(photos[:2])
+    assert "(from facenet.tflite)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -96,9 +158,16 @@ def test_without_an_evaluation_it_says_what_to_do(saved, photos, tmp_path, capsy
         (["one.jpg", "two.jpg", "--threshold", "1"], 1, "one.jpg: not-a-file"),
         (["one.jpg", "two.jpg", "--threshold", "1", "--landmarks", "x.dat"], 2, "Leave out --landmarks"),
         (["one.jpg", "two.jpg", "-c", "nowhere"], 2, "no checkpoint here"),
+        (["one.jpg", "two.jpg", "-c", "nowhere.tflite"], 2, "no LiteRT model here"),
     ],
 )
-def test_wrong_use_is_said(saved, flags, code, message, capsys):
-    given = flags if "-c" in flags else [*flags, "-c", str(saved)]
+def test_wrong_use_is_said(model, flags, code, message, capsys):
+    given = flags if "-c" in flags else [*flags, "-c", str(model)]
     assert main(given) == code
     assert message in capsys.readouterr().err
+
+
+def test_the_package_is_a_command_for_each_of_its_commands(model, photos, capsys):
+    assert commands(["verify", *photos[:1] * 2, "-c", str(model)]) == 0
+    assert commands(["certify"]) == 2
+    assert "{verify,enroll,identify,cluster,watch,forget}" in capsys.readouterr().err

@@ -1,0 +1,54 @@
+"""Who is in a photo, as plain values and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from components.verify.faces import Seen
+from components.verify.search import People, nearest
+from components.verify.threshold import Chosen
+
+UNKNOWN = "unknown"
+
+
+def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -> list[dict[str, Any]]:
+    """Whose faces these are.
+
+    Returns:
+        For each face its `box` (x0, y0, x1, y1 in pixels of the upright photo), the `name`, None when nobody's face is
+        near enough, and as `candidates` the nearest people (name, distance), the nearest first.
+    """
+    records = []
+    for face in seen:
+        candidates = nearest(people, face.embedding, top)
+        name = candidates[0].name if threshold.accepts(candidates[0].distance) else None
+        records.append({"box": face.face.box, "name": name, "candidates": [asdict(each) for each in candidates]})
+    return records
+
+
+def lines(records: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each face: its place, the name, and who else is near."""
+    texts = []
+    for record in records:
+        box = "{},{} to {},{}".format(*record["box"])
+        near = [f"{each['name']} {each['distance']:.3f}" for each in record["candidates"]]
+        if record["name"] is None:
+            text = f"{UNKNOWN}  (nearest {', '.join(near)})"
+        else:
+            text = near[0] + (f"  (then {', '.join(near[1:])})" if near[1:] else "")
+        texts.append(f"{box:<22} {text}")
+    return texts
+
+
+def strangers(people: People, threshold: Chosen) -> str:
+    """What the false-accept rate of a pair means for a gallery; empty when the rate is not known."""
+    if threshold.evaluated is None:
+        return ""
+    faces = len(people.embeddings)
+    most = min(1.0, threshold.evaluated.far * faces)
+    return (
+        f"A face is compared with all {faces} in the gallery, so up to {most:.0%} of strangers may be called by a name"
+        + (": a smaller --far makes fewer." if most > 0.05 else ".")
+    )

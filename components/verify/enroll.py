@@ -1,0 +1,106 @@
+"""`facenet enroll`: photos of known people -> a gallery."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+from components.extract.reasons import Reject
+from components.extract.scan import identity_of, scan
+from components.verify.answer import UNKNOWN
+from components.verify.faces import look_at, no_face, photos_of, rejected
+from components.verify.gallery import Entry, opened
+from components.verify.model import Model
+from components.verify.model import opened as opened_model
+from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
+
+Rejects = list[tuple[Path, Reject]]
+
+
+@dataclass(frozen=True)
+class Settings(ModelSettings):
+    """Put people's faces into a gallery: folders of people, or with --name photos of one person.
+
+    A photo must show one face only, so that nobody is filed under somebody else's name.
+    """
+
+    photos: tyro.conf.Positional[PhotosOrFolders] = ()
+    """Folders that hold a folder for each person, named after them. With --name: photos and folders of that person."""
+    gallery: GalleryFile = GALLERY
+    """The gallery; begun when it is not there."""
+    name: str = ""
+    """Whom all the photos show."""
+
+
+def _named(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
+    """The photos and whom they show; adds to `rejects` what cannot be a photo."""
+    if not settings.photos:
+        raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
+    if settings.name:
+        return [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
+    named = []
+    for folder in settings.photos:
+        if folder.is_file():
+            raise UsageError(
+                "Nothing says whom this photo shows.", received=folder, advice="Say it with --name, or give a folder."
+            )
+        found = scan(folder)
+        named += [(folder / photo, identity_of(photo)) for photo in found.photos]
+        rejects += [(folder / path, reject) for path, reject in found.rejects.items()]
+    return named
+
+
+def _check_names(named: Sequence[tuple[Path, str]]) -> None:
+    for photo, name in named:
+        if not name.isprintable() or not name.strip() or name == UNKNOWN:
+            raise UsageError(
+                "This cannot be a person's name.",
+                received=f"{name!r}, of {photo}",
+                advice=f"Choose a name that can be printed and is not {UNKNOWN!r}.",
+            )
+
+
+def _entries(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Entry]:
+    photos = [photo for photo, _ in named]
+    for (photo, name), seen in zip(named, look_at(photos, model, "only"), strict=True):
+        if isinstance(seen, Reject):
+            rejects.append((photo, seen))
+        else:
+            yield Entry(name, seen[0].face.face_id, str(photo), seen[0].embedding)
+
+
+def _enroll(settings: Settings) -> None:
+    rejects: Rejects = []
+    named = _named(settings, rejects)
+    _check_names(named)
+    model = opened_model(settings)
+    with opened(settings.gallery, model.network, create=True) as gallery:
+        added = gallery.add(_entries(named, model, rejects))
+    if settings.json:
+        about = {"model": model.to_json(), "gallery": str(settings.gallery)}
+        print(json.dumps({**about, **asdict(added), "rejected": [rejected(*each) for each in rejects]}, indent=1))
+    else:
+        for photo, reject in rejects:
+            print(f"{photo}  rejected: {reject.reason}, {reject.detail}")
+        print(
+            f"{added.faces} faces added to {settings.gallery}, {added.known} were there; "
+            f"it holds {added.total_faces} faces of {added.total_people} people"
+        )
+    if not added.faces + added.known:
+        raise no_face(rejects)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _enroll, argv, prog="facenet enroll")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

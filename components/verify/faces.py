@@ -1,0 +1,98 @@
+"""Photo files -> their faces, embedded, one photo after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.errors import FacenetError, UsageError
+from components.extract.photo import Extraction, Face, Which, faces_in
+from components.extract.photos import extract_photos
+from components.extract.reasons import Reject
+from components.extract.scan import below
+from components.extract.workers import cores
+from components.verify.model import Model
+
+# A process of its own takes as long to start as a few photos take.
+_PHOTOS_PER_PROCESS = 8
+
+
+def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list[Path]:
+    """The photos that are given, or lie below given folders.
+
+    Args:
+        given: photos and folders.
+        rejects: gets what is named like a photo and cannot be one.
+
+    Raises:
+        UsageError: nothing is given, something that does not exist, or a folder without a photo.
+    """
+    photos = []
+    for path in given:
+        if not path.exists():
+            raise UsageError("There is no such photo or folder.", received=path)
+        if not path.is_dir():
+            photos.append(path)
+            continue
+        found = below(path, loose=True)
+        photos += [path / photo for photo in found.photos]
+        rejects += [(path / photo, reject) for photo, reject in found.rejects.items()]
+        if not found.photos and not found.rejects:
+            raise UsageError("There are no photos in this folder.", received=path)
+    if not given:
+        raise UsageError("Which photos?", received="no photos", advice="Give photos, or folders of them.")
+    return photos
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A face in a photo, and its embedding: float32 [embedding_size], unit length."""
+
+    face: Face
+    embedding: npt.NDArray[np.float32]
+
+
+def look(photo: Path | bytes, model: Model, which: Which) -> list[Seen] | Reject:
+    """The faces of a photo, an image file or its bytes, from left to right, or why there is none."""
+    faces = faces_in(photo, model.extraction(which))
+    return faces if isinstance(faces, Reject) else _embedded(faces, model)
+
+
+def look_at(photos: Sequence[Path], model: Model, which: Which) -> Iterator[list[Seen] | Reject]:
+    """As `look`, for each photo in turn; of many, faces are found on all cores."""
+    extraction = model.extraction(which)
+    for found in _found(photos, extraction):
+        yield found if isinstance(found, Reject) else _embedded(found, model)
+
+
+def _found(photos: Sequence[Path], extraction: Extraction) -> Iterator[Sequence[Face] | Reject]:
+    workers = min(cores(), len(photos) // _PHOTOS_PER_PROCESS)
+    if workers < 2:
+        yield from (faces_in(photo, extraction) for photo in photos)
+        return
+    for outcome in extract_photos(photos, extraction, workers):
+        yield outcome.reject or outcome.faces
+
+
+def _embedded(faces: Sequence[Face], model: Model) -> list[Seen]:
+    return [Seen(face, embedding) for face, embedding in zip(faces, model.embed(faces), strict=True)]
+
+
+def rejected(photo: Path, reject: Reject) -> dict[str, Any]:
+    """A photo without a face as plain values."""
+    return {"photo": str(photo), "reason": reject.reason.value, "detail": reject.detail}
+
+
+def no_face(rejects: Sequence[tuple[object, Reject]]) -> FacenetError:
+    """The error for photos of which none gave a face; at least one."""
+    photo, reject = rejects[0]
+    return FacenetError(
+        "A photo gave no face." if len(rejects) == 1 else "No photo gave a face.",
+        received=f"{photo}: {reject.reason}, {reject.detail}",
+        advice="Give photos that show a face from the front, at least 1/16 of the photo high.",
+    )

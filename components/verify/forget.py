@@ -1,0 +1,44 @@
+"""`facenet forget`: removes a person from a gallery."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+
+from components.common.command import run
+from components.verify.gallery import opened
+from components.verify.settings import GALLERY, GalleryFile
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Remove a person from a gallery; what was stored of them is overwritten in the file."""
+
+    name: tyro.conf.Positional[str]
+    """The name they were enrolled under."""
+    gallery: GalleryFile = GALLERY
+    """The gallery."""
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+def _forget(settings: Settings) -> None:
+    with opened(settings.gallery) as gallery:
+        faces = gallery.forget(settings.name)
+    if settings.json:
+        print(json.dumps({"gallery": str(settings.gallery), "name": settings.name, "faces": faces}))
+    else:
+        print(f"{settings.name} and {faces} faces removed from {settings.gallery}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _forget, argv, prog="facenet forget")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

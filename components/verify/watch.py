@@ -1,0 +1,117 @@
+"""`facenet watch`: names the people that come into a folder of photos or before a camera."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+from components.extract.reasons import Reject
+from components.verify.answer import answers, lines, strangers
+from components.verify.faces import look, rejected
+from components.verify.gallery import opened
+from components.verify.model import Model
+from components.verify.model import opened as opened_model
+from components.verify.search import People
+from components.verify.settings import GALLERY, GalleryFile, ThresholdSettings
+from components.verify.sources import camera, folder
+from components.verify.threshold import Chosen, chosen
+
+
+@dataclass(frozen=True)
+class Settings(ThresholdSettings):
+    """Name the people on photos that come into a folder, or before a camera, until Ctrl-C or SIGTERM: exit code 0.
+
+    Of a folder every new photo is answered, of a camera every change of who is there.
+    """
+
+    source: tyro.conf.Positional[str] = ""
+    """A folder; or with OpenCV a camera: its number, 0 is the first, or an address or film that OpenCV opens."""
+    gallery: GalleryFile = GALLERY
+    """The gallery that `facenet enroll` filled, as it is at the start."""
+    top: int = 1
+    """How many people to list for each face, the nearest first."""
+
+
+@contextmanager
+def _until_told() -> Iterator[Event]:
+    """An event that Ctrl-C and SIGTERM set, so that the picture in hand is still answered."""
+    stop = Event()
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _of_folder(photos: Iterable[Path], model: Model, people: People, threshold: Chosen, top: int) -> Iterator[Any]:
+    for photo in photos:
+        seen = look(photo, model, "all")
+        if isinstance(seen, Reject):
+            yield rejected(photo, seen)
+        else:
+            yield {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
+
+
+def _of_camera(pictures: Iterable[bytes], model: Model, people: People, threshold: Chosen, top: int) -> Iterator[Any]:
+    former: list[str | None] = []
+    for picture in pictures:
+        seen = look(picture, model, "all")
+        faces = [] if isinstance(seen, Reject) else answers(seen, people, threshold, top)
+        names = sorted((face["name"] for face in faces), key=str)
+        if names != former:
+            yield {"faces": faces}
+        former = names
+
+
+def _say(record: dict[str, Any], *, as_json: bool) -> None:
+    now = datetime.now().astimezone()
+    if as_json:
+        print(json.dumps({"time": now.isoformat(timespec="milliseconds"), **record}), flush=True)
+        return
+    said = lines(record["faces"]) if "faces" in record else [f"{record['reason']}, {record['detail']}"]
+    for line in said or ["nobody"]:
+        print("  ".join(filter(None, [f"{now:%H:%M:%S}", record.get("photo"), line])), flush=True)
+
+
+def _watch(settings: Settings) -> None:
+    if not settings.source:
+        raise UsageError("What is to be watched?", received="nothing", advice="facenet watch FOLDER -g GALLERY")
+    if settings.top < 1:
+        raise UsageError("--top must be at least 1.", received=settings.top)
+    model = opened_model(settings)
+    threshold = chosen(settings, model)
+    with opened(settings.gallery, model.network) as gallery:
+        people = gallery.people()
+    print("\n".join(filter(None, [str(threshold), strangers(people, threshold)])), file=sys.stderr)
+    source = settings.source
+    with _until_told() as stop:
+        if Path(source).is_dir():
+            records = _of_folder(folder(Path(source), stop.wait), model, people, threshold, settings.top)
+        else:
+            pictures = camera(int(source) if source.isdecimal() else source, stop.wait)
+            records = _of_camera(pictures, model, people, threshold, settings.top)
+        print(f"Watching {source}; Ctrl-C ends.", file=sys.stderr, flush=True)
+        for record in records:
+            _say(record, as_json=settings.json)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _watch, argv, prog="facenet watch")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

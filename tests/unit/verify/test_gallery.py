@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from components.common.errors import FacenetError, UsageError
+from components.verify.gallery import Added, Entry, opened
+from tests.conftest import REPOSITORY
+from tests.unit.verify.rows import entries, network
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "gallery.db"
+    with opened(path, network(), create=True) as gallery:
+        assert gallery.add(entries(10)) == Added(faces=10, known=0, total_faces=10, total_people=3)
+    return path
+
+
+def faces_of(path):
+    with opened(path, network()) as gallery:
+        people = gallery.people()
+    return {(people.names[whose], face.tobytes()) for whose, face in zip(people.person, people.embeddings, strict=True)}
+
+
+def test_what_is_enrolled_comes_back_and_nothing_twice(path):
+    assert faces_of(path) == {(entry.name, entry.embedding.tobytes()) for entry in entries(10)}
+    with opened(path, network(), create=True) as gallery:
+        assert gallery.add(entries(10)) == Added(faces=0, known=10, total_faces=10, total_people=3)
+    assert [file.name for file in path.parent.iterdir()] == ["gallery.db"]  # one file
+
+
+def test_one_picture_under_two_names_is_refused_and_nothing_of_the_call_stays(path):
+    before = faces_of(path)
+    wrong = Entry("somebody else", entries(10)[3].face_id, "x.jpg", entries(10)[3].embedding)
+    with opened(path, network()) as gallery, pytest.raises(UsageError, match="under another name"):
+        gallery.add([*entries(2, start=100), wrong])
+    assert faces_of(path) == before
+
+
+def test_a_gallery_of_another_network_is_refused(path):
+    with pytest.raises(UsageError, match="made by another network"), opened(path, network("b" * 64)):
+        pass
+
+
+def test_a_forgotten_person_is_gone_from_the_file(path):
+    gone = next(entry for entry in entries(10) if entry.name == "p1").embedding.tobytes()
+    assert gone in path.read_bytes()
+    with opened(path) as gallery:
+        assert gallery.forget("p1") == 3
+        with pytest.raises(UsageError, match="Nobody of this name"):
+            gallery.forget("p1")
+    assert {name for name, _ in faces_of(path)} == {"p0", "p2"}
+    assert gone not in path.read_bytes()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from components.verify.gallery import opened
+from tests.unit.verify.rows import entries, network
+
+def endless():
+    for start in range(1000, 10**9, 1000):
+        yield from entries(1000, start)
+
+with opened(Path(sys.argv[1]), network(), create=True) as gallery:
+    gallery.add(endless())
+"""
+
+
+def killed_while_writing(path, grown):
+    """Kills a process that enrolls without end as soon as the file itself, not only memory, holds its faces."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=REPOSITORY)
+    try:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > grown):
+            assert writer.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.kill(writer.pid, signal.SIGKILL)
+    assert writer.wait() == -signal.SIGKILL
+
+
+def test_a_process_killed_while_it_writes_leaves_the_former_gallery(path):
+    before, content = faces_of(path), path.read_bytes()
+    killed_while_writing(path, grown=len(content) + 2**20)
+    assert path.stat().st_size > len(content)  # half-written now
+    assert faces_of(path) == before  # put back
+    assert path.stat().st_size == len(content)
+    with opened(path, network()) as gallery:
+        assert gallery.add(entries(5, start=50)).total_faces == 15
+
+
+def test_a_process_killed_while_it_begins_a_gallery_leaves_an_empty_one(tmp_path):
+    path = tmp_path / "new.db"
+    killed_while_writing(path, grown=2**20)
+    with opened(path, network(), create=True) as gallery:
+        with pytest.raises(UsageError, match="empty"):
+            gallery.people()
+        assert gallery.add(entries(5)).total_faces == 5
+
+
+def overwritten(path, start, garbage):
+    content = bytearray(path.read_bytes())
+    content[start : start + len(garbage)] = garbage
+    path.write_bytes(content)
+
+
+def test_damage_is_named(path):
+    whole = path.read_bytes()
+    with sqlite3.connect(path) as connection:
+        embedding = connection.execute("SELECT embedding FROM face").fetchone()[0]
+    damages = [
+        lambda: path.write_bytes(whole[: len(whole) // 2]),  # cut off
+        lambda: path.write_bytes(os.urandom(len(whole))),
+        lambda: overwritten(path, 4096, os.urandom(4096)),  # a page
+        lambda: overwritten(path, whole.index(embedding), b"\x7f" * 64),  # an embedding
+    ]
+    for damage in damages:
+        path.write_bytes(whole)
+        damage()
+        with pytest.raises(FacenetError, match="gallery is damaged"):
+            faces_of(path)
+
+
+def test_what_is_no_gallery_is_refused_and_left_alone(tmp_path):
+    database = tmp_path / "mine.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    for create in (False, True):
+        with pytest.raises(UsageError, match="not a gallery"), opened(database, network(), create=create):
+            pass
+    for missing in (tmp_path / "missing.db", tmp_path):
+        with pytest.raises(UsageError, match="no gallery here"), opened(missing, network()):
+            pass
+    assert not (tmp_path / "missing.db").exists()
+
+
+def test_a_gallery_of_a_later_version_is_refused(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    with pytest.raises(UsageError, match="version 2; version 1 is read"), opened(path, network()):
+        pass

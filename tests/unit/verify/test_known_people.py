@@ -1,0 +1,156 @@
+"""enroll, identify and forget."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from components.verify.enroll import main as enroll
+from components.verify.forget import main as forget
+from components.verify.identify import main as identify
+
+
+def told(command, *flags, code=0, capsys=None):
+    assert command([*map(str, flags), "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="session")
+def group(people, tmp_path_factory):
+    """A photo of the first, the last and the second of the people, from left to right; the last is not enrolled."""
+    names = list(people)
+    shown = [names[0], names[-1], names[1]]
+    pictures = [Image.open(people[name][0]).convert("RGB") for name in shown]
+    height = max(picture.height for picture in pictures)
+    photo = Image.new("RGB", (sum(picture.width for picture in pictures), height), "grey")
+    left = 0
+    for picture in pictures:
+        photo.paste(picture, (left, 0))
+        left += picture.width
+    path = tmp_path_factory.mktemp("group") / "group.png"
+    photo.save(path)
+    return path, shown
+
+
+def test_every_face_of_a_photo_gets_its_name_and_a_stranger_none(model, enrolled, group, capsys):
+    photo, (first, _, second) = group
+    flags = [photo, "-g", enrolled, "-c", model, "--top", 2]
+    (record,) = told(identify, *flags, capsys=capsys)["photos"]
+    assert [face["name"] for face in record["faces"]] == [first, None, second]
+    lefts = [face["box"][0] for face in record["faces"]]
+    assert lefts == sorted(lefts)
+    for face in record["faces"]:
+        distances = [each["distance"] for each in face["candidates"]]
+        assert len(distances) == 2 and distances == sorted(distances)
+        assert (face["name"] is None) == (distances[0] > 0.45)
+    assert identify(list(map(str, flags))) == 0
+    said = capsys.readouterr().out
+    assert said.count("unknown  (nearest") == 1
+    assert "compared with all 4 in the gallery, so up to 4% of strangers" in said
+
+
+def test_the_false_accept_rate_moves_the_threshold(model, enrolled, people, capsys):
+    photo = people[next(iter(people))][1]  # another one than was enrolled
+    for far, distance in ((0.001, 0.3), (0.1, 0.7)):
+        answer = told(identify, photo, "-g", enrolled, "-c", model, "--far", far, capsys=capsys)
+        assert answer["threshold"]["distance"] == distance
+        nearest = answer["photos"][0]["faces"][0]
+        assert (nearest["name"] is not None) == (nearest["candidates"][0]["distance"] <= distance)
+
+
+def test_a_photo_without_a_face_is_said_among_others_and_fails_alone(model, enrolled, people, tmp_path, capsys):
+    empty = tmp_path / "empty.png"
+    Image.new("RGB", (200, 200), "green").save(empty)
+    photo = people[next(iter(people))][0]
+    records = told(identify, photo, empty, "-g", enrolled, "-c", model, capsys=capsys)["photos"]
+    assert records[1]["reason"] == "no-face" and "faces" in records[0]
+    assert identify([str(empty), "-g", str(enrolled), "-c", str(model)]) == 1
+    assert "no-face" in capsys.readouterr().err
+
+
+def test_folders_of_people_are_enrolled_once_and_what_gives_no_single_face_is_listed(
+    model, people, group, tmp_path, capsys
+):
+    for name in list(people)[:3]:
+        (tmp_path / "people" / name).mkdir(parents=True)
+        for photo in people[name]:
+            (tmp_path / "people" / name / photo.name).write_bytes(photo.read_bytes())
+    (tmp_path / "people" / next(iter(people)) / "group.png").write_bytes(group[0].read_bytes())
+    flags = [tmp_path / "people", "-g", tmp_path / "new.db", "-c", model]
+    first = told(enroll, *flags, capsys=capsys)
+    assert (first["faces"], first["known"], first["total_faces"], first["total_people"]) == (6, 0, 6, 3)
+    assert [each["reason"] for each in first["rejected"]] == ["several-faces"]
+    again = told(enroll, *flags, capsys=capsys)
+    assert (again["faces"], again["known"], again["total_faces"]) == (0, 6, 6)
+    assert enroll(list(map(str, flags))) == 0
+    said = capsys.readouterr().out
+    assert "rejected: several-faces" in said and "it holds 6 faces of 3 people" in said
+
+
+def test_a_folder_of_one_person_is_enrolled_under_a_name(model, sample_photos, people, tmp_path, capsys):
+    name = next(iter(people))
+    enrolled = told(
+        enroll, sample_photos / name, "--name", "Ada L.", "-g", tmp_path / "g.db", "-c", model, capsys=capsys
+    )
+    assert (enrolled["faces"], enrolled["total_people"]) == (4, 1)
+    answer = told(identify, people[name][0], "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
+    assert answer["photos"][0]["faces"][0]["name"] == "Ada L."
+
+
+def test_many_photos_are_looked_at_by_several_processes_with_the_same_result(model, sample_photos, tmp_path, capsys):
+    answers = []
+    for cores in (1, 2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("components.verify.faces.cores", lambda cores=cores: cores)
+            gallery = tmp_path / f"{cores}.db"
+            flags = [sample_photos / "person-00000", sample_photos / "person-00001", sample_photos / "person-00002"]
+            enrolled = told(
+                enroll, *flags, sample_photos / "person-00003", "--name", "x", "-g", gallery, "-c", model, capsys=capsys
+            )
+        assert enrolled["faces"] == 16
+        answers.append(gallery.read_bytes())
+    assert answers[0] == answers[1]
+
+
+def test_another_networks_gallery_is_refused(unevaluated, enrolled, people, capsys):
+    photo = str(people[next(iter(people))][0])
+    flags = ["-g", str(enrolled), "-c", str(unevaluated)]
+    assert identify([photo, *flags, "--threshold", "1"]) == 2
+    assert enroll([photo, "--name", "x", *flags]) == 2
+    assert capsys.readouterr().err.count("made by another network") == 2
+
+
+def test_a_forgotten_person_is_a_stranger(model, gallery, people, capsys):
+    name = next(iter(people))
+    assert told(forget, name, "-g", gallery, capsys=capsys) == {"gallery": str(gallery), "name": name, "faces": 1}
+    answer = told(identify, people[name][0], "-g", gallery, "-c", model, capsys=capsys)
+    assert answer["photos"][0]["faces"][0]["name"] is None
+    assert forget([name, "-g", str(gallery)]) == 2
+    assert "Nobody of this name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "message"),
+    [
+        (identify, [], "Which photo"),
+        (identify, ["x.jpg", "--top", "0"], "--top"),
+        (identify, ["x.jpg", "-g", "missing.db"], "no gallery here"),
+        (enroll, [], "nothing to enroll"),
+        (enroll, ["{photo}"], "Nothing says whom"),
+        (enroll, ["{photo}", "--name", "unknown"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", "a\nb"], "cannot be a person's name"),
+        (enroll, ["missing", "--name", "x"], "no such photo or folder"),
+        (enroll, ["{folder}"], "directly in the folder"),
+        (forget, ["x", "-g", "missing.db"], "no gallery here"),
+    ],
+)
+def test_wrong_use_is_said(command, flags, message, model, people, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photo = people[next(iter(people))][0]
+    given = [flag.format(photo=photo, folder=photo.parent) for flag in flags]
+    network = [] if command is forget else ["-c", str(model)]
+    assert command([*given, *network]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
