@@ -45,12 +45,13 @@ def composed(file: Path) -> str:
 
     from pipelines.compose import HEADER, compose_file
     from pipelines.local import ir, recipe
+    from pipelines.local.loops import expanded
     from pipelines.local.plan import with_setting
 
     pipeline = ir.read(file)
     for name, value in recipe.read(recipe.DEFAULT).settings.items():
         pipeline = with_setting(pipeline, name, value)
-    text: str = yaml.safe_dump(compose_file(pipeline), sort_keys=False, width=120)
+    text: str = yaml.safe_dump(compose_file(expanded(pipeline)), sort_keys=False, width=120)
     return HEADER.format(recipe=recipe.DEFAULT) + text
 
 

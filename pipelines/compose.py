@@ -41,11 +41,16 @@ def compose_file(pipeline: Pipeline) -> dict[str, Any]:
         if task.output_parameters:
             raise UsageError("A compose file cannot hand on the values of parameters.", received=task.name)
         places[task.name] = {name: Artifact(folder / name, kind, "") for name, kind in task.outputs.items()}
-        inputs = {name: places[origin.task][origin.name] for name, origin in task.artifacts.items()}
+        inputs = {
+            name: [places[origin.task][origin.name] for origin in origins] for name, origins in task.artifacts.items()
+        }
         command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
         needed = [name for name in sorted(task.after) if name in services]
         services[task.name] = _service(
-            task, command, needed, reads_photos=_PHOTOS in {one.path for one in inputs.values()}
+            task,
+            command,
+            needed,
+            reads_photos=_PHOTOS in {one.path for artifacts in inputs.values() for one in artifacts},
         )
     return {"services": services}
 

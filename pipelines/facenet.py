@@ -8,6 +8,8 @@ from components.evaluate.component import evaluate
 from components.extract.component import extract
 from components.mine_and_train.component import mine_and_train
 
+_ONE_SHARD = ["1/1"]
+
 
 def _sized(task: dsl.PipelineTask, cpus: int, memory: int) -> dsl.PipelineTask:
     """Says what a task may use at most, asks for half of it, and for another try when its pod is lost.
@@ -22,9 +24,23 @@ def _sized(task: dsl.PipelineTask, cpus: int, memory: int) -> dsl.PipelineTask:
     return task.set_retry(num_retries=2, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="10m")
 
 
+@dsl.pipeline(name="embed-shards", description="The dataset's embeddings, a part of the dataset by each task.")
+def embed_shards(
+    dataset: dsl.Input[dsl.Dataset],
+    faces: dsl.Input[list[dsl.Artifact]],
+    checkpoint: dsl.Input[dsl.Model],
+    shards: list[str],
+) -> list[dsl.Artifact]:
+    """Fans embed out: a pipeline of its own, because kfp lets no collected artifacts into a loop otherwise."""
+    with dsl.ParallelFor(items=shards, name="shards of embed") as shard:
+        embedded = _sized(embed(dataset=dataset, faces=faces, checkpoint=checkpoint, shard=shard), cpus=4, memory=8)
+    return dsl.Collected(embedded.outputs["embeddings"])
+
+
 @dsl.pipeline(name="facenet", description="Photos in; a face-embedding network and its verification report out.")
 def facenet(
     photos: str,
+    shards: list[str] = _ONE_SHARD,
     min_examples: int = 2,
     backbone: str = "inception_resnet_v2",
     image_size: int = 160,
@@ -39,6 +55,7 @@ def facenet(
     Args:
         photos: URI of a folder of photos, one folder per identity: `gs://`, `s3://`, `minio://` or
             a local path.
+        shards: how extract and embed are divided among tasks that run at the same time: `["1/2", "2/2"]` for two.
         min_examples: identities with fewer faces are left out.
         backbone: the network; see components/model/backbones.
         image_size: side of its input in pixels.
@@ -50,13 +67,17 @@ def facenet(
     """
     source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
     source.set_display_name("photos")
-    found = _sized(extract(photos=source.output, pictures=pictures), cpus=4, memory=4)
-    collected = _sized(
-        collect(faces=found.outputs["faces"], min_examples=min_examples, pictures=pictures), cpus=1, memory=4
-    )
+    with dsl.ParallelFor(items=shards, name="shards of extract") as shard:
+        found = _sized(extract(photos=source.output, pictures=pictures, shard=shard), cpus=4, memory=4)
+
+    def faces() -> dsl.Collected:
+        # Anew for each reader: the compiler changes what it is given.
+        return dsl.Collected(found.outputs["faces"])
+
+    collected = _sized(collect(faces=faces(), min_examples=min_examples, pictures=pictures), cpus=1, memory=4)
     trained = mine_and_train(
         dataset=collected.outputs["dataset"],
-        faces=found.outputs["faces"],
+        faces=faces(),
         backbone=backbone,
         image_size=image_size,
         embedding_size=embedding_size,
@@ -66,13 +87,11 @@ def facenet(
         seed=seed,
     )
     _sized(trained, cpus=8, memory=16)
-    embedded = embed(
+    embedded = embed_shards(
         dataset=collected.outputs["dataset"],
-        faces=found.outputs["faces"],
+        faces=faces(),
         checkpoint=trained.outputs["checkpoint"],
+        shards=shards,
     )
-    _sized(embedded, cpus=4, memory=8)
-    scored = evaluate(
-        embeddings=embedded.outputs["embeddings"], faces=found.outputs["faces"], pictures=pictures, seed=seed
-    )
+    scored = evaluate(embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
     _sized(scored, cpus=1, memory=4)

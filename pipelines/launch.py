@@ -15,7 +15,7 @@ from pipelines.configure import in_words
 from pipelines.local import containers, engine, processes
 from pipelines.local.cache import Cache
 from pipelines.local.plan import Container, Pipeline
-from pipelines.local.processes import Invocation
+from pipelines.local.processes import BackEnd
 from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
 from pipelines.local.runner import Runner
 from pipelines.local.sources import sha256_of_code
@@ -65,7 +65,7 @@ def launch(launched: Launch) -> None:
         # A closed terminal stops the run as SIGTERM does; nohup is honoured.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     pipeline, runs = launched.pipeline, launched.runs
-    execute, code = _back_end(pipeline, launched.runner)
+    back_end, code = _back_end(pipeline, launched.runner)
     cache = Cache(runs, code)
     record = RunRecord(
         id=new_run(runs),
@@ -80,7 +80,7 @@ def launch(launched: Launch) -> None:
     )
     _announce(pipeline, record, runs / record.id)
     runner = Runner(
-        pipeline, record, runs, cache, execute, _say, launched.anew, launched.answered, launched.given
+        pipeline, record, runs, cache, back_end, _say, launched.anew, launched.answered, launched.given
     )  # fmt: skip
     try:
         runner()
@@ -97,14 +97,14 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[Callable[[Invocation], int], Callable[[Container], str]]:
+def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container], str]]:
     """What runs a task, and what identifies its code."""
 
     def show(line: str) -> None:
-        print(f"  | {line}", flush=True)
+        print(f"  {line}", flush=True)
 
     if runner == "process":
-        return processes.executor(images.REPOSITORY, show), lambda one: sha256_of_code(one.command, images.REPOSITORY)
+        return processes.back_end(images.REPOSITORY, show), lambda one: sha256_of_code(one.command, images.REPOSITORY)
     engine.need()
     own = {images.reference(component): component for component in images.COMPONENTS}
     for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
@@ -117,7 +117,7 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[Callable[[Invocation], i
                 advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
             )
     # The image of this very code gives the result that a process gives: both runners share the cache.
-    return containers.executor(
+    return containers.back_end(
         show
     ), lambda one: sha256_of_code(one.command, images.REPOSITORY) if one.image in own else one.image
 
@@ -141,12 +141,16 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
 
 
 def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
-    failed = next(task for task in tasks.values() if task.state == FAILED)
+    failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
     log = located(failed.log or "", runs)
     if failed.log and log.is_file():
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
         lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]
+    lines += [
+        f"The task {other.task} failed too: {other.message}; its log: {shown(runs / (other.log or ''))}"
+        for other in others
+    ]
     return FacenetError(
         "\n".join(lines),
         advice="Mend that and run the same command again: the tasks that are done are answered from the cache.",

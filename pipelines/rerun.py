@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +20,13 @@ from pipelines.local import ir
 from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import check, local_path
 from pipelines.local.containers import docker_run
+from pipelines.local.loops import expanded
 from pipelines.local.plan import (
     Container,
     Importer,
     Pipeline,
+    Task,
+    TaskOutput,
     descendants,
     input_name,
     parameter_values,
@@ -44,7 +47,7 @@ class Settings:
     """Run one task again on what a past run gave it, as a new run that names its origin."""
 
     task: tyro.conf.Positional[str]
-    """The task, for instance mine-and-train."""
+    """The task, for instance mine-and-train; of several shards extract for all of them, extract-2 for one."""
     run: Annotated[str, tyro.conf.arg(metavar="ID")] = "latest"
     """The past run."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
@@ -63,27 +66,34 @@ class Settings:
     """Where runs and the cache are kept."""
 
 
+def _with(pipeline: Pipeline, given: Mapping[str, Value]) -> Pipeline:
+    for key, value in given.items():
+        pipeline = with_setting(pipeline, key, value)
+    return pipeline
+
+
 def _configured(settings: Settings, past: RunRecord) -> tuple[Pipeline, dict[str, Value]]:
     """The past run's pipeline with what is to be different this time, and all that differs from its defaults."""
     pipeline = ir.read(Path(past.pipeline_file))
     given: dict[str, Value] = dict(past.settings)
-    parameters = pipeline.task(settings.task).parameters
+    # A shard's name is known only with the past run's settings, and its settings are those of all shards.
+    task = expanded(_with(pipeline, given)).task(settings.task)
     for text in settings.set:
         key, written = assignment(text)
-        key = f"{settings.task}.{key}" if key in parameters else key
+        key = f"{task.template}.{key}" if key in task.parameters else key
         given[key] = setting_from_text(pipeline, key, written)
-    for key, value in given.items():
-        pipeline = with_setting(pipeline, key, value)
+    pipeline = _with(pipeline, given)
     for text in settings.input:
         name, path = assignment(text, "--input")
-        pipeline = with_input(pipeline, settings.task, name, str(local_path(path)))
-    return pipeline, given
+        pipeline = with_input(pipeline, task.template, name, str(local_path(path)))
+    return expanded(pipeline), given
 
 
 def _part(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str]]:
     """What to run or take over, and of that what to run, inputs from elsewhere included."""
-    wanted = {settings.task} | (descendants(pipeline, settings.task) if settings.and_after else set())
-    wanted |= {input_name(settings.task, assignment(text, "--input")[0]) for text in settings.input}
+    asked = pipeline.named(settings.task)
+    wanted = {task.name for task in asked} | (descendants(pipeline, settings.task) if settings.and_after else set())
+    wanted |= {input_name(asked[0].template, assignment(text, "--input")[0]) for text in settings.input}
     needed = wanted.union(*(pipeline.task(name).after for name in wanted))
     return replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in needed)), frozenset(wanted)
 
@@ -121,28 +131,30 @@ def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -
     return found
 
 
-def _typed(pipeline: Pipeline, name: str, given: dict[str, TaskRecord], runs: Path, runner: RunnerName) -> str:
+def _found(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecord], runs: Path) -> Artifact:
+    """An input of a task: what a task of the past run made, or what is given instead."""
+    if origin.task in given:
+        output = given[origin.task].outputs[origin.name]
+        return Artifact(located(output["path"], runs), output["kind"], output["sha256"], output["metadata"])
+    source = pipeline.task(origin.task)
+    assert isinstance(source.executor, Importer)
+    path = local_path(str(parameter_values(source, {}, {})["uri"]))
+    return Artifact(path, source.outputs[origin.name], "")
+
+
+def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs: Path, runner: RunnerName) -> str:
     """The lines to type that run a task by hand."""
-    task = pipeline.task(name)
+    name = task.name
     if not isinstance(task.executor, Container):
         raise UsageError("This task runs no command: it names what is imported.", received=name)
     folder = runs / _BY_HAND / name
-    inputs = {}
-    for key, origin in task.artifacts.items():
-        source = pipeline.task(origin.task)
-        if origin.task in given:
-            output = given[origin.task].outputs[origin.name]
-            inputs[key] = Artifact(located(output["path"], runs), output["kind"], output["sha256"], output["metadata"])
-        else:
-            assert isinstance(source.executor, Importer)
-            path = local_path(str(parameter_values(source, {}, {})["uri"]))
-            inputs[key] = Artifact(path, source.outputs[origin.name], "")
+    inputs = {key: [_found(pipeline, one, given, runs) for one in origins] for key, origins in task.artifacts.items()}
     handed_on = {key: record.output_parameters for key, record in given.items()}
     parameters = parameter_values(task, pipeline.values(), handed_on)
     command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
     lines = [shlex.join(["mkdir", "-p", str(folder / "parameters")])]
     if runner == "compose":
-        read = (*(artifact.path for artifact in inputs.values()), *files_named(parameters).values())
+        read = (*(one.path for found in inputs.values() for one in found), *files_named(parameters).values())
         invocation = Invocation(f"by-hand-{name}", task.executor, tuple(command), folder, read, folder / "log.txt")
         return "\n".join([*lines, shlex.join(docker_run(invocation))])
     added = environment(images.REPOSITORY, task.executor.env)
@@ -162,7 +174,7 @@ def _rerun(settings: Settings) -> None:
     earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
     given = _taken_over(earlier, past, Cache(runs, lambda one: ""), runs)
     if settings.shell:
-        print(_typed(pipeline, settings.task, given, runs, runner))
+        print("\n".join(_typed(pipeline, task, given, runs, runner) for task in pipeline.named(settings.task)))
         return
     launch(
         Launch(
@@ -172,7 +184,7 @@ def _rerun(settings: Settings) -> None:
             settings=given_settings,
             runs=runs,
             runner=runner,
-            anew=frozenset({settings.task}),
+            anew=frozenset(task.name for task in pipeline.named(settings.task)),
             origin=past.id,
             given=given,
         )

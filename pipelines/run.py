@@ -17,6 +17,7 @@ from pipelines.configure import configured
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import recipe
 from pipelines.local.check import check
+from pipelines.local.loops import expanded
 from pipelines.local.plan import (
     Importer,
     Pipeline,
@@ -68,15 +69,16 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
         return pipeline, anew, frozenset()
     if not settings.cache:
         raise UsageError("--from needs the cache that --cache false turns off.", advice="Leave one of them out.")
-    first = pipeline.task(settings.from_task).name
+    first = {task.name for task in pipeline.named(settings.from_task)}
     imported = {task.name for task in pipeline.tasks if isinstance(task.executor, Importer)}
-    return pipeline, descendants(pipeline, first) | {first}, ancestors(pipeline, first) - imported
+    later, earlier = descendants(pipeline, settings.from_task), ancestors(pipeline, settings.from_task)
+    return pipeline, later | first, earlier - imported
 
 
 def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
-    pipeline, anew, answered = _chosen(pipeline, settings)
+    pipeline, anew, answered = _chosen(expanded(pipeline), settings)
     check(pipeline)
     launch(
         Launch(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.collect.splits import SPLITS, TEST
-from components.common.command import ExecutorInput, Input, Output, Switch, run
+from components.common.command import ExecutorInput, Inputs, Output, Switch, run
 from components.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class Settings:
     reported; identities with too few faces are dropped. No image is copied: the dataset points into the faces.
     """
 
-    input: Input
-    """The faces manifest that `facenet extract` wrote."""
     output: Output
     """Where the dataset goes; a former one is replaced."""
+    input: Inputs = ()
+    """The faces manifest that `facenet extract` wrote, or all shards of one."""
     dropped: Path | None = None
     """Where the list of dropped faces goes; beside the dataset, as DATASET-dropped, when not given."""
     min_examples: int = 2
@@ -65,11 +65,12 @@ def _collect(settings: Settings) -> None:
     # pandas takes half a second to import: a wrong flag should not wait for it.
     from components.collect.collect import as_table, collect, listing, read_faces
     from components.common.atomic import write_file
-    from components.common.executor import write_metrics
-    from components.common.manifest import DATASET, DROPPED, FACES, parts, write
+    from components.common.executor import inputs, write_metrics
+    from components.common.manifest import DATASET, DROPPED, FACES, joined, parts, write
 
     _checked(settings)
-    faces = read_faces(settings.input)
+    folders = joined(inputs(settings.executor_input, "faces", settings.input, "-i FACES"), FACES)
+    faces = read_faces(folders)
     collected = collect(
         faces,
         min_examples=settings.min_examples,
@@ -78,7 +79,7 @@ def _collect(settings: Settings) -> None:
     )
     dropped = settings.dropped or settings.output.with_name(f"{settings.output.name}-dropped")
     about = {
-        "faces": Path(os.path.relpath(settings.input, settings.output)).as_posix(),
+        "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],
         "min_examples": settings.min_examples,
         "validation": settings.validation,
         "test": settings.test,
@@ -90,7 +91,7 @@ def _collect(settings: Settings) -> None:
     if settings.html or settings.markdown:
         from components.collect.card import show
 
-        files = parts(settings.input, FACES)
+        files = parts(folders, FACES)
         card = show(faces, collected, files, settings.min_examples, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(collected))

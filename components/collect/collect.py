@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, parts
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, parts
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,10 @@ class Collected:
     dropped: pd.DataFrame
 
 
-def read_faces(path: Path) -> pd.DataFrame:
+def read_faces(folders: Folders) -> pd.DataFrame:
     """The faces of a manifest without their images, each with the part and row where it lies."""
     tables = []
-    for part, file in enumerate(parts(path, FACES)):
+    for part, file in enumerate(parts(folders, FACES)):
         table = pq.read_table(file, columns=["face_id", "identity", "photo_path", "phash"]).to_pandas()
         tables.append(table.assign(part=part, row=range(len(table))))
     return pd.concat(tables, ignore_index=True)

@@ -7,7 +7,7 @@ from pipelines.images import command, reference
 
 @dsl.container_component
 def collect(
-    faces: dsl.Input[dsl.Artifact],
+    faces: dsl.Input[list[dsl.Artifact]],
     dataset: dsl.Output[dsl.Dataset],
     dropped: dsl.Output[dsl.Artifact],
     html: dsl.Output[dsl.HTML],
@@ -23,7 +23,6 @@ def collect(
         image=reference("collect"),
         command=command("collect"),
         args=[
-            "--input", faces.path,
             "--output", dataset.path,
             "--dropped", dropped.path,
             "--html", html.path,

@@ -37,6 +37,8 @@ Switch = Annotated[
 ]
 
 Input = Annotated[Path, tyro.conf.arg(aliases=["-i"], metavar="PATH")]
+# One manifest, or the shards of one; a pipeline names them in --executor_input instead.
+Inputs = Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-i"], metavar="PATH")]
 Output = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
 Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="PATH")]
 # Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.errors import UsageError
-from components.common.manifest import DATASET, FACES, about, parts
+from components.common.executor import inputs
+from components.common.manifest import DATASET, FACES, Folders, about, joined, named, parts
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
 
@@ -21,12 +23,16 @@ from components.common.progress import progress
 MEMORY_LIMIT_BYTES = 4 * 2**30
 
 
-def faces_of(dataset: Path, faces: Path | None) -> Path:
+def faces_of(dataset: Path, faces: Sequence[Path], executor_input: str) -> tuple[Path, ...]:
     """Where the faces manifest of a dataset lies: as given, or where collect read it, relative to the dataset."""
-    return faces or Path(os.path.normpath(dataset / about(dataset, DATASET)["faces"]))
+    if not faces and not executor_input:
+        written = about(dataset, DATASET)["faces"]
+        relative = [written] if isinstance(written, str) else written  # one text before there were shards
+        faces = [Path(os.path.normpath(dataset / path)) for path in relative]
+    return joined(inputs(executor_input, "faces", faces, "--faces FACES"), FACES)
 
 
-def crop_of(faces: Path) -> Crop:
+def crop_of(faces: Folders) -> Crop:
     """How the faces of a manifest were cut out."""
     record = about(faces, FACES)
     return Crop(margin=record["margin"], alignment=record["alignment"])
@@ -39,7 +45,7 @@ def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def decoded(rows: pa.Table, faces: Path, image_size: int) -> npt.NDArray[np.uint8]:
+def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
     """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
 
     Args:
@@ -85,9 +91,9 @@ def decoded(rows: pa.Table, faces: Path, image_size: int) -> npt.NDArray[np.uint
     return images
 
 
-def _other_faces(faces: Path) -> UsageError:
+def _other_faces(faces: Folders) -> UsageError:
     return UsageError(
         "This faces manifest is not the one that the dataset was collected from.",
-        received=faces,
+        received=named(faces),
         advice="Run `facenet collect` on it again, or give the right one with --faces.",
     )

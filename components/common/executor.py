@@ -1,4 +1,4 @@
-"""Tells the pipeline what a task measured, the way Kubeflow's launcher reads it.
+"""What a task and Kubeflow's launcher tell each other: where inputs lie, and what was measured.
 
 A container gets Kubeflow's description of its task as the argument `{{$}}` and may answer with an ExecutorOutput
 file; the UI shows the metadata of a `Metrics` artifact as a table of numbers, that of `ClassificationMetrics` as a
@@ -8,12 +8,57 @@ curve and a confusion matrix.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.common.atomic import write_file
 from components.common.errors import UsageError
+
+# Where the launcher puts what it downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component.
+_MOUNTS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
+
+
+def inputs(executor_input: str, name: str, by_hand: Sequence[Path], flag: str) -> tuple[Path, ...]:
+    """Where an input lies that may be a list of artifacts: for such a one the launcher fills in no path.
+
+    Args:
+        executor_input: Kubeflow's ExecutorInput message as JSON; empty when the stage runs by hand.
+        name: of the input.
+        by_hand: what a person gave instead; goes before it.
+        flag: with which a person gives it, as "-i FACES".
+
+    Raises:
+        UsageError: neither says where it lies.
+    """
+    if by_hand:
+        return tuple(by_hand)
+    if not executor_input:
+        raise UsageError(f"Say where the {name} lie.", advice=f"Give them with {flag}; several folders are shards.")
+    try:
+        artifacts = json.loads(executor_input)["inputs"]["artifacts"][name]["artifacts"]
+        return tuple(_local_path(artifact["uri"]) for artifact in artifacts)
+    except (ValueError, LookupError, TypeError) as error:
+        raise _not_an_executor_input(executor_input) from error
+
+
+def _local_path(uri: str) -> Path:
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return Path(uri)  # of a run on this machine
+    if scheme == "oci":
+        return Path("/oci", rest.replace("/", "_"), "models")
+    if scheme not in _MOUNTS:
+        raise UsageError("Kubeflow stores this input in a way that is not known here.", received=uri)
+    return Path(_MOUNTS[scheme], rest)
+
+
+def _not_an_executor_input(text: Any) -> UsageError:
+    return UsageError(
+        "--executor_input is not Kubeflow's description of a task.",
+        received=str(text)[:200],
+        advice="Leave it out when running a stage by hand; in a pipeline it is the placeholder {{$}}.",
+    )
 
 
 def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **others: Mapping[str, Any]) -> None:
@@ -37,9 +82,5 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
             answers[name] = {"artifacts": [answer]}
         output_file = Path(outputs["outputFile"])
     except (ValueError, LookupError, TypeError) as error:
-        raise UsageError(
-            "--executor_input is not Kubeflow's description of a task.",
-            received=executor_input[:200],
-            advice="Leave it out when running a stage by hand; in a pipeline it is the placeholder {{$}}.",
-        ) from error
+        raise _not_an_executor_input(executor_input) from error
     write_file(output_file, json.dumps({"artifacts": answers}, allow_nan=False))

@@ -1,13 +1,15 @@
 """The tables that stages hand each other: folders of `part-*.parquet` with a declared, versioned schema.
 
 Column meanings stand here and nowhere else. A manifest also carries `about`: what the stage that wrote it says
-of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata.
+of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata, and which shard of how many it
+is. Several tasks may have written one manifest: `joined` puts their folders in order, and every function that reads
+takes one folder or all of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,16 @@ import pyarrow.parquet as pq
 
 from components.common.atomic import new_directory
 from components.common.errors import UsageError
+from components.common.shard import WHOLE, Shard
 
 # Small row groups let a reader take a few crops without decoding a part of gigabytes.
 ROWS_PER_GROUP = 512
 ROWS_PER_PART = 64 * ROWS_PER_GROUP
 _METADATA_KEY = b"facenet"
 PARTS = "part-*.parquet"
+
+# A manifest, or the shards of one in their order.
+Folders = Path | Sequence[Path]
 
 
 @dataclass(frozen=True)
@@ -137,17 +143,22 @@ PAIRS = Manifest(
 )
 
 
-def _metadata(manifest: Manifest, about: Mapping[str, Any]) -> dict[bytes, bytes]:
-    record = {"manifest": manifest.name, "schema_version": manifest.version, "about": dict(about)}
+def _metadata(manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> dict[bytes, bytes]:
+    record = {
+        "manifest": manifest.name,
+        "schema_version": manifest.version,
+        "about": dict(about),
+        "shard": [shard.number, shard.count],
+    }
     return {_METADATA_KEY: json.dumps(record, sort_keys=True, allow_nan=False).encode()}
 
 
 class Writer:
     """Adds rows to a manifest, part after part. Made by `writer`."""
 
-    def __init__(self, folder: Path, manifest: Manifest, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> None:
         self._folder = folder
-        self._schema = manifest.schema.with_metadata(_metadata(manifest, about))
+        self._schema = manifest.schema.with_metadata(_metadata(manifest, about, shard))
         self._waiting: list[pa.Table] = []
         self._parts = 0
 
@@ -179,26 +190,64 @@ class Writer:
 
 
 @contextmanager
-def writer(path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None) -> Iterator[Writer]:
-    """Writes a manifest row by row; `path` appears whole at the end, and not at all after an error."""
+def writer(
+    path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None, shard: Shard = WHOLE
+) -> Iterator[Writer]:
+    """Writes a manifest, or a shard of one, row by row; `path` appears whole at the end, and not after an error."""
     with new_directory(path, [PARTS]) as folder:
-        rows = Writer(folder, manifest, about or {})
+        rows = Writer(folder, manifest, about or {}, shard)
         yield rows
         rows.finish()
 
 
-def write(path: Path, manifest: Manifest, table: pa.Table, about: Mapping[str, Any] | None = None) -> None:
-    """Writes a whole table as a manifest, atomically."""
-    with writer(path, manifest, about) as rows:
+def write(
+    path: Path, manifest: Manifest, table: pa.Table, about: Mapping[str, Any] | None = None, shard: Shard = WHOLE
+) -> None:
+    """Writes a whole table as a manifest, or a shard of one, atomically."""
+    with writer(path, manifest, about, shard) as rows:
         rows.add(table)
 
 
-def parts(path: Path, manifest: Manifest) -> list[Path]:
+def joined(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
+    """Puts the shards of a manifest in order, whatever the order they come in: a pipeline promises none.
+
+    Args:
+        folders: one whole manifest, or every shard of one.
+        manifest: what it must be.
+
+    Raises:
+        UsageError: one is missing, is there twice, of another division or other settings; see `parts`.
+    """
+    found = sorted((_shard_of(folder, manifest), folder) for folder in folders)
+    if not found or [shard for shard, _ in found] != [Shard(number, len(found)) for number in range(1, len(found) + 1)]:
+        raise UsageError(
+            f"These are not all shards of one {manifest.name} manifest.",
+            received=", ".join(f"{folder} ({shard})" for shard, folder in found),
+            advice="Give the folder of every shard, each once.",
+        )
+    said = [about(folder, manifest) for _, folder in found]
+    for (_, folder), other in zip(found, said, strict=True):
+        if other != said[0]:
+            raise UsageError(
+                f"The shards of this {manifest.name} manifest were made with different settings.",
+                received=f"{found[0][1]}: {said[0]}; {folder}: {other}",
+                advice=f"Run `facenet {manifest.written_by}` again for all shards with the same settings.",
+            )
+    return tuple(folder for _, folder in found)
+
+
+def parts(folders: Folders, manifest: Manifest) -> list[Path]:
     """The Parquet files of a manifest in order, each checked to be of this kind and version.
 
     Raises:
         UsageError: no such folder, no parts in it, another manifest, another version, or another schema.
     """
+    if isinstance(folders, Path):
+        return _parts_of(folders, manifest)
+    return [file for folder in folders for file in _parts_of(folder, manifest)]
+
+
+def _parts_of(path: Path, manifest: Manifest) -> list[Path]:
     advice = f"`facenet {manifest.written_by}` writes the {manifest.name} manifest, as a folder."
     if not path.is_dir():
         raise UsageError(f"There is no {manifest.name} manifest here.", received=path, advice=advice)
@@ -266,25 +315,35 @@ def _check(file: Path, manifest: Manifest) -> None:
         )
 
 
-def read(path: Path, manifest: Manifest, columns: list[str] | None = None) -> pa.Table:
+def read(folders: Folders, manifest: Manifest, columns: list[str] | None = None) -> pa.Table:
     """Reads a manifest, or some of its columns, after checking every part.
 
     Raises:
         UsageError: see `parts`.
     """
-    files = parts(path, manifest)
+    files = parts(folders, manifest)
     try:
         return pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
     except (pa.ArrowException, OSError) as error:
         raise UsageError(
             f"This {manifest.name} manifest is damaged.",
-            received=f"{path} ({str(error).splitlines()[0]})",
+            received=f"{named(folders)} ({str(error).splitlines()[0]})",
             advice=f"Run `facenet {manifest.written_by}` again.",
         ) from error
 
 
-def about(path: Path, manifest: Manifest) -> dict[str, Any]:
-    """What the writing stage said of a manifest as a whole."""
-    file = parts(path, manifest)[0]
+def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
+    """What the writing stage said of a manifest as a whole: the same of every shard, see `joined`."""
+    file = parts(folders, manifest)[0]
     found: dict[str, Any] = _record(_open(file), file, manifest)["about"]
     return found
+
+
+def _shard_of(folder: Path, manifest: Manifest) -> Shard:
+    file = _parts_of(folder, manifest)[0]
+    return Shard(*_record(_open(file), file, manifest).get("shard", (1, 1)))
+
+
+def named(folders: Folders) -> str:
+    """The folders of a manifest, for a message."""
+    return str(folders) if isinstance(folders, Path) else ", ".join(map(str, folders))

@@ -13,8 +13,9 @@ from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
+from components.common.shard import Shard, ShardText
 from components.embed.network import opened
-from components.model.embeddings import write_embeddings
+from components.model.embeddings import BATCH_SIZE, write_embeddings
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,22 @@ class Settings:
     """The checkpoint that `facenet mine-and-train` wrote, or any LiteRT face embedder: MODEL.tflite."""
     output: Output
     """Where the embeddings go; former ones are replaced."""
-    faces: Path | None = None
-    """Where the dataset's faces manifest lies now; where collect read it, when not given."""
+    faces: tuple[Path, ...] = ()
+    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
+    shard: ShardText = "1/1"
+    """Embed a part of the dataset only, as 2/4 for the second of four; `facenet evaluate` reads all parts as one."""
     executor_input: ExecutorInput = ""
     """Kubeflow's description of the task; leave it out when running by hand."""
 
 
 def _embed(settings: Settings) -> None:
+    shard = Shard.read(settings.shard)
     rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces)
+    faces = faces_of(settings.input, settings.faces, settings.executor_input)
     crop = crop_of(faces)
+    # Between batches: an image in a batch of another size may come out with other last bits.
+    start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
+    rows = rows.slice(start, stop - start)
     network = opened(settings.checkpoint)
     if crop != network.crop:
         raise UsageError(
@@ -47,7 +54,7 @@ def _embed(settings: Settings) -> None:
     images = decoded(rows, faces, network.image_size)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
-    write_embeddings(settings.output, rows, embeddings, network.sha256)
+    write_embeddings(settings.output, rows, embeddings, network.sha256, shard)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
     print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
 

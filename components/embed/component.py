@@ -8,10 +8,11 @@ from pipelines.images import command, reference
 @dsl.container_component
 def embed(
     dataset: dsl.Input[dsl.Dataset],
-    faces: dsl.Input[dsl.Artifact],
+    faces: dsl.Input[list[dsl.Artifact]],
     checkpoint: dsl.Input[dsl.Model],
     embeddings: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
+    shard: str = "1/1",
 ):
     """Embeds every face of a dataset with a trained network."""
     return dsl.ContainerSpec(
@@ -19,9 +20,9 @@ def embed(
         command=command("embed"),
         args=[
             "--input", dataset.path,
-            "--faces", faces.path,
             "--checkpoint", checkpoint.path,
             "--output", embeddings.path,
+            "--shard", shard,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

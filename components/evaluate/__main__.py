@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.common.command import ExecutorInput, Input, Output, Switch, run
+from components.common.command import ExecutorInput, Inputs, Output, Switch, run
 from components.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ class Settings:
     threshold.
     """
 
-    input: Input
-    """The embeddings that `facenet embed` wrote."""
     output: Output
     """Where the report goes (a folder); a former one is replaced."""
+    input: Inputs = ()
+    """The embeddings that `facenet embed` wrote, or all shards of them."""
     pairs: Path | None = None
     """An LFW-style pairs file to measure on, instead of pairs drawn from the split's identities."""
-    faces: Path | None = None
-    """The faces manifest; without it the report has no pictures of the worst mistakes."""
+    faces: tuple[Path, ...] = ()
+    """The faces manifest, or all shards of it; without it the report has no pictures of the worst mistakes."""
     html: Path | None = None
     """Also write the HTML report to this file."""
     markdown: Path | None = None
@@ -83,7 +83,8 @@ def _evaluate(settings: Settings) -> None:
     from components.evaluate.report import render
 
     # A wrong path should not wait for the measuring.
-    files = parts(settings.faces, FACES) if settings.faces else []
+    settings = _located(settings)
+    files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)
     measured, protocol = _protocol(settings, everyone)
@@ -121,8 +122,21 @@ def _why_no_pictures(settings: Settings) -> str:
     return "Pictures need the faces manifest: run `facenet evaluate` with `--faces`."
 
 
+def _located(settings: Settings) -> Settings:
+    """The same settings with the inputs that the pipeline names, in the order of their shards."""
+    from components.common.executor import inputs
+    from components.common.manifest import EMBEDDINGS, FACES, joined
+
+    given = settings.executor_input
+    embeddings = joined(inputs(given, "embeddings", settings.input, "-i EMBEDDINGS"), EMBEDDINGS)
+    with_faces = bool(given or settings.faces)
+    faces = joined(inputs(given, "faces", settings.faces, "--faces FACES"), FACES) if with_faces else ()
+    return replace(settings, input=embeddings, faces=faces)
+
+
 def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
     """The embeddings that are measured, and the pairs among them."""
+    from components.common.manifest import named
     from components.evaluate.pairs_file import from_pairs_file
     from components.evaluate.protocols import from_identities
 
@@ -134,7 +148,7 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
         folds=settings.folds,
         max_pairs=settings.max_pairs,
         seed=settings.seed,
-        where=f"{settings.input}, split {settings.split}",
+        where=f"{named(settings.input)}, split {settings.split}",
     )
 
 

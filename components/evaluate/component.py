@@ -7,8 +7,8 @@ from pipelines.images import command, reference
 
 @dsl.container_component
 def evaluate(
-    embeddings: dsl.Input[dsl.Artifact],
-    faces: dsl.Input[dsl.Artifact],
+    embeddings: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Input[list[dsl.Artifact]],
     report: dsl.Output[dsl.Artifact],
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
@@ -25,8 +25,6 @@ def evaluate(
         image=reference("evaluate"),
         command=command("evaluate"),
         args=[
-            "--input", embeddings.path,
-            "--faces", faces.path,
             "--output", report.path,
             "--html", html.path,
             "--markdown", markdown.path,

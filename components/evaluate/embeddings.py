@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.errors import UsageError
-from components.common.manifest import EMBEDDINGS, read
+from components.common.manifest import EMBEDDINGS, Folders, named, read
 
 Names = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
@@ -65,18 +64,18 @@ class Embeddings:
         return codes
 
 
-def read_embeddings(path: Path) -> Embeddings:
+def read_embeddings(folders: Folders) -> Embeddings:
     """Reads an embeddings manifest.
 
     Raises:
         UsageError: not such a manifest; empty; of several checkpoints; vectors of several lengths, with values
             that are not finite, or not of unit length.
     """
-    table = read(path, EMBEDDINGS)
+    table = read(folders, EMBEDDINGS)
     if not len(table):
         raise UsageError(
             "This embeddings manifest holds no embeddings.",
-            received=path,
+            received=named(folders),
             advice="Run `facenet embed` on a dataset that has faces.",
         )
     names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}

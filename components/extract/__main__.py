@@ -12,6 +12,7 @@ from components.common.atomic import check_replaceable
 from components.common.command import ExecutorInput, Input, Output, Switch, run
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
+from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
 from components.extract.scan import other_files
 from components.extract.workers import cores
@@ -50,6 +51,8 @@ class Settings:
     """Number of processes; 0 is one for each core."""
     max_pixels: int = MAX_PIXELS
     """Photos with more pixels are rejected before they are decoded."""
+    shard: ShardText = "1/1"
+    """Take a part of the photos only, as 2/4 for the second of four; the stages after it read all parts as one."""
     executor_input: ExecutorInput = ""
     """Kubeflow's description of the task; leave it out when running by hand."""
 
@@ -107,6 +110,7 @@ def _extract(settings: Settings) -> None:
         settings.write_images,
         Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
         settings.workers or cores(),
+        Shard.read(settings.shard),
     )
     if settings.html or settings.markdown:
         from components.extract.card import show

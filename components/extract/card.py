@@ -53,7 +53,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
     """The card of an extraction; of the faces it reads the numbers of all, and the pictures of a few.
 
     Args:
-        extracted: what the folder gave, one face at least.
+        extracted: what the folder, or its part, gave.
         photos: the folder.
         faces: the faces manifest.
         max_pixels: a photo with more is not decoded.
@@ -74,9 +74,11 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "figures": [
             histogram("Size of the faces", sides, "longer side in the photo, pixels", logarithmic=True),
             histogram("Score of the detector", scores, "the larger, the surer"),
-        ],
-        "smallest": int(sides.min()),
-        "median": int(np.median(sides)),
+        ]
+        if extracted.faces
+        else [],
+        "smallest": int(sides.min()) if extracted.faces else 0,
+        "median": int(np.median(sides)) if extracted.faces else 0,
         "pictures": pictures,
         "sheet": list(_sheet(files, photos, max_pixels)) if pictures else [],
         "look_at": [_rejected(row, photos, max_pixels, pictures=pictures) for row in listed],

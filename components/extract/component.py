@@ -17,6 +17,7 @@ def extract(
     margin: float = 0.25,
     alignment: str = "none",
     pictures: bool = True,
+    shard: str = "1/1",
 ):
     """Finds the faces in a folder of photos."""
     return dsl.ContainerSpec(
@@ -32,6 +33,7 @@ def extract(
             "--margin", margin,
             "--alignment", alignment,
             "--pictures", pictures,
+            "--shard", shard,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

@@ -15,11 +15,12 @@ from components.common.atomic import new_directory
 from components.common.errors import FacenetError
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
 from components.common.progress import progress
+from components.common.shard import WHOLE, Shard
 from components.extract.detect import NAME
 from components.extract.photo import Extraction, Face, Outcome
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
-from components.extract.scan import Scan, identity_of, scan
+from components.extract.scan import Scan, identity_of, part, scan
 
 
 @dataclass
@@ -49,7 +50,13 @@ class Extracted:
 
 
 def extract(
-    photos: Path, faces: Path, rejects: Path, images: Path | None, extraction: Extraction, workers: int
+    photos: Path,
+    faces: Path,
+    rejects: Path,
+    images: Path | None,
+    extraction: Extraction,
+    workers: int,
+    shard: Shard = WHOLE,
 ) -> Extracted:
     """Finds the faces in a folder of photos; the result is the same for any number of workers.
 
@@ -60,14 +67,14 @@ def extract(
         images: where the crops go as files as well.
         extraction: how faces are taken from a photo.
         workers: number of processes.
+        shard: which part of the photos to take; a part may be empty.
 
     Raises:
         UsageError: no photos in the folder.
-        FacenetError: no face in any photo.
+        FacenetError: no face in any photo of the folder.
     """
-    extracted = Extracted(scan(photos))
+    extracted = Extracted(part(scan(photos), shard))
     about = {
-        "photos": extracted.photos,
         "which_faces": extraction.which,
         "margin": extraction.margin,
         "alignment": "none" if extraction.landmarks is None else "five-point",
@@ -75,7 +82,7 @@ def extract(
     }
     for path, reject in extracted.scan.rejects.items():
         _reject(extracted, path, None, reject)
-    with writer(faces, FACES, about) as rows, _image_folder(images) as folder:
+    with writer(faces, FACES, about, shard) as rows, _image_folder(images) as folder:
         waiting: list[dict[str, Any]] = []
         for path, outcome in _outcomes(photos, extracted.scan.photos, extraction, workers):
             _count(extracted, path, outcome)
@@ -87,8 +94,8 @@ def extract(
                 _write_images(folder, path, outcome.faces)
         rows.add(waiting)
         extracted.rejects.sort(key=lambda row: str(row["photo_path"]))
-        write(rejects, REJECTS, pa.Table.from_pylist(extracted.rejects, schema=REJECTS.schema))
-        if not extracted.faces:
+        write(rejects, REJECTS, pa.Table.from_pylist(extracted.rejects, schema=REJECTS.schema), shard=shard)
+        if not extracted.faces and shard == WHOLE:
             raise _no_face(extracted, rejects)
     return extracted
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from components.common.errors import UsageError
+from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
@@ -96,6 +98,22 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
         _classify(path, entry, found, loose=loose)
     found.photos.sort()
     return found
+
+
+def part(found: Scan, shard: Shard) -> Scan:
+    """The part of a folder that a shard takes: neighbours in the sorted list of paths, and nobody in two shards.
+
+    So what shards count of people adds up, and their manifests one after another are the manifest of the whole.
+    """
+    paths = sorted([*found.photos, *found.rejects])
+    first = [at for at, path in enumerate(paths) if at == 0 or identity_of(path) != identity_of(paths[at - 1])]
+    start, stop = ([*first, len(paths)][bisect_left(first, bound)] for bound in shard.bounds(len(paths)))
+    mine = paths[start:stop]
+    return replace(
+        found,
+        photos=[path for path in mine if path not in found.rejects],
+        rejects={path: found.rejects[path] for path in mine if path in found.rejects},
+    )
 
 
 def other_files(found: Scan) -> str:

@@ -56,8 +56,8 @@ class Settings:
     """The dataset that `facenet collect` wrote; its train split is used, and its validation split to score."""
     checkpoint: Checkpoint
     """Where the checkpoint goes; a former one is replaced."""
-    faces: Path | None = None
-    """Where the dataset's faces manifest lies now; where collect read it, when not given."""
+    faces: tuple[Path, ...] = ()
+    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
     training: Path | None = None
     """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
@@ -203,7 +203,7 @@ def _train(settings: Settings) -> None:
     _checked(settings)
     check_replaceable(settings.checkpoint, FILES)
     rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces)
+    faces = faces_of(settings.input, settings.faces, settings.executor_input)
     training_rows = _training_rows(rows, settings.input)
     told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     former = state.load(settings.training_folder)

@@ -8,7 +8,7 @@ from pipelines.images import command, reference
 @dsl.container_component
 def mine_and_train(
     dataset: dsl.Input[dsl.Dataset],
-    faces: dsl.Input[dsl.Artifact],
+    faces: dsl.Input[list[dsl.Artifact]],
     checkpoint: dsl.Output[dsl.Model],
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
@@ -64,7 +64,6 @@ def mine_and_train(
         command=command("mine-and-train"),
         args=[
             "--input", dataset.path,
-            "--faces", faces.path,
             "--checkpoint", checkpoint.path,
             "--html", html.path,
             "--markdown", markdown.path,

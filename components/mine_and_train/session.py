@@ -20,6 +20,7 @@ from PIL import Image
 from components.common.crops import crop_of, decoded
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
+from components.common.manifest import Folders
 from components.common.preprocessing import Preprocessing
 from components.mine_and_train import devices, health, history, state
 from components.mine_and_train.card import Shown, card
@@ -97,7 +98,7 @@ def train(
     former: state.State | None,
     rows: pa.Table,
     training_rows: pa.Table,
-    faces: Path,
+    faces: Folders,
 ) -> None:
     """Trains, or goes on with a stopped training, and writes every result.
 
@@ -170,7 +171,7 @@ def _take_up(training: Training, former: state.State, folder: Path) -> None:
     print(f"Going on after round {len(training.rounds)}, {training.steps} training steps.")
 
 
-def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Path) -> Callable[[], Score] | None:
+def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Folders) -> Callable[[], Score] | None:
     unseen = rows.filter(pc.equal(rows["split"], "validation"))
     protocol, sentence = protocol_for(_numbered(unseen) if len(unseen) else np.empty(0, np.int64), settings.seed)
     print(sentence)
@@ -282,7 +283,7 @@ class _Session:
         patience = self.settings.patience
         return 0 < patience < len(scores) and max(scores[-patience:]) <= max(scores[:-patience])
 
-    def finish(self, rows: pa.Table, faces: Path) -> None:
+    def finish(self, rows: pa.Table, faces: Folders) -> None:
         """Writes the checkpoint, and the embeddings if asked for."""
         settings = self.settings
         self._checkpoint(settings.checkpoint)

@@ -9,9 +9,19 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.manifest import EMBEDDINGS, write
+from components.common.shard import WHOLE, Shard
+
+# Images that are embedded at a time.
+BATCH_SIZE = 128
 
 
-def write_embeddings(path: Path, rows: pa.Table, embeddings: npt.NDArray[np.float32], checkpoint_sha256: str) -> None:
+def write_embeddings(
+    path: Path,
+    rows: pa.Table,
+    embeddings: npt.NDArray[np.float32],
+    checkpoint_sha256: str,
+    shard: Shard = WHOLE,
+) -> None:
     """Writes the embeddings of some rows of a dataset.
 
     Args:
@@ -19,6 +29,7 @@ def write_embeddings(path: Path, rows: pa.Table, embeddings: npt.NDArray[np.floa
         rows: rows of a dataset manifest.
         embeddings: float32 [len(rows), embedding_size], unit length.
         checkpoint_sha256: names the network; see `checkpoint.fingerprint`.
+        shard: which part of the dataset the rows are.
     """
     size = embeddings.shape[1]
     offsets = np.arange(0, embeddings.size + 1, size, dtype=np.int32)
@@ -30,4 +41,4 @@ def write_embeddings(path: Path, rows: pa.Table, embeddings: npt.NDArray[np.floa
         },
         schema=EMBEDDINGS.schema,
     )
-    write(path, EMBEDDINGS, table, {"embedding_size": size})
+    write(path, EMBEDDINGS, table, {"embedding_size": size}, shard)

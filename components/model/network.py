@@ -14,6 +14,7 @@ from keras import layers
 from components.common.errors import UsageError
 from components.model import backbones
 from components.model.backbones.normalization import normalized
+from components.model.embeddings import BATCH_SIZE
 
 EMBEDDING_LAYER = "embedding"
 
@@ -80,7 +81,7 @@ class Embedder:
         flip_averaging: see `components.common.preprocessing.Preprocessing`.
     """
 
-    def __init__(self, network: keras.Model, batch_size: int = 128, *, flip_averaging: bool = False) -> None:
+    def __init__(self, network: keras.Model, batch_size: int = BATCH_SIZE, *, flip_averaging: bool = False) -> None:
         self._batch_size = batch_size
         self._embedding_size: int = network.output_shape[-1]
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import FacenetError
@@ -49,7 +49,7 @@ class Cache:
             ) from error
         self.contents = content.Contents(self._database)
 
-    def key(self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Artifact]) -> str | None:
+    def key(self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Sequence[Artifact]]) -> str | None:
         """What a task's result depends on, as one hash; None when the pipeline says not to cache it."""
         if not task.cacheable or not isinstance(task.executor, Container):
             return None
@@ -61,7 +61,7 @@ class Cache:
             "code": self._code(task.executor),
             "parameters": dict(parameters),
             "files": {name: self.contents.sha256(path) for name, path in files_named(parameters).items()},
-            "inputs": {name: artifact.sha256 for name, artifact in inputs.items()},
+            "inputs": {name: [one.sha256 for one in artifacts] for name, artifacts in inputs.items()},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

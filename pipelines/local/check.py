@@ -39,5 +39,5 @@ def check(pipeline: Pipeline) -> None:
         if isinstance(task.executor, Importer):
             local_path(str(parameters[task.executor.parameter]))
         else:
-            artifacts = {name: Artifact(Path(name), "", "") for name in task.artifacts}
+            artifacts = {name: [Artifact(Path(name), "", "")] for name in task.artifacts}
             rendered(task.executor.command, executor_input(task, parameters, artifacts, Path()))

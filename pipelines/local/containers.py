@@ -10,21 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.local.plan import Container
-from pipelines.local.processes import Invocation, run_logged
+from pipelines.local.processes import BackEnd, Commands, Invocation
 
 # What a container may do, here and in docker/compose.yaml: as little as a cluster with strict rules allows.
 RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")
 
 
-def executor(show: Callable[[str], None]) -> Callable[[Invocation], int]:
-    """The back end that runs tasks in containers.
+def back_end(show: Callable[[str], None]) -> BackEnd:
+    """Runs tasks in containers.
 
     Args:
         show: is given every line that a task prints, as it comes.
-
-    Returns:
-        As `processes.executor`.
     """
+    commands = Commands(show)
 
     def execute(invocation: Invocation) -> int:
         def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -33,9 +31,9 @@ def executor(show: Callable[[str], None]) -> Callable[[Invocation], int]:
             with suppress(OSError):
                 subprocess.run(kill, capture_output=True, check=False, start_new_session=True)
 
-        return run_logged(docker_run(invocation), None, invocation.log, show, send)
+        return commands.run(invocation, docker_run(invocation), None, send)
 
-    return execute
+    return BackEnd(execute, commands.stop)
 
 
 def docker_run(invocation: Invocation) -> list[str]:
@@ -53,6 +51,7 @@ def docker_run(invocation: Invocation) -> list[str]:
         f"--workdir={Path.cwd()}",
         *RESTRICTIONS,
         *_limits(invocation.executor),
+        *([f"--cpuset-cpus={','.join(map(str, invocation.cores))}"] if invocation.cores else []),
         *(f"--env={name}={value}" for name, value in invocation.executor.env.items()),
         *_mounts(invocation.folder, invocation.inputs),
         invocation.executor.image,

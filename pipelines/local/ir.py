@@ -1,12 +1,14 @@
 """Reads a compiled pipeline (Kubeflow's intermediate representation) and refuses what a local run does not do.
 
-Every field that is met must be known here: what the pipeline asks is done, or refused by name, never skipped.
+Loops and pipelines inside the pipeline become part of the one list of tasks; see `loops` for how often a task runs.
 The format: kubeflow/pipelines, api/v2alpha1/pipeline_spec.proto, schema version 2.1.0.
 """
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -14,215 +16,232 @@ from typing import Any
 import yaml
 
 from components.common.errors import UsageError
+from pipelines.local.document import (
+    artifact_types,
+    container,
+    fields,
+    importer,
+    named,
+    parameters,
+    refusal,
+)
 from pipelines.local.plan import (
     Constant,
     Container,
     Importer,
-    Parameter,
+    Loop,
+    LoopItem,
     Pipeline,
     PipelineInput,
+    Source,
     Task,
     TaskOutput,
 )
-from pipelines.local.values import KINDS, typed
 
 SCHEMA_VERSION = "2.1.0"
 
-# Fields of the format that a local run does not honour, in words.
-_NOT_DONE = {
-    "artifactIterator": "a loop over artifacts (ParallelFor)",
-    "parameterIterator": "a loop (ParallelFor)",
-    "iteratorPolicy": "a limit on the tasks of a loop that run at once",
-    "triggerPolicy": "a condition or an exit handler",
-    "cacheKey": "a cache key of its own",
-    "dag": "a pipeline inside the pipeline, or an exit handler",
-    "componentInputArtifact": "an artifact as an input of the pipeline",
-    "isArtifactList": "a list of artifacts",
-    "taskFinalStatus": "the final status of another task as an input",
-    "parameterExpressionSelector": "a part of a parameter as an input",
-    "resolver": "a resolver",
-    "customJob": "a Vertex AI job",
-    "lifecycle": "a container lifecycle hook",
-    "singlePlatformSpecs": "settings for one platform",
-    "defaultPipelineRoot": "a pipeline root",
-    "outputDefinitions": "outputs of the pipeline",
-}
-# A request is for a scheduler; here the whole machine is the task's. kfp writes each of these twice.
-_RESOURCES = (
-    "cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest",
-    "resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest",
-)  # fmt: skip
-# Task and artifact names become folders and files of the run.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+@dataclass(frozen=True)
+class _Level:
+    """The tasks of the pipeline, of a loop or of a pipeline inside, and what their surroundings give them.
+
+    Args:
+        where: its place in the document.
+        tasks: its tasks as they are written.
+        parameters: what its input parameters stand for.
+        artifacts: what its input artifacts stand for; None for the pipeline itself, which has none.
+        after: the tasks that must be done before all of it.
+        loop: the loop that it is in.
+    """
+
+    where: str
+    tasks: Mapping[str, Any]
+    parameters: Mapping[str, Source]
+    artifacts: Mapping[str, tuple[TaskOutput, ...]] | None = None
+    after: frozenset[str] = frozenset()
+    loop: Loop | None = None
 
 
-def _refusal(where: str, what: str) -> UsageError:
-    return UsageError(
-        "The pipeline asks for something that a local run does not do.",
-        received=f"{what}: {where}",
-        advice="Take it out of the pipeline, or submit the pipeline to a cluster.",
-    )
+class _Reader:
+    """Reads the tasks of one document."""
 
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._components = document["components"]
+        self._executors = document["deploymentSpec"]["executors"]
 
-def _fields(node: Any, where: str, *known: str) -> dict[str, Any]:
-    """The mapping at a place of the document, checked to hold known fields only."""
-    if node is None:
-        return {}
-    if not isinstance(node, dict):
-        raise UsageError("This is not a compiled pipeline.", received=f"{where} is not a mapping")
-    for name in node:
-        if name not in known:
-            raise _refusal(f"{where}.{name}", _NOT_DONE.get(name, "a field that it does not know"))
-    return node
+    def tasks(self, level: _Level) -> Iterator[Task]:
+        """Every task of a level, those of the levels inside it included."""
+        for name, node in level.tasks.items():
+            if "dag" in self._component(node):
+                yield from self.tasks(self._inside(name, node, level))
+            else:
+                yield self._task(name, node, level)
 
+    def _component(self, node: Any) -> dict[str, Any]:
+        component: dict[str, Any] = self._components[node["componentRef"]["name"]]
+        return component
 
-def _named(node: Any, where: str) -> dict[str, Any]:
-    """The mapping at a place of the document whose keys are names of its own."""
-    if node is not None and not isinstance(node, dict):
-        raise UsageError("This is not a compiled pipeline.", received=f"{where} is not a mapping")
-    for name in node or {}:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UsageError("A name in the pipeline cannot be the name of a file.", received=f"{where}: {name!r}")
-    return node or {}
-
-
-def _parameters(node: Any, where: str) -> dict[str, Parameter]:
-    found = {}
-    for name, definition in _named(node, where).items():
-        place = f"{where}.{name}"
-        spec = _fields(definition, place, "parameterType", "defaultValue", "isOptional", "description", "literals")
-        kind = spec.get("parameterType")
-        if kind not in KINDS:
-            raise _refusal(f"{place}.parameterType", f"a parameter of type {kind}")
-        default = spec.get("defaultValue")
-        found[name] = Parameter(
-            kind,
-            None if default is None else typed(default, kind, place),
-            bool(spec.get("isOptional")),
-            tuple(typed(choice, kind, place) for choice in spec.get("literals") or ()),
+    def _inside(self, name: str, node: Any, level: _Level) -> _Level:
+        where = f"{level.where}.{name}"
+        known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions", "parameterIterator")
+        spec = fields(node, where, *known)
+        place = f"components.{spec['componentRef']['name']}"
+        component = fields(self._component(node), place, "dag", "inputDefinitions", "outputDefinitions")
+        wanted = fields(component.get("inputDefinitions"), f"{place}.inputDefinitions", "parameters", "artifacts")
+        defaults = parameters(wanted.get("parameters"), f"{place}.inputDefinitions.parameters")
+        given: dict[str, Source] = {
+            key: Constant(one.default) for key, one in defaults.items() if one.default is not None
+        }
+        sources, artifacts = self._inputs(spec, where, level)
+        given |= sources
+        loop = level.loop
+        if "parameterIterator" in spec:
+            loop = self._loop(spec["parameterIterator"], f"{where}.parameterIterator", given, level)
+            given[spec["parameterIterator"]["itemInput"]] = LoopItem()
+        inside = fields(component["dag"], f"{place}.dag", "tasks", "outputs")
+        return _Level(
+            where=where,
+            tasks=named(inside["tasks"], f"{place}.dag.tasks"),
+            parameters=given,
+            artifacts=artifacts,
+            after=self._after(spec, level, sources, artifacts),
+            loop=loop,
         )
-    return found
 
+    def _loop(self, node: Any, where: str, given: Mapping[str, Source], level: _Level) -> Loop:
+        spec = fields(node, where, "items", "itemInput")
+        items = fields(spec["items"], f"{where}.items", "inputParameter", "raw")
+        source = given[items["inputParameter"]] if "inputParameter" in items else Constant(json.loads(items["raw"]))
+        if level.loop is not None:
+            raise refusal(where, "a loop in a loop")
+        if not isinstance(source, Constant | PipelineInput):
+            raise refusal(where, "a loop over what a task hands on")
+        return Loop(where, source)
 
-def _artifact_types(node: Any, where: str) -> dict[str, str]:
-    found = {}
-    for name, definition in _named(node, where).items():
-        spec = _fields(definition, f"{where}.{name}", "artifactType", "isOptional", "description")
-        kind = _fields(spec.get("artifactType"), f"{where}.{name}.artifactType", "schemaTitle", "schemaVersion")
-        found[name] = str(kind.get("schemaTitle", "system.Artifact"))
-    return found
+    def _task(self, name: str, node: Any, level: _Level) -> Task:
+        where = f"{level.where}.{name}"
+        # Retries are for pods that a cluster loses: what fails here would fail again.
+        known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions", "retryPolicy")
+        spec = fields(node, where, *known)
+        place = f"components.{spec['componentRef']['name']}"
+        component = fields(self._component(node), place, "executorLabel", "inputDefinitions", "outputDefinitions")
+        wanted = fields(component.get("inputDefinitions"), f"{place}.inputDefinitions", "parameters", "artifacts")
+        made = fields(component.get("outputDefinitions"), f"{place}.outputDefinitions", "parameters", "artifacts")
+        defined = parameters(wanted.get("parameters"), f"{place}.inputDefinitions.parameters")
+        artifact_types(wanted.get("artifacts"), f"{place}.inputDefinitions.artifacts")
+        sources, artifacts = self._inputs(spec, where, level)
+        after = self._after(spec, level, sources, artifacts)
+        caching = fields(spec.get("cachingOptions"), f"{where}.cachingOptions", "enableCache")
+        return Task(
+            name=name,
+            label=str((spec.get("taskInfo") or {}).get("name") or name),
+            executor=self._executor(component["executorLabel"], sources, defined),
+            parameters=defined,
+            sources=sources,
+            artifacts=artifacts,
+            outputs=artifact_types(made.get("artifacts"), f"{place}.outputDefinitions.artifacts"),
+            output_parameters=parameters(made.get("parameters"), f"{place}.outputDefinitions.parameters"),
+            after=after,
+            cacheable=bool(caching.get("enableCache")),
+            template=name,
+            loop=level.loop,
+        )
 
+    def _executor(self, label: str, sources: dict[str, Source], defined: dict[str, Any]) -> Container | Importer:
+        where = f"deploymentSpec.executors.{label}"
+        spec = fields(self._executors[label], where, "container", "importer")
+        if "container" in spec:
+            return container(spec["container"], f"{where}.container")
+        return importer(spec["importer"], f"{where}.importer", sources, defined)
 
-def _source(node: Any, where: str) -> Constant | PipelineInput | TaskOutput:
-    spec = _fields(node, where, "runtimeValue", "componentInputParameter", "taskOutputParameter")
-    if "componentInputParameter" in spec:
-        return PipelineInput(spec["componentInputParameter"])
-    if "taskOutputParameter" in spec:
-        place = f"{where}.taskOutputParameter"
-        output = _fields(spec["taskOutputParameter"], place, "producerTask", "outputParameterKey")
-        return TaskOutput(output["producerTask"], output["outputParameterKey"])
-    value = _fields(spec.get("runtimeValue"), f"{where}.runtimeValue", "constant")["constant"]
-    if isinstance(value, str) and "{{$" in value:
-        raise _refusal(where, "a placeholder in the value of a parameter")
-    return Constant(value)
+    def _inputs(
+        self, spec: Mapping[str, Any], where: str, level: _Level
+    ) -> tuple[dict[str, Source], dict[str, tuple[TaskOutput, ...]]]:
+        """What the inputs of a task stand for: its parameters, and its artifacts."""
+        inputs = fields(spec.get("inputs"), f"{where}.inputs", "parameters", "artifacts")
+        place = f"{where}.inputs.parameters"
+        sources = {
+            key: self._source(value, f"{place}.{key}", level)
+            for key, value in named(inputs.get("parameters"), place).items()
+        }
+        artifacts = {}
+        place = f"{where}.inputs.artifacts"
+        outer = () if level.artifacts is None else ("componentInputArtifact",)
+        for key, value in named(inputs.get("artifacts"), place).items():
+            origin = fields(value, f"{place}.{key}", "taskOutputArtifact", *outer)
+            if level.artifacts is not None and "componentInputArtifact" in origin:
+                artifacts[key] = level.artifacts[origin["componentInputArtifact"]]
+            else:
+                output = origin["taskOutputArtifact"]
+                artifacts[key] = (self._origin(output["producerTask"], output["outputArtifactKey"], level.tasks),)
+        return sources, artifacts
 
+    def _source(self, node: Any, where: str, level: _Level) -> Source:
+        spec = fields(node, where, "runtimeValue", "componentInputParameter", "taskOutputParameter")
+        if "componentInputParameter" in spec:
+            return level.parameters[spec["componentInputParameter"]]
+        if "taskOutputParameter" in spec:
+            place = f"{where}.taskOutputParameter"
+            output = fields(spec["taskOutputParameter"], place, "producerTask", "outputParameterKey")
+            if "dag" in self._component(level.tasks[output["producerTask"]]):
+                raise refusal(place, "a value that a loop or a pipeline inside the pipeline hands on")
+            return TaskOutput(output["producerTask"], output["outputParameterKey"])
+        value = fields(spec.get("runtimeValue"), f"{where}.runtimeValue", "constant")["constant"]
+        if isinstance(value, str) and "{{$" in value:
+            raise refusal(where, "a placeholder in the value of a parameter")
+        return Constant(value)
 
-def _container(spec: Any, where: str) -> Container:
-    spec = _fields(spec, where, "image", "command", "args", "env", "resources")
-    command = [str(word) for word in [*(spec.get("command") or ()), *(spec.get("args") or ())]]
-    if not spec.get("command"):
-        raise _refusal(where, "a container without a command (its image's entry point)")
-    for word in command:
-        if word.startswith(('{"IfPresent"', '{"Concat"')):
-            raise _refusal(where, "an argument made of parts (IfPresent, Concat)")
-    pairs = [_fields(pair, f"{where}.env", "name", "value") for pair in spec.get("env") or ()]
-    env = {str(pair["name"]): str(pair.get("value", "")) for pair in pairs}
-    resources = _fields(spec.get("resources"), f"{where}.resources", *_RESOURCES)
-    memory = resources.get("memoryLimit")
-    return Container(
-        command=tuple(command),
-        env=env,
-        image=str(spec.get("image") or ""),
-        cpus=float(resources["cpuLimit"]) if "cpuLimit" in resources else None,
-        memory=None if memory is None else round(float(memory) * 1e9),  # in gigabytes
-    )
+    def _origin(self, name: str, key: str, tasks: Mapping[str, Any]) -> TaskOutput:
+        """The task that makes an artifact, for a loop or a pipeline inside the one in there."""
+        component = self._component(tasks[name])
+        if "dag" not in component:
+            return TaskOutput(name, key)
+        place = f"components.{tasks[name]['componentRef']['name']}.dag.outputs"
+        made = fields(component["dag"].get("outputs"), place, "artifacts")["artifacts"][key]
+        (selector,) = fields(made, f"{place}.artifacts.{key}", "artifactSelectors")["artifactSelectors"]
+        return self._origin(selector["producerSubtask"], selector["outputArtifactKey"], component["dag"]["tasks"])
 
+    def _after(
+        self,
+        spec: Mapping[str, Any],
+        level: _Level,
+        sources: Mapping[str, Source],
+        artifacts: Mapping[str, tuple[TaskOutput, ...]],
+    ) -> frozenset[str]:
+        """The tasks that must be done before a task: those it is told to wait for, and those it reads from."""
+        producers = {origin.task for origins in artifacts.values() for origin in origins}
+        producers |= {source.task for source in sources.values() if isinstance(source, TaskOutput)}
+        waits = (one for name in spec.get("dependentTasks") or () for one in self._leaves(name, level.tasks))
+        return level.after | producers | frozenset(waits)
 
-def _importer(spec: Any, where: str, sources: dict[str, Any], parameters: dict[str, Parameter]) -> Importer:
-    # An import locally always reads what lies there now, so `reimport` asks for nothing more.
-    spec = _fields(spec, where, "artifactUri", "typeSchema", "reimport")
-    uri = _fields(spec.get("artifactUri"), f"{where}.artifactUri", "constant", "runtimeParameter")
-    if "runtimeParameter" in uri:
-        return Importer(uri["runtimeParameter"])
-    parameters["uri"] = Parameter("STRING")
-    sources["uri"] = Constant(uri["constant"])
-    return Importer("uri")
-
-
-def _task(name: str, node: Any, document: dict[str, Any]) -> Task:
-    where = f"root.dag.tasks.{name}"
-    # Retries are for pods that a cluster loses: what fails here would fail again.
-    known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions", "retryPolicy")
-    spec = _fields(node, where, *known)
-    component = document["components"][spec["componentRef"]["name"]]
-    place = f"components.{spec['componentRef']['name']}"
-    component = _fields(component, place, "executorLabel", "inputDefinitions", "outputDefinitions")
-    wanted = _fields(component.get("inputDefinitions"), f"{place}.inputDefinitions", "parameters", "artifacts")
-    made = _fields(component.get("outputDefinitions"), f"{place}.outputDefinitions", "parameters", "artifacts")
-    parameters = _parameters(wanted.get("parameters"), f"{place}.inputDefinitions.parameters")
-    _artifact_types(wanted.get("artifacts"), f"{place}.inputDefinitions.artifacts")
-
-    inputs = _fields(spec.get("inputs"), f"{where}.inputs", "parameters", "artifacts")
-    sources = {
-        key: _source(value, f"{where}.inputs.parameters.{key}")
-        for key, value in _named(inputs.get("parameters"), f"{where}.inputs.parameters").items()
-    }
-    artifacts = {}
-    for key, value in _named(inputs.get("artifacts"), f"{where}.inputs.artifacts").items():
-        origin = _fields(value, f"{where}.inputs.artifacts.{key}", "taskOutputArtifact")["taskOutputArtifact"]
-        artifacts[key] = TaskOutput(origin["producerTask"], origin["outputArtifactKey"])
-
-    place_of_executor = f"deploymentSpec.executors.{component['executorLabel']}"
-    executor = document["deploymentSpec"]["executors"][component["executorLabel"]]
-    executor = _fields(executor, place_of_executor, "container", "importer")
-    body: Container | Importer
-    if "container" in executor:
-        body = _container(executor["container"], f"{place_of_executor}.container")
-    else:
-        body = _importer(executor["importer"], f"{place_of_executor}.importer", sources, parameters)
-    producers = {origin.task for origin in artifacts.values()}
-    producers |= {source.task for source in sources.values() if isinstance(source, TaskOutput)}
-    caching = _fields(spec.get("cachingOptions"), f"{where}.cachingOptions", "enableCache")
-    return Task(
-        name=name,
-        label=str((spec.get("taskInfo") or {}).get("name") or name),
-        executor=body,
-        parameters=parameters,
-        sources=sources,
-        artifacts=artifacts,
-        outputs=_artifact_types(made.get("artifacts"), f"{place}.outputDefinitions.artifacts"),
-        output_parameters=_parameters(made.get("parameters"), f"{place}.outputDefinitions.parameters"),
-        after=frozenset(producers | set(spec.get("dependentTasks") or ())),
-        cacheable=bool(caching.get("enableCache")),
-    )
+    def _leaves(self, name: str, tasks: Mapping[str, Any]) -> Iterator[str]:
+        """The task of a name, or the tasks inside it."""
+        component = self._component(tasks[name])
+        if "dag" not in component:
+            yield name
+        else:
+            for inside in component["dag"]["tasks"]:
+                yield from self._leaves(inside, component["dag"]["tasks"])
 
 
 def _pipeline(document: Any) -> Pipeline:
     top = ("pipelineInfo", "components", "deploymentSpec", "root", "schemaVersion", "sdkVersion")
-    document = _fields(document, "the pipeline", *top)
+    document = fields(document, "the pipeline", *top)
     if document["schemaVersion"] != SCHEMA_VERSION:
-        raise _refusal("schemaVersion", f"schema version {document['schemaVersion']}")
-    _fields(document["deploymentSpec"], "deploymentSpec", "executors")
-    root = _fields(document["root"], "root", "dag", "inputDefinitions")
-    inputs = _fields(root.get("inputDefinitions"), "root.inputDefinitions", "parameters")
-    nodes = _named(_fields(root["dag"], "root.dag", "tasks")["tasks"], "root.dag.tasks")
-    read = {name: _task(name, node, document) for name, node in nodes.items()}
+        raise refusal("schemaVersion", f"schema version {document['schemaVersion']}")
+    fields(document["deploymentSpec"], "deploymentSpec", "executors")
+    root = fields(document["root"], "root", "dag", "inputDefinitions")
+    inputs = fields(root.get("inputDefinitions"), "root.inputDefinitions", "parameters")
+    defined = parameters(inputs.get("parameters"), "root.inputDefinitions.parameters")
+    nodes = named(fields(root["dag"], "root.dag", "tasks")["tasks"], "root.dag.tasks")
+    level = _Level("root.dag.tasks", nodes, {name: PipelineInput(name) for name in defined})
+    read: dict[str, Task] = {}
+    for task in _Reader(document).tasks(level):
+        if task.name in read:
+            raise refusal("root.dag.tasks", f"two tasks of the name {task.name}")
+        read[task.name] = task
     order = TopologicalSorter({name: sorted(task.after) for name, task in read.items()}).static_order()
-    return Pipeline(
-        name=str(document["pipelineInfo"]["name"]),
-        parameters=_parameters(inputs.get("parameters"), "root.inputDefinitions.parameters"),
-        tasks=tuple(read[name] for name in order),
-    )
+    return Pipeline(str(document["pipelineInfo"]["name"]), defined, tuple(read[name] for name in order))
 
 
 def read(file: Path) -> Pipeline:
@@ -242,9 +261,9 @@ def read(file: Path) -> Pipeline:
         # The C loader is ten times as fast; PyYAML lacks it where it was built without libyaml.
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         if len(documents) > 1:
-            raise _refusal("the second document of the file", "settings for Kubernetes (a platform specification)")
+            raise refusal("the second document of the file", "settings for Kubernetes (a platform specification)")
         return _pipeline(documents[0])
-    except (yaml.YAMLError, LookupError, TypeError, AttributeError, CycleError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, CycleError, RecursionError) as error:
         raise UsageError(
             "This is not a compiled pipeline.",
             received=f"{file} ({type(error).__name__}: {error})",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from components.common.errors import UsageError
+from pipelines.local.shards import SHARDS, written_out
 from pipelines.local.values import ANY, Value, from_text, typed
 from pipelines.suggest import suggestion
 
@@ -53,6 +54,27 @@ class TaskOutput:
 
 
 @dataclass(frozen=True)
+class LoopItem:
+    """What the loop that a task is in is at."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Does its tasks once for each item of a list.
+
+    Args:
+        name: unique in the pipeline.
+        items: the list.
+    """
+
+    name: str
+    items: Constant | PipelineInput
+
+
+Source = Constant | PipelineInput | TaskOutput | LoopItem
+
+
+@dataclass(frozen=True)
 class Container:
     """A command with placeholders, and what it runs in.
 
@@ -88,23 +110,27 @@ class Task:
         executor: what it does.
         parameters: its component's input parameters.
         sources: where their values come from; those without a source have their default.
-        artifacts: where its input artifacts come from.
+        artifacts: where its input artifacts come from: one, or one of each task of a loop.
         outputs: its output artifacts and their types, as `system.Model`.
         output_parameters: its output parameters.
         after: the tasks that must be done before it.
         cacheable: whether its result may be answered from the cache.
+        template: its name in the pipeline's file; the tasks that a loop makes of one have it in common.
+        loop: the loop that it is in, until `loops.expanded` makes a task for each item.
     """
 
     name: str
     label: str
     executor: Container | Importer
     parameters: Mapping[str, Parameter]
-    sources: Mapping[str, Constant | PipelineInput | TaskOutput]
-    artifacts: Mapping[str, TaskOutput]
+    sources: Mapping[str, Source]
+    artifacts: Mapping[str, tuple[TaskOutput, ...]]
     outputs: Mapping[str, str]
     output_parameters: Mapping[str, Parameter]
     after: frozenset[str]
     cacheable: bool
+    template: str
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True)
@@ -121,17 +147,26 @@ class Pipeline:
     parameters: Mapping[str, Parameter]
     tasks: tuple[Task, ...]
 
-    def task(self, name: str) -> Task:
-        """The task of this name.
+    def named(self, name: str) -> tuple[Task, ...]:
+        """The task of this name, or all tasks that a loop made of the one of this name.
 
         Raises:
             UsageError: there is none.
         """
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        names = [task.name for task in self.tasks]
+        for wanted in ("name", "template"):
+            found = tuple(task for task in self.tasks if getattr(task, wanted) == name)
+            if found:
+                return found
+        names = dict.fromkeys(name for task in self.tasks for name in (task.template, task.name))
         raise UsageError("The pipeline has no such task.", received=name, advice=suggestion(name, names))
+
+    def task(self, name: str) -> Task:
+        """The task of this name; the first of those that a loop made of it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return self.named(name)[0]
 
     def values(self) -> dict[str, Value]:
         """The values of the pipeline's parameters.
@@ -168,7 +203,8 @@ def setting_from_text(pipeline: Pipeline, name: str, text: str) -> Value:
     Raises:
         UsageError: no such parameter, or not a value of its type.
     """
-    return from_text(text, _settable(pipeline, name).kind, name)
+    kind = _settable(pipeline, name).kind
+    return from_text(written_out(text) if name == SHARDS and kind == "LIST" else text, kind, name)
 
 
 def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
@@ -188,6 +224,8 @@ def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
         changed = replace(parameter, default=value)
         return replace(pipeline, parameters={**pipeline.parameters, name: changed})
     task_name, _, key = name.rpartition(".")
+    if isinstance(pipeline.task(task_name).sources.get(key), LoopItem):
+        raise UsageError(f"{name} is set by the loop that {task_name} is in.", received=f"{name}={value}")
     tasks = tuple(
         replace(task, sources={**task.sources, key: Constant(value)}) if task.name == task_name else task
         for task in pipeline.tasks
@@ -215,8 +253,8 @@ def with_input(pipeline: Pipeline, task: str, name: str, path: str) -> Pipeline:
     reader = pipeline.task(task)
     if name not in reader.artifacts:
         raise UsageError(f"{task} has no such input.", received=name, advice=suggestion(name, reader.artifacts))
-    origin = reader.artifacts[name]
-    kind = pipeline.task(origin.task).outputs[origin.name]
+    former, *_ = reader.artifacts[name]
+    kind = pipeline.task(former.task).outputs[former.name]
     source = Task(
         name=input_name(task, name),
         label=input_name(task, name),
@@ -228,11 +266,12 @@ def with_input(pipeline: Pipeline, task: str, name: str, path: str) -> Pipeline:
         output_parameters={},
         after=frozenset(),
         cacheable=False,
+        template=input_name(task, name),
     )
-    artifacts = {**reader.artifacts, name: TaskOutput(source.name, "artifact")}
-    still = {one.task for one in artifacts.values()}
+    artifacts = {**reader.artifacts, name: (TaskOutput(source.name, "artifact"),)}
+    still = {one.task for origins in artifacts.values() for one in origins}
     still |= {one.task for one in reader.sources.values() if isinstance(one, TaskOutput)}
-    changed = replace(reader, artifacts=artifacts, after=(reader.after - {origin.task}) | still)
+    changed = replace(reader, artifacts=artifacts, after=(reader.after - {former.task}) | still)
     tasks = [changed if one is reader else one for one in pipeline.tasks]
     tasks.insert(tasks.index(changed), source)
     return replace(pipeline, tasks=tuple(tasks))
@@ -273,8 +312,8 @@ def parameter_values(
 
 
 def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:
-    """The tasks that must be done before a task, directly or not."""
-    before: set[str] = set(pipeline.task(name).after)
+    """The tasks that must be done before the task or tasks of a name, directly or not."""
+    before: set[str] = {earlier for task in pipeline.named(name) for earlier in task.after}
     for task in reversed(pipeline.tasks):
         if task.name in before:
             before |= task.after
@@ -282,11 +321,12 @@ def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:
 
 
 def descendants(pipeline: Pipeline, name: str) -> frozenset[str]:
-    """The tasks that need a task to be done first, directly or not."""
-    return frozenset(task.name for task in pipeline.tasks if name in ancestors(pipeline, task.name))
+    """The tasks that need the task or tasks of a name to be done first, directly or not."""
+    first = {task.name for task in pipeline.named(name)}
+    return frozenset(task.name for task in pipeline.tasks if first & ancestors(pipeline, task.name))
 
 
 def up_to(pipeline: Pipeline, name: str) -> Pipeline:
-    """The part of a pipeline that a task needs, the task included."""
-    wanted = ancestors(pipeline, name) | {name}
+    """The part of a pipeline that the task or tasks of a name need, they included."""
+    wanted = ancestors(pipeline, name) | {task.name for task in pipeline.named(name)}
     return replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))

@@ -1,4 +1,4 @@
-"""Runs a task as a process of this machine, its output shown and logged."""
+"""Runs tasks as processes of this machine, their output shown and logged."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Condition, Thread
 from typing import IO
 
 from pipelines.local.plan import Container
@@ -31,6 +31,7 @@ class Invocation:
         folder: the one folder that it writes to, absolute; it exists.
         inputs: files and folders that it reads.
         log: the file that receives all it prints.
+        cores: the numbers of the processors that it may use; empty for all.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Invocation:
     folder: Path
     inputs: tuple[Path, ...]
     log: Path
+    cores: tuple[int, ...] = ()
 
 
 def environment(code: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -60,99 +62,147 @@ def environment(code: Path, extra: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def executor(code: Path, show: Callable[[str], None]) -> Callable[[Invocation], int]:
-    """The back end that runs tasks as processes.
+@dataclass(frozen=True)
+class BackEnd:
+    """What runs tasks.
+
+    Args:
+        execute: runs one to its end, in the thread that calls it, and returns its exit code.
+        stop: is told why (Ctrl-C, SIGTERM), passes it on to all that run, and returns when they have ended.
+    """
+
+    execute: Callable[[Invocation], int]
+    stop: Callable[[BaseException], None]
+
+
+def back_end(code: Path, show: Callable[[str], None]) -> BackEnd:
+    """Runs tasks as processes.
 
     Args:
         code: the folder that holds the components' top-level package.
         show: is given every line that a task prints, as it comes.
-
-    Returns:
-        A function that runs a command to its end and returns its exit code. It is interrupted by an exception
-        (Ctrl-C, SIGTERM): then the task is stopped, and the exception goes on when it has ended.
     """
+    commands = Commands(show)
 
     def execute(invocation: Invocation) -> int:
-        return run_logged(
-            invocation.command, environment(code, invocation.executor.env), invocation.log, show, signal_group
-        )
+        env = environment(code, invocation.executor.env)
+        return commands.run(invocation, invocation.command, env, signal_group)
 
-    return execute
+    return BackEnd(execute, commands.stop)
 
 
-def run_logged(
-    command: Sequence[str],
-    env: Mapping[str, str] | None,
-    log: Path,
-    show: Callable[[str], None],
-    send: Callable[[subprocess.Popen[bytes], signal.Signals], None],
-) -> int:
-    """Runs a command to its end, every line of its output to a log and to `show`.
+# Passes a signal on to what a command runs.
+Send = Callable[["subprocess.Popen[bytes]", signal.Signals], None]
+
+
+class Commands:
+    """The commands that run at one time.
 
     Args:
-        command: its words.
-        env: its environment; that of this process when None.
-        log: the file to write.
-        show: is given every line as it comes.
-        send: passes a signal on to what the command runs.
-
-    Returns:
-        Its exit code; `CANNOT_START` when there is no such command.
+        show: is given every line that one prints, as it comes; while others run, with its task's name before it.
     """
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self._changed = Condition()
+        self._running: dict[subprocess.Popen[bytes], Send] = {}
+        self._stopped = False
+
+    def run(self, invocation: Invocation, command: Sequence[str], env: Mapping[str, str] | None, send: Send) -> int:
+        """Runs a command to its end, every line of its output to the task's log and to `show`.
+
+        Args:
+            invocation: the task that it is for.
+            command: its words.
+            env: its environment; that of this process when None.
+            send: passes a signal on to what it runs.
+
+        Returns:
+            Its exit code; `CANNOT_START` when there is no such command.
+        """
+        try:
+            process = self._started(invocation.cores, command, env, send)
+        except OSError as error:
+            message = f"The command cannot be started: {error}"
+            invocation.log.write_text(f"{message}\n")
+            self._show(f"| {message}")
+            return CANNOT_START
+        if process is None:
+            return 128 + signal.SIGTERM
+        # In a thread, so that a task that is being stopped can still say its last words.
+        printer = Thread(target=self._print, args=(process.stdout, invocation), daemon=True)
+        printer.start()
+        try:
+            exit_code = process.wait()
+            _end_workers(process, printer)
+        finally:
+            with self._changed:
+                del self._running[process]
+                self._changed.notify_all()
+        return exit_code if exit_code >= 0 else 128 - exit_code
+
+    def _started(
+        self, cores: Sequence[int], command: Sequence[str], env: Mapping[str, str] | None, send: Send
+    ) -> subprocess.Popen[bytes] | None:
+        with self._changed:
+            if self._stopped:
+                return None
+            with _on(cores):
+                process = subprocess.Popen(
+                    command,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    # A group of its own: Ctrl-C at the terminal reaches the runner only, which passes it on once.
+                    start_new_session=True,
+                )
+            self._running[process] = send
+            return process
+
+    def _print(self, output: IO[bytes], invocation: Invocation) -> None:
+        with invocation.log.open("wb", buffering=0) as file:
+            for line in output:
+                file.write(line)
+                whose = f"{invocation.folder.name} " if len(self._running) > 1 else ""
+                self._show(f"{whose}| {line.decode(errors='replace').rstrip()}")
+
+    def stop(self, reason: BaseException) -> None:
+        """Passes a signal on to all commands, and waits; a second Ctrl-C or half a minute ends them."""
+        ended = False
+        with suppress(KeyboardInterrupt):
+            self._send(signal.SIGINT if isinstance(reason, KeyboardInterrupt) else signal.SIGTERM)
+            with self._changed:
+                ended = self._changed.wait_for(lambda: not self._running, _GRACE_SECONDS)
+        if not ended:
+            self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        with self._changed:
+            self._stopped = True
+            running = list(self._running.items())
+        for process, send in running:
+            send(process, number)
+
+
+@contextmanager
+def _on(cores: Sequence[int]) -> Iterator[None]:
+    """Lets what is started meanwhile use these processors only: it inherits what its thread may use."""
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    former = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
     try:
-        process = subprocess.Popen(
-            command,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A group of its own: Ctrl-C at the terminal reaches the runner only, which passes it on once.
-            start_new_session=True,
-        )
-    except OSError as error:
-        message = f"The command cannot be started: {error}"
-        log.write_text(f"{message}\n")
-        show(message)
-        return CANNOT_START
-    # In a thread, so that a task that is being stopped can still say its last words.
-    printer = Thread(target=_print, args=(process.stdout, log, show), daemon=True)
-    printer.start()
-    try:
-        exit_code = process.wait()
-    except BaseException as reason:
-        number = signal.SIGINT if isinstance(reason, KeyboardInterrupt) else signal.SIGTERM
-        _stop(process, number, send)
-        raise
+        yield
     finally:
-        _end_workers(process, printer)
-    return exit_code if exit_code >= 0 else 128 - exit_code
+        os.sched_setaffinity(0, former)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """Sends a signal to a process and its workers."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-
-
-def _print(output: IO[bytes], log: Path, show: Callable[[str], None]) -> None:
-    with log.open("wb", buffering=0) as file:
-        for line in output:
-            file.write(line)
-            show(line.decode(errors="replace").rstrip())
-
-
-def _stop(
-    process: subprocess.Popen[bytes],
-    number: signal.Signals,
-    send: Callable[[subprocess.Popen[bytes], signal.Signals], None],
-) -> None:
-    """Passes a signal on to a task, and waits; a second Ctrl-C or half a minute ends it."""
-    send(process, number)
-    try:
-        process.wait(_GRACE_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        send(process, signal.SIGKILL)
-        process.wait()
 
 
 def _end_workers(process: subprocess.Popen[bytes], printer: Thread) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from components.common.atomic import write_file
 from components.common.errors import UsageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _LISTED = 5
 
 PENDING = "pending"  # not yet begun
@@ -44,7 +44,7 @@ class TaskRecord:
         label: its name for people.
         state: one of the states above.
         parameters: the values of its parameters.
-        inputs: by name: `path`, `sha256`, and the `task` that it came from.
+        inputs: by name a list, of one where the input is no list: `path`, `sha256`, the `task` that it came from.
         command: as it was run, placeholders filled in; empty for an import.
         outputs: by name: `path`, `kind`, `sha256`, `metadata`.
         output_parameters: the values it handed on.
@@ -57,13 +57,14 @@ class TaskRecord:
         seconds: between the two.
         exit_code: of its process.
         message: why it failed, beyond its exit code.
+        template: its name in the pipeline's file, which the shards of a task have in common.
     """
 
     task: str
     label: str
     state: str = PENDING
     parameters: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     output_parameters: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class TaskRecord:
     seconds: float | None = None
     exit_code: int | None = None
     message: str | None = None
+    template: str = ""
     schema_version: int = SCHEMA_VERSION
 
 

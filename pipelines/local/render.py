@@ -39,32 +39,32 @@ class Artifact:
 
 def _runtime_artifact(name: str, path: Path, kind: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     schema = {"schemaTitle": kind, "schemaVersion": "0.0.1"}
-    artifact = {"name": name, "type": schema, "uri": str(path), "metadata": dict(metadata)}
-    return {"artifacts": [artifact]}
+    return {"name": name, "type": schema, "uri": str(path), "metadata": dict(metadata)}
 
 
 def executor_input(
-    task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Artifact], folder: Path
+    task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Sequence[Artifact]], folder: Path
 ) -> dict[str, Any]:
     """Kubeflow's description of a task for its container, the ExecutorInput message.
 
     Args:
         task: the task.
         parameters: the values of its parameters.
-        inputs: its input artifacts.
+        inputs: its input artifacts, each a list, of one where the input is no list.
         folder: where its outputs go.
     """
     return {
         "inputs": {
             "parameterValues": dict(parameters),
             "artifacts": {
-                name: _runtime_artifact(name, artifact.path, artifact.kind, artifact.metadata)
-                for name, artifact in inputs.items()
+                name: {"artifacts": [_runtime_artifact(name, one.path, one.kind, one.metadata) for one in artifacts]}
+                for name, artifacts in inputs.items()
             },
         },
         "outputs": {
             "artifacts": {
-                name: _runtime_artifact(name, folder / name, kind, {}) for name, kind in task.outputs.items()
+                name: {"artifacts": [_runtime_artifact(name, folder / name, kind, {})]}
+                for name, kind in task.outputs.items()
             },
             "parameters": {name: {"outputFile": str(folder / "parameters" / name)} for name in task.output_parameters},
             "outputFile": str(folder / "executor_output.json"),

@@ -1,18 +1,18 @@
-"""Runs a pipeline: every task in its order, answered from the cache or executed, and recorded."""
+"""Runs a pipeline: every task after those it needs, answered from the cache or executed, and recorded."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from components.common.errors import FacenetError, UsageError
 from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import local_path
-from pipelines.local.plan import Importer, Pipeline, Task, parameter_values
-from pipelines.local.processes import CANNOT_START, Invocation
+from pipelines.local.plan import Container, Importer, Pipeline, Task, parameter_values
+from pipelines.local.processes import CANNOT_START, BackEnd, Invocation
 from pipelines.local.record import (
     CACHED,
     FAILED,
@@ -32,9 +32,21 @@ from pipelines.local.record import (
 )
 from pipelines.local.render import Artifact, executor_input, rendered
 from pipelines.local.results import collect
+from pipelines.local.schedule import side_by_side
 
 _DONE = (SUCCEEDED, CACHED)
+_ENDED = (*_DONE, FAILED, SKIPPED)
 _RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A task that is to be executed, and since when it is ready."""
+
+    task: Task
+    record: TaskRecord
+    invocation: Invocation
+    clock: float
 
 
 @dataclass
@@ -46,7 +58,7 @@ class Runner:
         run: the record of the run; its folder exists.
         runs: the runs folder, absolute.
         cache: where answers are looked up and noted.
-        execute: the back end: runs a command to its end and returns its exit code.
+        back_end: what executes tasks.
         say: is given a line for people whenever a task changes its state.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
@@ -57,7 +69,7 @@ class Runner:
     run: RunRecord
     runs: Path
     cache: Cache
-    execute: Callable[[Invocation], int]
+    back_end: BackEnd
     say: Callable[[str], None]
     anew: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
@@ -65,7 +77,10 @@ class Runner:
     tasks: dict[str, TaskRecord] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tasks = {task.name: TaskRecord(task.name, task.label) for task in self.pipeline.tasks}
+        self.tasks = {
+            task.name: TaskRecord(task.name, task.label, template=task.template) for task in self.pipeline.tasks
+        }
+        self._waiting = list(self.pipeline.tasks)
         self._values = self.pipeline.values()
         self._width = max(len(task.label) for task in self.pipeline.tasks)
 
@@ -82,8 +97,7 @@ class Runner:
             write_run(self.runs, self.run)
             for record in self.tasks.values():
                 self._write(record)
-            for task in self.pipeline.tasks:
-                self._run_task(task)
+            side_by_side(self.back_end, self._ready, self._start, self._finish)
             done = all(record.state in _DONE for record in self.tasks.values())
             state = SUCCEEDED if done else FAILED
         except Exception:
@@ -92,7 +106,7 @@ class Runner:
         finally:
             for record in self.tasks.values():
                 if record.state in (PENDING, RUNNING):
-                    record.state = state if record.state == RUNNING else SKIPPED
+                    record.state = STOPPED if record.state == RUNNING else SKIPPED
                     self._write(record)
             self.run.state, self.run.ended = state, now()
             self.run.seconds = round(time.perf_counter() - clock, 3)
@@ -104,7 +118,17 @@ class Runner:
     def _tell(self, task: Task, state: str, detail: str = "") -> None:
         self.say(f"{task.label:<{self._width}}  {state:<9}  {detail}".rstrip())
 
-    def _run_task(self, task: Task) -> None:
+    def _ready(self) -> Iterator[_Attempt]:
+        """Goes through the tasks whose needs have ended; gives those that are to be executed."""
+        for task in list(self._waiting):
+            if task.name in self.given or all(self.tasks[name].state in _ENDED for name in task.after):
+                self._waiting.remove(task)
+                attempt = self._begun(task)
+                if attempt is not None:
+                    yield attempt
+
+    def _begun(self, task: Task) -> _Attempt | None:
+        """Answers a task without executing it, where that can be; else says how to execute it."""
         record = self.tasks[task.name]
         if task.name in self.given:
             made = self.given[task.name]
@@ -112,21 +136,23 @@ class Runner:
             record.parameters, record.inputs, record.cache_key = made.parameters, made.inputs, made.cache_key
             record.seconds = 0.0
             self._adopt(record, made)
-            self._write(record)
-            self._tell_end(task, record)
-            return
+            self._end(task, record)
+            return None
         missing = [name for name in sorted(task.after) if self.tasks[name].state not in _DONE]
         if missing:
             record.state, record.message = SKIPPED, f"{', '.join(missing)} is not done"
             self._write(record)
             self._tell(task, "skipped", f"needs {', '.join(missing)}")
-            return
-        record.state, record.started, clock = RUNNING, now(), time.perf_counter()
+            return None
+        record.started, clock = now(), time.perf_counter()
         inputs = self._inputs(task)
         handed_on = {name: done.output_parameters for name, done in self.tasks.items()}
         record.parameters = parameter_values(task, self._values, handed_on)
         record.inputs = {
-            name: {"task": task.artifacts[name].task, "path": stored(found.path, self.runs), "sha256": found.sha256}
+            name: [
+                {"task": origin.task, "path": stored(one.path, self.runs), "sha256": one.sha256}
+                for origin, one in zip(task.artifacts[name], found, strict=True)
+            ]
             for name, found in inputs.items()
         }
         record.cache_key = self.cache.key(task, record.parameters, inputs)
@@ -136,12 +162,16 @@ class Runner:
                     f"The cache does not hold the result of {task.name}, which --from takes for granted.",
                     advice="Run without --from: what is not in the cache is run then.",
                 )
-            self._perform(task, record, inputs)
-        record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
-        self._write(record)
-        self._tell_end(task, record)
+            if not isinstance(task.executor, Importer):
+                return _Attempt(task, record, self._invocation(task, task.executor, record, inputs), clock)
+            self._import(task.executor, task, record)
+        self._end(task, record, clock)
+        return None
 
-    def _tell_end(self, task: Task, record: TaskRecord) -> None:
+    def _end(self, task: Task, record: TaskRecord, clock: float | None = None) -> None:
+        if clock is not None:
+            record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
+        self._write(record)
         if record.state == CACHED and record.origin:
             self._tell(task, "cached", f"made by run {record.origin['run']}")
         elif record.state == FAILED:
@@ -166,8 +196,11 @@ class Runner:
             "on_disk": artifact.path.exists(),
         }
 
-    def _inputs(self, task: Task) -> dict[str, Artifact]:
-        return {name: self._artifacts(origin.task)[origin.name] for name, origin in task.artifacts.items()}
+    def _inputs(self, task: Task) -> dict[str, list[Artifact]]:
+        return {
+            name: [self._artifacts(origin.task)[origin.name] for origin in origins]
+            for name, origins in task.artifacts.items()
+        }
 
     def _answer(self, task: Task, record: TaskRecord) -> bool:
         """Takes over what the cache holds for a task, if anything."""
@@ -192,38 +225,47 @@ class Runner:
                 link = self.runs / self.run.id / record.task / name
                 link.symlink_to(Path("../..") / output["path"])
 
-    def _perform(self, task: Task, record: TaskRecord, inputs: Mapping[str, Artifact]) -> None:
-        """Does what the task asks, and notes the result in its record."""
-        if isinstance(task.executor, Importer):
-            self._import(task.executor, task, record)
-            return
+    def _invocation(
+        self, task: Task, container: Container, record: TaskRecord, inputs: Mapping[str, Sequence[Artifact]]
+    ) -> Invocation:
         folder = self.runs / self.run.id / task.name
         if task.output_parameters:
             (folder / "parameters").mkdir()
         description = executor_input(task, record.parameters, inputs, folder)
-        record.command = rendered(task.executor.command, description)
-        log = folder / "log.txt"
-        record.log = stored(log, self.runs)
-        self._write(record)
-        self._take_over(task, record, folder)
-        self._tell(task, "running")
-        record.exit_code = self.execute(
-            Invocation(
-                name=f"{self.run.id}-{task.name}",
-                executor=task.executor,
-                command=tuple(record.command),
-                folder=folder,
-                inputs=(*(artifact.path for artifact in inputs.values()), *files_named(record.parameters).values()),
-                log=log,
-            )
+        record.command = rendered(container.command, description)
+        return Invocation(
+            name=f"{self.run.id}-{task.name}",
+            executor=container,
+            command=tuple(record.command),
+            folder=folder,
+            inputs=(
+                *(artifact.path for found in inputs.values() for artifact in found),
+                *files_named(record.parameters).values(),
+            ),
+            log=folder / "log.txt",
         )
+
+    def _start(self, attempt: _Attempt, cores: tuple[int, ...]) -> Invocation:
+        record = attempt.record
+        record.state, record.log = RUNNING, stored(attempt.invocation.log, self.runs)
+        self._write(record)
+        self._take_over(attempt.task, record, attempt.invocation.folder)
+        self._tell(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
+        return replace(attempt.invocation, cores=cores)
+
+    def _finish(self, attempt: _Attempt, exit_code: int) -> None:
+        attempt.record.exit_code = exit_code
         try:
-            if record.exit_code:
-                raise FacenetError(_reason(record.exit_code))
-            left = collect(task, folder, self.cache.contents)
+            if exit_code:
+                raise FacenetError(_reason(exit_code))
+            self._keep(attempt.task, attempt.record, attempt.invocation.folder)
         except FacenetError as error:
-            record.state, record.message = FAILED, str(error)
-            return
+            attempt.record.state, attempt.record.message = FAILED, str(error)
+        self._end(attempt.task, attempt.record, attempt.clock)
+
+    def _keep(self, task: Task, record: TaskRecord, folder: Path) -> None:
+        """Notes what a task left in its folder, for those after it and for later runs."""
+        left = collect(task, folder, self.cache.contents)
         record.outputs = {name: self._output(artifact) for name, artifact in left.artifacts.items()}
         record.output_parameters, record.metrics = left.parameters, left.metrics
         record.state = SUCCEEDED

@@ -92,6 +92,16 @@ def _scores(metrics: Metrics) -> str:
     return _joined(parts)
 
 
+def _metrics(tasks: Mapping[str, TaskRecord], template: str) -> dict[str, Any]:
+    """The numbers of a task; of its shards, added up."""
+    added: dict[str, Any] = {}
+    for task in tasks.values():
+        if template in (task.task, task.template):
+            for name, value in task.metrics.items():
+                added[name] = added[name] + value if name in added else value
+    return added
+
+
 # label, the task whose numbers it shows, how
 _LINES = (
     ("photos", "extract", _photos),
@@ -129,7 +139,7 @@ def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
         tasks: the records of its tasks, by name.
         runs: the runs folder.
     """
-    rows = [(label, show(tasks[task].metrics)) for label, task, show in _LINES if task in tasks]
+    rows = [(label, show(_metrics(tasks, task))) for label, task, show in _LINES]
     rows = [(label, text) for label, text in rows if text]
     times = _times(list(tasks.values()))
     rows += [("time" if number == 0 else "", line) for number, line in enumerate(times)]

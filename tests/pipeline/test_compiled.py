@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -15,12 +16,13 @@ import yaml
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
 from pipelines.local import ir, recipe
 from pipelines.local.check import check
+from pipelines.local.loops import expanded
 from pipelines.local.plan import Container, Task, parameter_values, with_setting
 from pipelines.local.render import Artifact, executor_input, rendered
 from pipelines.local.sources import module_of
 
 REPOSITORY = DEFAULT_OUTPUT.parent
-PIPELINE = with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos")
+PIPELINE = expanded(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))
 STAGES = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
 
 
@@ -59,7 +61,10 @@ def test_the_pipeline_follows_kubeflows_schema():
     document = yaml.safe_load(DEFAULT_OUTPUT.read_text())
     spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(document["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
-    assert set(spec.root.dag.tasks) == {task.name for task in PIPELINE.tasks}
+    inside = (dict(component.dag.tasks) for component in spec.components.values() if component.HasField("dag"))
+    tasks = {**spec.root.dag.tasks, **{name: task for dag in inside for name, task in dag.items()}}
+    plain = {name for name, task in tasks.items() if not spec.components[task.component_ref.name].HasField("dag")}
+    assert plain == {task.name for task in PIPELINE.tasks}
 
 
 def test_the_tasks_come_in_an_order_in_which_they_can_run():
@@ -69,7 +74,7 @@ def test_the_tasks_come_in_an_order_in_which_they_can_run():
 
 def _command(task: Task) -> list[str]:
     parameters = parameter_values(task, PIPELINE.values(), None)
-    artifacts = {name: Artifact(Path("in") / name, "system.Artifact", "") for name in task.artifacts}
+    artifacts = {name: [Artifact(Path("in") / name, "system.Artifact", "")] for name in task.artifacts}
     assert isinstance(task.executor, Container)
     return rendered(task.executor.command, executor_input(task, parameters, artifacts, Path("out")))
 
@@ -86,14 +91,15 @@ def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
     for flag, text in zip(arguments[::2], arguments[1::2], strict=True):
         if flag in ("--input", "--output", "--checkpoint"):
             assert str(getattr(settings, flag[2:])) == text
+    assert all(json.loads(settings.executor_input)["inputs"]["artifacts"][name]["artifacts"] for name in task.artifacts)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in recipe.FOLDER.glob("*.yaml")))
 def test_every_recipe_fits_the_pipeline(name, tmp_path):
-    pipeline = with_setting(PIPELINE, "photos", str(tmp_path))
+    pipeline = with_setting(ir.read(DEFAULT_OUTPUT), "photos", str(tmp_path))
     for key, value in recipe.read(name).settings.items():
         pipeline = with_setting(pipeline, key, value)
-    check(pipeline)
+    check(expanded(pipeline))
 
 
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)

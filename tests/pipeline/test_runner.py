@@ -34,7 +34,9 @@ def test_a_record_says_what_went_in_and_what_came_out(tiny):
     assert count["exit_code"] == 0
     assert count["started"] < count["ended"]
     assert (tiny.runs / count["log"]).read_text().startswith("counting")
-    assert report["inputs"]["result"]["sha256"] == count["outputs"]["result"]["sha256"]
+    (read,) = report["inputs"]["result"]
+    assert read["task"] == "count"
+    assert read["sha256"] == count["outputs"]["result"]["sha256"]
     assert not Path(count["outputs"]["result"]["path"]).is_absolute()
     run = tiny.run_record()
     assert run["state"] == "succeeded"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from components.common import crops, manifest
 from components.common.errors import UsageError
 from components.common.manifest import DATASET, FACES
 from components.common.preprocessing import Crop, Preprocessing, pixels
+from components.common.shard import Shard
 
 
 def encoded(colour, side=40):
@@ -80,9 +82,27 @@ def test_another_faces_manifest_is_noticed(two_parts):
 
 
 def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
-    manifest.write(tmp_path / "runs" / "dataset", DATASET, DATASET.schema.empty_table(), {"faces": "../faces"})
-    assert crops.faces_of(tmp_path / "runs" / "dataset", None) == tmp_path / "runs" / "faces"
-    assert crops.faces_of(tmp_path / "runs" / "dataset", tmp_path / "x") == tmp_path / "x"
+    dataset, faces, moved = tmp_path / "runs" / "dataset", tmp_path / "runs" / "faces", tmp_path / "x"
+    for folder in (faces, moved):
+        manifest.write(folder, FACES, FACES.schema.empty_table())
+    for written in ("../faces", ["../faces"]):  # a text before there were shards
+        manifest.write(dataset, DATASET, DATASET.schema.empty_table(), {"faces": written})
+        assert crops.faces_of(dataset, (), "") == (faces,)
+    assert crops.faces_of(dataset, (moved,), "") == (moved,)
+    described = {"inputs": {"artifacts": {"faces": {"artifacts": [{"uri": str(moved)}]}}}}
+    assert crops.faces_of(dataset, (), json.dumps(described)) == (moved,)
+
+
+def test_crops_are_found_in_shards_one_after_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
+    folders = [tmp_path / name for name in ("b", "empty", "a")]
+    for number, (folder, faces) in enumerate(zip(folders, (range(150), (), range(150, 170)), strict=True)):
+        with manifest.writer(folder, FACES, {"margin": 0.25, "alignment": "none"}, Shard(number + 1, 3)) as rows:
+            rows.add([face(one) for one in faces])
+    rows = pointing(*range(150)), pointing(*range(150, 170)).set_column(1, "part", pa.array([3] * 20, pa.int32()))
+    rows = pa.concat_tables(rows).set_column(2, "row", pa.array([*range(100), *range(50), *range(20)], pa.int32()))
+    images = crops.decoded(rows, manifest.joined(folders[::-1], FACES), 20)
+    np.testing.assert_allclose(images[:, 10, 10, 0], range(170), atol=2)
 
 
 def test_the_preprocessing_specification_survives_and_an_unknown_one_is_refused():

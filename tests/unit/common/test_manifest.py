@@ -9,6 +9,7 @@ import pytest
 from components.common import manifest
 from components.common.errors import UsageError
 from components.common.manifest import DATASET, REJECTS
+from components.common.shard import Shard
 
 
 def rejects(count):
@@ -99,3 +100,50 @@ def test_a_truncated_part_is_refused(tmp_path):
     file.write_bytes(file.read_bytes()[:-40])
     with pytest.raises(UsageError, match="cannot be read"):
         manifest.read(tmp_path / "rejects", REJECTS)
+
+
+def shards(root, *texts, **about):
+    for text in texts:
+        shard = Shard.read(text)
+        rows = pa.Table.from_pylist(rejects(shard.number), schema=REJECTS.schema)
+        manifest.write(root / text.replace("/", "-"), REJECTS, rows, about, shard)
+    return [root / text.replace("/", "-") for text in texts]
+
+
+def test_shards_are_read_in_their_order_whatever_order_they_come_in(tmp_path):
+    folders = shards(tmp_path, "2/3", "3/3", "1/3", margin=0.25)
+    joined = manifest.joined(folders, REJECTS)
+    assert [folder.name for folder in joined] == ["1-3", "2-3", "3-3"]
+    assert manifest.read(joined, REJECTS).to_pylist() == rejects(1) + rejects(2) + rejects(3)
+    assert manifest.about(joined, REJECTS) == {"margin": 0.25}
+    assert [file.parent.name for file in manifest.parts(joined, REJECTS)] == ["1-3", "2-3", "3-3"]
+
+
+def test_a_manifest_from_before_there_were_shards_is_a_whole_one(tmp_path):
+    (folder,) = shards(tmp_path, "1/1")
+    table = pq.read_table(folder / "part-00000.parquet")
+    record = json.loads(table.schema.metadata[b"facenet"])
+    del record["shard"]
+    pq.write_table(
+        table.replace_schema_metadata({b"facenet": json.dumps(record).encode()}), folder / "part-00000.parquet"
+    )
+    assert manifest.joined([folder], REJECTS) == (folder,)
+
+
+@pytest.mark.parametrize("there", [["2/3"], ["1/3", "3/3"], ["1/2", "2/3"], ["1/1", "1/2", "2/2"], ["1/2"], []])
+def test_a_shard_that_is_missing_or_of_another_division_is_named(there, tmp_path):
+    with pytest.raises(UsageError, match="not all shards") as error:
+        manifest.joined(shards(tmp_path, *there), REJECTS)
+    assert all(f"({text})" in str(error.value) for text in there)
+
+
+def test_a_shard_that_is_there_twice_is_refused(tmp_path):
+    folders = shards(tmp_path, "1/2")
+    with pytest.raises(UsageError, match="not all shards"):
+        manifest.joined(folders * 2, REJECTS)
+
+
+def test_shards_that_were_made_with_other_settings_are_refused(tmp_path):
+    folders = shards(tmp_path, "1/2", margin=0.25) + shards(tmp_path, "2/2", margin=0.3)
+    with pytest.raises(UsageError, match=r"(?s)different settings.*0.25.*0.3"):
+        manifest.joined(folders, REJECTS)

@@ -35,7 +35,11 @@ def texts(output):
 
 def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(inputs, tmp_path):
     artifacts = {name: {"artifacts": [{"name": name, "uri": f"gs://{name}"}]} for name in ("metrics", "roc")}
-    task = {"outputs": {"artifacts": artifacts, "outputFile": str(tmp_path / "out" / "executor_output.json")}}
+    given = {name: {"artifacts": [{"name": name, "uri": str(inputs / name)}]} for name in ("embeddings", "faces")}
+    task = {
+        "inputs": {"artifacts": given},
+        "outputs": {"artifacts": artifacts, "outputFile": str(tmp_path / "out" / "executor_output.json")},
+    }
     record = evaluate(inputs, tmp_path / "report", "--executor_input", json.dumps(task))
     said = json.loads((tmp_path / "out" / "executor_output.json").read_text())["artifacts"]
     numbers, roc = (said[name]["artifacts"][0]["metadata"] for name in ("metrics", "roc"))

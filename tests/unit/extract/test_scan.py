@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
+from components.common.shard import Shard
 from components.extract.reasons import Reason
-from components.extract.scan import identity_of, scan
+from components.extract.scan import identity_of, part, scan
 
 
 def touch(root: Path, *names: str | bytes) -> None:
@@ -94,3 +95,19 @@ def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp
         pytest.skip("this file system takes UTF-8 names only")
     found = scan(tmp_path)
     assert {path: reject.reason for path, reject in found.rejects.items()} == {"a/caf\\xe9.jpg": Reason.BAD_NAME}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_the_parts_of_a_folder_are_the_whole_and_nobody_is_in_two(tmp_path, count):
+    # "Ada B" sorts between two photos of nobody, and before "Ada/": a name that another one begins with.
+    names = [f"{person}/{photo}.jpg" for person in ("Ada", "Ada B", "Grace", "b") for photo in range(5)]
+    touch(tmp_path, *names, "Grace/deep/1.png", "loose.jpg", "Alan/1.gif", b"Ada/\xff.jpg")
+    (tmp_path / "Ada" / "none.jpg").symlink_to("nowhere")
+    whole = scan(tmp_path)
+    parts = [part(whole, Shard(number, count)) for number in range(1, count + 1)]
+    assert [path for one in parts for path in one.photos] == whole.photos
+    assert [path for one in parts for path in one.rejects] == sorted(whole.rejects)
+    people = [{identity_of(path) for path in [*one.photos, *one.rejects]} for one in parts]
+    assert sum(map(len, people)) == len(set.union(*people))
+    if count > 7:
+        assert any(not one.photos and not one.rejects for one in parts)

@@ -10,11 +10,25 @@ from components.common.errors import UsageError
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.local import ir
 from pipelines.local.check import check
-from pipelines.local.plan import ancestors, descendants, up_to
+from pipelines.local.loops import expanded
+from pipelines.local.plan import (
+    TaskOutput,
+    ancestors,
+    descendants,
+    parameter_values,
+    setting_from_text,
+    up_to,
+    with_setting,
+)
 
 
 @dsl.container_component
 def step(size: int = 1, data: dsl.Output[dsl.Dataset] = None):
+    return dsl.ContainerSpec(image="x:1", command=["true"], args=[size, data.path])
+
+
+@dsl.container_component
+def other(size: int, data: dsl.Output[dsl.Dataset]):
     return dsl.ContainerSpec(image="x:1", command=["true"], args=[size, data.path])
 
 
@@ -29,6 +43,18 @@ def many(data: dsl.Input[list[dsl.Dataset]]):
 
 
 @dsl.container_component
+def both(size: int, one: dsl.Input[dsl.Dataset], all: dsl.Input[list[dsl.Dataset]]):
+    return dsl.ContainerSpec(
+        image="x:1", command=["true"], args=[size, one.path, dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    )
+
+
+@dsl.container_component
+def numbers(values: list):
+    return dsl.ContainerSpec(image="x:1", command=["true"], args=[values])
+
+
+@dsl.container_component
 def optional(size: int = 1):
     return dsl.ContainerSpec(image="x:1", command=["true"], args=[dsl.IfPresentPlaceholder("size", ["-s", size])])
 
@@ -39,8 +65,11 @@ def job_name():
 
 
 @dsl.pipeline(name="inner")
-def inner():
-    step()
+def inner(sizes: list, data: dsl.Input[list[dsl.Dataset]]) -> list[dsl.Dataset]:
+    with dsl.ParallelFor(sizes) as size:
+        made = other(size=size)
+        both(size=size, one=made.outputs["data"], all=data)
+    return dsl.Collected(made.outputs["data"])
 
 
 def condition():
@@ -48,15 +77,35 @@ def condition():
         step()
 
 
-def loop():
-    with dsl.ParallelFor([1, 2]) as size:
+@dsl.component(base_image="x:1")
+def sizes() -> list[int]:
+    return [1, 2]
+
+
+def loop_of_a_loop():
+    with dsl.ParallelFor([1, 2]), dsl.ParallelFor([3, 4]) as size:
         step(size=size)
 
 
-def collected():
-    with dsl.ParallelFor([1, 2]) as size:
-        made = step(size=size)
-    many(data=dsl.Collected(made.outputs["data"]))
+def loop_over_a_result():
+    with dsl.ParallelFor(sizes().output) as size:
+        step(size=size)
+
+
+def limited_loop():
+    with dsl.ParallelFor([1, 2], parallelism=1) as size:
+        step(size=size)
+
+
+def part_of_an_item():
+    with dsl.ParallelFor([{"size": 1}]) as item:
+        step(size=item.size)
+
+
+def collected_values():
+    with dsl.ParallelFor([1, 2]):
+        made = number()
+    numbers(values=dsl.Collected(made.output))
 
 
 def exit_handler():
@@ -64,8 +113,10 @@ def exit_handler():
         number()
 
 
-def nested():
-    inner()
+def one_name_at_two_places():
+    with dsl.ParallelFor([1]) as size:
+        made = other(size=size)
+    inner(sizes=[1], data=dsl.Collected(made.outputs["data"]))
 
 
 def conditional_argument():
@@ -90,10 +141,13 @@ def compiled(function, folder: Path) -> Path:
     ("function", "words"),
     [
         (condition, "a condition"),
-        (loop, "a loop"),
-        (collected, "a loop"),
+        (loop_of_a_loop, "a loop in a loop"),
+        (loop_over_a_result, "a loop over what a task hands on"),
+        (limited_loop, "a limit on the tasks of a loop"),
+        (part_of_an_item, "a part of a parameter"),
+        (collected_values, "a value that a loop"),
+        (one_name_at_two_places, "two tasks of the name other"),
         (exit_handler, "an exit handler"),
-        (nested, "a pipeline inside the pipeline"),
         (conditional_argument, "IfPresent"),
         (placeholder_of_the_cluster, "{{$.pipeline_job_name}}"),
         (imported_to_the_workspace, "importer.metadata"),
@@ -113,8 +167,12 @@ def changed(folder: Path, change) -> Path:
     return file
 
 
-def extract(document):
-    return document["root"]["dag"]["tasks"]["extract"]
+def collect(document):
+    return document["root"]["dag"]["tasks"]["collect"]
+
+
+def loop(document):
+    return document["root"]["dag"]["tasks"]["for-loop-1"]
 
 
 def executor(document):
@@ -126,33 +184,31 @@ def executor(document):
     [
         (lambda d: d.update(schemaVersion="3.0.0"), "schema version 3.0.0"),
         (lambda d: d.update(defaultPipelineRoot="gs://x"), "a pipeline root"),
-        (lambda d: extract(d).update(novelty=1), "a field that it does not know: root.dag.tasks.extract.novelty"),
-        (lambda d: extract(d)["cachingOptions"].update(cacheKey="k"), "a cache key of its own"),
+        (lambda d: collect(d).update(novelty=1), "a field that it does not know: root.dag.tasks.collect.novelty"),
+        (lambda d: collect(d)["cachingOptions"].update(cacheKey="k"), "a cache key of its own"),
         (lambda d: executor(d).update(lifecycle={}), "a container lifecycle hook"),
         (lambda d: executor(d).pop("command"), "without a command"),
         (
-            lambda d: extract(d)["inputs"]["artifacts"]["photos"].update(componentInputArtifact="x"),
+            lambda d: collect(d)["inputs"]["artifacts"]["faces"].update(componentInputArtifact="x"),
             "an artifact as an input",
         ),
         (
-            lambda d: extract(d)["inputs"].update(
+            lambda d: collect(d)["inputs"].update(
                 parameters={"margin": {"runtimeValue": {"constant": "{{$.inputs.parameters['x']}}"}}}
             ),
             "a placeholder in the value",
         ),
-        (
-            lambda d: d["components"]["comp-collect"]["inputDefinitions"]["artifacts"]["faces"].update(
-                isArtifactList=True
-            ),
-            "a list of artifacts",
-        ),
+        (lambda d: loop(d).update(iteratorPolicy={"parallelismLimit": 2}), "a limit on the tasks of a loop"),
+        (lambda d: loop(d)["parameterIterator"]["items"].update(x=1), "for-loop-1.parameterIterator.items.x"),
+        (lambda d: loop(d).update(artifactIterator={}), "a loop over artifacts"),
+        (lambda d: d["root"].update(outputDefinitions={}), "outputs of the pipeline"),
         (
             lambda d: d["root"]["inputDefinitions"]["parameters"]["photos"].update(parameterType="TASK_CONFIG"),
             "a parameter of type TASK_CONFIG",
         ),
-        (lambda d: extract(d)["dependentTasks"].append("evaluate"), "CycleError"),
-        (lambda d: extract(d)["componentRef"].update(name="comp-none"), "not a compiled pipeline"),
-        (lambda d: d["root"]["dag"]["tasks"].update({"../../x": extract(d)}), "cannot be the name of a file"),
+        (lambda d: collect(d)["dependentTasks"].append("evaluate"), "CycleError"),
+        (lambda d: collect(d)["componentRef"].update(name="comp-none"), "not a compiled pipeline"),
+        (lambda d: d["root"]["dag"]["tasks"].update({"../../x": collect(d)}), "cannot be the name of a file"),
     ],
 )
 def test_a_field_that_a_local_run_does_not_honour_is_refused_by_name(change, words, tmp_path):
@@ -189,6 +245,57 @@ def test_the_image_and_what_a_task_may_use_are_read(tmp_path):
 
     container = ir.read(compiled(limited, tmp_path)).task("step").executor
     assert (container.image, container.cpus, container.memory) == ("x:1", 2.0, 4 * 2**30)
+
+
+def loops(folder, *settings):
+    def pipeline(sizes: list = [1]):  # noqa: B006
+        with dsl.ParallelFor([7, 8]) as size:
+            first = step(size=size)
+        inside = inner(sizes=sizes, data=dsl.Collected(first.outputs["data"]))
+        many(data=inside.output).after(first)
+
+    read = ir.read(compiled(pipeline, folder))
+    for text in settings:
+        read = with_setting(read, "sizes", setting_from_text(read, "sizes", text))
+    return read
+
+
+def test_a_loop_becomes_a_task_for_each_item_and_one_item_keeps_the_name(tmp_path):
+    pipeline = expanded(loops(tmp_path))
+    check(pipeline)
+    assert sorted(task.name for task in pipeline.tasks) == ["both", "many", "other", "step-1", "step-2"]
+
+
+def test_in_a_loop_an_input_is_of_the_same_item_and_outside_of_all_items(tmp_path):
+    pipeline = expanded(loops(tmp_path, "[4, 5, 6]"))
+    check(pipeline)
+    assert [parameter_values(task, {}, {})["size"] for task in pipeline.named("other")] == [4, 5, 6]
+    made = tuple(TaskOutput(f"other-{number}", "data") for number in (1, 2, 3))
+    assert pipeline.task("many").artifacts == {"data": made}
+    waits = {f"{name}-{number}" for name in ("other", "both") for number in (1, 2, 3)}  # the whole pipeline inside
+    assert pipeline.task("many").after == {"step-1", "step-2", *waits}
+    second = pipeline.task("both-2")
+    assert (second.template, second.label, second.loop) == ("both", "both-2", None)
+    assert second.artifacts == {"one": made[1:2], "all": (TaskOutput("step-1", "data"), TaskOutput("step-2", "data"))}
+    assert parameter_values(second, {}, {}) == {"size": 5}
+    assert ancestors(pipeline, "both-2") == {"step-1", "step-2", "other-2"}
+    assert descendants(pipeline, "step-2") == {"many", *waits}
+
+
+def test_a_loop_over_nothing_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="something in it"):
+        expanded(loops(tmp_path, "[]"))
+
+
+def two_steps():
+    with dsl.ParallelFor([7, 8]) as size:
+        step(size=size)  # step-1 and step-2
+    step()  # step-2
+
+
+def test_two_tasks_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"(?s)one name.*step-2"):
+        expanded(ir.read(compiled(two_steps, tmp_path)))
 
 
 def test_what_a_task_depends_on():

@@ -13,14 +13,16 @@ TASK = Task(
     executor=Container((), {}),
     parameters={"rounds": Parameter("NUMBER_INTEGER"), "names": Parameter("LIST")},
     sources={},
-    artifacts={"faces": TaskOutput("extract", "faces")},
+    artifacts={"faces": (TaskOutput("extract", "faces"), TaskOutput("extract-2", "faces"))},
     outputs={"checkpoint": "system.Model"},
     output_parameters={"loss": Parameter("NUMBER_DOUBLE")},
     after=frozenset(),
     cacheable=True,
+    template="train",
 )
 FACES = Artifact(Path("/runs/1/extract/faces"), "system.Artifact", "0f", {"photos": 3})
-INPUT = executor_input(TASK, {"rounds": 20, "names": ["a b", "{{$}}"]}, {"faces": FACES}, Path("/runs/2/train"))
+MORE = Artifact(Path("/runs/1/extract-2/faces"), "system.Artifact", "1f")
+INPUT = executor_input(TASK, {"rounds": 20, "names": ["a b", "{{$}}"]}, {"faces": [FACES, MORE]}, Path("/runs/2/train"))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ INPUT = executor_input(TASK, {"rounds": 20, "names": ["a b", "{{$}}"]}, {"faces"
         ("--plain", "--plain"),
         ("{{$.inputs.parameters['rounds']}}", "20"),
         ("--rounds={{$.inputs.parameters['rounds']}}!", "--rounds=20!"),
-        ("{{$.inputs.artifacts['faces'].path}}/part", "/runs/1/extract/faces/part"),
+        ("{{$.inputs.artifacts['faces'].path}}/part", "/runs/1/extract/faces/part"),  # of a list, the first
         ("{{$.inputs.artifacts['faces'].uri}}", "/runs/1/extract/faces"),
         ("{{$.outputs.artifacts['checkpoint'].path}}", "/runs/2/train/checkpoint"),
         ("{{$.outputs.artifacts['checkpoint'].uri}}", "/runs/2/train/checkpoint"),
@@ -55,6 +57,7 @@ def test_the_description_of_the_task_is_kubeflows_executor_input():
     message = json_format.Parse(text, pipeline_spec_pb2.ExecutorInput())
     assert message.outputs.artifacts["checkpoint"].artifacts[0].type.schema_title == "system.Model"
     assert message.inputs.artifacts["faces"].artifacts[0].metadata["photos"] == 3
+    assert message.inputs.artifacts["faces"].artifacts[1].uri == "/runs/1/extract-2/faces"
     assert message.inputs.parameter_values["rounds"].number_value == 20
     assert message.outputs.output_file == "/runs/2/train/executor_output.json"
 
@@ -82,7 +85,7 @@ def test_metrics_written_by_a_stage_are_where_the_runner_looks(tmp_path):
     from pipelines.local.content import TABLE, Contents
     from pipelines.local.results import collect
 
-    task = Task("t", "t", Container((), {}), {}, {}, {}, {"metrics": "system.Metrics"}, {}, frozenset(), True)
+    task = Task("t", "t", Container((), {}), {}, {}, {}, {"metrics": "system.Metrics"}, {}, frozenset(), True, "t")
     (text,) = rendered(["{{$}}"], executor_input(task, {}, {}, tmp_path))
     write_metrics(text, {"faces": 7, "share": 0.5})
     database = sqlite3.connect(":memory:")

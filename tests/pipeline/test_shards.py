@@ -1,0 +1,78 @@
+"""However many shards: the same faces, dataset, network, embeddings and report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.common import manifest
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, REJECTS
+from pipelines.run import main as run
+
+SMALL = {
+    "image_size": 32,
+    "rounds": 1,
+    "mine-and-train.max_batches": 2,
+    "mine-and-train.pictures": "false",
+    "collect.test": 0.4,
+}
+
+
+@pytest.fixture(scope="module")
+def runs(sample_photos, tmp_path_factory) -> dict[int, Path]:
+    """A run with one shard and one with three."""
+    found = {}
+    for shards in (1, 3):
+        folder = tmp_path_factory.mktemp("runs")
+        settings = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+        flags = ["-i", str(sample_photos), "--runs", str(folder), "--set", f"shards={shards}", *settings]
+        assert run(flags) == 0
+        found[shards] = folder / "latest"
+    return found
+
+
+def joined(run: Path, pattern: str, kind: manifest.Manifest):
+    return manifest.read(manifest.joined(sorted(run.glob(pattern)), kind), kind)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind"),
+    [
+        ("extract*/faces", FACES),
+        ("extract*/rejects", REJECTS),
+        ("collect/dropped", DROPPED),
+        ("embed*/embeddings", EMBEDDINGS),
+    ],
+)
+def test_what_the_shards_made_is_what_one_task_makes(runs, pattern, kind):
+    assert joined(runs[3], pattern, kind).equals(joined(runs[1], pattern, kind))
+
+
+def test_the_dataset_is_the_same_and_points_into_the_shards(runs):
+    one, three = (joined(runs[shards], "collect/dataset", DATASET) for shards in (1, 3))
+    assert one.drop_columns(["part", "row"]).equals(three.drop_columns(["part", "row"]))
+    assert set(three["part"].to_pylist()) == {0, 1, 2}
+    faces = manifest.joined(sorted(runs[3].glob("extract*/faces")), FACES)
+    parts = [manifest.read(folder, FACES, ["face_id"])["face_id"].to_pylist() for folder in faces]
+    pointed = zip(three["part"].to_pylist(), three["row"].to_pylist(), strict=True)
+    assert [parts[part][row] for part, row in pointed] == three["face_id"].to_pylist()
+
+
+def test_the_network_and_its_evaluation_are_the_same(runs):
+    one, three = (json.loads((runs[shards] / "evaluate/report/metrics.json").read_text()) for shards in (1, 3))
+    assert one == three
+    weights = [runs[shards] / "mine-and-train/checkpoint/facenet.json" for shards in (1, 3)]
+    assert weights[0].read_text() == weights[1].read_text()
+
+
+def test_the_tasks_of_three_shards_are_recorded_one_by_one(runs):
+    record = json.loads((runs[3] / "run.json").read_text())
+    assert record["parameters"]["shards"] == ["1/3", "2/3", "3/3"]
+    assert record["tasks"] == [
+        "importer", "extract-1", "extract-2", "extract-3", "collect", "mine-and-train",
+        "embed-1", "embed-2", "embed-3", "evaluate",
+    ]  # fmt: skip
+    faces = json.loads((runs[3] / "embed-2/task.json").read_text())["inputs"]["faces"]
+    assert [one["task"] for one in faces] == ["extract-1", "extract-2", "extract-3"]
