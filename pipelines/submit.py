@@ -19,6 +19,7 @@ from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, in_words
+from pipelines.local.loops import expanded
 from pipelines.local.plan import Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     """Finds what the cluster would refuse or misread, before it is asked.
 
     Raises:
-        UsageError: flags that exclude each other, a parameter without a value, photos that no cluster can read.
+        UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos that no
+            cluster can read.
     """
     if settings.cron:
         if settings.wait:
@@ -112,7 +114,7 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     if settings.create_experiment and not settings.experiment:
         raise UsageError("Which experiment is to be created?", advice="Name it with --experiment NAME.")
     values = pipeline.values()
-    for task in pipeline.tasks:
+    for task in expanded(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
             uri = str(parameters[task.executor.parameter])

@@ -59,6 +59,16 @@ def test_a_setting_of_a_task_is_a_constant_in_a_version_of_its_own(kubeflow, sub
     assert kubeflow.runs[1]["description"] == "extract.margin=0.25, mine-and-train.optimizer=adam"
 
 
+def test_shards_arrive_as_a_list_and_settings_reach_the_tasks_of_loops(kubeflow, submit):
+    assert submit("--set", "shards=3", "--set", "extract.margin=0.25", "--no-cache") == 0
+    assert kubeflow.runs[0]["runtime_config"]["parameters"]["shards"] == ["1/3", "2/3", "3/3"]
+    spec = next(yaml.load_all(kubeflow.files[0], yaml.CSafeLoader))
+    assert "extract" not in spec["root"]["dag"]["tasks"]  # it is inside a loop
+    extract = tasks_in(kubeflow.files[0])["extract"]
+    assert extract["inputs"]["parameters"]["margin"] == {"runtimeValue": {"constant": 0.25}}
+    assert extract["cachingOptions"] == {"enableCache": False}
+
+
 @pytest.mark.parametrize("recipe", ["laptop", "faces"])
 def test_a_recipe_arrives_whole(kubeflow, submit, recipe):
     assert submit("--recipe", recipe) == 0
@@ -243,6 +253,8 @@ def test_images_that_no_cluster_can_pull_are_named(kubeflow, submit, capsys, tmp
         ([], "The pipeline needs a value for photos.\nGive it with -i PHOTOS."),
         (["-i", PHOTOS, "--set", "rounds=many"], "rounds is a whole number.\nReceived: rounds=many"),
         (["-i", PHOTOS, "--set", "extract.margni=1"], "Did you mean extract.margin"),
+        (["-i", PHOTOS, "--set", "shards=[]"], "A loop needs a list with something in it."),
+        (["-i", PHOTOS, "--set", "extract.shard=1/2"], "extract.shard is set by the loop that extract is in."),
         (["-i", PHOTOS, "--recipe", "lapptop"], "Did you mean laptop?"),
         (["-i", PHOTOS, "--cron", "0 3 * * 1"], "Kubeflow's schedules have six fields: seconds come first."),
         (["-i", PHOTOS, "--cron", "0 0 3 * * 1", "--wait"], "A recurring run has no end to wait for."),
