@@ -51,6 +51,7 @@ lock: setup  ## resolve pyproject.toml again into requirements.lock, and the loc
 	$(IMAGE_LOCK) --extra evaluate --output-file docker/evaluate/requirements.lock
 	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra embed --output-file docker/embed/requirements.lock
 	$(IMAGE_LOCK) --extra litert --extra page --extra manifests --output-file docker/embed/requirements-litert.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra export --output-file docker/export/requirements.lock
 	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements.lock
 	$(IMAGE_LOCK) --extra verify --extra alignment --output-file docker/verify/requirements.lock
 	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements-gpu.lock

@@ -5,6 +5,7 @@ from kfp import dsl
 from components.collect.component import collect
 from components.embed.component import embed
 from components.evaluate.component import evaluate
+from components.export.component import export as export_component
 from components.extract.component import extract
 from components.mine_and_train.component import mine_and_train
 
@@ -47,6 +48,7 @@ def facenet(
     embedding_size: int = 128,
     pretrained: str = "",
     rounds: int = 100,
+    export: str = "float32,int8",
     pictures: bool = True,
     seed: int = 0,
 ) -> None:
@@ -62,6 +64,7 @@ def facenet(
         embedding_size: length of its output.
         pretrained: weights to start from; empty for random ones.
         rounds: how often to sample, mine and train.
+        export: the LiteRT files to write, of float32, float16, dynamic and int8, with commas between; empty for none.
         pictures: false shows no faces and no photos in any stage's card.
         seed: of every random choice.
     """
@@ -95,3 +98,12 @@ def facenet(
     )
     scored = evaluate(embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
     _sized(scored, cpus=1, memory=4)
+    exported = export_component(
+        dataset=collected.outputs["dataset"],
+        faces=faces(),
+        checkpoint=trained.outputs["checkpoint"],
+        report=scored.outputs["report"],
+        variants=export,
+        seed=seed,
+    )
+    _sized(exported, cpus=4, memory=8)

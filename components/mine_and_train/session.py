@@ -22,6 +22,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import Folders
 from components.common.preprocessing import Preprocessing
+from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, health, history, state
 from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
@@ -29,7 +30,6 @@ from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.heads import Classification
 from components.mine_and_train.sampler import sample_round
 from components.mine_and_train.train import Recipe, Training, record
-from components.mine_and_train.validation import Score, protocol_for, score
 from components.model import checkpoint
 from components.model.embeddings import write_embeddings
 from components.model.network import Architecture, Embedder, build

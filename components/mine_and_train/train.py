@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
@@ -34,7 +35,6 @@ from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
 from components.mine_and_train.step import Step, training_step
-from components.mine_and_train.validation import Score
 from components.model.network import Embedder
 
 Images = npt.NDArray[np.uint8]

@@ -42,10 +42,10 @@ def card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
         values: by the names that the templates use; one that is missing is an error.
         name: of both templates, without its ending.
     """
-    return Card(_filled(folder, f"{name}.html", values), _filled(folder, f"{name}.md", values))
+    return Card(filled(folder, f"{name}.html", values), filled(folder, f"{name}.md", values))
 
 
-def _filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
     """A template with its values; names are escaped in what ends in .html."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),

@@ -92,6 +92,12 @@ def _scores(metrics: Metrics) -> str:
     return _joined(parts)
 
 
+def _export(metrics: Metrics) -> str:
+    size = "_bytes"
+    names = [key.removesuffix(size) for key in metrics if key.endswith(size)]
+    return ", ".join(f"{name} {metrics[name + size] / 1e6:.1f} MB" for name in names)
+
+
 def _metrics(tasks: Mapping[str, TaskRecord], template: str) -> dict[str, Any]:
     """The numbers of a task; of its shards, added up."""
     added: dict[str, Any] = {}
@@ -109,6 +115,7 @@ _LINES = (
     ("training", "mine-and-train", _training),
     ("verification", "evaluate", _verification),
     ("", "evaluate", _scores),
+    ("export", "export", _export),
 )
 
 
@@ -147,6 +154,9 @@ def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
     report = _output(tasks, "evaluate", "report", runs)
     if report:
         rows.append(("report", shown(report / "report.html")))
+    model = _output(tasks, "export", "model", runs)
+    if model and _export(tasks["export"].metrics):
+        rows.append(("for a Pi", shown(model)))
     rows.append(("records", shown(runs / run.id)))
     width = max(len(label) for label, _ in rows)
     lines = [f"Run {run.id} {run.state}", *(f"  {label:<{width}}  {text}" for label, text in rows)]

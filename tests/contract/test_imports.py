@@ -20,7 +20,10 @@ ALLOWED = {
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON
     | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
-    | {f"components.evaluate.{module}" for module in ("embeddings", "metrics", "protocols")},
+    | {f"components.evaluate.{module}" for module in ("protocols", "score")},
+    "components.export": COMMON
+    | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}
+    | {f"components.evaluate.{module}" for module in ("protocols", "score")},
     "components.litert": COMMON | {"ai_edge_litert"},
     "components.embed": COMMON | {"components.model", "components.litert"},
     "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
@@ -35,7 +38,7 @@ ALLOWED = {
 SPECIFICATION = {"kfp", "pipelines.images"}
 WIRING = {
     "pipelines/facenet.py": {"kfp"} | {f"components.{name}.component" for name in
-                                       ("extract", "collect", "mine_and_train", "embed", "evaluate")},
+                                       ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},

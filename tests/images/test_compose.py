@@ -23,6 +23,7 @@ SMALL = {
     "rounds": 1,
     "mine-and-train.max_batches": 2,
     "collect.test": 0.4,
+    "export": "",
 }
 
 

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.docker
 # Heavy packages by the components whose images have them.
 HOLDERS = {
     "dlib": {"extract", "verify"},
-    "ai_edge_litert": {"embed", "verify"},
-    "pyarrow": {"extract", "collect", "mine-and-train", "embed", "evaluate"},
-    "tensorflow": {"mine-and-train", "embed"},
-    "keras": {"mine-and-train", "embed"},
+    "ai_edge_litert": {"embed", "export", "verify"},
+    "pyarrow": {"extract", "collect", "mine-and-train", "embed", "evaluate", "export"},
+    "tensorflow": {"mine-and-train", "embed", "export"},
+    "keras": {"mine-and-train", "embed", "export"},
     "pandas": {"collect"},
     "matplotlib": {"extract", "collect", "mine-and-train", "evaluate"},
     "kfp": set(),
@@ -91,7 +91,7 @@ def test_an_image_has_no_entrypoint_and_is_no_larger_than_it_says(image):
     told = json.loads(subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=True).stdout)[0]
     assert not told["Config"]["Entrypoint"]
     assert told["Config"]["User"] == "65532:65532"
-    assert told["Size"] < {"mine-and-train": 1.6e9, "embed": 1.6e9}.get(component, 400e6)
+    assert told["Size"] < {"mine-and-train": 1.6e9, "embed": 1.6e9, "export": 1.6e9}.get(component, 400e6)
     history = subprocess.run(
         ["docker", "history", "--no-trunc", name], capture_output=True, text=True, check=True
     ).stdout
@@ -114,6 +114,8 @@ def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(sample_phot
         "image_size=32",
         "--set",
         "collect.test=0.4",
+        "--set",
+        "export=int8",
     ]
     for runner in ("compose", "process"):
         flags = ["-i", str(sample_photos), "--runs", str(tmp_path / runner), "--runner", runner, *settings]
@@ -125,7 +127,7 @@ def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(sample_phot
         assert filecmp.cmpfiles(one, other, names, shallow=False) == (names, [], [])
     # Now what the containers made answers a run of processes.
     assert run(["-i", str(sample_photos), "--runs", str(tmp_path / "compose"), *settings]) == 0
-    assert capsys.readouterr().out.count("cached, not run again") == 5
+    assert capsys.readouterr().out.count("cached, not run again") == 6
 
 
 def test_the_variant_for_gpus_is_locked():

@@ -69,7 +69,7 @@ def test_the_pipeline_follows_kubeflows_schema():
 
 def test_the_tasks_come_in_an_order_in_which_they_can_run():
     names = [task.name for task in PIPELINE.tasks]
-    assert names == ["importer", "extract", "collect", "mine-and-train", "embed", "evaluate"]
+    assert names == ["importer", "extract", "collect", "mine-and-train", "embed", "evaluate", "export"]
 
 
 def _command(task: Task) -> list[str]:

@@ -90,7 +90,9 @@ def test_what_is_not_a_task_description_is_refused(text):
         write_metrics(text, {"accuracy": 0.9})
 
 
-@pytest.mark.parametrize("stage", ["extract", "collect", "mine_and_train", "embed", "evaluate", "verify", "sample"])
+@pytest.mark.parametrize(
+    "stage", ["extract", "collect", "mine_and_train", "embed", "evaluate", "export", "verify", "sample"]
+)
 def test_help_needs_no_heavy_library(stage):
     check = (
         "import sys, contextlib\n"

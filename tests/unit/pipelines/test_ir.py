@@ -301,5 +301,5 @@ def test_two_tasks_of_one_name_are_refused(tmp_path):
 def test_what_a_task_depends_on():
     pipeline = ir.read(DEFAULT_OUTPUT)
     assert ancestors(pipeline, "mine-and-train") == {"importer", "extract", "collect"}
-    assert descendants(pipeline, "mine-and-train") == {"embed", "evaluate"}
+    assert descendants(pipeline, "mine-and-train") == {"embed", "evaluate", "export"}
     assert [task.name for task in up_to(pipeline, "collect").tasks] == ["importer", "extract", "collect"]

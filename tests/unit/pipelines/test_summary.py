@@ -46,6 +46,7 @@ TASKS = {
         identities=5,
         **{"val_at_far_0.01": 0.8},
     ),
+    "export": task("export", 9.0, ["model"], files=2, float32_bytes=5_040_000, int8_bytes=1_320_000, int8_accuracy=0.9),
 }
 
 
@@ -61,6 +62,8 @@ def test_the_summary_says_what_was_found_learned_and_scored():
         "3 min 00 s",
         "total         3 min 20 s",
         "/runs/1/evaluate/report/report.html",
+        "float32 5.0 MB, int8 1.3 MB",
+        "for a Pi      /runs/1/export/model",
         "facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint",
     ):
         assert part in text
@@ -73,6 +76,11 @@ def test_numbers_that_no_task_reported_are_left_out():
     assert "AUC 0.500\n" in text
     for absent in ("rejected", "accuracy", "None", "dataset", "verify", "report"):
         assert absent not in text
+
+
+def test_an_export_that_is_switched_off_is_not_shown():
+    tasks = TASKS | {"export": task("export", 0.4, ["model"], files=0)}
+    assert "for a Pi" not in summary(run(), tasks, Path("/runs"))
 
 
 def test_a_cached_task_is_marked_and_shows_the_time_that_it_took():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.mine_and_train.validation import protocol_for, score
+from components.evaluate.score import protocol_for, score
 
 
 def embeddings_of(labels, noise, seed=0):
@@ -29,5 +29,5 @@ def test_a_perfect_network_scores_one_and_a_blind_one_half():
 def test_too_few_people_to_validate_on_is_said():
     protocol, sentence = protocol_for(np.zeros(5, np.int64), seed=0)
     assert protocol is None
-    assert sentence.startswith("No validation:")
+    assert sentence.startswith("No score:")
     assert "5 faces of 1 identities" in sentence

@@ -1,4 +1,4 @@
-"""A score on identities that are not trained on, by the evaluation's own protocol and metrics."""
+"""A score in three numbers on identities that are not trained on, by the evaluation's own protocol and metrics."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ class Score:
         accuracy: of balanced pairs, over folds; see `components.evaluate.metrics.fold_accuracies`.
         auc: area under the ROC curve.
         val: share of same-identity pairs accepted at a false-accept rate of 1e-2 (FaceNet, section 4).
+        standard_error: of the accuracy, over the folds.
     """
 
     accuracy: float
     auc: float
     val: float
+    standard_error: float
 
 
 def protocol_for(labels: npt.NDArray[np.int64], seed: int) -> tuple[Protocol | None, str]:
-    """The pairs to validate on, and what there is to say of them.
+    """The pairs to score, and what there is to say of them.
 
     Args:
-        labels: int64 [n], identities of the validation split.
+        labels: int64 [n], identities that are not trained on.
         seed: of the choice of pairs.
 
     Returns:
@@ -44,10 +46,12 @@ def protocol_for(labels: npt.NDArray[np.int64], seed: int) -> tuple[Protocol | N
     """
     people = len(np.unique(labels))
     try:
-        protocol = from_identities(labels, folds=_FOLDS, max_pairs=_MAX_PAIRS, seed=seed, where="the validation split")
+        protocol = from_identities(
+            labels, folds=_FOLDS, max_pairs=_MAX_PAIRS, seed=seed, where="identities that are not trained on"
+        )
     except UsageError as error:
-        return None, f"No validation: {error.headline} ({len(labels)} faces of {people} identities)"
-    return protocol, f"Validation on {len(protocol.scored):,} pairs of {people} identities that are not trained on."
+        return None, f"No score: {error.headline} ({len(labels)} faces of {people} identities)"
+    return protocol, f"Scored on {len(protocol.scored):,} pairs of {people} identities that are not trained on."
 
 
 def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
@@ -55,12 +59,16 @@ def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
 
     Args:
         protocol: of `protocol_for`.
-        embeddings: float32 [n, size], unit length, of the validation split.
+        embeddings: float32 [n, size], unit length, of the same faces.
     """
-    vectors = embeddings
-    scored = pair_distances(vectors, protocol.scored.first, protocol.scored.second)
+    scored = pair_distances(embeddings, protocol.scored.first, protocol.scored.second)
     folds = [fold.accuracy for fold in fold_accuracies(scored, protocol.scored.same, protocol.fold)]
-    compared = pair_distances(vectors, protocol.compared.first, protocol.compared.second)
+    compared = pair_distances(embeddings, protocol.compared.first, protocol.compared.second)
     whole = curve(compared, protocol.compared.same)
     accepted = val_at_far(whole, FALSE_ACCEPT_RATE)
-    return Score(float(np.mean(folds)), area_under_curve(whole), accepted[0] if accepted else 0.0)
+    return Score(
+        accuracy=float(np.mean(folds)),
+        auc=area_under_curve(whole),
+        val=accepted[0] if accepted else 0.0,
+        standard_error=float(np.std(folds, ddof=1)) / len(folds) ** 0.5,
+    )

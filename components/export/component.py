@@ -1,0 +1,40 @@
+"""The Kubeflow specification of export."""
+
+from kfp import dsl
+
+from pipelines.images import command, reference
+
+
+@dsl.container_component
+def export(
+    dataset: dsl.Input[dsl.Dataset],
+    faces: dsl.Input[list[dsl.Artifact]],
+    checkpoint: dsl.Input[dsl.Model],
+    report: dsl.Input[dsl.Artifact],
+    model: dsl.Output[dsl.Model],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
+    metrics: dsl.Output[dsl.Metrics],
+    variants: str = "float32,float16,dynamic,int8",
+    calibration: int = 200,
+    held_out: int = 1000,
+    seed: int = 0,
+):
+    """Exports the network to LiteRT files that see faces as it does."""
+    return dsl.ContainerSpec(
+        image=reference("export"),
+        command=command("export"),
+        args=[
+            "--input", dataset.path,
+            "--checkpoint", checkpoint.path,
+            "--report", report.path,
+            "--output", model.path,
+            "--html", html.path,
+            "--markdown", markdown.path,
+            "--variants", variants,
+            "--calibration", calibration,
+            "--held_out", held_out,
+            "--seed", seed,
+            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
+        ],
+    )  # fmt: skip

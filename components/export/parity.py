@@ -1,0 +1,95 @@
+"""Does a variant still see faces as its original does? Measured on faces that were not trained on, and bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from components.evaluate.protocols import Protocol
+from components.evaluate.score import score
+
+Embeddings = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a variant must keep.
+
+    Args:
+        minimum: smallest cosine between an embedding and the original's, over the faces.
+        mean: their mean.
+        fall: the most that the verification accuracy may be lower; or its standard error over the folds, where that is
+            larger: with few pairs, rounding alone moves the accuracy so far.
+    """
+
+    minimum: float
+    mean: float
+    fall: float
+
+
+BOUNDS = {
+    "float32": Bound(minimum=0.9999, mean=0.99999, fall=0.001),
+    "float16": Bound(minimum=0.999, mean=0.9999, fall=0.002),
+    "dynamic": Bound(minimum=0.95, mean=0.99, fall=0.01),
+    "int8": Bound(minimum=0.9, mean=0.98, fall=0.01),
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How a variant compares with its original.
+
+    Args:
+        minimum: smallest cosine, as in `Bound`.
+        mean: likewise.
+        accuracy: of the variant; None when the faces make no pairs to score.
+        standard_error: of this accuracy, likewise.
+        original: accuracy of the network it was made from, likewise.
+    """
+
+    minimum: float
+    mean: float
+    accuracy: float | None = None
+    standard_error: float | None = None
+    original: float | None = None
+
+
+def parity(variant: Embeddings, original: Embeddings, protocol: Protocol | None) -> Parity:
+    """Compares the embeddings of the same faces.
+
+    Args:
+        variant: float32 [n, size], unit length.
+        original: likewise.
+        protocol: pairs of these faces; None when they make none.
+    """
+    cosines = np.sum(variant.astype(np.float64) * original, axis=1)
+    found = Parity(float(cosines.min()), float(cosines.mean()))
+    if protocol is None:
+        return found
+    scored = score(protocol, variant)
+    return replace(
+        found,
+        accuracy=scored.accuracy,
+        standard_error=scored.standard_error,
+        original=score(protocol, original).accuracy,
+    )
+
+
+def shortfalls(name: str, found: Parity) -> list[str]:
+    """What a variant misses of its bound, and by how much: a sentence each, none when it keeps it."""
+    bound = BOUNDS[name]
+    told = []
+    for what, value, least in (("smallest", found.minimum, bound.minimum), ("mean", found.mean, bound.mean)):
+        # Not "value < least": what is not a number keeps no bound.
+        if not value >= least:
+            told.append(f"{name}: the {what} cosine is {value:.5f}, {least - value:.5f} below {least:g}")
+    if found.accuracy is not None and found.standard_error is not None and found.original is not None:
+        allowed, fall = max(bound.fall, found.standard_error), found.original - found.accuracy
+        if not fall <= allowed:
+            told.append(
+                f"{name}: the accuracy is {found.accuracy:.2%}, {fall:.2%} below the original's {found.original:.2%}; "
+                f"{allowed:.2%} is allowed"
+            )
+    return told

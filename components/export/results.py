@@ -1,0 +1,118 @@
+"""What an export leaves behind: files, a record of them, a model card beside them, and a card for the pipeline's UI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.common.atomic import new_directory
+from components.common.executor import write_metrics
+from components.export.parity import BOUNDS, Parity
+from components.page.templates import card, filled
+
+VARIANTS = tuple(BOUNDS)
+RECORD = "export.json"
+MODEL_CARD = "model-card.md"
+FILES = ("facenet-*.tflite", RECORD, MODEL_CARD)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A LiteRT file and what was measured of it.
+
+    Args:
+        variant: one of `VARIANTS`.
+        file: its name.
+        sha256: of the file; names it in embeddings and galleries.
+        bytes: its size.
+        milliseconds: for one embedding, on one core of the machine that exported it.
+        parity: how it compares with the network.
+    """
+
+    variant: str
+    file: str
+    sha256: str
+    bytes: int
+    milliseconds: float
+    parity: Parity
+
+
+def file_of(variant: str) -> str:
+    """The name of a variant's file."""
+    return f"facenet-{variant}.tflite"
+
+
+def line(one: Exported) -> str:
+    """A file in a line for people."""
+    found = one.parity
+    score = "" if found.accuracy is None else f", accuracy {found.accuracy:.2%} (original {found.original:.2%})"
+    return (
+        f"{one.file:<23} {one.bytes / 1e6:6.1f} MB {one.milliseconds:7.1f} ms on one core, cosine to the original "
+        f"{found.minimum:.5f} or more, {found.mean:.5f} on average{score}"
+    )
+
+
+@dataclass(frozen=True)
+class Export:
+    """All files of an export.
+
+    Args:
+        exported: the files; none when the export is switched off.
+        checkpoint_sha256: of the network they were made from.
+        faces: how many they were compared on.
+        machine: what they were measured on.
+        notes: what a reader of the numbers must know, in sentences.
+    """
+
+    exported: Sequence[Exported] = ()
+    checkpoint_sha256: str = ""
+    faces: int = 0
+    machine: str = ""
+    notes: Sequence[str] = field(default=("The export is switched off: no variant is asked for.",))
+
+    def to_json(self) -> str:
+        """What `export.json` holds."""
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+
+    def metrics(self) -> dict[str, float | int]:
+        """What Kubeflow's UI shows as numbers."""
+        found: dict[str, float | int] = {"files": len(self.exported)}
+        for one in self.exported:
+            found[f"{one.variant}_bytes"] = one.bytes
+            found[f"{one.variant}_milliseconds"] = one.milliseconds
+            found[f"{one.variant}_cosine_minimum"] = one.parity.minimum
+            found[f"{one.variant}_cosine_mean"] = one.parity.mean
+            if one.parity.accuracy is not None:
+                found[f"{one.variant}_accuracy"] = one.parity.accuracy
+        return found
+
+    def tell(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
+        """Writes the card where it was asked for, and the metrics."""
+        values = {**vars(self), "bounds": BOUNDS}
+        card(Path(__file__).parent, values).write(html, markdown)
+        write_metrics(executor_input, self.metrics())
+
+
+def model_card(export: Export, values: Mapping[str, Any]) -> str:
+    """The text of `model-card.md`.
+
+    Args:
+        export: the files.
+        values: description (of the checkpoint), splits (rows of split, people, faces), metrics (of the evaluation, None
+            without one).
+    """
+    return filled(Path(__file__).parent, MODEL_CARD, {**vars(export), **values})
+
+
+def switched_off(output: Path) -> Export:
+    """The result of an export of no variant.
+
+    A pipeline always has this task, and that it is switched off must be an ordinary result, which every runner knows.
+    """
+    export = Export()
+    with new_directory(output, FILES) as folder:
+        (folder / RECORD).write_text(export.to_json())
+    return export
