@@ -31,10 +31,12 @@ def embed_shards(
     faces: dsl.Input[list[dsl.Artifact]],
     checkpoint: dsl.Input[dsl.Model],
     shards: list[str],
+    pictures: bool,
 ) -> list[dsl.Artifact]:
     """Fans embed out: a pipeline of its own, because kfp lets no collected artifacts into a loop otherwise."""
     with dsl.ParallelFor(items=shards, name="shards of embed") as shard:
-        embedded = _sized(embed(dataset=dataset, faces=faces, checkpoint=checkpoint, shard=shard), cpus=4, memory=8)
+        embedded = embed(dataset=dataset, faces=faces, checkpoint=checkpoint, pictures=pictures, shard=shard)
+        _sized(embedded, cpus=4, memory=8)
     return dsl.Collected(embedded.outputs["embeddings"])
 
 
@@ -95,6 +97,7 @@ def facenet(
         faces=faces(),
         checkpoint=trained.outputs["checkpoint"],
         shards=shards,
+        pictures=pictures,
     )
     scored = evaluate(embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
     _sized(scored, cpus=1, memory=4)

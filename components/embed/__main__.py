@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common.command import Checkpoint, ExecutorInput, Input, Output, run
+from components.common.command import Checkpoint, ExecutorInput, Input, Output, Switch, run
 from components.common.crops import crop_of, decoded, faces_of
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
@@ -32,6 +32,12 @@ class Settings:
     """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
     shard: ShardText = "1/1"
     """Embed a part of the dataset only, as 2/4 for the second of four; `facenet evaluate` reads all parts as one."""
+    html: Path | None = None
+    """Also write a card with a map of the embeddings to this file, as HTML."""
+    markdown: Path | None = None
+    """Likewise its summary, as Markdown."""
+    pictures: Switch = True
+    """false: the card shows no faces."""
     executor_input: ExecutorInput = ""
     """Kubeflow's description of the task; leave it out when running by hand."""
 
@@ -55,6 +61,11 @@ def _embed(settings: Settings) -> None:
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, network.sha256, shard)
+    if settings.html or settings.markdown:
+        from components.embed.card import show
+
+        card = show(rows, embeddings, faces, network.sha256, pictures=settings.pictures)
+        card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
     print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
 

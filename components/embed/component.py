@@ -11,8 +11,11 @@ def embed(
     faces: dsl.Input[list[dsl.Artifact]],
     checkpoint: dsl.Input[dsl.Model],
     embeddings: dsl.Output[dsl.Artifact],
+    html: dsl.Output[dsl.HTML],
+    markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     shard: str = "1/1",
+    pictures: bool = True,
 ):
     """Embeds every face of a dataset with a trained network."""
     return dsl.ContainerSpec(
@@ -23,6 +26,9 @@ def embed(
             "--checkpoint", checkpoint.path,
             "--output", embeddings.path,
             "--shard", shard,
+            "--html", html.path,
+            "--markdown", markdown.path,
+            "--pictures", pictures,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],
     )  # fmt: skip

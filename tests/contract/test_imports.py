@@ -25,7 +25,7 @@ ALLOWED = {
     | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}
     | {f"components.evaluate.{module}" for module in ("protocols", "score")},
     "components.litert": COMMON | {"ai_edge_litert"},
-    "components.embed": COMMON | {"components.model", "components.litert"},
+    "components.embed": COMMON | {"components.model", "components.litert", "components.page"},
     "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
     "components.page": COMMON | {"matplotlib", "jinja2"},
     "components.verify": (COMMON - {"pyarrow"})

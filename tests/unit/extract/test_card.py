@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.manifest import FACES, read
+from components.common.manifest import FACES, read, write
 from components.extract.__main__ import main
 from components.extract.card import show
 from components.extract.extract import Extracted
@@ -87,6 +87,12 @@ def test_of_many_rejected_photos_every_reason_is_shown_and_the_card_stays_small(
         assert f"| {reason.value} | {count:,} |" in card.markdown
     assert "a/3020.jpg" in card.markdown
     assert len(card.html) < 500_000
+
+
+def test_a_shard_without_photos_has_a_card_too(folder, tmp_path):
+    write(tmp_path / "none", FACES, FACES.schema.empty_table())
+    card = show(Extracted(Scan()), folder / "photos", tmp_path / "none", 10**8, pictures=True)
+    assert "| Faces | 0 |" in card.markdown and "<img" not in card.html
 
 
 def test_every_reason_has_words():

@@ -1,0 +1,175 @@
+"""Embeddings to look at: a map of some faces, and the nearest neighbours of a few among all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from PIL import Image
+
+from components.common.crops import decoded
+from components.common.manifest import Folders
+from components.embed.layout import layout
+from components.embed.neighbours import Indices, nearest
+from components.page.pictures import thumbnail
+from components.page.templates import Card, card
+
+_PEOPLE, _FACES = 40, 8  # on the map: so many people with up to so many faces each
+_ASKED, _NEIGHBOURS = 8, 6
+_MAP_SIDE, _LIST_SIDE = 48, 80  # pixels
+_GOLDEN_ANGLE = 137.508  # neighbouring numbers get hues far apart
+
+
+@dataclass(frozen=True)
+class Place:
+    """A face on the map.
+
+    Args:
+        identity: whom it shows.
+        photo_path: where.
+        split: train, validation or test.
+        x: from 0 to 100, to the right.
+        y: from 0 to 100, downwards.
+        hue: of the identity, in degrees.
+        picture: a data URI; "" without pictures.
+    """
+
+    identity: str
+    photo_path: str
+    split: str
+    x: float
+    y: float
+    hue: float
+    picture: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A face near another: whether it shows the same person, at what distance; likewise."""
+
+    identity: str
+    photo_path: str
+    same: bool
+    distance: float
+    picture: str
+
+
+def show(
+    rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, checkpoint: str, *, pictures: bool
+) -> Card:
+    """The card of some embeddings; crops are read of the few faces that it shows.
+
+    Args:
+        rows: rows of a dataset manifest.
+        embeddings: float32 [len(rows), size], unit length.
+        faces: the faces manifest that the rows point into.
+        checkpoint: SHA-256 of the network.
+        pictures: false shows points instead of faces.
+    """
+    values: dict[str, Any] = {
+        "faces": len(rows),
+        "people": len(rows["identity"].unique()),
+        "size": embeddings.shape[1],
+        "checkpoint": checkpoint,
+        "pictures": pictures,
+        # A shard of a small dataset may hold no face at all.
+        **(_looked_at(rows, embeddings, faces, pictures) if len(rows) else _NOTHING),
+    }
+    return card(Path(__file__).parent, values)
+
+
+_NOTHING: dict[str, Any] = {"places": [], "shown_people": 0, "splits": [], "unseen": False, "asked": []}
+
+
+def _looked_at(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, pictures: bool) -> dict[str, Any]:
+    identity = rows["identity"].to_numpy(zero_copy_only=False)
+    split = rows["split"].to_numpy(zero_copy_only=False)
+    chosen = some_of_each(identity, _PEOPLE, _FACES)
+    unseen = chosen[split[chosen] != "train"]
+    asked = _one_of_each(identity, unseen if len(unseen) else chosen)
+    near, distances = nearest(embeddings, asked, _NEIGHBOURS)
+    listed = np.concatenate([asked[:, None], near], axis=1)
+    return {
+        "places": _places(rows, embeddings, chosen, _pictures(rows, chosen, faces, _MAP_SIDE, pictures)),
+        "shown_people": len(np.unique(identity[chosen])),
+        "splits": _same_person_nearest(embeddings, identity, split, chosen),
+        "unseen": bool(len(unseen)),
+        "asked": _lists(rows, listed, distances, _pictures(rows, listed.ravel(), faces, _LIST_SIDE, pictures)),
+    }
+
+
+def some_of_each(identity: npt.NDArray[Any], people: int, faces: int) -> Indices:
+    """Rows of up to so many people, at even distances in the list of names, with up to so many faces each."""
+    names, first, count = np.unique(np.sort(identity), return_index=True, return_counts=True)
+    by_name = np.argsort(identity, kind="stable")
+    return np.concatenate([by_name[first[i] + _evenly(count[i], faces)] for i in _evenly(len(names), people)])
+
+
+def _evenly(total: int, most: int) -> Indices:
+    return np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
+
+
+def _one_of_each(identity: npt.NDArray[Any], chosen: Indices) -> Indices:
+    """The first face of each of a few people on the map."""
+    first = np.unique(identity[chosen], return_index=True)[1]
+    return chosen[first[_evenly(len(first), _ASKED)]]
+
+
+def _pictures(rows: pa.Table, chosen: Indices, faces: Folders, side: int, wanted: bool) -> list[str]:
+    if not wanted:
+        return [""] * len(chosen)
+    return [thumbnail(Image.fromarray(image), side) for image in decoded(rows.take(chosen), faces, side)]
+
+
+def _places(
+    rows: pa.Table, embeddings: npt.NDArray[np.float32], chosen: Indices, pictures: Sequence[str]
+) -> list[Place]:
+    taken = rows.take(chosen).to_pylist()
+    number = {name: i for i, name in enumerate(dict.fromkeys(row["identity"] for row in taken))}
+    return [
+        Place(
+            identity=row["identity"],
+            photo_path=row["photo_path"],
+            split=row["split"],
+            x=round(100 * x, 2),
+            y=round(100 * y, 2),
+            hue=round(number[row["identity"]] * _GOLDEN_ANGLE % 360),
+            picture=picture,
+        )
+        for row, (x, y), picture in zip(taken, layout(embeddings[chosen]).tolist(), pictures, strict=True)
+    ]
+
+
+def _same_person_nearest(
+    embeddings: npt.NDArray[np.float32], identity: npt.NDArray[Any], split: npt.NDArray[Any], chosen: Indices
+) -> list[tuple[str, int, float]]:
+    """For each split: how many of the map's faces are in it, and of how many the nearest face is the same person."""
+    if len(embeddings) < 2:
+        return []
+    right = identity[nearest(embeddings, chosen, 1)[0][:, 0]] == identity[chosen]
+    return [
+        (name, int(np.sum(split[chosen] == name)), float(np.mean(right[split[chosen] == name])))
+        for name in ("train", "validation", "test")
+        if np.any(split[chosen] == name)
+    ]
+
+
+def _lists(
+    rows: pa.Table, listed: Indices, distances: npt.NDArray[np.float32], pictures: Sequence[str]
+) -> list[tuple[Neighbour, list[Neighbour]]]:
+    """Each face asked about, at distance 0 of itself, with its neighbours."""
+    taken = iter(zip(rows.take(listed.ravel()).to_pylist(), pictures, strict=True))
+    lists = []
+    for row_distances in distances.tolist():
+        of: list[Neighbour] = []
+        for distance in (0.0, *row_distances):
+            row, picture = next(taken)
+            same = not of or row["identity"] == of[0].identity
+            of.append(Neighbour(row["identity"], row["photo_path"], same, distance, picture))
+        lists.append((of[0], of[1:]))
+    return lists

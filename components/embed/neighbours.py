@@ -1,0 +1,36 @@
+"""Which faces lie nearest to some faces, among all."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+Distances = npt.NDArray[np.float32]
+
+_BLOCK = 1 << 16  # faces that are compared at once
+
+
+def nearest(embeddings: npt.NDArray[np.float32], asked: Indices, count: int) -> tuple[Indices, Distances]:
+    """The nearest other faces of some faces, nearest first.
+
+    Args:
+        embeddings: float32 [n, size], unit length.
+        asked: int64 [m], rows of the faces to find neighbours of.
+        count: how many of each; all others when there are fewer.
+
+    Returns:
+        int64 [m, count], their rows; float32 [m, count], their Euclidean distances, 0 to 2.
+    """
+    count = min(count, len(embeddings) - 1)
+    rows, closeness = np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0), np.float32)
+    for start in range(0, len(embeddings), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(embeddings)))
+        cosines = embeddings[asked] @ embeddings[block].T
+        cosines[asked[:, None] == block[None]] = -np.inf
+        rows = np.concatenate([rows, np.broadcast_to(block, cosines.shape)], axis=1)
+        closeness = np.concatenate([closeness, cosines], axis=1)
+        best = np.argsort(-closeness, axis=1, kind="stable")[:, :count]
+        rows, closeness = np.take_along_axis(rows, best, axis=1), np.take_along_axis(closeness, best, axis=1)
+    # Not from the cosine: that cancels to noise between near copies.
+    return rows, np.linalg.norm(embeddings[rows] - embeddings[asked][:, None], axis=2)
