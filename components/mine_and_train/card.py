@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _AUGMENTATION = ("flip", "jitter", "brightness", "contrast", "saturation", "jpeg_quality", "erasing")
 _FEW = 10  # points of a line: up to so many, each is marked
+POINTS = 300  # of a line, at most
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def card(
         "defaults": defaults,
         "augmentation": {name: settings[name] for name in _AUGMENTATION},
         "figures": figures(rounds),
+        "points": POINTS,
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
     return filled(Path(__file__).parent, values)
@@ -72,7 +75,14 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
     drawn: list[str] = []
     told: list[str] = []
 
-    def curve(name: str, sentence: str, lines: Mapping[str, tuple[str, str]], *, share: bool = False) -> None:
+    def curve(
+        name: str,
+        sentence: str,
+        lines: Mapping[str, tuple[str, str]],
+        *,
+        share: bool = False,
+        counts: bool = False,
+    ) -> None:
         with axes(name, drawn, (5, 2.8)) as plot:
             for field, (label, colour) in lines.items():
                 _line(plot, rounds, field, label, colour)
@@ -80,6 +90,8 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             plot.xaxis.set_major_locator(MaxNLocator(integer=True))
             if share:
                 plot.yaxis.set_major_formatter(PercentFormatter(1))
+            elif counts:
+                plot.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             if len(lines) > 1:
                 plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
             else:
@@ -108,11 +120,19 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
         },
     )
     curve("Active", "The share of triplets that still have a loss.", {"active": ("active", SAME)}, share=True)
+    if any(done.triplets_found for done in rounds):
+        curve(
+            "Triplets",
+            "Found in each round, and reached by its training steps.",
+            {"triplets_found": ("found", INK), "triplets_trained": ("trained on", SAME)},
+            counts=True,
+        )
     curve("Learning rate", "At the last step of each round.", {"learning_rate": ("learning rate", SAME)})
     return list(zip(drawn, told, strict=True))
 
 
 def _line(plot: Axes, rounds: Sequence[Round], field: str, label: str, colour: str) -> None:
     points = [(done.number, getattr(done, field)) for done in rounds if getattr(done, field) is not None]
+    points = [points[i] for i in np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).astype(int))]
     marker = "o" if len(points) <= _FEW else None
     plot.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=label)

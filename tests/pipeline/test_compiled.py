@@ -117,3 +117,19 @@ def test_a_component_and_its_stage_have_the_same_defaults(task):
         (by_hand,) = (getattr(group, flag) for group in groups if hasattr(group, flag))
         # A text parameter cannot be absent in the pipeline: empty means None there.
         assert (by_hand or "") == (parameter.default or ""), f"{task.name} --{flag}"
+
+
+@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+def test_every_stage_has_a_card_and_numbers_for_kubeflows_ui(task):
+    kinds = {"system.HTML", "system.Markdown", "system.Metrics"}
+    assert set(task.outputs.values()) >= kinds | (
+        {"system.ClassificationMetrics"} if task.name == "evaluate" else set()
+    )
+
+
+def test_one_setting_leaves_the_pictures_out_of_every_card():
+    pipeline = expanded(with_setting(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"), "pictures", False))
+    stages = [task for task in pipeline.tasks if isinstance(task.executor, Container)]
+    values = {task.name: parameter_values(task, pipeline.values(), None).get("pictures") for task in stages}
+    # The card of an export has none.
+    assert {name for name, value in values.items() if value is not False} == {"export"}

@@ -45,7 +45,7 @@ def test_the_card_tells_the_best_score_the_changed_settings_and_the_hardest_trip
         assert "jitter 0.06" in text and "1.250" in text and "0.500" in text
     assert "<td><code>--rounds</code></td><td>4</td><td>100</td>" in page
     assert "| rounds | 4 | 100 |" in summary
-    assert page.count("<svg") == 5 and page.count("<img") == 3
+    assert page.count("<svg") == 6 and page.count("<img") == 3
 
 
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():
@@ -59,7 +59,14 @@ def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():
 def test_a_card_without_pictures_scores_or_changes_says_so():
     page, _ = filled([DONE], picture="")
     assert "<img" not in page and "Nothing was held out" in page and "All settings are the defaults" in page
-    assert page.count("<svg") == 4
+    assert "Pictures of people are switched off." in page
+    assert page.count("<svg") == 5
+
+
+def test_the_card_of_many_rounds_is_no_larger():
+    rng = np.random.default_rng(0)
+    page, _ = filled([replace(DONE, number=number, loss=float(rng.random())) for number in range(1, 5001)])
+    assert "Of each line 300 points" in page and len(page) < 200_000
 
 
 def test_what_is_wrong_with_a_training_is_on_its_card():
