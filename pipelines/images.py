@@ -12,7 +12,7 @@ from pipelines.local.sources import sha256_of_code
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
 # What an image is made of besides the component's code.
-_RECIPE = ("docker/Dockerfile", "docker/slim", "pipelines/local/sources.py")
+_RECIPE = ("docker/Dockerfile", "docker/slim.py", "pipelines/local/sources.py")
 _DIGITS = 12
 
 

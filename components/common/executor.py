@@ -2,7 +2,8 @@
 
 A container gets Kubeflow's description of its task as the argument `{{$}}` and may answer with an ExecutorOutput
 file; the UI shows the metadata of a `Metrics` artifact as a table of numbers, that of `ClassificationMetrics` as a
-curve and a confusion matrix.
+curve and a confusion matrix. The answer names every output artifact: to kfp's own local runners, unlike to a cluster,
+one that it does not name does not exist.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
     answers = {}
     try:
         outputs = json.loads(executor_input)["outputs"]
-        for name, metadata in {"metrics": metrics, **others}.items():
+        said = {name: {} for name in outputs["artifacts"]} | {"metrics": metrics} | others
+        for name, metadata in said.items():
             artifact = outputs["artifacts"][name]["artifacts"][0]
             answer = {"name": artifact["name"], "uri": artifact["uri"], "metadata": dict(metadata)}
             answers[name] = {"artifacts": [answer]}

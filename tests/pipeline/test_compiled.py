@@ -113,6 +113,7 @@ def test_a_component_and_its_stage_have_the_same_defaults(task):
     settings = parse(stage.Settings, required, prog=task.name)
     for key, parameter in task.parameters.items():
         flag = command[command.index(f"{{{{$.inputs.parameters['{key}']}}}}") - 1].removeprefix("--")
+        assert flag == {"which_faces": "faces"}.get(key, key), "a parameter goes to another flag"
         groups = (settings, *(value for value in vars(settings).values() if is_dataclass(value)))
         (by_hand,) = (getattr(group, flag) for group in groups if hasattr(group, flag))
         # A text parameter cannot be absent in the pipeline: empty means None there.

@@ -73,15 +73,14 @@ def test_a_system_error_is_said_and_not_traced(tmp_path, capsys):
     assert str(tmp_path / "none") in capsys.readouterr().err
 
 
-def test_metrics_are_written_as_kubeflow_reads_them(tmp_path):
-    artifact = {"name": "m", "uri": "file:///m", "metadata": {}}
-    task = {
-        "outputs": {"artifacts": {"metrics": {"artifacts": [artifact]}}, "outputFile": str(tmp_path / "deep" / "o")}
-    }
+def test_metrics_are_written_as_kubeflow_reads_them_and_every_output_is_named(tmp_path):
+    given = {key: {"artifacts": [{"name": key[0], "uri": f"gs://{key}"}]} for key in ("faces", "metrics")}
+    task = {"outputs": {"artifacts": given, "outputFile": str(tmp_path / "deep" / "o")}}
     write_metrics(json.dumps(task), {"accuracy": 0.9})
     written = json.loads((tmp_path / "deep" / "o").read_text())
-    answer = {"name": "m", "uri": "file:///m", "metadata": {"accuracy": 0.9}}
-    assert written == {"artifacts": {"metrics": {"artifacts": [answer]}}}
+    metrics = {"name": "m", "uri": "gs://metrics", "metadata": {"accuracy": 0.9}}
+    faces = {"name": "f", "uri": "gs://faces", "metadata": {}}
+    assert written == {"artifacts": {"faces": {"artifacts": [faces]}, "metrics": {"artifacts": [metrics]}}}
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"outputs": {"artifacts": {}}}'])

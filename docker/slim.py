@@ -1,0 +1,73 @@
+"""Removes from site-packages, the argument, what nothing here loads."""
+
+import shutil
+import struct
+import sys
+from pathlib import Path
+
+UNUSED = (
+    "**/tests/",
+    *("**/*.pyi", "**/*.pyx", "**/*.px[di]", "**/*.[ch]"),
+    "tensorflow/include",
+    "tensorflow/compiler/mlir/stablehlo",
+    *("pyarrow/include", "pyarrow/src"),
+    # Of Arrow its network services and its S3 client: the cluster hands over local paths.
+    *("pyarrow/*flight*", "pyarrow/*s3*.so*"),
+    # Of a library under three names, the two that others do not load it by.
+    *("pyarrow/libarrow_python.so", "pyarrow/libarrow_python.so.*.*.*"),
+    # Of matplotlib what draws SVG whose text is left to the page: of fonts one to measure it with, none for PDF.
+    *("matplotlib/mpl-data/fonts/*/*", "matplotlib/mpl-data/images", "matplotlib/mpl-data/sample_data"),
+    *("matplotlib/backends/web_backend", "matplotlib/backends/_tkagg*.so"),
+    # Of fontTools the names of glyphs.
+    *("fontTools/*/", "fontTools/misc/bezierTools*.so"),
+    # Of the landmark models only the five-point one: the others' training data restricts their use.
+    "face_recognition_models/models/*.dat",
+)
+USED = (
+    *("matplotlib/mpl-data/fonts/*/DejaVuSans.ttf", "matplotlib/mpl-data/fonts/*/LastResort*"),
+    *("fontTools/misc", "fontTools/encodings"),
+    "face_recognition_models/models/*5_face_landmarks*",
+)
+
+
+def remove_unused(packages: Path) -> None:
+    """Removes every file and folder that `UNUSED` names and `USED` does not."""
+    used = {path for pattern in USED for path in packages.glob(pattern)}
+    for path in {path for pattern in UNUSED for path in packages.glob(pattern)} - used:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)  # gone with its folder already
+
+
+def strip(library: Path) -> None:
+    """Cuts the symbols for debuggers off a shared library: what lies behind the last segment that a program loads.
+
+    Of a 64-bit, little-endian ELF file, as x86_64 and aarch64 have them; other files stay as they are.
+    """
+    with library.open("r+b") as file:
+        header = bytearray(file.read(64))
+        if header[:6] != b"\x7fELF\x02\x01":
+            return
+        (table,) = struct.unpack_from("<Q", header, 32)
+        size, count = struct.unpack_from("<HH", header, 54)
+        file.seek(table)
+        segments = struct.iter_unpack("<8xQ16xQ16x", file.read(size * count))
+        end = max(table + size * count, *(offset + length for offset, length in segments))
+        header[40:48] = bytes(8)  # where the sections are described: no longer
+        header[58:64] = bytes(6)
+        file.seek(0)
+        file.write(header)
+        file.truncate(end)
+
+
+def slim(packages: Path) -> None:
+    """Makes a folder of installed packages smaller."""
+    remove_unused(packages)
+    for library in packages.rglob("*.so*"):
+        if library.is_file() and not library.is_symlink():
+            strip(library)
+
+
+if __name__ == "__main__":
+    slim(Path(sys.argv[1]))
