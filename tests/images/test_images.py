@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import filecmp
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from components.common.manifest import EMBEDDINGS, read
 from pipelines import build, images
 from pipelines.local import sources
 from pipelines.run import main as run
+from tests.unit.litert.published import SPECIFICATION, pair_model
 
 pytestmark = pytest.mark.docker
 
@@ -129,6 +132,40 @@ def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(sample_phot
     # Now what the containers made answers a run of processes.
     assert run(["-i", str(sample_photos), "--runs", str(tmp_path / "compose"), *settings]) == 0
     assert capsys.readouterr().out.count("cached, not run again") == 6
+
+
+def test_embed_has_a_variant_without_tensorflow(dataset, tmp_path):
+    name = build.build("embed", "litert")
+    code = "import importlib.util as u; print([bool(u.find_spec(name)) for name in ('tensorflow', 'ai_edge_litert')])"
+    assert python(name, code) == "[False, True]\n"
+    (tmp_path / "model.tflite").write_bytes(pair_model())
+    (tmp_path / "model.json").write_text(json.dumps(SPECIFICATION))
+    command = [*images.command("embed"), "-i", str(dataset), "-c", str(tmp_path / "model.tflite")]
+    mine = [f"--volume={folder}:{folder}" for folder in (dataset.parent, tmp_path)]
+    mine.append(f"--user={os.getuid()}:{os.getgid()}")
+    output = ["-o", str(tmp_path / "embeddings")]
+    done = subprocess.run(
+        ["docker", "run", *LEAST, *mine, name, *command, *output], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    vectors = read(tmp_path / "embeddings", EMBEDDINGS)["embedding"]
+    assert {len(vector) for vector in vectors.to_pylist()} == {192}
+
+
+def test_variants_are_locked_for_raspberry_pis_too():
+    lock = (images.REPOSITORY / images.requirements("embed", "litert")).read_text()
+    assert "tensorflow" not in lock
+    assert "ai-edge-litert" in lock
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--variant", "litert", "--only", "extract"], "Only embed has a variant litert"),
+     (["--variant", "gpu", "--only", "embed"], "Only mine-and-train has a variant gpu")],
+)  # fmt: skip
+def test_a_component_without_the_variant_is_named(flags, message, capsys):
+    assert build.main(flags) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_variant_for_gpus_is_locked():

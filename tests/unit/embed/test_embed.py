@@ -51,6 +51,16 @@ def test_a_published_model_is_scored(tmp_path, published, dataset):
     assert metrics["checkpoint_sha256"] == table["checkpoint_sha256"][0].as_py()
 
 
+def test_without_tensorflow_a_checkpoint_folder_is_refused_by_name(tmp_path, dataset):
+    (tmp_path / "facenet.json").write_text('{"format": 1}')
+    (tmp_path / "model.weights.h5").touch()
+    flags = ["-i", str(dataset), "-c", str(tmp_path), "-o", str(tmp_path / "embeddings")]
+    code = [sys.executable, "-c", WITHOUT_TENSORFLOW, *flags]
+    done = subprocess.run(code, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "needs TensorFlow, which is not installed here" in done.stderr
+
+
 @pytest.mark.parametrize(("margin", "message"), [(0.3, "not cut out the way"), (None, "does not say what")])
 def test_a_model_that_does_not_fit(tmp_path, published, dataset, capsys, margin, message):
     if margin:

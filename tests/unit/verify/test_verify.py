@@ -145,9 +145,12 @@ def test_the_network_lies_here_or_in_the_latest_run(model, photos, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     assert main(photos[:2]) == 2
     assert "There is no network here" in capsys.readouterr().err
-    Path("facenet.tflite").write_bytes(model.read_bytes())
-    main(photos[:2])
-    assert "(from facenet.tflite)" in capsys.readouterr().out
+    exported = "runs/latest/export/model/facenet-int8.tflite"
+    for place in (exported, "facenet.tflite"):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_bytes(model.read_bytes())
+        main(photos[:2])
+        assert f"(from {place})" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
