@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.common.atomic import write_file
 from components.common.command import Output, Switch, run
-from components.common.errors import FacenetError
+from components.common.errors import FacenetError, UsageError
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
@@ -25,14 +25,31 @@ class Settings:
     """The file to write; docker/compose.yaml is made from the default one only."""
     check: Switch = False
     """true: write nothing, and fail when a file is not what the pipeline compiles to."""
+    gpus: int = 0
+    """GPUs for mine-and-train, in the image that `facenet images --gpu true` builds."""
+    image_pull_secret: str = ""
+    """Name of the cluster's Secret to pull images with."""
+    workspace: str = "20Gi"
+    """Size of the volume that keeps a training's state when its pod is lost; "" for none: a lost training begins
+    anew, but a finished one is answered from the cluster's cache."""
 
 
-def compiled() -> str:
-    """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source."""
+def compiled(gpus: int = 0, image_pull_secret: str = "", workspace: str = Settings.workspace) -> str:
+    """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source.
+
+    Raises:
+        UsageError: the workspace is not of a size that Kubernetes knows.
+    """
     from kfp import compiler
 
-    from pipelines.facenet import facenet
+    from pipelines.facenet import Cluster, pipeline
 
+    try:
+        facenet = pipeline(Cluster(gpus, image_pull_secret, workspace))
+    except ValueError as error:
+        raise UsageError(
+            "This is not a size of a volume.", received=workspace, advice="Write 20Gi, or 500Mi."
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(facenet, str(file))
@@ -56,7 +73,16 @@ def composed(file: Path) -> str:
 
 
 def _compile(settings: Settings) -> None:
-    _put(settings.output, compiled(), settings)
+    options = (settings.gpus, settings.image_pull_secret, settings.workspace)
+    if settings.gpus < 0:
+        raise UsageError("--gpus is a number of GPUs, or 0 for none.", received=settings.gpus)
+    if settings.output == DEFAULT_OUTPUT and options != (Settings.gpus, Settings.image_pull_secret, Settings.workspace):
+        raise UsageError(
+            "pipeline.yaml is the pipeline for any cluster, and for this machine.",
+            received="settings of one cluster without -o",
+            advice="Write them to a file of their own: -o cluster.yaml.",
+        )
+    _put(settings.output, compiled(*options), settings)
     if settings.output == DEFAULT_OUTPUT:
         _put(COMPOSE_FILE, composed(DEFAULT_OUTPUT), settings)
 

@@ -59,6 +59,8 @@ def _service(task: Task, command: list[str], needed: list[str], *, reads_photos:
     assert not isinstance(task.executor, Importer)
     # Not of processors: an engine refuses to give more than the machine has, and this file does not know the machine.
     memory = {} if task.executor.memory is None else {"mem_limit": task.executor.memory}
+    if task.executor.shared_memory:
+        memory["shm_size"] = task.executor.shared_memory
     photos = {
         "type": "bind",
         "source": "${PHOTOS:?Say where the photos are, as PHOTOS=/folder docker compose ... up}",

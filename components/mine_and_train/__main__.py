@@ -58,7 +58,7 @@ class Settings:
     """Where the checkpoint goes; a former one is replaced."""
     faces: tuple[Path, ...] = ()
     """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
-    training: Path | None = None
+    training: Annotated[str, tyro.conf.arg(metavar="DIR")] = ""
     """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
     pretrained: Annotated[str, tyro.conf.arg(aliases=["-p"], metavar="PATH")] = ""
@@ -131,7 +131,8 @@ class Settings:
     @property
     def training_folder(self) -> Path:
         """Where the training's state lies."""
-        return self.training or self.checkpoint.with_name(f"{self.checkpoint.name}-training")
+        beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
+        return Path(self.training) if self.training else beside
 
     def told(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""

@@ -13,6 +13,7 @@ def mine_and_train(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
+    training: str = "",
     backbone: str = "inception_resnet_v2",
     image_size: int = 160,
     embedding_size: int = 128,
@@ -65,6 +66,7 @@ def mine_and_train(
         args=[
             "--input", dataset.path,
             "--checkpoint", checkpoint.path,
+            "--training", training,
             "--html", html.path,
             "--markdown", markdown.path,
             "--backbone", backbone,

@@ -66,6 +66,10 @@ def _limits(container: Container) -> list[str]:
         limits.append(f"--cpus={min(container.cpus, os.cpu_count() or 1):g}")
     if container.memory is not None:
         limits.append(f"--memory={container.memory}")
+    if container.shared_memory:
+        limits.append(f"--shm-size={container.shared_memory}")
+    if container.gpus:
+        limits.append(f"--gpus={container.gpus}")
     return limits
 
 

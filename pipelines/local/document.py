@@ -26,13 +26,17 @@ _NOT_DONE = {
     "customJob": "a Vertex AI job",
     "lifecycle": "a container lifecycle hook",
     "singlePlatformSpecs": "settings for one platform",
+    "secretAsEnv": "a secret in a variable",
+    "secretAsVolume": "a secret in a file",
+    "pvcMount": "a volume",
+    "nodeSelector": "a choice of nodes",
     "defaultPipelineRoot": "a pipeline root",
     "outputDefinitions": "outputs of the pipeline",
 }
 # A request is for a scheduler; here the whole machine is the task's. kfp writes each of these twice.
 _RESOURCES = (
     "cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest",
-    "resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest",
+    "resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest", "resourceMemoryRequest", "accelerator",
 )  # fmt: skip
 # Task and artifact names become folders and files of the run.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -98,7 +102,7 @@ def artifact_types(node: Any, where: str) -> dict[str, str]:
     return found
 
 
-def container(spec: Any, where: str) -> Container:
+def container(spec: Any, where: str, shared_memory: int) -> Container:
     """A command and what it runs in."""
     spec = fields(spec, where, "image", "command", "args", "env", "resources")
     command = [str(word) for word in [*(spec.get("command") or ()), *(spec.get("args") or ())]]
@@ -111,12 +115,18 @@ def container(spec: Any, where: str) -> Container:
     env = {str(pair["name"]): str(pair.get("value", "")) for pair in pairs}
     resources = fields(spec.get("resources"), f"{where}.resources", *_RESOURCES)
     memory = resources.get("memoryLimit")
+    place = f"{where}.resources.accelerator"
+    accelerator = fields(resources.get("accelerator"), place, "type", "count", "resourceType", "resourceCount")
+    if accelerator and accelerator.get("resourceType") != "nvidia.com/gpu":
+        raise refusal(place, f"an accelerator of the type {accelerator.get('resourceType')}")
     return Container(
         command=tuple(command),
         env=env,
         image=str(spec.get("image") or ""),
         cpus=float(resources["cpuLimit"]) if "cpuLimit" in resources else None,
         memory=None if memory is None else round(float(memory) * 1e9),  # in gigabytes
+        shared_memory=shared_memory,
+        gpus=int(accelerator.get("resourceCount", 0)),
     )
 
 

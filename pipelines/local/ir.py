@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from components.common.errors import UsageError
+from pipelines.local import platform
 from pipelines.local.document import (
     artifact_types,
     container,
@@ -26,6 +27,7 @@ from pipelines.local.document import (
     refusal,
 )
 from pipelines.local.plan import (
+    WORKSPACE,
     Constant,
     Container,
     Importer,
@@ -63,9 +65,15 @@ class _Level:
 
 
 class _Reader:
-    """Reads the tasks of one document."""
+    """Reads the tasks of one document.
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    Args:
+        document: the pipeline.
+        shared_memory: bytes by executor.
+    """
+
+    def __init__(self, document: Mapping[str, Any], shared_memory: Mapping[str, int]) -> None:
+        self._shared_memory = shared_memory
         self._components = document["components"]
         self._executors = document["deploymentSpec"]["executors"]
 
@@ -151,7 +159,7 @@ class _Reader:
         where = f"deploymentSpec.executors.{label}"
         spec = fields(self._executors[label], where, "container", "importer")
         if "container" in spec:
-            return container(spec["container"], f"{where}.container")
+            return container(spec["container"], f"{where}.container", self._shared_memory.get(label, 0))
         return importer(spec["importer"], f"{where}.importer", sources, defined)
 
     def _inputs(
@@ -187,7 +195,7 @@ class _Reader:
                 raise refusal(place, "a value that a loop or a pipeline inside the pipeline hands on")
             return TaskOutput(output["producerTask"], output["outputParameterKey"])
         value = fields(spec.get("runtimeValue"), f"{where}.runtimeValue", "constant")["constant"]
-        if isinstance(value, str) and "{{$" in value:
+        if isinstance(value, str) and "{{$" in value.replace(WORKSPACE, ""):
             raise refusal(where, "a placeholder in the value of a parameter")
         return Constant(value)
 
@@ -224,7 +232,7 @@ class _Reader:
                 yield from self._leaves(inside, component["dag"]["tasks"])
 
 
-def _pipeline(document: Any) -> Pipeline:
+def _pipeline(document: Any, shared_memory: Mapping[str, int]) -> Pipeline:
     top = ("pipelineInfo", "components", "deploymentSpec", "root", "schemaVersion", "sdkVersion")
     document = fields(document, "the pipeline", *top)
     if document["schemaVersion"] != SCHEMA_VERSION:
@@ -236,7 +244,7 @@ def _pipeline(document: Any) -> Pipeline:
     nodes = named(fields(root["dag"], "root.dag", "tasks")["tasks"], "root.dag.tasks")
     level = _Level("root.dag.tasks", nodes, {name: PipelineInput(name) for name in defined})
     read: dict[str, Task] = {}
-    for task in _Reader(document).tasks(level):
+    for task in _Reader(document, shared_memory).tasks(level):
         if task.name in read:
             raise refusal("root.dag.tasks", f"two tasks of the name {task.name}")
         read[task.name] = task
@@ -260,9 +268,7 @@ def read(file: Path) -> Pipeline:
     try:
         # The C loader is ten times as fast; PyYAML lacks it where it was built without libyaml.
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-        if len(documents) > 1:
-            raise refusal("the second document of the file", "settings for Kubernetes (a platform specification)")
-        return _pipeline(documents[0])
+        return _pipeline(documents[0], platform.shared_memory(documents))
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, CycleError, RecursionError) as error:
         raise UsageError(
             "This is not a compiled pipeline.",

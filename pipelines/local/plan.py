@@ -13,6 +13,10 @@ from pipelines.local.shards import SHARDS, written_out
 from pipelines.local.values import ANY, Value, from_text, typed
 from pipelines.suggest import suggestion
 
+# In the value of a parameter: a folder that a task finds again in its next attempt. Kubeflow's is a volume of the run;
+# here it is the task's own folder, and what a stopped attempt left there is moved to the next one.
+WORKSPACE = "{{$.workspace_path}}"
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -84,6 +88,8 @@ class Container:
         image: its image; "" when it is run without one.
         cpus: how many processors it may use; None for all.
         memory: how many bytes; None for all.
+        shared_memory: bytes of /dev/shm; 0 for the usual ones.
+        gpus: how many graphics processors it needs.
     """
 
     command: tuple[str, ...]
@@ -91,6 +97,8 @@ class Container:
     image: str = ""
     cpus: float | None = None
     memory: int | None = None
+    shared_memory: int = 0
+    gpus: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Task
+from pipelines.local.plan import WORKSPACE, Task
 from pipelines.local.values import Value, as_text
 
 _PLACEHOLDER = re.compile(r"\{\{\$.*?\}\}")
@@ -55,7 +55,10 @@ def executor_input(
     """
     return {
         "inputs": {
-            "parameterValues": dict(parameters),
+            "parameterValues": {
+                name: value.replace(WORKSPACE, str(folder)) if isinstance(value, str) else value
+                for name, value in parameters.items()
+            },
             "artifacts": {
                 name: {"artifacts": [_runtime_artifact(name, one.path, one.kind, one.metadata) for one in artifacts]}
                 for name, artifacts in inputs.items()

@@ -37,8 +37,9 @@ ALLOWED = {
 }
 SPECIFICATION = {"kfp", "pipelines.images"}
 WIRING = {
-    "pipelines/facenet.py": {"kfp"} | {f"components.{name}.component" for name in
-                                       ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
+    "pipelines/facenet.py": {"kfp", "pipelines.images"}
+    | {f"components.{name}.component" for name in
+       ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},

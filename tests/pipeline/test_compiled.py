@@ -58,7 +58,7 @@ def test_the_pipeline_follows_kubeflows_schema():
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    document = yaml.safe_load(DEFAULT_OUTPUT.read_text())
+    document, *_ = yaml.safe_load_all(DEFAULT_OUTPUT.read_text())
     spec = json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(document["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
     inside = (dict(component.dag.tasks) for component in spec.components.values() if component.HasField("dag"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from kfp import compiler, dsl
+from kfp import kubernetes as kfp_kubernetes
 
 from components.common.errors import UsageError
 from pipelines.compile import DEFAULT_OUTPUT
@@ -57,6 +58,11 @@ def numbers(values: list):
 @dsl.container_component
 def optional(size: int = 1):
     return dsl.ContainerSpec(image="x:1", command=["true"], args=[dsl.IfPresentPlaceholder("size", ["-s", size])])
+
+
+@dsl.container_component
+def accelerated():
+    return dsl.ContainerSpec(image="x:1", command=["true"])
 
 
 @dsl.container_component
@@ -127,6 +133,10 @@ def placeholder_of_the_cluster():
     job_name()
 
 
+def another_accelerator():
+    accelerated().set_accelerator_type("cloud-tpus.google.com/v3")
+
+
 def imported_to_the_workspace():
     dsl.importer("/x", artifact_class=dsl.Dataset, metadata={"a": "b"})
 
@@ -151,6 +161,7 @@ def compiled(function, folder: Path) -> Path:
         (conditional_argument, "IfPresent"),
         (placeholder_of_the_cluster, "{{$.pipeline_job_name}}"),
         (imported_to_the_workspace, "importer.metadata"),
+        (another_accelerator, "an accelerator of the type cloud-tpus.google.com/v3"),
     ],
 )
 def test_what_kfp_compiles_and_a_local_run_does_not_do_is_refused_by_name(function, words, tmp_path):
@@ -160,7 +171,7 @@ def test_what_kfp_compiles_and_a_local_run_does_not_do_is_refused_by_name(functi
 
 
 def changed(folder: Path, change) -> Path:
-    document = yaml.safe_load(DEFAULT_OUTPUT.read_text())
+    document, *_ = yaml.safe_load_all(DEFAULT_OUTPUT.read_text())
     change(document)
     file = folder / "pipeline.yaml"
     file.write_text(yaml.safe_dump(document))
@@ -217,12 +228,53 @@ def test_a_field_that_a_local_run_does_not_honour_is_refused_by_name(change, wor
     assert words in str(error.value)
 
 
-def test_settings_for_kubernetes_in_a_second_document_are_refused(tmp_path):
+def kubernetes(document):
+    return document["platforms"]["kubernetes"]
+
+
+def settings(document):
+    return kubernetes(document)["deploymentSpec"]["executors"]["exec-extract"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["platforms"].update(vertex={}), "platforms.vertex"),
+        (lambda d: kubernetes(d)["pipelineConfig"].update(activeDeadlineSeconds=3), "pipelineConfig.activeDeadline"),
+        (lambda d: settings(d).update(secretAsEnv=[]), "a secret in a variable"),
+        (lambda d: settings(d).update(pvcMount=[]), "a volume: platforms.kubernetes.deploymentSpec.executors"),
+        (lambda d: settings(d)["emptyDirMounts"][0].update(mountPath="/data"), "other than shared memory"),
+        (lambda d: settings(d)["emptyDirMounts"][0].pop("medium"), "other than shared memory"),
+        (lambda d: settings(d)["emptyDirMounts"][0].update(sizeLimit="1G"), "of a size in Mi or Gi"),
+        (lambda d: d.update(more=1), "the second document.more"),
+    ],
+)
+def test_a_setting_for_kubernetes_that_a_local_run_does_not_honour_is_refused_by_name(change, words, tmp_path):
+    documents = list(yaml.safe_load_all(DEFAULT_OUTPUT.read_text()))
+    change(documents[1])
     file = tmp_path / "pipeline.yaml"
-    file.write_text(DEFAULT_OUTPUT.read_text() + "\n---\nplatforms: {kubernetes: {}}\n")
+    file.write_text(yaml.safe_dump_all(documents))
     with pytest.raises(UsageError, match="local run does not do") as error:
         ir.read(file)
-    assert "settings for Kubernetes" in str(error.value)
+    assert words in str(error.value)
+
+
+def test_what_only_a_scheduler_needs_is_read_over(tmp_path):
+    def pipeline():
+        task = step()
+        kfp_kubernetes.set_image_pull_secrets(task, ["name"])
+        kfp_kubernetes.add_toleration(task, key="nvidia.com/gpu", operator="Exists")
+        task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(3)
+
+    container = ir.read(compiled(pipeline, tmp_path)).task("step").executor
+    assert (container.gpus, container.shared_memory) == (3, 0)
+
+
+def test_a_third_document_is_refused(tmp_path):
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(DEFAULT_OUTPUT.read_text() + "\n---\n{}\n")
+    with pytest.raises(UsageError, match="3 documents"):
+        ir.read(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, 2]", b"a: [", b"pipelineInfo: {}", b"\xff\xfe\x00"])

@@ -44,6 +44,12 @@ def test_placeholders_are_filled_in(template, text):
     assert rendered([template], INPUT) == [text]
 
 
+def test_the_workspace_is_the_tasks_own_folder():
+    description = executor_input(TASK, {"training": "{{$.workspace_path}}/training"}, {}, Path("/runs/2/train"))
+    assert rendered(["{{$.inputs.parameters['training']}}"], description) == ["/runs/2/train/training"]
+    assert description["inputs"]["parameterValues"] == {"training": "/runs/2/train/training"}
+
+
 def test_two_placeholders_in_one_word():
     word = "{{$.inputs.parameters['rounds']}}-{{$.inputs.parameters['rounds']}}"
     assert rendered([word], INPUT) == ["20-20"]

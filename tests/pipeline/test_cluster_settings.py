@@ -1,0 +1,162 @@
+"""What pipeline.yaml asks of a cluster for each task, by the protocol buffers that a cluster reads it with."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
+
+from pipelines import images
+from pipelines.compile import DEFAULT_OUTPUT, compiled, main
+from pipelines.local import ir
+from pipelines.local.containers import docker_run
+from pipelines.local.processes import Invocation
+
+STAGES = set(images.COMPONENTS) - {"verify"}  # an image for a Raspberry Pi, no stage
+FOR_GPUS = compiled(gpus=2, image_pull_secret="regcred")
+
+
+def read(text):
+    """The pipeline, its executors, and their settings for Kubernetes, by label; every field must be known."""
+    documents = list(yaml.safe_load_all(text))
+    spec = json_format.ParseDict(documents[0], kubeflow.PipelineSpec())
+    deployed = json_format.ParseDict(documents[0]["deploymentSpec"], kubeflow.PipelineDeploymentConfig())
+    platform = json_format.ParseDict(documents[1], kubeflow.PlatformSpec()) if len(documents) > 1 else None
+    settings = {
+        label: json_format.Parse(json_format.MessageToJson(config), kubernetes.KubernetesExecutorConfig())
+        for label, config in (platform.platforms["kubernetes"].deployment_spec.executors if platform else {}).items()
+    }
+    containers = {
+        label.removeprefix("exec-"): executor.container
+        for label, executor in deployed.executors.items()
+        if executor.WhichOneof("spec") == "container"
+    }
+    return spec, platform, containers, {label.removeprefix("exec-"): one for label, one in settings.items()}
+
+
+DEFAULT = read(DEFAULT_OUTPUT.read_text())
+GPUS = read(FOR_GPUS)
+
+
+def tasks(spec):
+    for component in (spec.root, *spec.components.values()):
+        yield from component.dag.tasks.items()
+
+
+def test_every_task_says_what_it_needs_and_what_it_may_use_at_most():
+    _, _, containers, _ = DEFAULT
+    assert set(containers) == STAGES
+    for name, container in containers.items():
+        limits = container.resources
+        assert 0 < limits.cpu_request < limits.cpu_limit, name
+        assert 0 < limits.memory_request < limits.memory_limit, name
+        assert limits.resource_cpu_limit, name
+        assert limits.resource_memory_limit, name
+        assert not limits.HasField("accelerator"), name
+
+
+def test_every_task_is_tried_again_with_growing_pauses_however_long_an_attempt_took():
+    found = {name: task.retry_policy for name, task in tasks(DEFAULT[0]) if name in STAGES}
+    assert set(found) == STAGES
+    for name, retry in found.items():
+        assert retry.max_retry_count >= 2, name
+        assert retry.backoff_duration.seconds > 0, name
+        assert retry.backoff_factor > 1, name
+        # Argo counts this from the start of the first attempt, and makes no further one after it.
+        assert retry.backoff_max_duration.seconds >= 7 * 24 * 3600, name
+
+
+def test_every_task_may_be_answered_from_the_cache():
+    # Each is a function of its inputs, settings and image, and the image's tag is a hash of its content.
+    found = {name: task.caching_options.enable_cache for name, task in tasks(DEFAULT[0]) if name in STAGES}
+    assert found == dict.fromkeys(STAGES, True)
+
+
+def test_worker_processes_and_gpus_have_shared_memory_within_the_limit():
+    for _, _, containers, settings in (DEFAULT, GPUS):
+        for name in ("extract", "mine-and-train"):
+            (mount,) = settings[name].empty_dir_mounts
+            assert (mount.mount_path, mount.medium) == ("/dev/shm", "Memory")
+            gibibytes = int(mount.size_limit.removesuffix("Gi"))
+            assert 1 <= gibibytes < containers[name].resources.memory_limit / 2
+
+
+def test_a_trainings_state_lies_on_a_volume_that_outlives_a_pod():
+    spec, platform, *_ = DEFAULT
+    training = spec.root.dag.tasks["mine-and-train"].inputs.parameters["training"]
+    # As the value of a parameter: the driver fills it in there, and mounts the volume because of it.
+    assert training.runtime_value.constant.string_value == "{{$.workspace_path}}/training"
+    assert platform.platforms["kubernetes"].pipelineConfig.workspace.size == "20Gi"
+
+
+def test_the_volume_can_be_left_out():
+    spec, platform, *_ = read(compiled(workspace=""))
+    training = spec.root.dag.tasks["mine-and-train"].inputs.parameters["training"]
+    assert training.runtime_value.constant.string_value == ""
+    assert not platform.platforms["kubernetes"].HasField("pipelineConfig")
+
+
+def test_no_task_needs_a_secret_or_a_variable():
+    _, _, containers, settings = DEFAULT
+    assert not any(container.env for container in containers.values())
+    used = {field.name for one in settings.values() for field, _ in one.ListFields()}
+    assert used == {"empty_dir_mounts"}
+
+
+def test_images_are_those_of_this_very_code():
+    for name, container in DEFAULT[2].items():
+        assert container.image == images.reference(name)
+
+
+def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
+    _, _, containers, settings = GPUS
+    for name, container in containers.items():
+        on_gpus = name == "mine-and-train"
+        assert container.resources.HasField("accelerator") == on_gpus
+        assert container.image == images.reference(name, "gpu" if on_gpus else "")
+        assert len(settings[name].tolerations) == int(on_gpus)
+    accelerator = containers["mine-and-train"].resources.accelerator
+    assert (accelerator.resource_type, accelerator.resource_count) == ("nvidia.com/gpu", "2")
+    (toleration,) = settings["mine-and-train"].tolerations
+    assert (toleration.key, toleration.operator, toleration.effect) == ("nvidia.com/gpu", "Exists", "NoSchedule")
+
+
+def test_every_image_is_pulled_with_the_secret_by_its_name():
+    _, _, containers, settings = GPUS
+    assert set(containers) == STAGES
+    for name in containers:
+        assert [secret.secret_name for secret in settings[name].image_pull_secret] == ["regcred"]
+
+
+def test_a_local_run_honours_what_it_can_of_it(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text(FOR_GPUS)
+    container = ir.read(file).task("mine-and-train").executor
+    assert (container.gpus, container.shared_memory) == (2, 2 * 2**30)
+    command = docker_run(Invocation("x", container, ("true",), tmp_path, (), tmp_path / "log"))
+    assert {"--gpus=2", f"--shm-size={2 * 2**30}"} <= set(command)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--gpus", "1"], "Write them to a file of their own: -o cluster.yaml."),
+        (["--gpus", "-1", "-o", "x.yaml"], "--gpus is a number"),
+        (["--workspace", "much", "-o", "x.yaml"], "not a size of a volume"),
+    ],
+)
+def test_wrong_settings_are_refused(flags, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(flags) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_for_one_cluster_is_written_and_checked(tmp_path):
+    flags = ["-o", str(tmp_path / "cluster.yaml"), "--gpus", "2", "--image_pull_secret", "regcred"]
+    assert main(flags) == 0
+    assert (tmp_path / "cluster.yaml").read_text() == FOR_GPUS
+    assert main([*flags, "--check", "true"]) == 0
+    assert main([*flags[:2], "--check", "true"]) == 1
