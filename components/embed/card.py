@@ -22,6 +22,7 @@ from components.page.templates import Card, card
 _PEOPLE, _FACES = 40, 8  # on the map: so many people with up to so many faces each
 _ASKED, _NEIGHBOURS = 8, 6
 _MAP_SIDE, _LIST_SIDE = 48, 80  # pixels
+_PATH = 255  # characters of a photo's path on the map: hundreds of the longest would be larger than the pictures
 _GOLDEN_ANGLE = 137.508  # neighbouring numbers get hues far apart
 
 
@@ -31,7 +32,7 @@ class Place:
 
     Args:
         identity: whom it shows.
-        photo_path: where.
+        photo_path: where, or the end of it when it is very long.
         split: train, validation or test.
         x: from 0 to 100, to the right.
         y: from 0 to 100, downwards.
@@ -87,36 +88,43 @@ _NOTHING: dict[str, Any] = {"places": [], "shown_people": 0, "splits": [], "unse
 
 
 def _looked_at(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, pictures: bool) -> dict[str, Any]:
-    identity = rows["identity"].to_numpy(zero_copy_only=False)
-    split = rows["split"].to_numpy(zero_copy_only=False)
-    chosen = some_of_each(identity, _PEOPLE, _FACES)
-    unseen = chosen[split[chosen] != "train"]
-    asked = _one_of_each(identity, unseen if len(unseen) else chosen)
+    people = rows["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
+    chosen = some_of_each(people, _PEOPLE, _FACES)
+    split = rows["split"].take(chosen).to_numpy(zero_copy_only=False)
+    unseen = chosen[split != "train"]
+    asked = _one_of_each(people, unseen if len(unseen) else chosen)
     near, distances = nearest(embeddings, asked, _NEIGHBOURS)
     listed = np.concatenate([asked[:, None], near], axis=1)
     return {
         "places": _places(rows, embeddings, chosen, _pictures(rows, chosen, faces, _MAP_SIDE, pictures)),
-        "shown_people": len(np.unique(identity[chosen])),
-        "splits": _same_person_nearest(embeddings, identity, split, chosen),
+        "shown_people": len(np.unique(people[chosen])),
+        "splits": _same_person_nearest(embeddings, people, chosen, split),
         "unseen": bool(len(unseen)),
         "asked": _lists(rows, listed, distances, _pictures(rows, listed.ravel(), faces, _LIST_SIDE, pictures)),
     }
 
 
-def some_of_each(identity: npt.NDArray[Any], people: int, faces: int) -> Indices:
-    """Rows of up to so many people, at even distances in the list of names, with up to so many faces each."""
-    names, first, count = np.unique(np.sort(identity), return_index=True, return_counts=True)
-    by_name = np.argsort(identity, kind="stable")
-    return np.concatenate([by_name[first[i] + _evenly(count[i], faces)] for i in _evenly(len(names), people)])
+def some_of_each(people: npt.NDArray[np.integer], most_people: int, most_faces: int) -> Indices:
+    """Rows of up to so many people, at even distances in the list of people, with up to so many faces each.
+
+    Args:
+        people: int [n], n at least 1, whom each face shows, as numbers.
+        most_people: on the map.
+        most_faces: of each.
+    """
+    numbers, first, count = np.unique(np.sort(people), return_index=True, return_counts=True)
+    in_order = np.argsort(people, kind="stable")
+    taken = _evenly(len(numbers), most_people)
+    return np.concatenate([in_order[first[i] + _evenly(count[i], most_faces)] for i in taken])
 
 
 def _evenly(total: int, most: int) -> Indices:
     return np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
 
 
-def _one_of_each(identity: npt.NDArray[Any], chosen: Indices) -> Indices:
-    """The first face of each of a few people on the map."""
-    first = np.unique(identity[chosen], return_index=True)[1]
+def _one_of_each(people: npt.NDArray[np.integer], chosen: Indices) -> Indices:
+    """The first face of each of a few of the people chosen."""
+    first = np.unique(people[chosen], return_index=True)[1]
     return chosen[first[_evenly(len(first), _ASKED)]]
 
 
@@ -134,7 +142,7 @@ def _places(
     return [
         Place(
             identity=row["identity"],
-            photo_path=row["photo_path"],
+            photo_path=row["photo_path"][-_PATH:],
             split=row["split"],
             x=round(100 * x, 2),
             y=round(100 * y, 2),
@@ -146,16 +154,16 @@ def _places(
 
 
 def _same_person_nearest(
-    embeddings: npt.NDArray[np.float32], identity: npt.NDArray[Any], split: npt.NDArray[Any], chosen: Indices
+    embeddings: npt.NDArray[np.float32], people: npt.NDArray[np.integer], chosen: Indices, split: npt.NDArray[Any]
 ) -> list[tuple[str, int, float]]:
-    """For each split: how many of the map's faces are in it, and of how many the nearest face is the same person."""
+    """For each split: how many of the faces chosen are in it, and of what share the nearest face is the same person."""
     if len(embeddings) < 2:
         return []
-    right = identity[nearest(embeddings, chosen, 1)[0][:, 0]] == identity[chosen]
+    right = people[nearest(embeddings, chosen, 1)[0][:, 0]] == people[chosen]
     return [
-        (name, int(np.sum(split[chosen] == name)), float(np.mean(right[split[chosen] == name])))
+        (name, int(np.sum(split == name)), float(np.mean(right[split == name])))
         for name in ("train", "validation", "test")
-        if np.any(split[chosen] == name)
+        if np.any(split == name)
     ]
 
 

@@ -30,12 +30,11 @@ function zoom(factor, x = 0.5, y = 0.5) {
 function mark() {
   const text = wanted.value.trim().toLowerCase();
   for (const face of faces) {
-    const { name, split: part } = face.dataset;
-    const other = chosen ? name !== chosen.dataset.name : text && !name.toLowerCase().includes(text);
-    face.classList.toggle("dim", Boolean(other || (split.value && part !== split.value)));
+    const other = chosen ? face.title !== chosen.title : text && !face.title.toLowerCase().includes(text);
+    face.classList.toggle("dim", Boolean(other || (split.value && face.dataset.split !== split.value)));
     face.classList.toggle("chosen", face === chosen);
   }
-  told.textContent = chosen ? `${chosen.dataset.name}: ${chosen.dataset.photo} (${chosen.dataset.split})` : "";
+  told.textContent = chosen ? `${chosen.title}: ${chosen.dataset.photo} (${chosen.dataset.split})` : "";
 }
 
 function choose(face) {

@@ -8,7 +8,7 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 Distances = npt.NDArray[np.float32]
 
-_BLOCK = 1 << 16  # faces that are compared at once
+_BLOCK = 1 << 13  # faces that are compared at once
 
 
 def nearest(embeddings: npt.NDArray[np.float32], asked: Indices, count: int) -> tuple[Indices, Distances]:
@@ -30,7 +30,10 @@ def nearest(embeddings: npt.NDArray[np.float32], asked: Indices, count: int) -> 
         cosines[asked[:, None] == block[None]] = -np.inf
         rows = np.concatenate([rows, np.broadcast_to(block, cosines.shape)], axis=1)
         closeness = np.concatenate([closeness, cosines], axis=1)
-        best = np.argsort(-closeness, axis=1, kind="stable")[:, :count]
-        rows, closeness = np.take_along_axis(rows, best, axis=1), np.take_along_axis(closeness, best, axis=1)
+        if closeness.shape[1] > count:
+            best = np.argpartition(-closeness, count, axis=1)[:, :count]
+            rows, closeness = np.take_along_axis(rows, best, axis=1), np.take_along_axis(closeness, best, axis=1)
+    order = np.argsort(-closeness, axis=1, kind="stable")
+    rows = np.take_along_axis(rows, order, axis=1)
     # Not from the cosine: that cancels to noise between near copies.
     return rows, np.linalg.norm(embeddings[rows] - embeddings[asked][:, None], axis=2)
