@@ -72,14 +72,8 @@ def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     uniform = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
     if augmentation.flip or augmentation.jitter:
         changed = _moved(changed, uniform, augmentation)
-    if augmentation.saturation:
-        grey = tf.reduce_mean(changed, axis=3, keepdims=True)
-        changed = grey + (changed - grey) * (1 + augmentation.saturation * _each(uniform[:, 4]))
-    if augmentation.contrast:
-        mean = tf.reduce_mean(changed, axis=[1, 2, 3], keepdims=True)
-        changed = mean + (changed - mean) * (1 + augmentation.contrast * _each(uniform[:, 5]))
-    if augmentation.brightness:
-        changed += 2 * augmentation.brightness * _each(uniform[:, 6])  # the range is 2 wide
+    if augmentation.saturation or augmentation.contrast or augmentation.brightness:
+        changed = _recoloured(changed, uniform, augmentation)
     changed = tf.clip_by_value(changed, -1.0, 1.0)
     return _erased(changed, seed + 1, augmentation.erasing) if augmentation.erasing else changed
 
@@ -106,6 +100,19 @@ def _moved(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
         fill_mode="NEAREST",
         fill_value=0.0,
     )
+
+
+def _recoloured(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
+    """Saturation, contrast and brightness in one pass over the pixels: each alone would read and write all of them."""
+    import tensorflow as tf
+
+    saturation = 1 + augmentation.saturation * _each(uniform[:, 4])
+    contrast = 1 + augmentation.contrast * _each(uniform[:, 5])
+    brightness = 2 * augmentation.brightness * _each(uniform[:, 6])  # the range is 2 wide
+    grey = tf.reduce_mean(images, axis=3, keepdims=True)
+    mean = tf.reduce_mean(grey, axis=[1, 2], keepdims=True)  # saturation does not change it
+    rest = contrast * (1 - saturation) * grey + (1 - contrast) * mean + brightness
+    return contrast * saturation * images + rest
 
 
 def _encoded(images: Any, seed: Any, lowest: int) -> Any:
