@@ -14,7 +14,7 @@ MOMENTUM = 0.95
 class BatchNormalization(layers.BatchNormalization):
     """Keras's layer, with TensorFlow's fused operation where it trains on images on one device.
 
-    Keras spells the same arithmetic out, which costs a CPU a quarter of the training step of a small network, and memory.
+    Keras spells the arithmetic out: on a CPU that is a quarter more of a small network's training step, and memory.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
