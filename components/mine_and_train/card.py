@@ -87,7 +87,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             for field, (label, colour) in lines.items():
                 _line(plot, rounds, field, label, colour)
             plot.set_xlabel("round")
-            plot.xaxis.set_major_locator(MaxNLocator(integer=True))
+            plot.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if share:
                 plot.yaxis.set_major_formatter(PercentFormatter(1))
             elif counts:
