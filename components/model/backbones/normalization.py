@@ -11,7 +11,7 @@ from keras import layers
 MOMENTUM = 0.95
 
 
-class BatchNormalization(layers.BatchNormalization):
+class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]  # keras has no types
     """Keras's layer, with TensorFlow's fused operation where it trains on images on one device.
 
     Keras spells the arithmetic out: on a CPU that is a quarter more of a small network's training step, and memory.
