@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from components.mine_and_train.mining import Strategy, hardest, mine
+from components.mine_and_train.hardest import hardest
+from components.mine_and_train.mining import Strategy, mine
 
 _RUNS = 5
 _LIMIT = 10_000_000

@@ -1,11 +1,70 @@
-"""The triplets that the network has most wrong, for people to look at."""
+"""The hardest triplet of every face, and those that the network has most wrong, for people to look at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from components.mine_and_train.mining import Distances, Embeddings, Indices, Labels, by_identity
+
+# Sides of the tiles in which negatives are looked for: a tile stays in the processor's cache.
+_TILE_ROWS, _TILE_COLUMNS = 512, 1024
+
+
+@dataclass(frozen=True)
+class Hardest:
+    """For each face its farthest positive and nearest negative.
+
+    Args:
+        positive: int64 [n]; -1 for the only face of an identity.
+        positive_distance: float32 [n], squared; -1 for those.
+        negative: int64 [n]; -1 when there is no other identity.
+        negative_distance: float32 [n], squared; 5 for those.
+    """
+
+    positive: Indices
+    positive_distance: Distances
+    negative: Indices
+    negative_distance: Distances
+
+
+def hardest(embeddings: Embeddings, labels: Labels) -> Hardest:
+    """Finds the farthest positive and the nearest negative of every face, tile by tile.
+
+    Args:
+        embeddings: float32 [n, size], unit length.
+        labels: int64 [n].
+    """
+    order, starts = by_identity(labels)
+    ordered = embeddings[order]
+    count = len(labels)
+    least, most = np.full(count, 2, np.float32), np.full(count, -2, np.float32)  # cosines
+    positive, negative = np.full(count, -1), np.full(count, -1)
+    for identity in range(len(starts) - 1):
+        own = slice(starts[identity], starts[identity + 1])
+        cosines = ordered[own] @ ordered[own].T
+        np.fill_diagonal(cosines, 2)
+        if len(cosines) > 1:
+            least[own], positive[own] = cosines.min(axis=1), starts[identity] + cosines.argmin(axis=1)
+    for top in range(0, count, _TILE_ROWS):
+        bottom = min(top + _TILE_ROWS, count)
+        first, last = np.searchsorted(starts, [top, bottom - 1], side="right") - 1
+        for left in range(0, count, _TILE_COLUMNS):
+            tile = ordered[top:bottom] @ ordered[left : left + _TILE_COLUMNS].T
+            for identity in range(first, last + 1):  # none of its own faces is a negative
+                begin, end = starts[identity], starts[identity + 1]
+                tile[max(begin - top, 0) : max(end - top, 0), max(begin - left, 0) : max(end - left, 0)] = -2
+            place = tile.argmax(axis=1)
+            best = tile[np.arange(bottom - top), place]
+            nearer = top + np.flatnonzero(best > most[top:bottom])
+            most[nearer], negative[nearer] = best[nearer - top], left + place[nearer - top]
+    back = np.empty(count, np.int64)
+    back[order] = np.arange(count)
+    positive, negative = (np.where(found < 0, -1, order[found])[back] for found in (positive, negative))
+    farthest = np.where(positive < 0, -1, np.maximum(2 - 2 * least[back], 0)).astype(np.float32)
+    nearest = np.where(negative < 0, 5, np.maximum(2 - 2 * most[back], 0)).astype(np.float32)
+    return Hardest(positive, farthest, negative, nearest)
 
 
 @dataclass(frozen=True)
@@ -27,36 +86,29 @@ class HardTriplet:
     negative_distance: float
 
 
-def hardest_triplets(
-    embeddings: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], count: int
-) -> list[HardTriplet]:
+def hardest_triplets(embeddings: Embeddings, labels: Labels, count: int) -> list[HardTriplet]:
     """The triplets with the largest d(a,p)^2 - d(a,n)^2, each identity the anchor of one at most and no face twice.
 
     Args:
-        embeddings: float32 [n, size], unit length; all n^2 distances are held at once.
+        embeddings: float32 [n, size], unit length.
         labels: int64 [n], their identities.
         count: how many at most.
     """
-    distances = np.maximum(2 - 2 * embeddings @ embeddings.T, 0)
-    same = labels[:, None] == labels[None]
-    rows = np.arange(len(labels))
-    positives = np.where(same & (rows[:, None] != rows[None]), distances, -1)
-    negatives = np.where(same, 5, distances)
-    farthest, nearest = positives.argmax(axis=1), negatives.argmin(axis=1)
-    wrong = positives[rows, farthest] - negatives[rows, nearest]
-    complete = (positives[rows, farthest] >= 0) & (negatives[rows, nearest] <= 4)
+    every = hardest(embeddings, labels)
+    complete = (every.positive >= 0) & (every.negative >= 0)
+    wrong = every.positive_distance - every.negative_distance
     found: list[HardTriplet] = []
     anchors: set[int] = set()
     shown: set[int] = set()
-    for anchor in np.argsort(-wrong, kind="stable"):
-        triplet = (int(anchor), int(farthest[anchor]), int(nearest[anchor]))
-        if not complete[anchor] or int(labels[anchor]) in anchors or shown & set(triplet):
+    for anchor in np.argsort(-wrong, kind="stable").tolist():
+        faces = (anchor, int(every.positive[anchor]), int(every.negative[anchor]))
+        if not complete[anchor] or int(labels[anchor]) in anchors or shown & set(faces):
             continue
         found.append(
-            HardTriplet(*triplet, float(positives[anchor, farthest[anchor]]), float(negatives[anchor, nearest[anchor]]))
+            HardTriplet(*faces, float(every.positive_distance[anchor]), float(every.negative_distance[anchor]))
         )
         anchors.add(int(labels[anchor]))
-        shown |= set(triplet)
+        shown |= set(faces)
         if len(found) == count:
             break
     return found

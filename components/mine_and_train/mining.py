@@ -6,10 +6,11 @@ of another identity. Distances d are squared Euclidean distances between unit ve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from itertools import accumulate
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,10 @@ Distances = npt.NDArray[np.float32]
 Triplets = npt.NDArray[np.int32]
 Faces = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
+Used = TypeVar("Used")
 
 # Anchors whose distances are computed by one matrix product.
 _ANCHORS_PER_CHUNK = 256
-# Sides of the tiles in which the hardest negatives are looked for: a tile stays in the processor's cache.
-_TILE_ROWS, _TILE_COLUMNS = 512, 1024
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,13 @@ class Strategy:
     An anchor without a positive, and a pair of anchor and positive without such a negative, are in no triplet.
 
     Args:
-        positives: of each anchor, "all" other faces of its identity; the "hard" one, farthest from it (Hermans et al.,
-            2017, section 2); or the "easy" one, nearest to it. Of equally far ones the first.
-        negatives: of each such pair, "hard": all with d(a,n) < d(a,p); "semi-hard": all with d(a,p) <= d(a,n) <
-            d(a,p) + margin (FaceNet, section 3.2; equal distances are counted here, so that every negative is hard,
-            semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin; "easy": all
-            others; "all" of them.
+        positives: of each anchor, "all" other faces of its identity (FaceNet, section 3.2: "all anchor-positive
+            pairs"); the "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one,
+            nearest to it (Xuan et al., 2020). Of equally far ones the first.
+        negatives: of each such pair, "hard": all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all with
+            d(a,p) <= d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is
+            hard, semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which
+            violate the constraint (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them.
         margin: of the triplet loss, in squared distance.
     """
 
@@ -67,13 +68,15 @@ class _Pairs:
     """The pairs of anchor and positive of one identity; the negatives that each takes are a run of a list.
 
     Args:
-        anchor: int32 [m], faces.
-        positive: int32 [m], faces.
-        start: int64 [m], where the run of each begins in `negatives`.
-        count: int64 [m], its length.
+        place: of the first anchor, among all faces ordered by identity.
+        anchor: int32 [a], faces.
+        positive: int32 [a, k], faces.
+        start: int64 [a, k], where the run of each begins in `negatives`.
+        count: int64 [a, k], its length.
         negatives: uint32 [], faces: for each anchor all negatives by distance.
     """
 
+    place: int
     anchor: Faces
     positive: Faces
     start: Indices
@@ -82,15 +85,16 @@ class _Pairs:
 
     def write(self, triplets: Triplets, ranks: Indices | None = None) -> None:
         """Writes the triplets of these ranks, ascending, among those of all pairs in turn; all when None."""
-        end = np.cumsum(self.count)
-        count = self.count
+        count = self.count.reshape(-1)
+        end = np.cumsum(count)
+        first = self.start.reshape(-1) - (end - count)
         if ranks is None:
             ranks = np.arange(end[-1])
         else:
             count = np.diff(np.searchsorted(ranks, end), prepend=0)
-        triplets[:, 0] = np.repeat(self.anchor, count)
-        triplets[:, 1] = np.repeat(self.positive, count)
-        triplets[:, 2] = self.negatives.take(ranks + np.repeat(self.start - (end - self.count), count))
+        triplets[:, 0] = np.repeat(np.repeat(self.anchor, self.positive.shape[1]), count)
+        triplets[:, 1] = np.repeat(self.positive.reshape(-1), count)
+        triplets[:, 2] = self.negatives.take(ranks + np.repeat(first, count))
 
 
 def mine(
@@ -99,7 +103,8 @@ def mine(
     """Finds the triplets of a strategy among all combinations.
 
     The negatives of an anchor are sorted by distance; those that a pair takes, by any strategy, are a run of them. So
-    counting needs two searches a pair, and a fair sample of billions of triplets is drawn without listing them.
+    counting needs two searches a pair, and a fair sample of billions of triplets is drawn without listing them: each
+    anchor has its share of the sample, of distinct triplets drawn alike.
 
     Args:
         embeddings: float32 [n, size], unit length.
@@ -115,19 +120,23 @@ def mine(
     most = _most(labels) if limit is None else min(limit, _most(labels))
     # Columns side by side are written fastest. What is not written of so large an array takes no memory.
     triplets = np.empty((3, most), np.int32).T
-    counts: list[int] = []
+    counts = np.zeros(len(labels), np.int64)
     found = 0
-    for pairs in _pairs(embeddings, labels, strategy, seed):
-        counts.append(int(pairs.count.sum()))
-        if found + counts[-1] <= most:
-            pairs.write(triplets[found : found + counts[-1]])
-        found += counts[-1]
+    for pairs in _each(embeddings, labels, strategy, seed, lambda pairs: pairs):
+        counts[pairs.place : pairs.place + len(pairs.anchor)] = pairs.count.sum(axis=1)
+        before, found = found, found + int(pairs.count.sum())
+        if found <= most:
+            pairs.write(triplets[before:found])
     if found > most:
-        ranks = _distinct(found, most, rng)
-        before, ends = np.cumsum([0, *counts]), np.searchsorted(ranks, np.cumsum([0, *counts]))
-        for number, pairs in enumerate(_pairs(embeddings, labels, strategy, seed)):
-            share = slice(ends[number], ends[number + 1])
-            pairs.write(triplets[share], ranks[share] - before[number])
+        ends = _shares(counts, most, int(rng.integers(found)))
+
+        def write_share(pairs: _Pairs) -> None:
+            anchors = slice(pairs.place, pairs.place + len(pairs.anchor))
+            ranks = _ranks(counts[anchors], np.diff(ends[pairs.place : anchors.stop + 1]), [seed, pairs.place, 1])
+            pairs.write(triplets[ends[anchors.start] : ends[anchors.stop]], ranks)
+
+        for _ in _each(embeddings, labels, strategy, seed, write_share):
+            pass
     return Mined(triplets[:found], found)
 
 
@@ -137,34 +146,50 @@ def _most(labels: Labels) -> int:
     return int(np.sum(faces * (faces - 1) * (len(labels) - faces)))
 
 
-def _distinct(total: int, count: int, rng: np.random.Generator) -> Indices:
-    """Draws `count` distinct numbers below `total`, ascending, in memory that does not grow with `total`."""
-    if count > total // 2:
-        return np.delete(np.arange(total), _distinct(total, total - count, rng))
-    drawn = np.empty(0, np.int64)
+def _shares(counts: Indices, size: int, offset: int) -> Indices:
+    """Shares a sample out among groups in proportion: int64 [groups + 1], where the share of each begins and ends.
+
+    With an offset drawn below the total, each share is rounded up or down so that its mean is the exact one.
+    """
+    total = int(counts.sum())
+    # In Python's integers: the products have more than 64 bits.
+    return np.array([(size * before + offset) // total for before in accumulate(counts.tolist(), initial=0)])
+
+
+def _ranks(counts: Indices, shares: Indices, seed: list[int]) -> Indices:
+    """Of each group in turn, a share of its members: their ranks among all, ascending."""
+    rng = np.random.default_rng(seed)
+    drawn = [_drawn(count, share, rng) for count, share in zip(counts.tolist(), shares.tolist(), strict=True)]
+    return np.concatenate([before + ranks for before, ranks in zip(np.cumsum(counts) - counts, drawn, strict=True)])
+
+
+def _drawn(total: int, count: int, rng: np.random.Generator) -> Indices:
+    """Draws `count` distinct numbers below `total`, ascending."""
+    fewer = min(count, total - count)  # if more than half are drawn, those that are not
+    marked = np.zeros(total, bool)
     # Never more than are missing: a surplus would have to be drawn from again to stay fair.
-    while len(drawn) < count:
-        more = np.sort(rng.integers(total, size=count - len(drawn)))
-        drawn = np.sort(np.concatenate([drawn, more]), kind="stable")  # merges two sorted runs
-        drawn = drawn[np.diff(drawn, prepend=-1) > 0]
-    return drawn
+    while missing := fewer - np.count_nonzero(marked):
+        marked[rng.integers(total, size=missing)] = True
+    return np.flatnonzero(marked if fewer == count else ~marked)
 
 
-def _pairs(embeddings: Embeddings, labels: Labels, strategy: Strategy, seed: int) -> Iterator[_Pairs]:
-    """The pairs of each identity with two faces or more, in the order of identities."""
-    order, starts = _by_identity(labels)
+def _each(
+    embeddings: Embeddings, labels: Labels, strategy: Strategy, seed: int, use: Callable[[_Pairs], Used]
+) -> Iterator[Used]:
+    """What `use` makes, in several threads, of the pairs of each identity with two faces or more, in their order."""
+    order, starts = by_identity(labels)
     ordered = embeddings[order]
     with ThreadPoolExecutor() as pool:
         for first, last in _chunks(starts):
             above = starts[first]
             distances = np.maximum(2 - 2 * (ordered[above : starts[last]] @ ordered.T), 0)
 
-            def pairs_of(identity: int, above: int = above, distances: Distances = distances) -> _Pairs:
+            def used(identity: int, above: int = above, distances: Distances = distances) -> Used:
                 begin, end = starts[identity], starts[identity + 1]
                 rng = np.random.default_rng([seed, identity])
-                return _pairs_of(distances[begin - above : end - above], order, begin, end, strategy, rng)
+                return use(_pairs_of(distances[begin - above : end - above], order, begin, end, strategy, rng))
 
-            yield from pool.map(pairs_of, (one for one in range(first, last) if starts[one + 1] - starts[one] >= 2))
+            yield from pool.map(used, (one for one in range(first, last) if starts[one + 1] - starts[one] >= 2))
 
 
 def _pairs_of(
@@ -193,10 +218,11 @@ def _pairs_of(
         count = np.minimum(count, 1)
     own = order[begin:end].astype(np.int32)
     return _Pairs(
-        anchor=np.repeat(own, positive.shape[1]),
-        positive=own[positive.reshape(-1)],
-        start=(start + others * np.arange(len(own))[:, None]).reshape(-1),
-        count=count.reshape(-1),
+        place=begin,
+        anchor=own,
+        positive=own[positive],
+        start=start + others * np.arange(len(own))[:, None],
+        count=count,
         negatives=keys.astype(np.uint32).reshape(-1),
     )
 
@@ -226,7 +252,7 @@ def _positives(within: Distances, positives: str) -> Indices:
     return (others.argmax(axis=1) if positives == "hard" else others.argmin(axis=1))[:, None]
 
 
-def _by_identity(labels: Labels) -> tuple[Indices, Indices]:
+def by_identity(labels: Labels) -> tuple[Indices, Indices]:
     """Faces ordered by identity, and where each identity's faces begin in that order, with the end after the last."""
     order = np.argsort(labels, kind="stable")
     changes = np.flatnonzero(np.diff(labels[order])) + 1
@@ -240,58 +266,3 @@ def _chunks(starts: Indices) -> Iterator[tuple[int, int]]:
         last = max(first + 1, int(np.searchsorted(starts, starts[first] + _ANCHORS_PER_CHUNK, side="right")) - 1)
         yield first, last
         first = last
-
-
-@dataclass(frozen=True)
-class Hardest:
-    """For each face its farthest positive and nearest negative.
-
-    Args:
-        positive: int64 [n]; -1 for the only face of an identity.
-        positive_distance: float32 [n], squared; -1 for those.
-        negative: int64 [n]; -1 when there is no other identity.
-        negative_distance: float32 [n], squared; 5 for those.
-    """
-
-    positive: Indices
-    positive_distance: Distances
-    negative: Indices
-    negative_distance: Distances
-
-
-def hardest(embeddings: Embeddings, labels: Labels) -> Hardest:
-    """Finds the farthest positive and the nearest negative of every face, tile by tile.
-
-    Args:
-        embeddings: float32 [n, size], unit length.
-        labels: int64 [n].
-    """
-    order, starts = _by_identity(labels)
-    ordered = embeddings[order]
-    count = len(labels)
-    least, most = np.full(count, 2, np.float32), np.full(count, -2, np.float32)  # cosines
-    positive, negative = np.full(count, -1), np.full(count, -1)
-    for identity in range(len(starts) - 1):
-        own = slice(starts[identity], starts[identity + 1])
-        cosines = ordered[own] @ ordered[own].T
-        np.fill_diagonal(cosines, 2)
-        if len(cosines) > 1:
-            least[own], positive[own] = cosines.min(axis=1), starts[identity] + cosines.argmin(axis=1)
-    for top in range(0, count, _TILE_ROWS):
-        bottom = min(top + _TILE_ROWS, count)
-        first, last = np.searchsorted(starts, [top, bottom - 1], side="right") - 1
-        for left in range(0, count, _TILE_COLUMNS):
-            tile = ordered[top:bottom] @ ordered[left : left + _TILE_COLUMNS].T
-            for identity in range(first, last + 1):  # none of its own faces is a negative
-                begin, end = starts[identity], starts[identity + 1]
-                tile[max(begin - top, 0) : max(end - top, 0), max(begin - left, 0) : max(end - left, 0)] = -2
-            place = tile.argmax(axis=1)
-            best = tile[np.arange(bottom - top), place]
-            nearer = top + np.flatnonzero(best > most[top:bottom])
-            most[nearer], negative[nearer] = best[nearer - top], left + place[nearer - top]
-    back = np.empty(count, np.int64)
-    back[order] = np.arange(count)
-    positive, negative = (np.where(found < 0, -1, order[found])[back] for found in (positive, negative))
-    farthest = np.where(positive < 0, -1, np.maximum(2 - 2 * least[back], 0)).astype(np.float32)
-    nearest = np.where(negative < 0, 5, np.maximum(2 - 2 * most[back], 0)).astype(np.float32)
-    return Hardest(positive, farthest, negative, nearest)

@@ -11,7 +11,7 @@ from PIL import Image
 from components.mine_and_train.__main__ import Settings
 from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
-from components.mine_and_train.hardest import HardTriplet, hardest_triplets
+from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.history import Round
 from components.page.pictures import thumbnail
 
@@ -73,31 +73,6 @@ def test_what_is_wrong_with_a_training_is_on_its_card():
     collapsed = [replace(done, spread=0.0) for done in ROUNDS]
     for text in filled(collapsed):
         assert "ll embeddings have become equal" in text and "semi" in text
-
-
-def test_the_hardest_triplets_are_those_of_a_loop_over_all():
-    embeddings, labels = unit(40), np.repeat(np.arange(8), 5)
-    distances = np.square(embeddings[:, None] - embeddings[None]).sum(axis=2)
-    best = max(
-        (distances[a, p] - distances[a, n], a, p, n)
-        for a in range(40)
-        for p in range(40)
-        for n in range(40)
-        if a != p and labels[a] == labels[p] and labels[a] != labels[n]
-    )
-    found = hardest_triplets(embeddings, labels, 6)
-    assert (found[0].anchor, found[0].positive, found[0].negative) == best[1:]
-    gaps = [hard.positive_distance - hard.negative_distance for hard in found]
-    assert gaps[0] == pytest.approx(best[0], abs=1e-5)
-    assert gaps == sorted(gaps, reverse=True)
-    anchors = [labels[hard.anchor] for hard in found]
-    shown = [row for hard in found for row in (hard.anchor, hard.positive, hard.negative)]
-    assert len(set(anchors)) == len(anchors) and len(set(shown)) == len(shown)
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 0, 0]])
-def test_faces_that_make_no_triplet_give_none(labels):
-    assert hardest_triplets(unit(3), np.array(labels), 6) == []
 
 
 def scalars(folder):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from components.mine_and_train import mining
-from components.mine_and_train.mining import Strategy, hardest, mine
+from components.mine_and_train.mining import Strategy, mine
 
 MARGIN = 0.2
 STRATEGIES = [
@@ -29,14 +30,15 @@ def positives_of(anchor, distances, labels, which):
     return [pick(others, key=lambda face: distances[anchor, face])]  # the first of equals
 
 
-def takes(to_positive, to_negative, negatives):
+def takes(to_positive, to_negative, strategy):
+    margin = np.float32(strategy.margin)
     return {
         "hard": to_negative < to_positive,
-        "semi-hard": to_positive <= to_negative < to_positive + np.float32(MARGIN),
-        "random-violating": to_negative < to_positive + np.float32(MARGIN),
-        "easy": to_negative >= to_positive + np.float32(MARGIN),
+        "semi-hard": to_positive <= to_negative < to_positive + margin,
+        "random-violating": to_negative < to_positive + margin,
+        "easy": to_negative >= to_positive + margin,
         "all": True,
-    }[negatives]
+    }[strategy.negatives]
 
 
 def triple_loop(embeddings, labels, strategy):
@@ -47,7 +49,7 @@ def triple_loop(embeddings, labels, strategy):
         for positive in positives_of(anchor, distances, labels, strategy.positives)
         for negative in range(len(labels))
         if labels[negative] != labels[anchor]
-        and takes(distances[anchor, positive], distances[anchor, negative], strategy.negatives)
+        and takes(distances[anchor, positive], distances[anchor, negative], strategy)
     ]
 
 
@@ -70,9 +72,10 @@ def mined(embeddings, labels, strategy, seed=0, limit=None):
     return [tuple(triplet) for triplet in found.triplets.tolist()], found.found
 
 
-@pytest.mark.parametrize("make", [random_round, tied_round])
+@pytest.mark.parametrize(("make", "margin"), [(random_round, MARGIN), (tied_round, MARGIN), (tied_round, 2.0)])
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: f"{one.positives}-{one.negatives}")
-def test_every_strategy_finds_the_triplets_of_the_triple_loop(make, strategy):
+def test_every_strategy_finds_the_triplets_of_the_triple_loop(make, margin, strategy):
+    strategy = replace(strategy, margin=margin)  # 2: negatives lie on the margin's end, exactly
     for seed in range(3):
         embeddings, labels = make(seed)
         triplets, found = mined(embeddings, labels, strategy)
@@ -134,11 +137,12 @@ def test_an_anchor_without_such_a_negative_is_in_no_triplet():
     assert {anchor for anchor, _, _ in triplets} == {3}  # as far from 2 as from 0 and 1
 
 
-def test_small_chunks_find_the_same(monkeypatch):
+@pytest.mark.parametrize("limit", [None, 100])
+def test_small_chunks_find_the_same(limit, monkeypatch):
     embeddings, labels = random_round(0)
-    whole = mined(embeddings, labels, Strategy())
+    whole = mined(embeddings, labels, Strategy(), limit=limit)
     monkeypatch.setattr(mining, "_ANCHORS_PER_CHUNK", 1)
-    assert mined(embeddings, labels, Strategy()) == whole
+    assert mined(embeddings, labels, Strategy(), limit=limit) == whole
 
 
 def test_a_limit_not_below_what_there_is_changes_nothing():
@@ -156,11 +160,38 @@ def test_beyond_the_limit_every_triplet_is_as_likely_to_be_kept(share):
     for seed in range(runs):
         sample, told = mined(embeddings, labels, Strategy(), seed, limit)
         assert told == found
+        assert set(sample) <= set(whole)
         assert len(set(sample)) == len(sample) == limit
         for triplet in sample:
             kept[triplet] += 1
     likely = limit / found
     np.testing.assert_allclose(list(kept.values()), runs * likely, atol=5 * np.sqrt(runs * likely * (1 - likely)))
+
+
+def test_a_sample_is_drawn_by_its_seed():
+    embeddings, labels = random_round(3)
+    one, again, other = (mined(embeddings, labels, Strategy(), seed, limit=100)[0] for seed in (1, 1, 2))
+    assert one == again
+    assert set(one) != set(other)
+
+
+def test_shares_add_up_and_are_the_exact_ones_on_average_whatever_the_numbers():
+    counts = np.array([3, 0, 5, 2])
+    shares = np.array([np.diff(mining._shares(counts, 7, offset)) for offset in range(10)])
+    assert (shares.sum(axis=1) == 7).all() and (shares <= counts).all()
+    np.testing.assert_allclose(shares.mean(axis=0), 7 * counts / 10)
+    billions = np.array([3 * 10**12, 10**12])
+    assert mining._shares(billions, 10**7, 0).tolist() == [0, 7_500_000, 10_000_000]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 5, 6])
+def test_what_is_drawn_is_distinct_ascending_and_every_set_is_as_likely(count):
+    rng = np.random.default_rng(0)
+    drawn = [tuple(mining._drawn(6, count, rng).tolist()) for _ in range(3000)]
+    sets = list(itertools.combinations(range(6), count))  # ascending each
+    expected = 3000 / len(sets)
+    assert set(drawn) <= set(sets)
+    np.testing.assert_allclose([drawn.count(one) for one in sets], expected, atol=5 * np.sqrt(expected))
 
 
 def test_a_sample_of_random_negatives_is_one_of_those_drawn():
@@ -169,34 +200,3 @@ def test_a_sample_of_random_negatives_is_one_of_those_drawn():
     whole, found = mined(embeddings, labels, strategy, seed=5)
     sample, _ = mined(embeddings, labels, strategy, seed=5, limit=found // 2)
     assert set(sample) < set(whole)
-
-
-@pytest.mark.parametrize("make", [random_round, tied_round])
-@pytest.mark.parametrize("tiles", [(512, 1024), (7, 5)])
-def test_hardest_are_the_farthest_positive_and_the_nearest_negative(make, tiles, monkeypatch):
-    monkeypatch.setattr(mining, "_TILE_ROWS", tiles[0])
-    monkeypatch.setattr(mining, "_TILE_COLUMNS", tiles[1])
-    embeddings, labels = make(0)
-    labels[0] = labels.max() + 1  # someone with one face
-    distances = squared_distances(embeddings)
-    found = hardest(embeddings, labels)
-    for anchor in range(len(labels)):
-        positives = positives_of(anchor, distances, labels, "all")
-        negatives = [face for face in range(len(labels)) if labels[face] != labels[anchor]]
-        nearest = min(distances[anchor, face] for face in negatives)
-        assert labels[found.negative[anchor]] != labels[anchor]
-        assert found.negative_distance[anchor] == pytest.approx(nearest, abs=1e-6)
-        assert distances[anchor, found.negative[anchor]] == pytest.approx(nearest, abs=1e-6)
-        if positives:
-            farthest = max(distances[anchor, face] for face in positives)
-            assert found.positive[anchor] in positives
-            assert found.positive_distance[anchor] == pytest.approx(farthest, abs=1e-6)
-            assert distances[anchor, found.positive[anchor]] == pytest.approx(farthest, abs=1e-6)
-        else:
-            assert (found.positive[anchor], found.positive_distance[anchor]) == (-1, -1)
-
-
-def test_one_identity_has_no_negatives():
-    found = hardest(np.eye(3, dtype=np.float32), np.zeros(3, np.int64))
-    assert found.negative.tolist() == [-1, -1, -1]
-    assert found.negative_distance.tolist() == [5, 5, 5]
