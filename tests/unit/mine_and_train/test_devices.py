@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -27,9 +28,24 @@ WAYS = {
         *("--clip_norm", "0.5", "--ema", "0.9", "--jitter", "0.1", "--erasing", "0.5"),
     ],
 }
+# A training that also leaves the triplets of its first round in the file that it is told.
+TRAINING = """
+import os, sys
+import numpy as np
+from components.mine_and_train import train
+from components.mine_and_train.__main__ import main
+
+def mine(*given, mine=train.mine):
+    mined = mine(*given)
+    if not os.path.exists(os.environ["MINED"]):
+        np.save(os.environ["MINED"], mined.triplets)
+    return mined
+
+train.mine = mine
+sys.exit(main(sys.argv[1:]))
+"""
 # Run in a process of its own: logical devices must be made before TensorFlow is used.
 TWO_LOGICAL = """
-import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -37,8 +53,6 @@ from components.mine_and_train import devices
 devices.strategy_here = lambda: tf.distribute.MirroredStrategy(
     ["/cpu:0", "/cpu:1"], cross_device_ops=tf.distribute.HierarchicalCopyAllReduce()
 )
-from components.mine_and_train.__main__ import main
-sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -54,10 +68,10 @@ def environment(**more):
     return kept | {"PYTHONPATH": str(REPOSITORY)} | more
 
 
-def start(arguments, **more):
+def start(arguments, mined, script=TRAINING, **more):
     return subprocess.Popen(
-        [sys.executable, *arguments],
-        env=environment(**more),
+        [sys.executable, "-c", script, *arguments],
+        env=environment(MINED=str(mined), **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,6 +86,10 @@ def finished(process, code=0):
 
 def history(folder):
     return [Round(**row) for row in pq.read_table(folder / "checkpoint-training" / "history.parquet").to_pylist()]
+
+
+def triplets(file):
+    return sorted(map(tuple, np.load(file).tolist()))
 
 
 def assert_same_training(ours, alone):
@@ -89,15 +107,17 @@ def assert_same_training(ours, alone):
 def alone(request, dataset, tmp_path_factory):
     """One device's training: the flags of its way, and its folder."""
     folder = tmp_path_factory.mktemp("alone")
-    finished(start(["-m", "components.mine_and_train", *flags(dataset, folder, WAYS[request.param])]))
+    finished(start(flags(dataset, folder, WAYS[request.param]), folder / "mined.npy"))
     return WAYS[request.param], folder
 
 
 def test_two_logical_devices_make_the_steps_of_one(alone, dataset, tmp_path):
     way, folder = alone
-    output = finished(start(["-c", TWO_LOGICAL, *flags(dataset, tmp_path, way)]))
+    output = finished(start(flags(dataset, tmp_path, way), tmp_path / "mined.npy", TWO_LOGICAL + TRAINING))
     assert "2 devices share each batch" in output
     assert_same_training(history(tmp_path), history(folder))
+    if "online" not in way:
+        assert triplets(tmp_path / "mined.npy") == triplets(folder / "mined.npy")
 
 
 def two_workers(dataset, folder, way):
@@ -108,8 +128,11 @@ def two_workers(dataset, folder, way):
     configurations = [
         json.dumps({"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}) for index in (0, 1)
     ]
-    arguments = ["-m", "components.mine_and_train", *flags(dataset, folder, way)]
-    return [start(arguments, TF_CONFIG=configuration) for configuration in configurations]
+    arguments = flags(dataset, folder, way)
+    return [
+        start(arguments, folder / f"mined-{index}.npy", TF_CONFIG=configuration)
+        for index, configuration in enumerate(configurations)
+    ]
 
 
 def test_two_workers_make_the_steps_of_one_and_the_first_writes(alone, dataset, tmp_path):
@@ -118,6 +141,9 @@ def test_two_workers_make_the_steps_of_one_and_the_first_writes(alone, dataset, 
     told = finished(other), finished(chief)
     assert "checkpoint in" not in told[0] and "checkpoint in" in told[1]
     assert_same_training(history(tmp_path), history(folder))
+    if "online" not in way:
+        of_workers = [triplets(tmp_path / f"mined-{index}.npy") for index in (0, 1)]
+        assert of_workers == [triplets(folder / "mined.npy")] * 2
 
 
 def test_workers_stop_together_and_go_on_together(dataset, tmp_path):

@@ -67,7 +67,7 @@ def test_triplets_mined_beforehand_and_in_the_batch_move_the_weights_alike():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mined", "contrasts"])
+@pytest.mark.parametrize("name", LOSSES)
 def test_xla_moves_the_weights_as_the_plain_step_does(name):
     moved = []
     for xla in (False, True):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -275,14 +276,17 @@ def member(name, kind=tarfile.REGTYPE, size=4, link=""):
         (member("text.ckpt"), "0 TensorFlow checkpoints"),
     ],
 )
-def test_an_archive_that_is_not_one_checkpoint_is_refused(made, message, tmp_path):
+def test_an_archive_that_is_not_one_checkpoint_is_refused(made, message, tmp_path, monkeypatch):
     archive = tmp_path / "in" / "a.tar.gz"
     archive.parent.mkdir()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with tarfile.open(archive, "w:gz") as members:
         members.addfile(made, io.BytesIO(b"text"))
     with pytest.raises(UsageError, match=message), unpacked(archive):
         pass
-    assert [path.name for path in tmp_path.rglob("*")] == ["in", "a.tar.gz"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"in", "a.tar.gz", "tmp"}
+    assert not Path("/outside.ckpt").exists()
 
 
 def test_an_archive_larger_than_any_checkpoint_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
