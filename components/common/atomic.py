@@ -105,6 +105,8 @@ def write_file(path: Path, content: bytes | str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the name is: a machine may be lost, not only a process
         aside.chmod(0o644)
         aside.replace(path)
     finally:

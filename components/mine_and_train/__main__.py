@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -32,6 +34,11 @@ from components.model.starts import located
 FIXED = frozenset(
     {"dataset", "backbone", "image_size", "embedding_size", "seed", "mining", "loss", "precision", "optimizer", "ema"}
     | {"classification_rounds", "class_head", "crop"}
+)
+
+# What the batches of a round depend on: with others, an unfinished round begins anew.
+OF_A_ROUND = frozenset(
+    {"identities_per_round", "faces_per_identity", "batch_size", "max_triplets", "positives", "negatives", "margin"}
 )
 
 # Settings that the result does not depend on, and the groups that are told one by one.
@@ -136,19 +143,7 @@ class Settings:
 
     def told(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""
-        places = (
-            "input",
-            "checkpoint",
-            "faces",
-            "training",
-            "embeddings",
-            "html",
-            "markdown",
-            "pictures",
-            "executor_input",
-        )
-        groups = ("strategy", "optimization", "augmentation")
-        plain = {name: value for name, value in asdict(self).items() if name not in (*places, *groups)}
+        plain = {name: value for name, value in asdict(self).items() if name not in _UNTOLD}
         return plain | asdict(self.strategy) | asdict(self.optimization) | asdict(self.augmentation)
 
 
@@ -175,8 +170,6 @@ def _checked(settings: Settings) -> None:
     optimizer.check(settings.optimization)
     augmentation.check(settings.augmentation)
     heads.check(heads.Classification(settings.class_head, settings.class_margin, settings.class_scale))
-    if settings.pretrained:
-        located(Path(settings.pretrained))
 
 
 def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
@@ -200,16 +193,40 @@ def _fingerprint(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
+def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
+    """The state of a stopped training to go on from, having said how the settings differ."""
+    former = state.load(settings.training_folder)
+    if former is None:
+        return None
+    print("\n".join(state.changes(former, told, FIXED)) or "Going on with the same settings.")
+    if settings.rounds < len(former.rounds):
+        raise UsageError(
+            "The training has done more rounds than it is to have.",
+            received=f"--rounds {settings.rounds}; {settings.training_folder} is after round {len(former.rounds)}",
+            advice=f"Give {len(former.rounds)} or more, or another folder with --training to begin anew.",
+        )
+    if former.batches and any(former.settings.get(name) != told[name] for name in OF_A_ROUND):
+        print("The unfinished round begins anew: its batches depend on these.")
+        return state.begun_anew(former)
+    return former
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    # What is on the disk is whole at any time, and the same command goes on from it.
+    raise SystemExit(state.RESUMABLE)
+
+
 def _train(settings: Settings) -> None:
+    signal.signal(signal.SIGTERM, _stopped)
     _checked(settings)
     check_replaceable(settings.checkpoint, FILES)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces, settings.executor_input)
     training_rows = _training_rows(rows, settings.input)
     told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
-    former = state.load(settings.training_folder)
-    if former is not None:
-        print("\n".join(state.changes(former, told, FIXED)) or "Going on with the same settings.")
+    former = _former(settings, told)
+    if settings.pretrained and former is None:
+        located(Path(settings.pretrained))
     # TensorFlow takes seconds to import: wrong settings should not wait for it.
     from components.mine_and_train.session import train
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
+from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round
@@ -20,7 +21,6 @@ from components.page.templates import card as filled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_AUGMENTATION = ("flip", "jitter", "brightness", "contrast", "saturation", "jpeg_quality", "erasing")
 _FEW = 10  # points of a line: up to so many, each is marked
 POINTS = 300  # of a line, at most
 
@@ -62,9 +62,10 @@ def card(
         "diagnosis": diagnose(rounds, float(settings["margin"])),
         "changed": {name: value for name, value in settings.items() if name in defaults and value != defaults[name]},
         "defaults": defaults,
-        "augmentation": {name: settings[name] for name in _AUGMENTATION},
+        "augmentation": {name: settings[name] for name in Augmentation.__dataclass_fields__},
         "figures": figures(rounds),
         "points": POINTS,
+        "offline": settings["mining"] == "offline",
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
     return filled(Path(__file__).parent, values)

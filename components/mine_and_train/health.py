@@ -51,7 +51,7 @@ def diagnose(rounds: Sequence[Round], margin: float) -> Diagnosis | None:
             f"Lower --learning_rate from {last.learning_rate:g}, or clip with --clip_norm 1.",
         )
     recent = rounds[-_PATIENCE:]
-    if len(recent) < _PATIENCE or any(done.phase != "triplets" for done in recent):
+    if len(recent) < _PATIENCE:
         return None
     if all(done.spread < _COLLAPSED_SPREAD for done in recent):
         return Diagnosis(
@@ -59,13 +59,15 @@ def diagnose(rounds: Sequence[Round], margin: float) -> Diagnosis | None:
             True,
             "Mine --negatives semi-hard, lower --learning_rate, or begin with --classification_rounds.",
         )
-    if all(done.triplets_found == 0 or done.active == 0 for done in recent):
+    on_triplets = all(done.phase == "triplets" for done in recent)
+    if on_triplets and all(done.triplets_found == 0 or done.active == 0 for done in recent):
         return Diagnosis(
             "no triplet is active any more",
             False,
             "Everything mined is learnt: raise --margin, mine --negatives random-violating, or add people.",
         )
-    if margin > 0 and all(_stuck(done, margin) for done in recent) and recent[-1].active >= recent[0].active:
+    no_harder = recent[-1].active >= recent[0].active
+    if on_triplets and margin > 0 and no_harder and all(_stuck(done, margin) for done in recent):
         return Diagnosis(
             "the loss is stuck at the margin",
             False,

@@ -24,6 +24,7 @@ class Round:
         phase: what was trained on.
         images: embedded and mined among, or pushed through the network where triplets are found inside batches.
         triplets_found: among them.
+        triplets_kept: of those; a fair sample where there are more than `--max_triplets`.
         triplets_trained: those that the round's steps reached.
         active: share of triplets with a positive loss: of those trained on, or online of all in the batches; in a
             classification, the share of wrong answers; in a contrastive round, of positives with a nearer negative.
@@ -44,6 +45,7 @@ class Round:
     phase: Literal["classification", "triplets", "contrastive"]
     images: int
     triplets_found: int
+    triplets_kept: int
     triplets_trained: int
     active: float
     loss: float
@@ -59,7 +61,7 @@ class Round:
 
 
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
-_TYPES |= {"triplets_found": pa.int64(), "triplets_trained": pa.int64()}
+_TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained")}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])
 
 
@@ -70,22 +72,47 @@ def write(path: Path, rounds: Sequence[Round]) -> None:
     write_file(path, content.getvalue())
 
 
-def line(done: Round, rounds: int) -> str:
-    """A round in one line, with the time that the rest will take at its speed."""
-    if done.phase == "classification":
-        seen = f"classification, {done.active:.1%} wrong"
-    elif done.phase == "contrastive":
-        seen = f"contrastive, {done.active:.1%} with a nearer negative"
-    else:
-        share = "" if done.triplets_trained == done.triplets_found else f" ({done.triplets_trained:,} trained on)"
-        seen = f"{done.triplets_found:,} triplets{share}, {done.active:.1%} active"
+def line(done: Round, rounds: int, share: float = 1.0) -> str:
+    """A round in one line, with the time that the rest will take at its speed.
+
+    Args:
+        done: the round, or what there is of one under way.
+        rounds: of the whole training.
+        share: of the round that is done.
+    """
     scored = ""
     if done.validation_accuracy is not None and done.validation_val is not None:
         scored = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
         scored += f"VAL {done.validation_val:.3f}"
-    left = round(done.seconds * (rounds - done.number))
+    left = round(done.seconds / share * (rounds - done.number + 1 - share))
     return (
-        f"round {done.number}/{rounds}: {seen}; loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, "
-        f"d(a,n)^2 {done.negative_distance:.3f}; {done.images_per_second:.0f} images/s, "
-        f"{left // 60} min {left % 60:02} s left{scored}"
+        f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_seen(done)}; "
+        f"loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, d(a,n)^2 {done.negative_distance:.3f}; "
+        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scored}"
     )
+
+
+def _seen(done: Round) -> str:
+    if done.phase == "classification":
+        return f"classification, {done.active:.1%} wrong"
+    if done.phase == "contrastive":
+        return f"contrastive, {done.active:.1%} with a nearer negative"
+    kept = "" if done.triplets_kept == done.triplets_found else f", a fair sample of {done.triplets_kept:,} kept"
+    share = "" if done.triplets_trained == done.triplets_kept else f" ({done.triplets_trained:,} trained on)"
+    return f"{done.triplets_found:,} triplets{kept}{share}, {done.active:.1%} active"
+
+
+def metrics(rounds: Sequence[Round], identities: int, faces: int) -> dict[str, float | int]:
+    """The numbers that stand for a training of so many faces."""
+    last = rounds[-1]
+    told: dict[str, float | int] = {
+        "rounds": len(rounds),
+        "identities": identities,
+        "faces": faces,
+        "triplets_mined": sum(done.triplets_found for done in rounds),
+        "triplets_trained": sum(done.triplets_trained for done in rounds),
+        "loss": last.loss,
+    }
+    if last.validation_accuracy is not None and last.validation_auc is not None:
+        told |= {"validation_accuracy": last.validation_accuracy, "validation_auc": last.validation_auc}
+    return told

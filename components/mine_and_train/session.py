@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import tensorflow as tf
 from PIL import Image
 
 from components.common.crops import crop_of, decoded
@@ -28,8 +29,10 @@ from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.heads import Classification
+from components.mine_and_train.recipe import Recipe, record
 from components.mine_and_train.sampler import sample_round
-from components.mine_and_train.train import Recipe, Training, record
+from components.mine_and_train.stopping import StoppedError, stop_requests
+from components.mine_and_train.train import Training
 from components.model import checkpoint
 from components.model.embeddings import write_embeddings
 from components.model.network import Architecture, Embedder, build
@@ -41,45 +44,9 @@ if TYPE_CHECKING:
 
 BEST = "best"
 EVENTS = "events"
-# Faces that the card and the projector look at: so many people with up to so many faces each.
-_SHOWN_PEOPLE, _SHOWN_FACES = 100, 10
 _SHOWN_TRIPLETS = 6
+_SECONDS_PER_LINE = 30  # in a long round
 _POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-
-
-class StoppedError(FacenetError):
-    """The training was told to stop, and can go on: exit code 75, or 130 after Ctrl-C."""
-
-    def __init__(self, number: int, training: Training, folder: Path) -> None:
-        super().__init__(
-            "Stopped; nothing is lost.",
-            received=f"{signal.Signals(number).name} after {training.steps} training steps",
-            advice=f"The same command goes on from there: the state is in {folder}.",
-        )
-        self.exit_code = 130 if number == signal.SIGINT else 75
-
-
-@dataclass
-class _Request:
-    """The signal that asked the training to stop, if one has."""
-
-    number: int | None = None
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_Request]:
-    """Notes SIGTERM and Ctrl-C instead of ending at once: a step is finished, then the state is saved."""
-    request = _Request()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        request.number = number
-
-    former = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield request
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _recipe(settings: Settings) -> Recipe:
@@ -114,15 +81,8 @@ def train(
     _check_devices(settings, strategy.num_replicas_in_sync)
     images = decoded(training_rows, faces, settings.image_size)
     labels = _numbered(training_rows)
-    keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
-    keras.utils.set_random_seed(settings.seed)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
-    keras.config.set_dtype_policy(_POLICY[settings.precision])
-    try:
-        with strategy.scope():
-            network = build(architecture)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    network = _built(architecture, settings, strategy)
     if settings.pretrained and former is None:
         print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
     people = len(np.unique(labels))
@@ -144,11 +104,25 @@ def train(
         _take_up(training, former, settings.training_folder)
     preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
     session = _Session(settings, told, architecture, preprocessing, training, devices.is_chief(strategy))
-    session.run(devices.agreement(strategy))
+    ends_early = session.run(devices.agreement(strategy))
     if session.writes:
         with training.averaged():
+            if ends_early:
+                print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
+                checkpoint.restore(network, session.folder / BEST / checkpoint.WEIGHTS)
             session.finish(rows, faces)
             session.show(images, training_rows, labels)
+
+
+def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
+    keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(_POLICY[settings.precision])
+    try:
+        with strategy.scope():
+            return build(architecture)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def _check_devices(settings: Settings, number: int) -> None:
@@ -194,33 +168,40 @@ class _Session:
     writes: bool
     """Whether this process writes the results: the only one, or the first of several workers."""
     warned: set[str] = field(default_factory=set)
+    said: float = field(default_factory=time.monotonic)
 
     @property
     def folder(self) -> Path:
         return self.settings.training_folder
 
-    def run(self, anyone: Callable[[bool], bool]) -> None:
+    def run(self, anyone: Callable[[bool], bool]) -> bool:
         """Trains to the end, to the last useful score, or to a request to stop.
 
         Args:
             anyone: whether any worker says yes; see `components.mine_and_train.devices.agreement`.
+
+        Returns:
+            Whether it ends early, for want of a better score.
         """
         training, settings = self.training, self.settings
-        with _stop_requests() as request, self._events() as events:
+        with stop_requests() as request, self._events() as events:
+            # Asked here too: this training may have been stopped after its last useful score.
+            if anyone(self._no_better()):
+                return True
             for done in training.run():
+                self._say(done)
                 if done is not None:
-                    self._tell(done, events)
+                    self._note(done, events)
                 due = done is None and training.steps % settings.save_every == 0
                 stop = anyone(request.number is not None)
-                if due or stop or len(training.rounds) == settings.rounds:
+                ends_early = done is not None and anyone(self._no_better())
+                if due or stop or ends_early or len(training.rounds) == settings.rounds:
                     self._save()
                 if stop:
-                    raise StoppedError(request.number or signal.SIGTERM, training, self.folder)
-                if done is not None and anyone(self._no_better()):
-                    print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
-                    self._save()
-                    checkpoint.restore(training.network, self.folder / BEST / checkpoint.WEIGHTS)
-                    return
+                    raise StoppedError(request.number or signal.SIGTERM, training.steps, self.folder)
+                if ends_early:
+                    return True
+        return False
 
     @contextmanager
     def _events(self) -> Iterator[Events | None]:
@@ -233,8 +214,15 @@ class _Session:
         finally:
             events.close()
 
-    def _tell(self, done: history.Round, events: Events | None) -> None:
-        print(history.line(done, self.settings.rounds), flush=True)
+    def _say(self, done: history.Round | None) -> None:
+        """Prints a line after each round, and from time to time in a long one."""
+        if done is None and time.monotonic() - self.said < _SECONDS_PER_LINE:
+            return
+        seen, share = (done, 1.0) if done is not None else self.training.unfinished()
+        print(history.line(seen, self.settings.rounds, share), flush=True)
+        self.said = time.monotonic()
+
+    def _note(self, done: history.Round, events: Events | None) -> None:
         if events is not None:
             events.add(done)
         self._keep(done)
@@ -272,7 +260,7 @@ class _Session:
             raise FacenetError(
                 f"The training has failed: {found.cause}.",
                 received=f"round {len(self.training.rounds)}, loss {self.training.rounds[-1].loss:.4f}",
-                advice=found.advice,
+                advice=f"{found.advice} And begin anew: remove {self.folder}, or give another one with --training.",
             )
         if found.cause not in self.warned:
             self.warned.add(found.cause)
@@ -303,7 +291,9 @@ class _Session:
             labels: int64 [n], their identities.
         """
         settings, rounds = self.settings, self.training.rounds
-        chosen = sample_round(labels, _SHOWN_PEOPLE, _SHOWN_FACES, np.random.default_rng([settings.seed, len(rounds)]))
+        # As the last round drew its own: of an offline one these are the very faces.
+        rng = np.random.default_rng([settings.seed, len(rounds)])
+        chosen = sample_round(labels, settings.identities_per_round, settings.faces_per_identity, rng)
         embeddings = Embedder(self.training.network, flip_averaging=settings.flip_averaging)(images[chosen])
         names = rows["identity"].take(chosen).to_pylist()
         write_projector(self.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
@@ -318,19 +308,4 @@ class _Session:
         shown.write(self.folder / "card.html", None)
         shown.write(settings.html, settings.markdown)
         print(f"card in {self.folder / 'card.html'}; for TensorBoard: {self.folder / EVENTS}")
-        write_metrics(settings.executor_input, _metrics(rounds, len(np.unique(labels)), len(labels)))
-
-
-def _metrics(rounds: list[history.Round], identities: int, faces: int) -> dict[str, float | int]:
-    last = rounds[-1]
-    told: dict[str, float | int] = {
-        "rounds": len(rounds),
-        "identities": identities,
-        "faces": faces,
-        "triplets_mined": sum(done.triplets_found for done in rounds),
-        "triplets_trained": sum(done.triplets_trained for done in rounds),
-        "loss": last.loss,
-    }
-    if last.validation_accuracy is not None and last.validation_auc is not None:
-        told |= {"validation_accuracy": last.validation_accuracy, "validation_auc": last.validation_auc}
-    return told
+        write_metrics(settings.executor_input, history.metrics(rounds, len(np.unique(labels)), len(labels)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from components.common.atomic import write_file
 from components.common.errors import UsageError
 
 FORMAT = 1
+RESUMABLE = 75  # the exit code that says "stopped, the same command goes on" (EX_TEMPFAIL)
 FILE = "state.npz"
 _RECORD = "record.json"
 _ADVICE = "Remove the folder to begin anew, or give another one with --training."
@@ -105,3 +106,9 @@ def changes(state: State, settings: dict[str, Any], fixed: frozenset[str]) -> li
             "A training cannot go on with other values of these settings.", received="; ".join(refused), advice=_ADVICE
         )
     return [f"Going on with {name} {now}; it was {was}." for name, (was, now) in different.items()]
+
+
+def begun_anew(state: State) -> State:
+    """The same state without the unfinished round: for settings with which that round would have other batches."""
+    arrays = {name: array for name, array in state.arrays.items() if name != "embeddings"}
+    return replace(state, batches=0, measured=state.measured[:0], seconds=0.0, arrays=arrays)

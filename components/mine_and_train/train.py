@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -15,10 +15,9 @@ import tensorflow as tf
 
 from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
-from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
 from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
-from components.mine_and_train.heads import Classification, Head
+from components.mine_and_train.heads import Head
 from components.mine_and_train.history import Round
 from components.mine_and_train.losses import (
     LABELS,
@@ -30,8 +29,8 @@ from components.mine_and_train.losses import (
     on_mined_triplets,
     on_triplets_of_the_batch,
 )
-from components.mine_and_train.mining import Mined, Strategy, mine
-from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.mining import mine
+from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
 from components.mine_and_train.step import Step, training_step
@@ -43,48 +42,6 @@ PhaseName = Literal["classification", "triplets", "contrastive"]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Args:
-        mining: "offline": a round samples faces, embeds and mines them, and makes a pass over the triplets; "online":
-            triplets are found inside each batch, with the network as it is at that step.
-        loss: "triplet", on the triplets of the strategy; or "contrastive", on all pairs of a batch, online only.
-        temperature: of the contrastive loss.
-        rounds: how often to sample, embed, mine and train; online, a round is `max_batches` steps.
-        classification_rounds: how many of the rounds come first and classify identities instead.
-        identities_per_round: identities sampled for an offline round.
-        faces_per_identity: at most so many faces of each, in an offline round or in an online batch.
-        batch_size: the most images in a training step.
-        max_batches: the most training steps in a round; beyond it the pass is cut short, at random and said so.
-        max_triplets: the most triplets mined for a round; beyond it a fair sample of them.
-        seed: of every random choice.
-        strategy: which triplets.
-        optimization: how weights move.
-        augmentation: what is done to training images.
-        classification: the head of the classification rounds.
-        xla: compile the training step with XLA.
-    """
-
-    rounds: int
-    faces_per_identity: int
-    batch_size: int
-    max_batches: int
-    identities_per_round: int = 100
-    mining: Literal["offline", "online"] = "offline"
-    loss: Literal["triplet", "contrastive"] = "triplet"
-    temperature: float = 0.1
-    classification_rounds: int = 0
-    max_triplets: int = 10_000_000
-    seed: int = 0
-    strategy: Strategy = field(default_factory=Strategy)
-    optimization: Optimization = field(default_factory=Optimization)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    classification: Classification = field(default_factory=Classification)
-    xla: bool = False
-
-
-@dataclass(frozen=True)
 class _Phase:
     """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
 
@@ -92,6 +49,15 @@ class _Phase:
     step: Step
     optimizer: keras.optimizers.Optimizer
     head: Head | None = None
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """What an offline round looks at: how many images, how many triplets among them, and how many of those it kept."""
+
+    images: int
+    found: int
+    kept: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +110,7 @@ class Training:
             self._embed = Embedder(network, recipe.batch_size)
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
+        self._sampled: _Sampled | None = None
         self._seconds = 0.0
         with self._strategy.scope():
             self._phases = list(self._built_phases())
@@ -188,7 +155,7 @@ class Training:
             number = len(self.rounds) + 1
             phase = self._phase_of(number)
             began = time.perf_counter() - self._seconds
-            found, images, steps = self._steps_of(number, phase)
+            self._sampled, steps = self._steps_of(number, phase)
             for index, batch in enumerate(islice(steps, self.recipe.max_batches)):
                 if index < len(self._measured):  # done before the training was stopped
                     continue
@@ -201,31 +168,38 @@ class Training:
                 self._seconds = time.perf_counter() - began
                 yield None
             self._seconds = time.perf_counter() - began
-            done = self._record(number, phase, found, images)
+            done = self._record(self._score(number, phase))
             self.rounds.append(done)
             self._measured, self._embeddings, self._seconds = [], None, 0.0
             yield done
 
-    def _steps_of(self, number: int, phase: _Phase) -> tuple[int | None, int | None, Iterator[_Batch]]:
-        """What a round found among how many images, if it mines offline; and its batches."""
+    def _steps_of(self, number: int, phase: _Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
+        """What a round looks at, if it mines offline; and its batches."""
         recipe = self.recipe
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
         rng = np.random.default_rng([recipe.seed, number])
         if phase.name == "classification" or recipe.mining == "online":
             drawn = sample_batches(self._labels, recipe.batch_size, recipe.faces_per_identity, rng)
-            return None, None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
+            return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
         chosen = sample_round(self._labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
         if self._embeddings is None:
             self._embeddings = self._embed(self._images[chosen])
-        mined: Mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
+        mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
         packed = batches(mined.triplets, self._labels[chosen], recipe.batch_size, rng)
-        return mined.found, len(chosen), (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
+        sampled = _Sampled(len(chosen), mined.found, len(mined.triplets))
+        return sampled, (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
 
-    def _record(self, number: int, phase: _Phase, found: int | None, images: int | None) -> Round:
+    def unfinished(self) -> tuple[Round, float]:
+        """The round under way as far as it has come, and the share that is done of the steps it may take."""
+        return self._record(None), len(self._measured) / self.recipe.max_batches
+
+    def _record(self, score: Score | None) -> Round:
+        number = len(self.rounds) + 1
+        phase = self._phase_of(number)
         measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
         mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
         pushed, trained = int(measured[:, -1].sum()), int(measured[:, 4].sum())
-        score = self._score(number, phase)
+        sampled = self._sampled or _Sampled(pushed, trained, trained)
         spread = mean.spread
         if self._embeddings is not None:
             centre = self._embeddings.mean(axis=0)
@@ -234,8 +208,9 @@ class Training:
             number=number,
             step=self.steps,
             phase=phase.name,
-            images=pushed if images is None else images,
-            triplets_found=trained if found is None else found,
+            images=sampled.images,
+            triplets_found=sampled.found,
+            triplets_kept=sampled.kept,
             triplets_trained=trained,
             active=float(mean.active),
             loss=float(mean.loss),
@@ -306,10 +281,3 @@ class Training:
         self.steps, self.best, self._seconds = state.steps, state.best, state.seconds
         self._measured = list(state.measured)
         self._embeddings = state.arrays.get("embeddings")
-
-
-def record(recipe: Recipe, rounds: list[Round]) -> dict[str, object]:
-    """Recipe and rounds as plain values, without times: the same training gives the same record."""
-    untold = ("seconds", "images_per_second")
-    history = [{name: value for name, value in asdict(done).items() if name not in untold} for done in rounds]
-    return {"recipe": asdict(recipe), "rounds": history}

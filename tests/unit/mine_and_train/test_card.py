@@ -15,7 +15,7 @@ from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.history import Round
 from components.page.pictures import thumbnail
 
-DONE = Round(1, 10, "triplets", 64, 1000, 900, 0.5, 0.2, 0.7, 0.8, 1.5, 1e-3, 300.0, 2.0)
+DONE = Round(1, 10, "triplets", 64, 1000, 1000, 900, 0.5, 0.2, 0.7, 0.8, 1.5, 1e-3, 300.0, 2.0)
 ROUNDS = [
     replace(DONE, number=number, step=10 * number, loss=0.2 / number, validation_auc=auc, validation_accuracy=auc)
     for number, auc in ((1, None), (2, 0.8), (3, 0.9), (4, 0.85))
@@ -42,10 +42,16 @@ def test_the_card_tells_the_best_score_the_changed_settings_and_the_hardest_trip
     page, summary = filled(settings=DEFAULTS | {"rounds": 4, "jitter": 0.06})
     for text in (page, summary):
         assert "90.00%" in text and "round 3, the best" in text
-        assert "jitter 0.06" in text and "1.250" in text and "0.500" in text
+        assert "flip True, jitter 0.06, brightness 0.0, contrast 0.0, saturation 0.0" in text.replace(r"\_", "_")
+        assert "jpeg_quality 100, erasing 0.0" in text.replace(r"\_", "_") and "1.250" in text and "0.500" in text
     assert "<td><code>--rounds</code></td><td>4</td><td>100</td>" in page
     assert "| rounds | 4 | 100 |" in summary
     assert page.count("<svg") == 6 and page.count("<img") == 3
+
+
+def test_the_card_says_whose_hardest_triplets_it_shows():
+    assert "the faces of the last round" in filled()[0]
+    assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"mining": "online"})[0]
 
 
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():

@@ -12,8 +12,9 @@ from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round
 
 WELL = Round(
-    number=1, step=10, phase="triplets", images=100, triplets_found=5000, triplets_trained=4000, active=0.4, loss=0.15,
-    positive_distance=0.9, negative_distance=1.3, spread=1.5, learning_rate=0.001, images_per_second=200.0, seconds=5.0,
+    number=1, step=10, phase="triplets", images=100, triplets_found=5000, triplets_kept=5000, triplets_trained=4000,
+    active=0.4, loss=0.15, positive_distance=0.9, negative_distance=1.3, spread=1.5, learning_rate=0.001,
+    images_per_second=200.0, seconds=5.0,
 )  # fmt: skip
 STUCK = replace(WELL, loss=0.2, positive_distance=1.0, negative_distance=1.001)
 
@@ -27,6 +28,7 @@ def rounds(*changes):
     [
         ([{"loss": float("nan")}], "no longer a number", True),
         ([{"spread": 0.001}] * 3, "collapse", True),
+        ([{"spread": 0.001, "phase": "contrastive"}] * 3, "collapse", True),
         ([{"triplets_found": 0}] * 3, "no triplet is active", False),
         ([{"active": 0.0}] * 3, "no triplet is active", False),
         ([{"loss": 0.2, "positive_distance": 1.0, "negative_distance": 1.001}] * 3, "stuck at the margin", False),
@@ -62,11 +64,19 @@ def test_the_history_is_a_table_with_a_row_a_round(tmp_path):
     assert [Round(**row) for row in table.to_pylist()] == [WELL, scored]
 
 
+def test_a_round_under_way_is_told_with_the_time_left():
+    line = history.line(replace(WELL, number=4), 6, share=0.25)
+    assert line.startswith("round 4/6, 25% done: 5,000 triplets")
+    assert "0 min 55 s left" in line  # 20 s a round, two and three quarters to go
+
+
 def test_a_round_is_told_in_a_line_with_the_time_left():
     line = history.line(replace(WELL, number=4, validation_accuracy=0.912, validation_auc=0.97, validation_val=0.6), 30)
     for part in ("round 4/30", "5,000 triplets (4,000 trained on)", "40.0% active", "loss 0.1500", "200 images/s"):
         assert part in line
     assert "2 min 10 s left" in line
     assert "accuracy 0.912, AUC 0.9700, VAL 0.600" in line
+    sampled = history.line(replace(WELL, triplets_found=9000), 30)
+    assert "9,000 triplets, a fair sample of 5,000 kept (4,000 trained on)" in sampled
     assert "12.0% wrong" in history.line(replace(WELL, phase="classification", active=0.12), 30)
     assert "12.0% with a nearer negative" in history.line(replace(WELL, phase="contrastive", active=0.12), 30)

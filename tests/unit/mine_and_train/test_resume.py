@@ -8,18 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from components.mine_and_train import state
+from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization
-from components.mine_and_train.train import Recipe, Training
+from components.mine_and_train.recipe import Recipe
+from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
 LABELS = np.repeat(np.arange(10), 5)
@@ -89,33 +91,46 @@ def command(dataset: Path, checkpoint: Path) -> list[str]:
     return [*module, "-i", str(dataset), "-c", str(checkpoint), *FLAGS]
 
 
+def killed(process: subprocess.Popen[bytes], number: signal.Signals, after: float) -> int:
+    """The exit code of a training that gets a signal some seconds after it has begun."""
+    # Counted from where the training proper begins: importing TensorFlow is no point to test.
+    assert process.stdout is not None
+    for line in process.stdout:
+        if b"parameters;" in line:
+            break
+    delay = threading.Timer(after, process.send_signal, [number])
+    delay.start()
+    process.stdout.read()
+    code = process.wait()
+    delay.cancel()
+    return code
+
+
 def test_ten_kills_at_random_points_change_nothing(dataset, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(command(dataset, tmp_path / "undisturbed"), check=True, capture_output=True, env=environment)
+
+    def check(checkpoint: Path) -> None:
+        for file in ("model.weights.h5", "facenet.json"):
+            assert (checkpoint / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes()
+
     chance = random.Random(5)
-    ends = []
-    for kill in range(10):
-        number = signal.SIGTERM if kill % 2 else signal.SIGKILL
+    kills, trainings = 0, 1
+    while kills < 10:
+        number = signal.SIGTERM if kills % 2 else signal.SIGKILL
+        checkpoint = tmp_path / f"killed-{trainings}"
         with subprocess.Popen(
-            command(dataset, tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            command(dataset, checkpoint), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         ) as process:
-            # Counted from where the training proper begins: importing TensorFlow is no point to test.
-            assert process.stdout is not None
-            for line in process.stdout:
-                if b"parameters;" in line:
-                    break
-            delay = threading.Timer(chance.uniform(0.0, 5.0), process.send_signal, [number])
-            delay.start()
-            process.stdout.read()
-            ends.append(process.wait())
-            delay.cancel()
+            code = killed(process, number, chance.uniform(0.0, 5.0))
         # -SIGTERM: it came when all was written and the interpreter on its way out.
-        assert ends[-1] in (-signal.SIGKILL, -signal.SIGTERM, 75, 0)
-    assert ends.count(-signal.SIGKILL) + ends.count(75) >= 3, f"the training was over too soon: {ends}"
-    if 0 not in ends:
-        subprocess.run(command(dataset, tmp_path / "killed"), check=True, capture_output=True, env=environment)
-    for file in ("model.weights.h5", "facenet.json"):
-        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes()
+        assert code in (-signal.SIGKILL, -signal.SIGTERM, 75, 0)
+        kills += code in (-signal.SIGKILL, 75)
+        if code == 0:  # it came to its end before it was hit: the kills that are left are for another one
+            check(checkpoint)
+            trainings += 1
+    subprocess.run(command(dataset, checkpoint), check=True, capture_output=True, env=environment)
+    check(checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +141,7 @@ def begun(dataset, tmp_path_factory):
 
 
 def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begun, dataset, capsys):
-    flags = ["-i", str(dataset), "-c", str(begun), *FLAGS, "--margin", "0.3", "-p", str(begun)]
+    flags = ["-i", str(dataset), "-c", str(begun), *FLAGS, "--margin", "0.3", "-p", "gone since"]
     assert main([*flags, "--rounds", "2"]) == 0
     said = capsys.readouterr().out
     assert "Going on with rounds 2; it was 1." in said
@@ -134,6 +149,34 @@ def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begu
     assert "is left: the training has begun already" in said
     assert "round 1/2" not in said
     assert "round 2/2" in said
+
+
+def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(dataset, tmp_path, monkeypatch, capsys):
+    save = state.save
+
+    def save_and_ask_to_stop(folder, training_state):
+        save(folder, training_state)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *FLAGS, "--rounds", "1", "--save_every", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save", save_and_ask_to_stop)
+        assert main(flags) == 75
+    steps = state.load(tmp_path / "checkpoint-training").steps
+    assert steps in (1, 2)
+    capsys.readouterr()
+    assert main([*flags, "--faces_per_identity", "3", "--identities_per_round", "6"]) == 0
+    said = capsys.readouterr().out
+    assert "Going on with faces_per_identity 3; it was 4." in said
+    assert "The unfinished round begins anew" in said
+    assert state.load(tmp_path / "checkpoint-training").rounds[0]["images"] == 18
+
+
+def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "decoded", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit) as stopped:
+        main(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *FLAGS])
+    assert stopped.value.code == 75
 
 
 @pytest.mark.parametrize(
@@ -144,6 +187,16 @@ def test_settings_that_a_training_cannot_change_are_refused(begun, dataset, flag
     said = capsys.readouterr().err
     assert f"{flags[0][2:]} " in said
     assert "Remove the folder to begin anew" in said
+
+
+def test_fewer_rounds_than_are_done_are_refused(begun, dataset, tmp_path, capsys):
+    folder = tmp_path / "training"
+    folder.mkdir()
+    stored = state.load(begun.with_name("checkpoint-training"))
+    state.save(folder, replace(stored, rounds=stored.rounds * 3))
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "--training", str(folder), *FLAGS]
+    assert main([*flags, "--rounds", "2"]) == 2
+    assert "--rounds 2" in (said := capsys.readouterr().err) and "is after round 3" in said
 
 
 def test_a_damaged_state_is_named(begun, dataset, tmp_path, capsys):

@@ -11,7 +11,8 @@ from components.common.crops import decoded
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
 from components.mine_and_train.__main__ import main as mine_and_train
-from components.mine_and_train.train import Recipe, Training
+from components.mine_and_train.recipe import Recipe
+from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
 TINY = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "16", "--batch_size", "32"]

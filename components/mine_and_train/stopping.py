@@ -1,0 +1,48 @@
+"""Being told to stop, and stopping where nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from components.common.errors import FacenetError
+from components.mine_and_train.state import RESUMABLE
+
+
+class StoppedError(FacenetError):
+    """The training was told to stop, and can go on: exit code 75, or 130 after Ctrl-C."""
+
+    def __init__(self, number: int, steps: int, folder: Path) -> None:
+        super().__init__(
+            "Stopped; nothing is lost.",
+            received=f"{signal.Signals(number).name} after {steps} training steps",
+            advice=f"The same command goes on from there: the state is in {folder}.",
+        )
+        self.exit_code = 130 if number == signal.SIGINT else RESUMABLE
+
+
+@dataclass
+class Request:
+    """The signal that asked the training to stop, if one has."""
+
+    number: int | None = None
+
+
+@contextmanager
+def stop_requests() -> Iterator[Request]:
+    """Notes SIGTERM and Ctrl-C instead of ending at once: a step is finished, then the state is saved."""
+    request = Request()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.number = number
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+"""What a training says and keeps on its way, and how it ends."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from components.common.preprocessing import Crop, Preprocessing
+from components.evaluate.score import Score
+from components.mine_and_train import session
+from components.mine_and_train.__main__ import main
+from components.model import checkpoint
+from components.model.network import Architecture, build
+
+TINY = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "8", "--batch_size", "16"]
+TINY += ["--faces_per_identity", "4", "--max_batches", "3"]
+
+
+def flags(dataset, folder, *more):
+    return ["-i", str(dataset), "-c", str(folder / "checkpoint"), *TINY, *more]
+
+
+def weights(folder):
+    return (folder / checkpoint.WEIGHTS).read_bytes()
+
+
+def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_better(
+    dataset, tmp_path, monkeypatch, capsys
+):
+    scores = iter([0.6, 0.8, 0.7, 0.75])
+    monkeypatch.setattr(session, "score", lambda protocol, embeddings: Score(0.5, next(scores), 0.5, 0.0))
+    given = flags(dataset, tmp_path, "--rounds", "9", "--validate_every", "1", "--keep_every", "2")
+    given += ["--patience", "2", "--ema", "0.5"]
+    assert main(given) == 0
+    assert "No better score in 2 validations" in capsys.readouterr().out
+    training = tmp_path / "checkpoint-training"
+    assert {path.name for path in training.iterdir() if path.is_dir()} == {
+        "best",
+        "round-00002",
+        "round-00004",
+        "events",
+    }
+    best = json.loads((training / "best" / "facenet.json").read_text())["training"]["rounds"]
+    assert [entry["number"] for entry in best] == [1, 2]
+    assert weights(training / "round-00002") == weights(training / "best") != weights(training / "round-00004")
+    assert weights(tmp_path / "checkpoint") == weights(training / "best")
+    # Killed while it wrote its results, it would not train on: there are no more scores to draw.
+    (tmp_path / "checkpoint" / checkpoint.WEIGHTS).unlink()
+    assert main(given) == 0
+    assert weights(tmp_path / "checkpoint") == weights(training / "best")
+
+
+def test_a_long_round_is_told_while_it_is_under_way(dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(session, "_SECONDS_PER_LINE", 0)
+    assert main(flags(dataset, tmp_path, "--rounds", "1")) == 0
+    said = capsys.readouterr().out
+    for start in ("round 1/1, 33% done: ", "round 1/1, 67% done: ", "round 1/1: "):
+        assert f"\n{start}" in said
+
+
+def test_a_cap_on_triplets_is_told_with_what_there_was(dataset, tmp_path, capsys):
+    assert main(flags(dataset, tmp_path, "--rounds", "1", "--max_triplets", "50")) == 0
+    assert " triplets, a fair sample of 50 kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["--mining", "online", "--loss", "contrastive"]])
+def test_a_network_that_embeds_all_faces_alike_stops_with_the_cause_and_what_to_try(more, dataset, tmp_path, capsys):
+    architecture = Architecture("small_resnet", 32, 8)
+    network = build(architecture)
+    for layer, name in (("embedding", "kernel"), ("embedding_normalisation", "beta")):
+        variable = getattr(network.get_layer(layer), name)
+        variable.assign(np.full(variable.shape, float(name == "beta")))
+    preprocessing = Preprocessing(32, Crop(0.25, "none"))
+    checkpoint.save(tmp_path / "collapsed", network, architecture, preprocessing, {})
+    given = ["-p", str(tmp_path / "collapsed"), "--learning_rate", "1e-12", "--rounds", "9", *more]
+    assert main(flags(dataset, tmp_path, *given)) == 1
+    said = capsys.readouterr().err
+    assert "all embeddings have become equal (collapse)" in said
+    assert "round 3" in said and "lower --learning_rate" in said and "begin anew: remove" in said
