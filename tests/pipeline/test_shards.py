@@ -15,7 +15,8 @@ SMALL = {
     "image_size": 32,
     "rounds": 1,
     "mine-and-train.max_batches": 2,
-    "mine-and-train.pictures": "false",
+    "pictures": "false",
+    "export": "",
     "collect.test": 0.4,
 }
 
@@ -72,7 +73,7 @@ def test_the_tasks_of_three_shards_are_recorded_one_by_one(runs):
     assert record["parameters"]["shards"] == ["1/3", "2/3", "3/3"]
     assert record["tasks"] == [
         "importer", "extract-1", "extract-2", "extract-3", "collect", "mine-and-train",
-        "embed-1", "embed-2", "embed-3", "evaluate",
+        "embed-1", "embed-2", "embed-3", "evaluate", "export",
     ]  # fmt: skip
     faces = json.loads((runs[3] / "embed-2/task.json").read_text())["inputs"]["faces"]
     assert [one["task"] for one in faces] == ["extract-1", "extract-2", "extract-3"]

@@ -33,7 +33,8 @@ def test_the_parts_together_are_the_whole_to_the_bit(dataset, trained, tmp_path,
 
 
 def test_a_part_without_faces_is_empty(dataset, trained, tmp_path):
-    assert stage.main(["-i", str(dataset), "-c", str(trained), "-o", str(tmp_path / "e"), "--shard", "1/9"]) == 0
+    flags = ["-i", str(dataset), "-c", str(trained), "-o", str(tmp_path / "e"), "--shard", "1/9"]
+    assert stage.main([*flags, "--html", str(tmp_path / "card.html"), "--markdown", str(tmp_path / "card.md")]) == 0
     assert read(tmp_path / "e", EMBEDDINGS).num_rows == 0
 
 
