@@ -62,8 +62,8 @@ def composed(file: Path) -> str:
 
     from pipelines.compose import HEADER, compose_file
     from pipelines.local import ir, recipe
+    from pipelines.local.changes import with_setting
     from pipelines.local.loops import expanded
-    from pipelines.local.plan import with_setting
 
     pipeline = ir.read(file)
     for name, value in recipe.read(recipe.DEFAULT).settings.items():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from pipelines.local import ir, recipe
-from pipelines.local.plan import Pipeline, setting_from_text, with_setting
+from pipelines.local.changes import setting_from_text, with_setting
+from pipelines.local.plan import Pipeline
 from pipelines.local.values import Value, as_text
 
 

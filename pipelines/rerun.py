@@ -18,22 +18,11 @@ from pipelines.configure import assignment
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import ir
 from pipelines.local.cache import Cache, files_named
+from pipelines.local.changes import input_name, setting_from_text, with_input, with_setting
 from pipelines.local.check import check, local_path
 from pipelines.local.containers import docker_run
 from pipelines.local.loops import expanded
-from pipelines.local.plan import (
-    Container,
-    Importer,
-    Pipeline,
-    Task,
-    TaskOutput,
-    descendants,
-    input_name,
-    parameter_values,
-    setting_from_text,
-    with_input,
-    with_setting,
-)
+from pipelines.local.plan import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
 from pipelines.local.processes import Invocation, environment
 from pipelines.local.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
 from pipelines.local.render import Artifact, executor_input, rendered

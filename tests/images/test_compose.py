@@ -15,7 +15,7 @@ from pipelines import build, images
 from pipelines.compile import COMPOSE_FILE, DEFAULT_OUTPUT, composed
 from pipelines.compose import compose_file
 from pipelines.local import ir
-from pipelines.local.plan import with_setting
+from pipelines.local.changes import with_setting
 
 SMALL = {
     "backbone": "small_resnet",

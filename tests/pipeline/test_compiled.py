@@ -15,9 +15,10 @@ import yaml
 
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
 from pipelines.local import ir, recipe
+from pipelines.local.changes import with_setting
 from pipelines.local.check import check
 from pipelines.local.loops import expanded
-from pipelines.local.plan import Container, Task, parameter_values, with_setting
+from pipelines.local.plan import Container, Task, parameter_values
 from pipelines.local.render import Artifact, executor_input, rendered
 from pipelines.local.sources import module_of
 
