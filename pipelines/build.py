@@ -54,22 +54,22 @@ def build(component: str, variant: str = "", base_image: str = Settings.base_ima
         print(f"{name}  is up to date", flush=True)
         return name
     print(f"{name}  is built", flush=True)
+    _do(command(name, component, variant, base_image), f"The image of {component} cannot be built.")
+    return name
+
+
+def command(name: str, component: str, variant: str = "", base_image: str = Settings.base_image) -> list[str]:
+    """The command that builds a component's image under a name, with whichever builder the engine has."""
     arguments = {
         "COMPONENT": component,
         "BASE_IMAGE": base_image,
         "REQUIREMENTS": Path(requirements(component, variant)).name,
     }
-    command = ["docker", "build", "--file", "docker/Dockerfile", "--tag", name]
-    for key, value in arguments.items():
-        command += ["--build-arg", f"{key}={value}"]
-    for key in _PIP:
-        if os.environ.get(key):
-            command += [
-                "--build-arg",
-                key,
-            ]  # by name: the value is taken from the environment, and in no list of processes
-    _do([*command, "."], f"The image of {component} cannot be built.")
-    return name
+    given = [f"{key}={value}" for key, value in arguments.items()]
+    # By name: the value is taken from the environment, and in no list of processes.
+    given += [key for key in _PIP if os.environ.get(key)]
+    words = [word for argument in given for word in ("--build-arg", argument)]
+    return ["docker", "build", "--file", "docker/Dockerfile", "--tag", name, *words, "."]
 
 
 def _do(command: Sequence[str], headline: str) -> None:

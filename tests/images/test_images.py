@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import filecmp
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ import pytest
 from components.common.manifest import EMBEDDINGS, read
 from pipelines import build, images
 from pipelines.local import sources
-from pipelines.run import main as run
+from tests.images.agreement import agree, agree_on_metrics
+from tests.images.conftest import run_in
+from tests.images.launcher import LEAST
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
 pytestmark = pytest.mark.docker
@@ -31,14 +33,9 @@ HOLDERS = {
     "pip": set(),
     "setuptools": set(),
 }
-LEAST = [
-    "--rm",
-    "--user=54321:12345",
-    "--read-only",
-    "--cap-drop=ALL",
-    "--security-opt=no-new-privileges",
-    "--tmpfs=/tmp",
-]
+# What runs on a Raspberry Pi.
+ON_ARM = ("extract/requirements.lock", "embed/requirements-litert.lock", "verify/requirements.lock")
+PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
 
 
 @pytest.fixture(scope="module", params=images.COMPONENTS)
@@ -49,7 +46,10 @@ def image(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 def python(image: str, code: str) -> str:
     done = subprocess.run(
-        ["docker", "run", *LEAST, image, "python", "-c", code], capture_output=True, text=True, check=False
+        ["docker", "run", *LEAST, "--tmpfs=/tmp", image, "python", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -108,30 +108,16 @@ def test_an_image_that_is_there_is_not_built_again(image, capsys):
     assert capsys.readouterr().out == f"{name}  is up to date\n"
 
 
-def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(sample_photos, tmp_path, capsys):
-    settings = [
-        "--set",
-        "rounds=1",
-        "--set",
-        "mine-and-train.max_batches=2",
-        "--set",
-        "image_size=32",
-        "--set",
-        "collect.test=0.4",
-        "--set",
-        "export=int8",
-    ]
-    for runner in ("compose", "process"):
-        flags = ["-i", str(sample_photos), "--runs", str(tmp_path / runner), "--runner", runner, *settings]
-        assert run(flags) == 0, capsys.readouterr()
-    for manifest in ("extract/faces", "extract/rejects", "collect/dataset"):
-        one, other = (tmp_path / runner / "latest" / manifest for runner in ("compose", "process"))
-        names = sorted(path.name for path in one.iterdir())
-        assert names == sorted(path.name for path in other.iterdir())
-        assert filecmp.cmpfiles(one, other, names, shallow=False) == (names, [], [])
-    # Now what the containers made answers a run of processes.
-    assert run(["-i", str(sample_photos), "--runs", str(tmp_path / "compose"), *settings]) == 0
-    assert capsys.readouterr().out.count("cached, not run again") == 6
+def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(in_containers, sample_photos, tmp_path):
+    in_processes = run_in("process", sample_photos, tmp_path)
+    for record in in_processes.glob("*/task.json"):
+        made = json.loads(record.read_text())
+        agree_on_metrics(
+            made["metrics"], json.loads((in_containers / made["task"] / "task.json").read_text())["metrics"]
+        )
+        for name, output in made["outputs"].items():
+            if output["on_disk"] and made["command"]:
+                agree(record.parent / name, in_containers / made["task"] / name)
 
 
 def test_embed_has_a_variant_without_tensorflow(dataset, tmp_path):
@@ -145,17 +131,14 @@ def test_embed_has_a_variant_without_tensorflow(dataset, tmp_path):
     mine.append(f"--user={os.getuid()}:{os.getgid()}")
     output = ["-o", str(tmp_path / "embeddings")]
     done = subprocess.run(
-        ["docker", "run", *LEAST, *mine, name, *command, *output], capture_output=True, text=True, check=False
+        ["docker", "run", *LEAST, "--tmpfs=/tmp", *mine, name, *command, *output],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     vectors = read(tmp_path / "embeddings", EMBEDDINGS)["embedding"]
     assert {len(vector) for vector in vectors.to_pylist()} == {192}
-
-
-def test_variants_are_locked_for_raspberry_pis_too():
-    lock = (images.REPOSITORY / images.requirements("embed", "litert")).read_text()
-    assert "tensorflow" not in lock
-    assert "ai-edge-litert" in lock
 
 
 @pytest.mark.parametrize(
@@ -168,8 +151,61 @@ def test_a_component_without_the_variant_is_named(flags, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_the_variant_for_gpus_is_locked():
-    lock = Path(images.REPOSITORY / images.requirements("mine-and-train", "gpu")).read_text()
-    assert "nvidia-cudnn" in lock
-    assert images.reference("mine-and-train", "gpu") != images.reference("mine-and-train")
+def test_what_containers_made_answers_a_run_of_processes(in_containers, sample_photos):
+    run = run_in("process", sample_photos, in_containers.parent)
+    states = {record.parent.name: json.loads(record.read_text())["state"] for record in run.glob("*/task.json")}
+    assert states.pop("importer") == "succeeded"
+    assert set(states.values()) == {"cached"}
+
+
+def docker_with_buildkit() -> Path | None:
+    """A Docker client here that builds with BuildKit: by its plug-in buildx, or so old that it needs none."""
+    for folder in os.get_exec_path():
+        docker = Path(folder, "docker")
+        if docker.is_file():
+            has_plugin = subprocess.run([docker, "buildx", "version"], capture_output=True, check=False).returncode == 0
+            words = [docker, "version", "--format", "{{.Client.Version}}"]
+            version = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+            if has_plugin or int(version.partition(".")[0]) < 23:
+                return docker
+    return None
+
+
+@pytest.mark.parametrize("builder", ["legacy", "buildkit"])
+def test_both_builders_make_the_same_image(builder):
+    docker = Path("docker") if builder == "legacy" else docker_with_buildkit()
+    if docker is None:
+        pytest.skip("no docker client here has BuildKit; install its plug-in buildx, then this is tested too")
+    name = f"facenet-{builder}/verify"
+    words = [docker, *build.command(name, "verify")[1:]]
+    env = {**os.environ, "DOCKER_BUILDKIT": str(int(builder == "buildkit"))}
+    subprocess.run(words, env=env, cwd=images.REPOSITORY, capture_output=True, check=True)
+    code = "import pathlib; print(*sorted(p for f in ('/app', '/opt/facenet') for p in pathlib.Path(f).rglob('*')))"
+    assert python(name, code) == python(build.build("verify"), code)
+
+
+def installer(*words: str) -> str:
+    """Runs pip or uv of the project's environment; what it said of its work."""
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stderr
+
+
+def test_the_variant_for_gpus_is_locked_and_resolves(tmp_path):
+    lock = images.REPOSITORY / images.requirements("mine-and-train", "gpu")
     assert images.reference("mine-and-train", "gpu").endswith("-gpu")
+    assert f"REQUIREMENTS={lock.name}" in build.command("image", "mine-and-train", "gpu")
+    where = ["--python-platform=linux", "--python-version=3.11", f"--target={tmp_path}"]
+    what = ["--require-hashes", "--no-deps", f"--requirements={lock}"]
+    said = installer("uv", "pip", "install", "--no-config", "--dry-run", "--only-binary=:all:", *where, *what)
+    assert " + nvidia-cudnn-cu12==" in said
+    assert " + tensorflow==" in said
+
+
+@pytest.mark.parametrize("lock", ON_ARM)
+def test_what_runs_on_a_raspberry_pi_has_every_package_for_it_by_its_hash(lock, tmp_path):
+    where = ["--implementation=cp", "--python-version=3.11", *(f"--platform={name}_aarch64" for name in PLATFORMS)]
+    what = ["--require-hashes", "--no-deps", f"--requirement={images.REPOSITORY / 'docker' / lock}"]
+    installer("pip", "download", "--quiet", "--only-binary=:all:", f"--dest={tmp_path}", *where, *what)
+    assert list(tmp_path.glob("numpy-*aarch64.whl"))
+    assert not list(tmp_path.glob("tensorflow*"))
