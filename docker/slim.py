@@ -20,6 +20,9 @@ UNUSED = (
     *("matplotlib/backends/web_backend", "matplotlib/backends/_tkagg*.so"),
     # Of fontTools the names of glyphs.
     *("fontTools/*/", "fontTools/misc/bezierTools*.so"),
+    # Of LiteRT what runs on GPUs and on neural processors.
+    *("ai_edge_litert/libLiteRtWebGpu*", "ai_edge_litert/vendors", "ai_edge_litert/aot"),
+    "ai_edge_litert/tools/apply_plugin_main",
     # Of the landmark models only the five-point one: the others' training data restricts their use.
     "face_recognition_models/models/*.dat",
 )

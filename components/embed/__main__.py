@@ -15,7 +15,8 @@ from components.common.manifest import DATASET, read
 from components.common.progress import progress
 from components.common.shard import Shard, ShardText
 from components.embed.network import opened
-from components.model.embeddings import BATCH_SIZE, write_embeddings
+from components.model import BATCH_SIZE
+from components.model.embeddings import write_embeddings
 
 
 @dataclass(frozen=True)

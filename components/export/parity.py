@@ -32,8 +32,8 @@ class Bound:
 BOUNDS = {
     "float32": Bound(minimum=0.9999, mean=0.99999, fall=0.001),
     "float16": Bound(minimum=0.999, mean=0.9999, fall=0.002),
-    "dynamic": Bound(minimum=0.95, mean=0.99, fall=0.01),
-    "int8": Bound(minimum=0.9, mean=0.98, fall=0.01),
+    "dynamic": Bound(minimum=0.98, mean=0.995, fall=0.01),
+    "int8": Bound(minimum=0.95, mean=0.98, fall=0.01),
 }
 
 

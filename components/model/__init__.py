@@ -4,3 +4,6 @@ import os
 
 # Before TensorFlow is imported: what it says of the processor is no news to the reader of a log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# Images that are embedded at a time.
+BATCH_SIZE = 128

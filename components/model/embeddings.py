@@ -11,9 +11,6 @@ import pyarrow as pa
 from components.common.manifest import EMBEDDINGS, write
 from components.common.shard import WHOLE, Shard
 
-# Images that are embedded at a time.
-BATCH_SIZE = 128
-
 
 def write_embeddings(
     path: Path,

@@ -12,9 +12,8 @@ import tensorflow as tf
 from keras import layers
 
 from components.common.errors import UsageError
-from components.model import backbones
+from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalized
-from components.model.embeddings import BATCH_SIZE
 
 EMBEDDING_LAYER = "embedding"
 
