@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample/photos
 PEOPLE := sample/people
+MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test lint compile images lock clean
+.PHONY: help setup run people test pi-check lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +31,9 @@ people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `fac
 
 test: setup lint  ## lint, types and tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
+	$(BIN)/python -m tests.pi.check --model $(MODEL)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
