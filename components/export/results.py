@@ -28,7 +28,7 @@ class Exported:
         file: its name.
         sha256: of the file; names it in embeddings and galleries.
         bytes: its size.
-        milliseconds: for one embedding, on one core of the machine that exported it.
+        milliseconds: for one embedding, the least of some runs, on one core of the machine that exported it.
         parity: how it compares with the network.
     """
 
