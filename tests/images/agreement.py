@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 # How long something took is not the same twice.
-TIME = re.compile(rb'in [0-9.]+ minutes, [0-9,]+ images a second|"milliseconds": [0-9.e-]+')
+TIME = re.compile(rb'in [0-9.]+ minutes, [0-9,]+ images a second|"milliseconds": [0-9.e-]+|[0-9.]+ ms\b')
 
 
 def contents(artifact: Path) -> dict[str, Any]:
