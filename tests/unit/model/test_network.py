@@ -36,6 +36,20 @@ def test_the_embedder_follows_the_network_as_it_trains():
     assert np.abs(embed(noise(4)) - before).max() > 0.01
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_in_mixed_precision_weights_and_embeddings_stay_in_float32(precision):
+    keras.config.set_dtype_policy(f"mixed_{precision}")
+    try:
+        network = build(SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert network.get_layer("embedding").compute_dtype == precision
+    assert {weight.dtype for weight in network.weights} == {"float32"}
+    embeddings = np.asarray(network(scaled(noise(3))))
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
+
+
 def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
     network = build(Architecture("inception_resnet_v2", 75, 128))
     assert network.output_shape == (None, 128)
