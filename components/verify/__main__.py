@@ -18,10 +18,12 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the first argument names."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] not in COMMANDS:
-        print(f"usage: python -m components.verify {{{','.join(COMMANDS)}}} ...", file=sys.stderr)
-        return 2
+        asked = argv[:1] in (["-h"], ["--help"])
+        usage = f"usage: facenet {{{','.join(COMMANDS)}}} ...\nWithout the facenet command: python -m components.verify"
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
     code: int = importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
     return code
 
