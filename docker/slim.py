@@ -28,7 +28,7 @@ UNUSED = (
 )
 USED = (
     *("matplotlib/mpl-data/fonts/*/DejaVuSans.ttf", "matplotlib/mpl-data/fonts/*/LastResort*"),
-    *("fontTools/misc", "fontTools/encodings"),
+    *("fontTools/misc", "fontTools/encodings", "fontTools/__pycache__"),
     "face_recognition_models/models/*5_face_landmarks*",
 )
 

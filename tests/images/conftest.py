@@ -32,7 +32,7 @@ def run_in(runner: str, photos: Path, runs: Path) -> Path:
     flags = ["-i", str(photos), "--runs", str(runs), "--runner", runner, "--pipeline", str(DEFAULT_OUTPUT)]
     given = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     assert run([*flags, "--recipe", "full", *given]) == 0
-    return runs / "latest"
+    return (runs / "latest").resolve()
 
 
 @pytest.fixture(scope="session")

@@ -96,11 +96,13 @@ def test_compose_builds_an_image_that_is_not_there(program, tmp_path):
     subprocess.run(["docker", "image", "inspect", service["image"]], capture_output=True, check=True)
 
 
-@pytest.mark.docker
-def test_compose_says_that_it_needs_photos(program, small):
-    done = subprocess.run(
-        [program, "-f", small, "config"], capture_output=True, text=True, check=False,
-        env={name: value for name, value in os.environ.items() if name != "PHOTOS"},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "Say where the photos are" in done.stderr
+def test_compose_understands_the_committed_file_and_says_that_it_needs_photos(program):
+    def config(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        words = [program, "-f", COMPOSE_FILE, "config"]
+        return subprocess.run(words, capture_output=True, text=True, check=False, env=env)
+
+    without = {name: value for name, value in os.environ.items() if name != "PHOTOS"}
+    assert "Say where the photos are" in config(without).stderr
+    done = config({**without, "PHOTOS": "/pictures"})
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["services"].keys() == yaml.safe_load(COMPOSE_FILE.read_text())["services"].keys()

@@ -29,6 +29,7 @@ def packages(tmp_path: Path) -> Path:
         "fontTools/misc/timeTools.py",
         "fontTools/ttLib/tests/data.ttf",
         "fontTools/agl.py",
+        "fontTools/__pycache__/agl.cpython-311.pyc",
         "matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf",
         "matplotlib/mpl-data/fonts/ttf/STIXGeneral.ttf",
         "wrapt/_wrappers.c",
