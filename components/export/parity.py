@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +21,8 @@ class Bound:
     Args:
         minimum: smallest cosine between an embedding and the original's, over the faces.
         mean: their mean.
-        fall: the most that the verification accuracy may be lower; or its standard error over the folds, where that is
-            larger: with few pairs, rounding alone moves the accuracy so far.
+        fall: the most that the verification accuracy may be lower; or three standard errors of the difference, where
+            that is larger: with few pairs, chance alone moves the accuracy so far.
     """
 
     minimum: float
@@ -37,6 +38,10 @@ BOUNDS = {
 }
 
 
+# With one, exports of small datasets failed by chance.
+_ERRORS = 3
+
+
 @dataclass(frozen=True)
 class Parity:
     """How a variant compares with its original.
@@ -45,7 +50,7 @@ class Parity:
         minimum: smallest cosine, as in `Bound`.
         mean: likewise.
         accuracy: of the variant; None when the faces make no pairs to score.
-        standard_error: of this accuracy, likewise.
+        standard_error: of the difference of the two accuracies over the folds, taken as independent; likewise.
         original: accuracy of the network it was made from, likewise.
     """
 
@@ -68,12 +73,12 @@ def parity(variant: Embeddings, original: Embeddings, protocol: Protocol | None)
     found = Parity(float(cosines.min()), float(cosines.mean()))
     if protocol is None:
         return found
-    scored = score(protocol, variant)
+    scored, before = score(protocol, variant), score(protocol, original)
     return replace(
         found,
         accuracy=scored.accuracy,
-        standard_error=scored.standard_error,
-        original=score(protocol, original).accuracy,
+        standard_error=math.hypot(scored.standard_error, before.standard_error),
+        original=before.accuracy,
     )
 
 
@@ -86,7 +91,7 @@ def shortfalls(name: str, found: Parity) -> list[str]:
         if not value >= least:
             told.append(f"{name}: the {what} cosine is {value:.5f}, {least - value:.5f} below {least:g}")
     if found.accuracy is not None and found.standard_error is not None and found.original is not None:
-        allowed, fall = max(bound.fall, found.standard_error), found.original - found.accuracy
+        allowed, fall = max(bound.fall, _ERRORS * found.standard_error), found.original - found.accuracy
         if not fall <= allowed:
             told.append(
                 f"{name}: the accuracy is {found.accuracy:.2%}, {fall:.2%} below the original's {found.original:.2%}; "

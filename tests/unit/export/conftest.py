@@ -14,11 +14,14 @@ from components.common.manifest import DATASET, read
 @pytest.fixture(scope="session")
 def checkpoint(dataset: Path) -> Path:
     """A network with random weights whose BatchNorm knows the faces, as after a training."""
+    import keras
+
     from components.common.preprocessing import Preprocessing
     from components.model.checkpoint import save
     from components.model.network import Architecture, build, scaled
 
     architecture = Architecture("small_resnet", 32, 64)
+    keras.utils.set_random_seed(0)
     network = build(architecture)
     faces = faces_of(dataset, (), "")
     images = scaled(decoded(read(dataset, DATASET), faces, 32))
