@@ -27,7 +27,6 @@ from pipelines.local.sources import copy
 
 # Raspberry Pi OS of the same name has this Python, 3.11, and this C library.
 DEBIAN = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 # The processor of a Raspberry Pi 3: whatever needs a newer one stops here.
 PROCESSOR = "cortex-a53"
 CORES = 4
@@ -88,7 +87,7 @@ def _system(root: Path, emulator: str) -> None:
     aside = root.with_name(f"{root.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     options = ["--foreign", "--arch=arm64", "--variant=minbase", "--include=python3"]
-    _do(["debootstrap", *options, DEBIAN, aside, MIRROR], stdout=subprocess.DEVNULL)
+    _do(["debootstrap", *options, DEBIAN, aside], stdout=subprocess.DEVNULL)
     for package in sorted((aside / "var/cache/apt/archives").glob("*.deb")):
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
             _do(["tar", "-C", aside, "-x", "--keep-directory-symlink"], stdin=unpacked.stdout)
