@@ -1,8 +1,12 @@
-"""Sample photos and what the first stages make of them, once per test session."""
+"""Sample photos and what the stages make of them, once for all tests."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,21 +32,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def sample_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 people who do not exist, 4 photos each."""
-    from components.sample.folder import draw
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fills a folder of a given name, once for all processes that run tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    # Of pytest-xdist each process has a folder in that of all.
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    photos = tmp_path_factory.mktemp("sample") / "photos"
-    draw(photos, identities=24, photos=4, seed=0)
-    return photos
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(scope="session")
-def faces(sample_photos: Path) -> Path:
+def sample_photos(once) -> Path:
+    """24 people who do not exist, 4 photos each."""
+    from components.sample.folder import draw
+
+    return once("sample", lambda folder: draw(folder / "photos", identities=24, photos=4, seed=0)) / "photos"
+
+
+@pytest.fixture(scope="session")
+def faces(sample_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The faces manifest of the sample photos."""
     from components.extract.__main__ import main
 
-    faces = sample_photos.parent / "faces"
+    faces = tmp_path_factory.mktemp("sample") / "faces"
     assert main(["-i", str(sample_photos), "-o", str(faces)]) == 0
     return faces
 
@@ -55,6 +78,32 @@ def dataset(faces: Path) -> Path:
     dataset = faces.parent / "dataset"
     assert main(["-i", str(faces), "-o", str(dataset)]) == 0
     return dataset
+
+
+# Of a pipeline that takes seconds. Only parameters of the pipeline itself: Kubeflow sets no others.
+SETTINGS = {"backbone": "small_resnet", "image_size": 32, "rounds": 2, "export": "int8"}
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict[str, str | int]:
+    """The parameters with which tests run the committed pipeline."""
+    return SETTINGS
+
+
+def run_pipeline(photos: Path, runs: Path, *flags: str) -> None:
+    """Runs the committed pipeline on photos, with these settings and more flags."""
+    from pipelines.compile import DEFAULT_OUTPUT
+    from pipelines.run import main
+
+    given = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
+    where = ["-i", str(photos), "--runs", str(runs), "--pipeline", str(DEFAULT_OUTPUT)]
+    assert main([*where, "--recipe", "full", *given, *flags]) == 0
+
+
+@pytest.fixture(scope="session")
+def in_processes(once, sample_photos: Path) -> Path:
+    """The folder of a run of the pipeline as plain processes."""
+    return min(once("processes", lambda runs: run_pipeline(sample_photos, runs)).glob("2*/"))
 
 
 @pytest.fixture(scope="session")

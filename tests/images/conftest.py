@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import build, images
-from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.run import main as run
-
-# Of a pipeline that takes seconds. Only parameters of the pipeline itself: Kubeflow sets no others.
-SETTINGS = {"backbone": "small_resnet", "image_size": 32, "rounds": 2, "export": "int8"}
-
-
-@pytest.fixture(scope="session")
-def settings() -> dict[str, str | int]:
-    """The parameters with which tests run the committed pipeline."""
-    return SETTINGS
+from tests.conftest import run_pipeline
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +17,8 @@ def built() -> None:
         build.build(component)
 
 
-def run_in(runner: str, photos: Path, runs: Path) -> Path:
-    """Runs the committed pipeline on photos; the folder of the run."""
-    flags = ["-i", str(photos), "--runs", str(runs), "--runner", runner, "--pipeline", str(DEFAULT_OUTPUT)]
-    given = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
-    assert run([*flags, "--recipe", "full", *given]) == 0
-    return (runs / "latest").resolve()
-
-
 @pytest.fixture(scope="session")
-def in_containers(sample_photos: Path, built: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the pipeline in containers, by the project's own runner."""
-    return run_in("compose", sample_photos, tmp_path_factory.mktemp("containers"))
+def in_containers(once, sample_photos: Path, built: None) -> Path:
+    """The folder of a run of the pipeline in containers, by the project's own runner."""
+    runs = once("containers", lambda runs: run_pipeline(sample_photos, runs, "--runner", "compose"))
+    return min(runs.glob("2*/"))

@@ -13,8 +13,8 @@ import pytest
 from components.common.manifest import EMBEDDINGS, read
 from pipelines import build, images
 from pipelines.local import sources
+from tests.conftest import run_pipeline
 from tests.images.agreement import agree, agree_on_metrics
-from tests.images.conftest import run_in
 from tests.images.launcher import LEAST
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
@@ -120,8 +120,7 @@ def test_an_image_that_is_there_is_not_built_again(image, capsys):
     assert capsys.readouterr().out == f"{name}  is up to date\n"
 
 
-def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(in_containers, sample_photos, tmp_path):
-    in_processes = run_in("process", sample_photos, tmp_path)
+def test_the_pipeline_in_containers_gives_what_it_gives_in_processes(in_containers, in_processes):
     for record in in_processes.glob("*/task.json"):
         made = json.loads(record.read_text())
         agree_on_metrics(
@@ -164,8 +163,9 @@ def test_a_component_without_the_variant_is_named(flags, message, capsys):
 
 
 def test_what_containers_made_answers_a_run_of_processes(in_containers, sample_photos):
-    run = run_in("process", sample_photos, in_containers.parent)
-    states = {record.parent.name: json.loads(record.read_text())["state"] for record in run.glob("*/task.json")}
+    run_pipeline(sample_photos, in_containers.parent)
+    records = in_containers.parent.glob("latest/*/task.json")
+    states = {record.parent.name: json.loads(record.read_text())["state"] for record in records}
     assert states.pop("importer") == "succeeded"
     assert set(states.values()) == {"cached"}
 

@@ -9,29 +9,15 @@ import pytest
 
 from components.common import manifest
 from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, REJECTS
-from pipelines.run import main as run
-
-SMALL = {
-    "image_size": 32,
-    "rounds": 1,
-    "mine-and-train.max_batches": 2,
-    "pictures": "false",
-    "export": "",
-    "collect.test": 0.4,
-}
+from tests.conftest import run_pipeline
 
 
 @pytest.fixture(scope="module")
-def runs(sample_photos, tmp_path_factory) -> dict[int, Path]:
+def runs(in_processes, sample_photos, tmp_path_factory) -> dict[int, Path]:
     """A run with one shard and one with three."""
-    found = {}
-    for shards in (1, 3):
-        folder = tmp_path_factory.mktemp("runs")
-        settings = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
-        flags = ["-i", str(sample_photos), "--runs", str(folder), "--set", f"shards={shards}", *settings]
-        assert run(flags) == 0
-        found[shards] = folder / "latest"
-    return found
+    folder = tmp_path_factory.mktemp("runs")
+    run_pipeline(sample_photos, folder, "--set", "shards=3", "--set", "export=")
+    return {1: in_processes, 3: folder / "latest"}
 
 
 def joined(run: Path, pattern: str, kind: manifest.Manifest):
