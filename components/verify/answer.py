@@ -6,11 +6,30 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from components.common.errors import UsageError
 from components.verify.faces import Seen
+from components.verify.gallery import opened
+from components.verify.model import Model
+from components.verify.model import opened as opened_model
 from components.verify.search import People, nearest
-from components.verify.threshold import Chosen
+from components.verify.settings import NamingSettings
+from components.verify.threshold import Chosen, chosen
 
 UNKNOWN = "unknown"
+
+
+def ready(settings: NamingSettings) -> tuple[Model, Chosen, People]:
+    """What it takes to name faces: the network, its threshold, and the people of the gallery.
+
+    Raises:
+        UsageError: one of the flags does not fit.
+    """
+    if settings.top < 1:
+        raise UsageError("--top must be at least 1.", received=settings.top)
+    model = opened_model(settings)
+    threshold = chosen(settings, model)
+    with opened(settings.gallery, model.network) as gallery:
+        return model, threshold, gallery.people()
 
 
 def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -> list[dict[str, Any]]:
@@ -28,10 +47,12 @@ def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -
     return records
 
 
-def lines(records: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for each face: its place, the name, and who else is near."""
+def lines(photo: dict[str, Any]) -> list[str]:
+    """A line for each face of a photo: its place, the name, and who else is near; or why the photo gave none."""
+    if "faces" not in photo:
+        return [f"{photo['reason']}, {photo['detail']}"]
     texts = []
-    for record in records:
+    for record in photo["faces"]:
         box = "{},{} to {},{}".format(*record["box"])
         near = [f"{each['name']} {each['distance']:.3f}" for each in record["candidates"]]
         if record["name"] is None:

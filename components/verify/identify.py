@@ -12,35 +12,23 @@ import tyro
 from components.common.command import run
 from components.common.errors import UsageError
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, strangers
+from components.verify.answer import answers, lines, ready, strangers
 from components.verify.faces import look, no_face, rejected
-from components.verify.gallery import opened
-from components.verify.model import opened as opened_model
-from components.verify.settings import GALLERY, GalleryFile, Photos, ThresholdSettings
-from components.verify.threshold import chosen
+from components.verify.settings import NamingSettings, Photos
 
 
 @dataclass(frozen=True)
-class Settings(ThresholdSettings):
+class Settings(NamingSettings):
     """Say who is in photos: every face, from left to right, by the people of a gallery."""
 
     photos: tyro.conf.Positional[Photos] = ()
     """The photos."""
-    gallery: GalleryFile = GALLERY
-    """The gallery that `facenet enroll` filled."""
-    top: int = 3
-    """How many people to list for each face, the nearest first."""
 
 
 def _identify(settings: Settings) -> None:
     if not settings.photos:
         raise UsageError("Which photo?", received="no photos", advice="facenet identify PHOTO -g GALLERY")
-    if settings.top < 1:
-        raise UsageError("--top must be at least 1.", received=settings.top)
-    model = opened_model(settings)
-    threshold = chosen(settings, model)
-    with opened(settings.gallery, model.network) as gallery:
-        people = gallery.people()
+    model, threshold, people = ready(settings)
     records, rejects = [], []
     for photo in settings.photos:
         seen = look(photo, model, "all")
@@ -54,7 +42,7 @@ def _identify(settings: Settings) -> None:
     else:
         for record in records:
             print(record["photo"])
-            for line in lines(record["faces"]) if "faces" in record else [f"{record['reason']}, {record['detail']}"]:
+            for line in lines(record):
                 print(f"  {line}")
         print("\n".join(filter(None, [str(threshold), strangers(people, threshold)])))
     if len(rejects) == len(settings.photos):

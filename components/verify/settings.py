@@ -40,3 +40,13 @@ class ThresholdSettings(ModelSettings):
     report: Path | None = None
     """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
     report beside it."""
+
+
+@dataclass(frozen=True)
+class NamingSettings(ThresholdSettings):
+    """What every command needs to know that names faces by a gallery."""
+
+    gallery: GalleryFile = GALLERY
+    """The gallery that `facenet enroll` filled, as it is at the start."""
+    top: int = 3
+    """How many people to list for each face, the nearest first."""

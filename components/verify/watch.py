@@ -18,19 +18,17 @@ import tyro
 from components.common.command import run
 from components.common.errors import UsageError
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, strangers
+from components.verify.answer import answers, lines, ready, strangers
 from components.verify.faces import look, rejected
-from components.verify.gallery import opened
 from components.verify.model import Model
-from components.verify.model import opened as opened_model
 from components.verify.search import People
-from components.verify.settings import GALLERY, GalleryFile, ThresholdSettings
+from components.verify.settings import NamingSettings
 from components.verify.sources import camera, folder
-from components.verify.threshold import Chosen, chosen
+from components.verify.threshold import Chosen
 
 
 @dataclass(frozen=True)
-class Settings(ThresholdSettings):
+class Settings(NamingSettings):
     """Name the people on photos that come into a folder, or before a camera, until Ctrl-C or SIGTERM: exit code 0.
 
     Of a folder every new photo is answered, of a camera every change of who is there.
@@ -38,8 +36,6 @@ class Settings(ThresholdSettings):
 
     source: tyro.conf.Positional[str] = ""
     """A folder; or with OpenCV a camera: its number, 0 is the first, or an address or film that OpenCV opens."""
-    gallery: GalleryFile = GALLERY
-    """The gallery that `facenet enroll` filled, as it is at the start."""
     top: int = 1
     """How many people to list for each face, the nearest first."""
 
@@ -81,20 +77,14 @@ def _say(record: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"time": now.isoformat(timespec="milliseconds"), **record}), flush=True)
         return
-    said = lines(record["faces"]) if "faces" in record else [f"{record['reason']}, {record['detail']}"]
-    for line in said or ["nobody"]:
+    for line in lines(record) or ["nobody"]:
         print("  ".join(filter(None, [f"{now:%H:%M:%S}", record.get("photo"), line])), flush=True)
 
 
 def _watch(settings: Settings) -> None:
     if not settings.source:
         raise UsageError("What is to be watched?", received="nothing", advice="facenet watch FOLDER -g GALLERY")
-    if settings.top < 1:
-        raise UsageError("--top must be at least 1.", received=settings.top)
-    model = opened_model(settings)
-    threshold = chosen(settings, model)
-    with opened(settings.gallery, model.network) as gallery:
-        people = gallery.people()
+    model, threshold, people = ready(settings)
     print("\n".join(filter(None, [str(threshold), strangers(people, threshold)])), file=sys.stderr)
     source = settings.source
     with _until_told() as stop:
