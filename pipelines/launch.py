@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,7 @@ def launch(launched: Launch) -> None:
     )
     _announce(pipeline, record, runs / record.id)
     runner = Runner(
-        pipeline, record, runs, cache, back_end, _say, launched.anew, launched.answered, launched.given
+        pipeline, record, runs, cache, back_end, say, launched.anew, launched.answered, launched.given
     )  # fmt: skip
     try:
         runner()
@@ -93,15 +94,18 @@ def launch(launched: Launch) -> None:
         raise _failure(runner.tasks, runs)
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
+def say(line: str) -> None:
+    """Prints a line for people, from any thread."""
+    # In one piece: print would write the end apart, and another task's line could come between.
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container], str]]:
     """What runs a task, and what identifies its code."""
 
     def show(line: str) -> None:
-        print(f"  {line}", flush=True)
+        say(f"  {line}")
 
     if runner == "process":
         return processes.back_end(images.REPOSITORY, show), lambda one: sha256_of_code(one.command, images.REPOSITORY)
