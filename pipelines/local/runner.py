@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -234,7 +235,8 @@ class Runner:
         description = executor_input(task, record.parameters, inputs, folder)
         record.command = rendered(container.command, description)
         return Invocation(
-            name=f"{self.run.id}-{task.name}",
+            # Two runs folders may have a run of the same millisecond.
+            name=f"{self.run.id}-{task.name}-{os.getpid()}",
             executor=container,
             command=tuple(record.command),
             folder=folder,

@@ -19,6 +19,9 @@ from pipelines.run import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
+# The engine is one for all processes that run tests side by side: each builds an image of its own.
+IMAGE = f"tiny:{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+
 COUNT = """
 import json, os, pathlib, signal, sys, time
 photos, result, factor, description = sys.argv[1:]
@@ -63,7 +66,7 @@ def component(label: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> di
 
 
 def container(code: str, *args: str) -> dict[str, Any]:
-    return {"container": {"image": "tiny:1", "command": ["python", "-c", code], "args": list(args)}}
+    return {"container": {"image": IMAGE, "command": ["python", "-c", code], "args": list(args)}}
 
 
 def task(name: str, after: list[str], inputs: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +159,7 @@ class Tiny:
     """
 
     built: ClassVar[dict[str, str] | None] = None
-    """The mood of the image tiny:1."""
+    """The mood of the image."""
 
     def __init__(self, folder: Path, runner: str) -> None:
         self.folder = folder
@@ -182,7 +185,7 @@ class Tiny:
             return {}
         Tiny.built = dict(mood)
         settings = "".join(f"ENV {name}={value}\n" for name, value in mood.items())
-        build = ["docker", "build", "--quiet", "--tag", "tiny:1", "-"]
+        build = ["docker", "build", "--quiet", "--tag", IMAGE, "-"]
         subprocess.run(build, input=f"FROM python:3.11-slim\n{settings}", text=True, check=True, capture_output=True)
         return {}
 

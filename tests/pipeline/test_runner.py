@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pipelines.images
+from tests.pipeline.conftest import IMAGE
 
 SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
 CACHED = {"importer": "succeeded", "count": "cached", "report": "cached"}
@@ -135,7 +136,7 @@ def test_changed_code_is_noticed(tiny, monkeypatch):
 def test_another_image_is_noticed_and_one_that_is_not_there_is_refused_before_anything_starts(tiny, capsys):
     tiny.run()
     container = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]
-    subprocess.run(["docker", "tag", "tiny:1", "tiny:2"], check=True)
+    subprocess.run(["docker", "tag", IMAGE, "tiny:2"], check=True)
     container["image"] = "tiny:2"
     assert tiny.run() == 0
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
@@ -143,6 +144,22 @@ def test_another_image_is_noticed_and_one_that_is_not_there_is_refused_before_an
     assert tiny.run() == 2
     assert "Received: tiny:never-built" in capsys.readouterr().err
     assert len(tiny.all_runs()) == 2
+
+
+@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+def test_a_run_of_the_same_millisecond_in_another_folder_is_no_trouble(tiny, monkeypatch):
+    def only(runs):
+        (runs / "20261231-235959-999").mkdir(parents=True)
+        return "20261231-235959-999"
+
+    monkeypatch.setattr("pipelines.launch.new_run", only)
+    other = subprocess.run(
+        ["docker", "create", "--name=20261231-235959-999-count", "python:3.11-slim"], check=True, capture_output=True
+    )
+    try:
+        assert tiny.run() == 0
+    finally:
+        subprocess.run(["docker", "rm", other.stdout.strip()], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
@@ -208,7 +225,7 @@ def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, c
     tiny.ir["root"]["dag"]["tasks"]["tail"] = tail
     tiny.ir["components"]["comp-tail"] = {"executorLabel": "exec-report"}
     executors = tiny.ir["deploymentSpec"]["executors"]
-    executors["exec-tail"] = {"container": {"image": "tiny:1", "command": ["python", "-c", "pass"]}}
+    executors["exec-tail"] = {"container": {"image": IMAGE, "command": ["python", "-c", "pass"]}}
     tiny.ir["components"]["comp-tail"]["executorLabel"] = "exec-tail"
     assert tiny.run() == 1
     assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "failed", "tail": "skipped"}
