@@ -107,6 +107,16 @@ def in_processes(once, sample_photos: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def powerless() -> list[str]:
+    """What goes before a command so that the rights of files hold for it, even for root."""
+    if os.getuid():
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("as root, rights of files are tested with setpriv (util-linux), which is not here")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+
+@pytest.fixture(scope="session")
 def real_photos() -> Path:
     """The folder of real photos that is not part of the repository."""
     if not REAL_PHOTOS.is_dir():

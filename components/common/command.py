@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -85,6 +86,9 @@ def run(
 
 def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         return call() or 0
     except FacenetError as error:

@@ -103,9 +103,9 @@ def faces_in(photo: Path | bytes, extraction: Extraction) -> tuple[Face, ...] | 
 
 
 def _read(path: Path, max_pixels: int) -> bytes:
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise RejectedError(Reason.NOT_A_FILE, f"{path.name} is no regular file, or does not exist")
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise RejectedError(Reason.NOT_A_FILE, f"{path.name} is no regular file, or does not exist")
         size = path.stat().st_size
         if size > max_pixels * _BYTES_PER_PIXEL + 2**20:
             raise RejectedError(Reason.UNREADABLE, f"a file of {size / 1e6:,.0f} MB, too large to be a photo")

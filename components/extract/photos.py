@@ -8,7 +8,10 @@ from pathlib import Path
 
 from components.extract.photo import Extraction, Outcome, extract_photo
 from components.extract.reasons import Reason, Reject
-from components.extract.workers import Died, in_order
+from components.extract.workers import Died, Late, in_order
+
+# A hundred million pixels take a Raspberry Pi about ten: whoever needs so much longer hangs.
+SECONDS_PER_PHOTO = 120.0
 
 
 def extract_photos(photos: Sequence[Path], extraction: Extraction, workers: int) -> Iterator[Outcome]:
@@ -22,10 +25,12 @@ def extract_photos(photos: Sequence[Path], extraction: Extraction, workers: int)
     Yields:
         An outcome for each photo, in their order.
     """
-    for result in in_order(partial(extract_photo, extraction=extraction), photos, workers):
-        yield _after_death(result) if isinstance(result, Died) else result
+    work = partial(extract_photo, extraction=extraction)
+    for result in in_order(work, photos, workers, SECONDS_PER_PHOTO):
+        yield Outcome(None, reject=_without_result(result)) if isinstance(result, Died | Late) else result
 
 
-def _after_death(died: Died) -> Outcome:
-    detail = f"its process ended with exit code {died.exit_code}"
-    return Outcome(None, reject=Reject(Reason.WORKER_DIED, detail))
+def _without_result(result: Died | Late) -> Reject:
+    if isinstance(result, Late):
+        return Reject(Reason.TOO_SLOW, f"not done after {result.seconds:g} seconds; its process was ended")
+    return Reject(Reason.WORKER_DIED, f"its process ended with exit code {result.exit_code}")

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NO_FACE = "no-face"
     SEVERAL_FACES = "several-faces"
     WORKER_DIED = "worker-died"
+    TOO_SLOW = "too-slow"
 
 
 MEANING = {
@@ -32,6 +33,7 @@ MEANING = {
     Reason.NO_FACE: "The detector found none.",
     Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
     Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",
+    Reason.TOO_SLOW: "The process that worked on the photo was not done after two minutes, and was ended.",
 }
 
 

@@ -94,7 +94,7 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
     if not root.is_dir():
         raise UsageError("A folder of photos is needed, not a file.", received=root, advice=advice)
     found = Scan()
-    for path, entry in _entries(root, "", (_inode(root),), found):
+    for path, entry in _entries(root, found):
         _classify(path, entry, found, loose=loose)
     found.photos.sort()
     return found
@@ -132,21 +132,23 @@ def _inode(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entries(
-    folder: Path, path: str, above: tuple[tuple[int, int], ...], found: Scan
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Everything below a folder that is not a folder; counts in `found` what is not looked into."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            inside = f"{path}/{entry.name}" if path else entry.name
-            if entry.name.startswith("."):
-                found.hidden += 1
-            elif _kind(entry) is not Kind.FOLDER:
-                yield inside, entry
-            elif (inode := _inode(Path(entry.path))) in above:
-                found.loops.append(inside)
-            else:
-                yield from _entries(Path(entry.path), inside, (*above, inode), found)
+    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", (_inode(root),))]
+    # No recursion: folders may lie in each other as deep as they like.
+    while waiting:
+        folder, path, above = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                inside = f"{path}/{entry.name}" if path else entry.name
+                if entry.name.startswith("."):
+                    found.hidden += 1
+                elif _kind(entry) is not Kind.FOLDER:
+                    yield inside, entry
+                elif (inode := _inode(Path(entry.path))) in above:
+                    found.loops.append(inside)
+                else:
+                    waiting.append((Path(entry.path), inside, (*above, inode)))
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:

@@ -1,4 +1,4 @@
-"""One task after another on all cores, where a process that is killed costs its task and nothing else.
+"""One task after another on all cores, where a process that is killed, or hangs, costs its task and nothing else.
 
 Python's own process pools lose every task in flight when one process dies, and cannot say whose fault it was. Here each
 process holds one task at a time, on a pipe of its own.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -43,18 +44,32 @@ class Died:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class Late:
+    """Stands for the result of a task that was not done in time: its process was ended.
+
+    Args:
+        seconds: that it had.
+    """
+
+    seconds: float
+
+
 def cores() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], processes: int) -> Iterator[Result | Died]:
+def in_order(
+    work: Callable[[Task], Result], tasks: Sequence[Task], processes: int, seconds: float
+) -> Iterator[Result | Died | Late]:
     """Does each task in one of several processes.
 
     Args:
         work: what to do with a task: a function of a module, or a `functools.partial` of one.
         tasks: what to do it with.
         processes: number of processes, at least 1.
+        seconds: how long one task may take; the start of its process counts, where it needs a new one.
 
     Yields:
         What `work` returned, in the order of `tasks`; at most `_AHEAD` results for each process are held back.
@@ -62,7 +77,7 @@ def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], processes: i
     Raises:
         FacenetError: processes keep dying, whatever the task.
     """
-    workers = [_Worker(work) for _ in range(min(processes, len(tasks)))]
+    workers = [_Worker(work, seconds) for _ in range(min(processes, len(tasks)))]
     try:
         yield from _dealt(workers, tasks)
     finally:
@@ -70,9 +85,9 @@ def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], processes: i
             worker.stop()
 
 
-def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Iterator[Result | Died]:
+def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Iterator[Result | Died | Late]:
     idle, busy = list(workers), dict[Connection, tuple[_Worker[Task, Result], int]]()
-    done: dict[int, Result | Died] = {}
+    done: dict[int, Result | Died | Late] = {}
     started = finished = deaths = 0
     while finished < len(tasks):
         while idle and started < min(len(tasks), finished + _AHEAD * len(workers)):
@@ -80,8 +95,8 @@ def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Itera
             worker.start(tasks[started])
             busy[worker.pipe] = worker, started
             started += 1
-        for pipe in wait(list(busy)):
-            worker, number = busy.pop(cast(Connection, pipe))
+        for pipe in _ready([worker for worker, _ in busy.values()]):
+            worker, number = busy.pop(pipe)
             done[number] = result = worker.result()
             deaths = deaths + 1 if isinstance(result, Died) else 0
             if isinstance(result, Died) and deaths >= _DEATHS_IN_A_ROW:
@@ -90,6 +105,13 @@ def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Itera
         while finished in done:
             yield done.pop(finished)
             finished += 1
+
+
+def _ready(busy: Sequence[_Worker[Task, Result]]) -> list[Connection]:
+    """Waits for the pipes of the workers that have a result, have died, or whose time is up."""
+    until = min(worker.due for worker in busy)
+    found = cast(list[Connection], wait([worker.pipe for worker in busy], max(0.0, until - time.monotonic())))
+    return found or [worker.pipe for worker in busy if worker.due <= until]
 
 
 def _dying(last: Died, deaths: int) -> FacenetError:
@@ -101,10 +123,16 @@ def _dying(last: Died, deaths: int) -> FacenetError:
 
 
 class _Worker(Generic[Task, Result]):
-    """A process that does one task at a time, and its successors after a death."""
+    """A process that does one task at a time, and its successors after a death.
 
-    def __init__(self, work: Callable[[Task], Result]) -> None:
+    Attributes:
+        due: when the time of its task is up, by the monotonic clock.
+    """
+
+    def __init__(self, work: Callable[[Task], Result], seconds: float) -> None:
         self._work = work
+        self._seconds = seconds
+        self.due = 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -116,23 +144,30 @@ class _Worker(Generic[Task, Result]):
 
     def start(self, task: Task) -> None:
         """Hands over a task; a process that is dead already is noticed in `result`."""
+        self.due = time.monotonic() + self._seconds
         with suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send(task)
 
-    def result(self) -> Result | Died:
-        """Waits for the task's result."""
+    def result(self) -> Result | Died | Late:
+        """The task's result, which is there, or else its time is up."""
+        if not self.pipe.poll():
+            self._begin_anew()
+            return Late(self._seconds)
         try:
             return cast(Result, self.pipe.recv())
         except (EOFError, ConnectionResetError):
             self._process.join()
             died = Died(self._process.exitcode or 0)
-            self.stop()
-            self._begin()
+            self._begin_anew()
             return died
 
+    def _begin_anew(self) -> None:
+        self.stop()
+        self._begin()
+
     def stop(self) -> None:
-        """Ends the process, whatever it is doing."""
-        self._process.terminate()
+        """Ends the process, whatever it is doing; it holds nothing that would be lost."""
+        self._process.kill()
         self._process.join()
         self.pipe.close()
 

@@ -30,22 +30,25 @@ def _fingerprint(status: os.stat_result) -> Fingerprint:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _walk(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result | None]]:
+def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
     """Every folder and file below a folder, links followed; without a status where there is none (a broken link)."""
-    status = Path(folder).stat()
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:
-        raise UsageError("A link makes this folder contain itself.", received=folder, advice="Remove the link.")
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                found = entry.stat()
-            except OSError:
-                yield entry.path, None
-                continue
-            yield entry.path, found
-            if stat.S_ISDIR(found.st_mode):
-                yield from _walk(entry.path, above | {identity})
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    while waiting:  # no recursion: folders may lie in each other as deep as they like
+        folder, above = waiting.pop()
+        status = Path(folder).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise UsageError("A link makes this folder contain itself.", received=folder, advice="Remove the link.")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    found = entry.stat()
+                except OSError:
+                    yield entry.path, None
+                    continue
+                yield entry.path, found
+                if stat.S_ISDIR(found.st_mode):
+                    waiting.append((entry.path, above | {identity}))
 
 
 def _hash_file(path: bytes) -> str:
@@ -79,7 +82,7 @@ class Contents:
             return self._hashes(path, [(os.fsencode(path), path.stat())])[os.fsencode(path)]
         lines, files = [], []
         start = len(os.fsencode(path)) + 1
-        for name, status in _walk(str(path), frozenset()):
+        for name, status in _walk(str(path)):
             raw = os.fsencode(name)
             if status is not None and stat.S_ISREG(status.st_mode):
                 files.append((raw, status))

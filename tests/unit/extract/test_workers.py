@@ -5,7 +5,7 @@ import multiprocessing
 import pytest
 
 from components.common.errors import FacenetError
-from components.extract.workers import Died, in_order
+from components.extract.workers import Died, Late, in_order
 
 # `eval` is a function that every process knows, whatever it imports.
 KILLED = "__import__('os').kill(__import__('os').getpid(), 9)"
@@ -13,24 +13,29 @@ KILLED = "__import__('os').kill(__import__('os').getpid(), 9)"
 
 def test_results_come_in_the_order_of_the_tasks():
     tasks = ["__import__('time').sleep(0.3) or 0", *(str(number) for number in range(1, 200))]
-    assert list(in_order(eval, tasks, 2)) == list(range(200))
+    assert list(in_order(eval, tasks, 2, seconds=60)) == list(range(200))
 
 
 def test_a_killed_process_costs_its_task_only():
-    assert list(in_order(eval, ["1", KILLED, "3", "4"], 2)) == [1, Died(-9), 3, 4]
+    assert list(in_order(eval, ["1", KILLED, "3", "4"], 2, seconds=60)) == [1, Died(-9), 3, 4]
+
+
+def test_a_process_that_hangs_costs_its_task_only():
+    sleeping, stopped = "__import__('time').sleep(600)", KILLED.replace("9)", "19)")
+    assert list(in_order(eval, [sleeping, "2", stopped, "4"], 2, seconds=2)) == [Late(2), 2, Late(2), 4]
 
 
 def test_processes_that_keep_dying_end_the_work_with_a_message():
     with pytest.raises(FacenetError, match="keep dying"):
-        list(in_order(eval, [KILLED] * 12, 2))
+        list(in_order(eval, [KILLED] * 12, 2, seconds=60))
 
 
 def test_no_process_is_left_when_the_caller_stops_early():
-    results = in_order(eval, ["1"] * 5000, 2)
+    results = in_order(eval, ["1"] * 5000, 2, seconds=60)
     assert next(results) == 1
     results.close()
     assert not multiprocessing.active_children()
 
 
 def test_no_task_is_no_work():
-    assert list(in_order(eval, [], 3)) == []
+    assert list(in_order(eval, [], 3, seconds=60)) == []
