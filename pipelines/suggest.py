@@ -18,11 +18,17 @@ def _likeness(name: str, other: str) -> float:
     return max(SequenceMatcher(None, one, two).ratio() for one, two in pairs)
 
 
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The known names near to a wrong one, the nearest first; not many."""
+    alike = [other for other in known if _likeness(name, other) >= _NEAR]
+    alike.sort(key=lambda other: SequenceMatcher(None, name, other).ratio(), reverse=True)
+    return alike[:_MOST]
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A sentence with the known names near to a wrong one, or with all of them when none is near."""
     known = list(known)
-    near = [other for other in known if _likeness(name, other) >= _NEAR]
-    near.sort(key=lambda other: SequenceMatcher(None, name, other).ratio(), reverse=True)
-    if near:
-        return f"Did you mean {' or '.join(near[:_MOST])}?"
+    alike = near(name, known)
+    if alike:
+        return f"Did you mean {' or '.join(alike)}?"
     return f"Known: {', '.join(known)}."

@@ -1,25 +1,29 @@
 """What a run leaves behind: `RUNS/ID/run.json`, and `RUNS/ID/TASK/task.json` per task.
 
-The records are the interface of everything that looks at runs: the cache, the summary, and whatever comes later. They
+The records are the interface of everything that looks at runs: the cache, the summary, `pipelines/look`. They
 are written whole after each change. Paths below the runs folder are relative to it, so that it can be moved.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from components.common.atomic import write_file
 from components.common.errors import UsageError
 
 SCHEMA_VERSION = 2
 _LISTED = 5
+# Locked by the runner of a run while it lives.
+_ALIVE = ".alive"
 
 PENDING = "pending"  # not yet begun
 RUNNING = "running"
@@ -58,6 +62,9 @@ class TaskRecord:
         exit_code: of its process.
         message: why it failed, beyond its exit code.
         template: its name in the pipeline's file, which the shards of a task have in common.
+        after: the tasks of the run that must be done before it.
+        cpu_seconds: the processor time that it took, user and system; None when unknown.
+        peak_bytes: the most memory that it held at one time; None when unknown.
     """
 
     task: str
@@ -78,6 +85,9 @@ class TaskRecord:
     exit_code: int | None = None
     message: str | None = None
     template: str = ""
+    after: list[str] = field(default_factory=list)
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -99,6 +109,7 @@ class RunRecord:
         seconds: between the two.
         runner: "process" or "compose".
         origin: the run that this one repeats a part of, or None.
+        metrics: the numbers that its tasks reported so far, by task: a list of runs reads one file of each.
     """
 
     id: str
@@ -114,6 +125,7 @@ class RunRecord:
     seconds: float | None = None
     runner: str = "process"
     origin: str | None = None
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -171,26 +183,74 @@ def read_run(runs: Path, run: str) -> RunRecord:
         UsageError: there is no such run, or its record is not of this version.
     """
     try:
-        record = json.loads((runs / run / "run.json").read_text(encoding="utf-8"))
-        if record["schema_version"] == SCHEMA_VERSION:
-            return RunRecord(**record)
-        problem = f"its record has version {record['schema_version']}, not {SCHEMA_VERSION}"
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-    known = sorted((path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink()), reverse=True)
-    listed = ", ".join(known[:_LISTED]) or "none yet: `facenet run` makes one"
-    raise UsageError(
-        "There is no such run.", received=f"{run} in {runs} ({problem})", advice=f"The latest runs there: {listed}."
-    )
+        return parsed(runs / run / "run.json", RunRecord)
+    except ValueError as problem:
+        known = sorted(path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink())
+        listed = ", ".join(known[: -_LISTED - 1 : -1]) or "none yet: `facenet run` makes one"
+        raise UsageError(
+            "There is no such run.", received=f"{run} in {runs} ({problem})", advice=f"The latest runs there: {listed}."
+        ) from problem
 
 
 def read_task(runs: Path, run: str, task: str) -> TaskRecord | None:
     """Reads task.json; None when it is not there, or not of this version."""
     try:
-        record = json.loads((runs / run / task / "task.json").read_text(encoding="utf-8"))
-        return TaskRecord(**record) if record["schema_version"] == SCHEMA_VERSION else None
-    except (OSError, ValueError, LookupError, TypeError):
+        return parsed(runs / run / task / "task.json", TaskRecord)
+    except ValueError:
         return None
+
+
+Record = TypeVar("Record", RunRecord, TaskRecord)
+_TYPES: dict[str, Any] = {"str": str, "list": list, "dict": dict, "int": int, "float": (int, float), "None": type(None)}
+
+# What the fields of a record may hold, by how its class writes it: "str | None", "dict[str, Any]".
+_FIELDS = {
+    kind: {
+        one.name: tuple(_TYPES[name.partition("[")[0]] for name in str(one.type).split(" | ")) for one in fields(kind)
+    }
+    for kind in (RunRecord, TaskRecord)
+}
+
+
+def parsed(file: Path, kind: type[Record]) -> Record:
+    """Reads a record.
+
+    Raises:
+        ValueError: it cannot be read, or is not of this version; in words for people.
+    """
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+        version = record.get("schema_version") if isinstance(record, dict) else None
+        raise ValueError(f"its record has version {version}, not {SCHEMA_VERSION}")
+    for name, types in _FIELDS[kind].items():
+        if name in record and not isinstance(record[name], types):
+            raise ValueError(f"its record has {record[name]!r} as {name}")
+    try:
+        return kind(**record)
+    except TypeError as error:
+        raise ValueError(f"its record is of another version of this program: {error}") from error
+
+
+@contextmanager
+def alive(runs: Path, run: str) -> Iterator[None]:
+    """Shows meanwhile that the runner of a run lives: a lock, which ends with the process however that ends."""
+    with (runs / run / _ALIVE).open("w") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_alive(runs: Path, run: str) -> bool:
+    """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
+    try:
+        with (runs / run / _ALIVE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:

@@ -24,6 +24,7 @@ from pipelines.local.record import (
     SUCCEEDED,
     RunRecord,
     TaskRecord,
+    alive,
     located,
     now,
     stored,
@@ -78,8 +79,12 @@ class Runner:
     tasks: dict[str, TaskRecord] = field(init=False)
 
     def __post_init__(self) -> None:
+        names = [task.name for task in self.pipeline.tasks]
         self.tasks = {
-            task.name: TaskRecord(task.name, task.label, template=task.template) for task in self.pipeline.tasks
+            task.name: TaskRecord(
+                task.name, task.label, template=task.template, after=[name for name in names if name in task.after]
+            )
+            for task in self.pipeline.tasks
         }
         self._waiting = list(self.pipeline.tasks)
         self._values = self.pipeline.values()
@@ -92,6 +97,10 @@ class Runner:
             UsageError: a task has an input without a value, or one that the cache must answer is not answered.
             KeyboardInterrupt, SystemExit: the run was stopped.
         """
+        with alive(self.runs, self.run.id):
+            self._run()
+
+    def _run(self) -> None:
         clock = time.perf_counter()
         state = STOPPED
         try:
@@ -173,6 +182,9 @@ class Runner:
         if clock is not None:
             record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
         self._write(record)
+        if record.metrics:
+            self.run.metrics[task.name] = record.metrics
+            write_run(self.runs, self.run)
         if record.state == CACHED and record.origin:
             self._tell(task, "cached", f"made by run {record.origin['run']}")
         elif record.state == FAILED:

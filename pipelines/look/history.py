@@ -1,0 +1,244 @@
+"""What is in a runs folder: its runs, their tasks, and what these made. Nothing is remembered between two questions.
+
+`find` reads what people type: `RUN`, `RUN/TASK`, `RUN/TASK/ARTIFACT`, and further a file in an artifact's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import UsageError
+from pipelines.local import recipe
+from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.suggest import near
+
+LATEST = "latest"
+LOST = "lost"  # says that it is running, but its runner has ended without a word
+UNREADABLE = "unreadable"  # its record cannot be read
+# What tells at a glance how good a run's network is, as `evaluate` names it.
+HEADLINE = ("accuracy", "auc", "eer", "val_at_far_0.01")
+_SCORED_BY = "evaluate"
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it is now.
+
+    Args:
+        record: what run.json holds; of an unreadable run nothing but the id.
+        state: that of the record, `LOST` or `UNREADABLE`.
+        metrics: the numbers of `HEADLINE` that its `evaluate` reported.
+        changed: the settings that are not those of its recipe, besides the photos.
+        problem: why its record cannot be read; "" when it can.
+    """
+
+    record: RunRecord
+    state: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    changed: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a task made.
+
+    Args:
+        name: its name among the outputs of its task.
+        kind: as `system.Model`.
+        path: where it lies, absolute; of one without a file (metrics) where it would lie.
+        sha256: of its content.
+        metadata: what the task said of it.
+        on_disk: whether there is a file or folder.
+    """
+
+    name: str
+    kind: str
+    path: Path
+    sha256: str
+    metadata: Mapping[str, Any]
+    on_disk: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a person asked for: a run, a task of it, an artifact of that, a file in its folder.
+
+    Args:
+        run: the run.
+        task: the task; None when only a run was asked for.
+        artifact: the artifact; None when none was asked for.
+        inside: the path of the file or folder in the artifact; "" for the artifact itself.
+    """
+
+    run: Run
+    task: TaskRecord | None = None
+    artifact: Artifact | None = None
+    inside: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """Where the artifact, or what is asked for of it, lies. Whether it is inside the runs folder: `preview`."""
+        return self.artifact.path / self.inside if self.artifact else None
+
+
+def runs(folder: Path) -> list[Run]:
+    """All runs of a runs folder, newest first, those that cannot be read among them.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    return [run for name in _names(folder) if (run := _run(folder, name)) is not None]
+
+
+def tasks(folder: Path, run: Run) -> list[TaskRecord]:
+    """The tasks of a run in their order; one whose record cannot be read has the state `UNREADABLE`, and says why."""
+    return [_task(folder, run, name) for name in run.record.tasks]
+
+
+def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:
+    """The lines of a run's graph: pairs of a task and one that needs it."""
+    names = {task.task for task in found}
+    lines = []
+    for task in found:
+        read = [one.get("task") for given in task.inputs.values() for one in given]
+        # A rerun takes over the results of tasks that it does not have.
+        lines += [(name, task.task) for name in dict.fromkeys([*task.after, *read]) if name in names]
+    return lines
+
+
+def artifacts(folder: Path, task: TaskRecord) -> list[Artifact]:
+    """What a task made."""
+    return [
+        Artifact(
+            name=name,
+            kind=output["kind"],
+            path=located(output["path"], folder.absolute()),
+            sha256=output["sha256"],
+            metadata=output["metadata"],
+            on_disk=output["on_disk"],
+        )
+        for name, output in task.outputs.items()
+    ]
+
+
+def find(folder: Path, text: str) -> Found:
+    """Finds what a person asks for.
+
+    Args:
+        folder: the runs folder.
+        text: `RUN[/TASK[/ARTIFACT[/FILE]]]`; the run is an id or `latest`.
+
+    Raises:
+        UsageError: there is none of that name; with what there is.
+    """
+    name, *rest = text.strip("/").split("/", 3)
+    run = _named_run(folder, name)
+    if not rest:
+        return Found(run)
+    task_name, *rest = rest
+    if task_name not in run.record.tasks:
+        raise _unknown("The run has no such task.", f"{task_name} of run {run.record.id}", task_name, run.record.tasks)
+    task = _task(folder, run, task_name)
+    if not rest:
+        return Found(run, task)
+    made = {artifact.name: artifact for artifact in artifacts(folder, task)}
+    if rest[0] not in made:
+        received = f"{rest[0]} of {task_name}, which is {task.state}"
+        raise _unknown("The task has no such artifact.", received, rest[0], list(made))
+    return Found(run, task, made[rest[0]], "".join(rest[1:]))
+
+
+def rerun_command(folder: Path, run: Run, task: TaskRecord) -> str:
+    """The command that runs a task of a run again, as it is typed."""
+    return shlex.join(["facenet", "rerun", task.task, "--run", run.record.id, "--runs", str(folder)])
+
+
+def _names(folder: Path) -> list[str]:
+    """The names of the folders that may be runs, newest first; `latest` is a link to one of them."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name for entry in entries if entry.is_dir(follow_symlinks=False)), reverse=True)
+    except OSError as error:
+        raise UsageError(
+            "There is no runs folder here.",
+            received=f"{folder} ({error.strerror})",
+            advice="Name it with --runs, or make a first run: facenet run -i PHOTOS.",
+        ) from error
+
+
+def _run(folder: Path, name: str) -> Run | None:
+    """The run in a folder of the runs folder; None when that is none."""
+    file = folder / name / "run.json"
+    try:
+        record = parsed(file, RunRecord)
+        if record.id != name:
+            raise ValueError(f"its record is of the run {record.id}")
+        if record.state == RUNNING and not is_alive(folder, name):
+            # It may have ended since: what is written then is written before the runner ends.
+            record = parsed(file, RunRecord)
+            record = replace(record, state=LOST) if record.state == RUNNING else record
+    except ValueError as problem:
+        if not os.path.lexists(file):
+            return None
+        return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
+    return Run(record, record.state, _metrics(record), _changed(record))
+
+
+def _task(folder: Path, run: Run, name: str) -> TaskRecord:
+    try:
+        if Path(name).name != name:
+            raise ValueError("this is no name of a task")
+        record = parsed(folder / run.record.id / name / "task.json", TaskRecord)
+    except ValueError as problem:
+        return TaskRecord(name, name, UNREADABLE, message=str(problem))
+    return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
+
+
+def _metrics(record: RunRecord) -> dict[str, float]:
+    said = record.metrics.get(_SCORED_BY, {})
+    return {name: float(said[name]) for name in HEADLINE if isinstance(said.get(name), int | float)}
+
+
+def _changed(record: RunRecord) -> dict[str, Any]:
+    usual = _recipe(record.recipe) if record.recipe else {}
+    return {
+        name: value
+        for name, value in record.settings.items()
+        if name != "photos" and (name not in usual or usual[name] != value)
+    }
+
+
+@cache
+def _recipe(name: str) -> Mapping[str, Any]:
+    try:
+        return recipe.read(name).settings
+    except UsageError:  # of a file elsewhere, or no longer there: then all its settings are shown
+        return {}
+
+
+def _named_run(folder: Path, name: str) -> Run:
+    names = _names(folder)
+    wanted = os.path.basename(os.path.realpath(folder / LATEST)) if name == LATEST else name  # noqa: PTH119
+    run = _run(folder, wanted) if wanted in names else None
+    if run is None:
+        known = [one for one in names if (folder / one / "run.json").exists()]
+        raise _unknown("There is no such run.", f"{name} in {folder}", name, known)
+    return run
+
+
+def _unknown(headline: str, received: str, name: str, known: Sequence[str]) -> UsageError:
+    alike = near(name, known)
+    if alike:
+        advice = f"Did you mean {' or '.join(alike)}?"
+    else:
+        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+        advice = f"Known: {', '.join(known[:_LISTED])}{more}." if known else "There is none yet."
+    return UsageError(headline, received=received, advice=advice)

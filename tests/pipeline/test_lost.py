@@ -1,0 +1,34 @@
+"""A runner that is killed, as by a machine that runs out of memory, cannot say so: those who look at the run can."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipelines.local.record import RUNNING
+from pipelines.look.history import LOST, runs, tasks
+
+
+def end(mentioned: Path) -> None:
+    """Ends the processes whose command mentions a path."""
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(mentioned).encode() in line.read_bytes():
+                os.kill(int(line.parent.name), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("tiny", ["process"], indirect=True)
+def test_a_run_whose_runner_was_killed_is_lost(tiny):
+    started = tiny.start(SLEEP="1")
+    assert any("asleep" in line for line in started.stdout)
+    (run,) = runs(tiny.runs)
+    assert run.state == RUNNING
+    assert [task.state for task in tasks(tiny.runs, run)] == ["succeeded", "running", "pending"]
+    started.kill()
+    started.wait()
+    end(tiny.photos)  # the task, which has outlived its runner
+    (run,) = runs(tiny.runs)
+    assert run.state == LOST
+    assert [task.state for task in tasks(tiny.runs, run)] == ["succeeded", LOST, "pending"]

@@ -1,0 +1,156 @@
+import json
+import re
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from components.common.errors import UsageError
+from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
+from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, find, rerun_command, runs, tasks
+
+HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
+
+
+def write(folder: Path, identifier: str, state: str = SUCCEEDED, **fields) -> RunRecord:
+    record = RunRecord(identifier, "facenet", "pipeline.yaml", None, {}, {}, ["evaluate"], state, **fields)
+    write_run(folder, record)
+    write_task(folder, identifier, TaskRecord("evaluate", "evaluate", state))
+    return record
+
+
+def test_a_real_run_with_its_tasks_numbers_and_graph(in_processes):
+    folder = in_processes.parent
+    (run,) = runs(folder)
+    assert run.record.id == in_processes.name
+    assert run.state == SUCCEEDED
+    assert run.metrics == {name: run.record.metrics["evaluate"][name] for name in ("accuracy", "auc", "eer")}
+    assert run.changed == {"backbone": "small_resnet", "image_size": 32, "rounds": 2, "export": "int8"}
+    found = tasks(folder, run)
+    assert [task.task for task in found] == run.record.tasks
+    lines = edges(found)
+    assert ("importer", "extract") in lines
+    assert {before for before, after in lines if after == "collect"} == {"extract"}
+    assert {before for before, after in lines if after == "evaluate"} == {"extract", "embed"}
+    order = {task.task: number for number, task in enumerate(found)}
+    assert all(order[before] < order[after] for before, after in lines)
+
+
+def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
+    folder, identifier = in_processes.parent, in_processes.name
+    assert find(folder, "latest").run.record.id == identifier
+    assert find(folder, f"{identifier}/collect").task.label == "collect"
+    report = find(folder, "latest/evaluate/report")
+    assert report.path == in_processes / "evaluate" / "report"
+    assert find(folder, "latest/evaluate/report/metrics.json").path == report.path / "metrics.json"
+    made = {artifact.name: artifact for artifact in artifacts(folder, find(folder, "latest/evaluate").task)}
+    assert made["html"].kind == "system.HTML"
+    assert made["html"].on_disk
+    assert not made["metrics"].on_disk
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("latest/evalaute", "Did you mean evaluate?"),
+        ("latest/evaluate/reprot", "Did you mean report?"),
+        ("latest/../evaluate", "Known: importer, extract, collect, mine-and-train, embed and 2 more."),
+        ("..", "Known: 2"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_what_there_is(in_processes, text, advice):
+    with pytest.raises(UsageError, match=re.escape(advice)):
+        find(in_processes.parent, text)
+
+
+def test_the_command_that_runs_a_task_again_can_be_pasted(tmp_path):
+    write(tmp_path, "1")
+    found = find(tmp_path, "1/evaluate")
+    assert rerun_command(Path("my runs"), found.run, found.task) == "facenet rerun evaluate --run 1 --runs 'my runs'"
+
+
+def test_no_runs_folder_is_wrong_use_and_an_empty_one_is_empty(tmp_path):
+    with pytest.raises(UsageError, match="no runs folder"):
+        runs(tmp_path / "none")
+    assert runs(tmp_path) == []
+    with pytest.raises(UsageError, match="There is none yet"):
+        find(tmp_path, "latest")
+
+
+def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
+    for identifier in ("20250101-000000-000", "20250103-000000-000", "20250102-000000-000"):
+        write(tmp_path, identifier)
+    (tmp_path / "by-hand").mkdir()
+    (tmp_path / "latest").symlink_to("20250103-000000-000")
+    assert [run.record.id[:8] for run in runs(tmp_path)] == ["20250103", "20250102", "20250101"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "property name"),
+        ("[]", "version None"),
+        ('{"schema_version": 1}', "version 1, not 2"),
+        ('{"schema_version": 2}', "missing"),
+        ('{"schema_version": 2, "tasks": "all"}', "'all' as tasks"),
+        ('{"schema_version": 2, "surprise": 1}', "surprise"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, problem):
+    write(tmp_path, "1")
+    write(tmp_path, "2")
+    (tmp_path / "2" / "run.json").write_text(content)
+    unreadable, whole = runs(tmp_path)
+    assert (unreadable.record.id, unreadable.state) == ("2", UNREADABLE)
+    assert problem in unreadable.problem
+    assert tasks(tmp_path, unreadable) == []
+    assert whole.state == SUCCEEDED
+
+
+def test_a_task_that_cannot_be_read_says_why(tmp_path):
+    write(tmp_path, "1")
+    (tmp_path / "1" / "evaluate" / "task.json").write_text("{}")
+    (task,) = tasks(tmp_path, find(tmp_path, "1").run)
+    assert task.state == UNREADABLE
+    assert "version" in task.message
+
+
+def test_a_task_whose_name_leads_out_of_its_run_is_not_read(tmp_path):
+    write(tmp_path, "1")
+    content = json.loads((tmp_path / "1" / "run.json").read_text())
+    (tmp_path / "1" / "run.json").write_text(json.dumps(content | {"tasks": ["../../1/evaluate"]}))
+    (task,) = tasks(tmp_path, find(tmp_path, "1").run)
+    assert task.state == UNREADABLE
+
+
+def test_a_run_without_a_living_runner_is_lost_and_so_is_its_task(tmp_path):
+    write(tmp_path, "1", RUNNING)
+    assert runs(tmp_path)[0].state == RUNNING  # of a file system without locks nothing more is known
+    (tmp_path / "1" / ".alive").touch()
+    (lost,) = runs(tmp_path)
+    assert lost.state == LOST
+    assert tasks(tmp_path, lost)[0].state == LOST
+
+
+def test_hostile_names_are_what_they_are(tmp_path):
+    settings = dict.fromkeys(HOSTILE, HOSTILE[0])
+    record = RunRecord("1", HOSTILE[0], "pipeline.yaml", None, settings, {}, HOSTILE)
+    write_run(tmp_path, record)
+    (run,) = runs(tmp_path)
+    assert run.changed == settings
+    assert [task.task for task in tasks(tmp_path, run)] == HOSTILE
+
+
+def test_hundreds_of_runs_are_listed_from_one_file_each(tmp_path):
+    record = write(tmp_path, "000")
+    for number in range(500):
+        record = replace(record, id=f"{number:03d}", metrics={"evaluate": {"accuracy": number / 500}})
+        file = tmp_path / record.id / "run.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(asdict(record)))
+    clock = time.process_time()
+    found = runs(tmp_path)
+    print(f"500 runs listed in {time.process_time() - clock:.3f} s")
+    assert [run.metrics["accuracy"] for run in found[:2]] == [499 / 500, 498 / 500]
+    assert len(found) == 500
