@@ -33,7 +33,7 @@ ALLOWED = {
     | {"components.litert.specification"},
     "pipelines.local": {"yaml", "components.common", "pipelines"},
     "pipelines.cluster": {"yaml", "components.common", "pipelines"},
-    "pipelines.look": {"pyarrow", "PIL", "tyro", "components.common", "pipelines"},
+    "pipelines.look": {"numpy", "pyarrow", "matplotlib", "tyro", "components.common", "components.page", "pipelines"},
     "pipelines": {"components.common", "tyro", "pipelines.local"},
 }
 SPECIFICATION = {"kfp", "pipelines.images"}
