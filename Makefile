@@ -6,7 +6,7 @@ SAMPLE := sample/photos
 PEOPLE := sample/people
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test pi-check lint compile images lock clean
+.PHONY: help setup run people test pi-check fuzz lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,6 +34,10 @@ test: setup lint  ## lint, types and tests
 
 pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
 	$(BIN)/python -m tests.pi.check --model $(MODEL)
+
+FUZZ ?= 30
+fuzz: setup  ## damaged files of every kind that is read, FUZZ seconds each, made from the latest run's results
+	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

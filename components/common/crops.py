@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.common.executor import inputs
 from components.common.manifest import DATASET, FACES, Folders, about, joined, named, parts
 from components.common.preprocessing import Crop, pixels
@@ -26,8 +26,12 @@ MEMORY_LIMIT_BYTES = 4 * 2**30
 def faces_of(dataset: Path, faces: Sequence[Path], executor_input: str) -> tuple[Path, ...]:
     """Where the faces manifest of a dataset lies: as given, or where collect read it, relative to the dataset."""
     if not faces and not executor_input:
-        written = about(dataset, DATASET)["faces"]
+        written = about(dataset, DATASET).get("faces")
         relative = [written] if isinstance(written, str) else written  # one text before there were shards
+        if not isinstance(relative, list) or not all(isinstance(path, str) for path in relative):
+            raise UsageError(
+                "This dataset does not say where its faces lie.", received=dataset, advice="Say it with --faces FACES."
+            )
         faces = [Path(os.path.normpath(dataset / path)) for path in relative]
     return joined(inputs(executor_input, "faces", faces, "--faces FACES"), FACES)
 
@@ -35,7 +39,14 @@ def faces_of(dataset: Path, faces: Sequence[Path], executor_input: str) -> tuple
 def crop_of(faces: Folders) -> Crop:
     """How the faces of a manifest were cut out."""
     record = about(faces, FACES)
-    return Crop(margin=record["margin"], alignment=record["alignment"])
+    try:
+        return Crop.from_json({key: record[key] for key in ("margin", "alignment")})
+    except MALFORMED as error:
+        raise UsageError(
+            "This faces manifest does not say how its faces were cut out.",
+            received=f"{named(faces)} ({error!r})",
+            advice="Run `facenet extract` again.",
+        ) from error
 
 
 def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -59,6 +70,7 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
 
     Raises:
         UsageError: the manifest is not the one that the dataset was collected from.
+        FacenetError: one of its crops is damaged.
     """
     files = parts(faces, FACES)
     images = _empty((len(rows), image_size, image_size, 3))

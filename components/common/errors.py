@@ -27,6 +27,11 @@ class FacenetError(Exception):
         return "\n".join(lines)
 
 
+# What reading a record from JSON or YAML raises whose author is not known: it is neither, a field is missing or has
+# another type, a number is none of this machine's, or lists lie in each other by the thousand.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
 class UsageError(FacenetError):
     """Wrong use: a flag, a path or an input that does not fit. Exit code 2."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.atomic import write_file
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 
 # Where the launcher puts what it downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component.
 _MOUNTS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
@@ -39,7 +39,7 @@ def inputs(executor_input: str, name: str, by_hand: Sequence[Path], flag: str) -
     try:
         artifacts = json.loads(executor_input)["inputs"]["artifacts"][name]["artifacts"]
         return tuple(_local_path(artifact["uri"]) for artifact in artifacts)
-    except (ValueError, LookupError, TypeError) as error:
+    except MALFORMED as error:
         raise _not_an_executor_input(executor_input) from error
 
 
@@ -82,7 +82,7 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
             artifact = outputs["artifacts"][name]["artifacts"][0]
             answer = {"name": artifact["name"], "uri": artifact["uri"], "metadata": dict(metadata)}
             answers[name] = {"artifacts": [answer]}
-        output_file = Path(outputs["outputFile"])
-    except (ValueError, LookupError, TypeError) as error:
+        text = json.dumps({"artifacts": answers}, allow_nan=False)
+        write_file(Path(outputs["outputFile"]), text)
+    except MALFORMED as error:
         raise _not_an_executor_input(executor_input) from error
-    write_file(output_file, json.dumps({"artifacts": answers}, allow_nan=False))

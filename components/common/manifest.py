@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.atomic import new_directory
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.common.shard import WHOLE, Shard
 
 # Small row groups let a reader take a few crops without decoding a part of gigabytes.
@@ -277,9 +277,11 @@ def _open(file: Path) -> pa.Schema:
 def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]:
     try:
         record = json.loads((schema.metadata or {})[_METADATA_KEY])
-    except (KeyError, ValueError):
-        record = None
-    if not isinstance(record, dict) or not isinstance(record.get("about"), dict):
+        Shard.read("{}/{}".format(*record.setdefault("shard", (1, 1))))
+        understood = isinstance(record["about"], dict)
+    except (*MALFORMED, UsageError):
+        understood = False
+    if not understood:
         raise UsageError(
             f"This Parquet file is not a {manifest.name} manifest.",
             received=file,
@@ -341,7 +343,7 @@ def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
 
 def _shard_of(folder: Path, manifest: Manifest) -> Shard:
     file = _parts_of(folder, manifest)[0]
-    return Shard(*_record(_open(file), file, manifest).get("shard", (1, 1)))
+    return Shard(*_record(_open(file), file, manifest)["shard"])
 
 
 def named(folders: Folders) -> str:

@@ -7,6 +7,8 @@ the public FaceNet numbers so often fail to reproduce.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, FacenetError, UsageError
 
 RESIZE_FILTER = "bilinear-antialiased"
 SCALING = "[-1, 1]"
 LARGEST_IMAGE = 1024
+ALIGNMENTS = ("none", "five-point")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,18 @@ class Crop:
 
     margin: float
     alignment: str
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Crop:
+        """Reads the plain values.
+
+        Raises:
+            TypeError, ValueError: a field is missing, unknown, or has no value of its kind.
+        """
+        crop = cls(**record)
+        if not isinstance(crop.margin, int | float) or not 0 <= crop.margin <= 2 or crop.alignment not in ALIGNMENTS:
+            raise ValueError(f"a margin from 0 to 2 and an alignment of {ALIGNMENTS} are needed, not {record}")
+        return crop
 
 
 @dataclass(frozen=True)
@@ -66,18 +81,41 @@ class Preprocessing:
             UsageError: a field is missing, unknown, or has a value that this program cannot apply.
         """
         try:
-            spec = cls(**{**record, "crop": Crop(**record["crop"])})
-        except (KeyError, TypeError) as error:
+            spec = cls(**{**record, "crop": Crop.from_json(record["crop"])})
+            understood = isinstance(spec.image_size, int) and isinstance(spec.flip_averaging, bool)
+        except MALFORMED as error:
             raise UsageError(
-                "The preprocessing specification is not complete.", received=f"{record} ({error})"
+                "The preprocessing specification is not complete.",
+                received=f"{record} ({error})",
+                advice="Take the whole checkpoint folder again from where it was made.",
             ) from error
-        if spec.resize_filter != RESIZE_FILTER or spec.scaling != SCALING or not 1 <= spec.image_size <= LARGEST_IMAGE:
+        known = (spec.resize_filter, spec.scaling) == (RESIZE_FILTER, SCALING)
+        if not understood or not known or not 1 <= spec.image_size <= LARGEST_IMAGE:
             raise UsageError(
                 "The preprocessing specification asks for something that this program does not do.",
                 received=record,
                 advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 1 to {LARGEST_IMAGE}.",
             )
         return spec
+
+
+@contextmanager
+def opened(image: bytes) -> Iterator[Image.Image]:
+    """Opens an encoded crop; what Pillow raises inside the block, whatever it is, says that the crop is damaged.
+
+    Raises:
+        FacenetError: it is.
+    """
+    try:
+        # No other formats: some of Pillow's start programs.
+        with Image.open(io.BytesIO(image), formats=("JPEG", "PNG")) as picture:
+            yield picture
+    except Exception as error:
+        raise FacenetError(
+            "A crop in the faces manifest is damaged.",
+            received=f"{len(image)} bytes that begin with {image[:8]!r} ({type(error).__name__}: {error})",
+            advice="Run `facenet extract` again.",
+        ) from error
 
 
 def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
@@ -89,8 +127,11 @@ def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
 
     Returns:
         uint8 [image_size, image_size, 3], RGB.
+
+    Raises:
+        FacenetError: the crop is damaged.
     """
-    with Image.open(io.BytesIO(image)) as picture:
+    with opened(image) as picture:
         # libjpeg scales by 1/2, 1/4 or 1/8 while decoding, never below the size asked for.
         picture.draft("RGB", (image_size, image_size))
         resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)

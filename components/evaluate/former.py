@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 
 _NOT_FOUND = "This is not a report to compare with."
 
@@ -74,7 +74,7 @@ def read_former(path: Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         compare(record, record)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, *MALFORMED) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise UsageError(
             _NOT_FOUND,

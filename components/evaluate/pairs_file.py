@@ -90,7 +90,7 @@ def read_pairs_file(path: Path) -> PairsFile:
 
 def _header(line: str, path: Path) -> tuple[int, int]:
     fields = line.split()
-    if len(fields) not in (1, 2) or not all(field.isdecimal() and int(field) for field in fields):
+    if len(fields) not in (1, 2) or not all(_is_number(field) and int(field) for field in fields):
         _malformed(line, 1, path, "it must be `folds<TAB>n` or `n`, positive whole numbers")
     folds, pairs_per_kind = (int(field) for field in (["1", *fields])[-2:])
     return folds, pairs_per_kind
@@ -99,9 +99,9 @@ def _header(line: str, path: Path) -> tuple[int, int]:
 def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
     fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
     match fields:
-        case [name, i, j] if i.isdecimal() and j.isdecimal():
+        case [name, i, j] if _is_number(i) and _is_number(j):
             first, second = _lfw_photo(name, i), _lfw_photo(name, j)
-        case [name1, i, name2, j] if i.isdecimal() and j.isdecimal():
+        case [name1, i, name2, j] if _is_number(i) and _is_number(j):
             first, second = _lfw_photo(name1, i), _lfw_photo(name2, j)
             if name1 == name2:
                 _malformed(line, number, path, "the names of a pair of two people are equal")
@@ -112,6 +112,10 @@ def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
     if first == second:
         _malformed(line, number, path, "a photo is paired with itself")
     return first, second
+
+
+def _is_number(field: str) -> bool:
+    return field.isdecimal() and len(field) < 10
 
 
 def _lfw_photo(name: str, number: str) -> Photo:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.litert.specification import Threshold
 
 METRICS = "metrics.json"
@@ -27,7 +27,7 @@ def read(report: Path, checkpoint_sha256: str) -> dict[str, Any]:
         metrics: dict[str, Any] = json.loads(file.read_text())
         evaluated = metrics["checkpoint_sha256"]
         thresholds(metrics)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise UsageError(
             "There is no evaluation report here.",
             received=f"{report} ({error})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
 from components.common.manifest import FACES, parts
+from components.common.preprocessing import opened
 from components.extract.decode import Photo
 from components.extract.reasons import MEANING, Reason, RejectedError
 from components.extract.scan import other_files
@@ -104,7 +104,7 @@ def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Sho
         photo = _preview(photos / row["photo_path"], max_pixels, row["box"], row["landmarks"])
         x0, y0, x1, y1 = row["box"]
         detail = f"{max(x1 - x0, y1 - y0)} pixels, score {row['score']:.2f}"
-        with Image.open(io.BytesIO(row["image"])) as crop:
+        with opened(row["image"]) as crop:
             yield Shown(row["photo_path"], detail, photo, thumbnail(crop))
 
 

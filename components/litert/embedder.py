@@ -90,7 +90,10 @@ class Embedder:
     def _run(self, images: npt.NDArray[np.uint8]) -> Floats:
         values = quantised(scaled(images, self.specification), self._input)
         self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(values))
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise _not_run(self._path, error) from error
         output = dequantised(self._interpreter.get_tensor(self._output["index"]), self._output)
         return _unit(output.reshape(self.batch, -1))
 

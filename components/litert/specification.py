@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, Crop
 
 FORMAT = 1
@@ -113,7 +113,7 @@ def parsed(text: str, source: str) -> Specification:
             thresholds=tuple(sorted(thresholds, key=lambda each: each.far)),
             about=dict(record.get("about", {})),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise UsageError(
             "This specification of a face embedder cannot be applied.", received=f"{source} ({reason})", advice=_ADVICE

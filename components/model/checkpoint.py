@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.atomic import new_directory
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def describe(path: Path) -> dict[str, Any]:
         raise UsageError("There is no checkpoint here.", received=f"{path} ({missing})", advice=_ADVICE)
     try:
         description = json.loads(file.read_text())
-    except ValueError as error:
+    except MALFORMED as error:
         raise UsageError(
             "The checkpoint's description cannot be read.", received=f"{file} ({error})", advice=_ADVICE
         ) from error
@@ -103,14 +103,14 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def load(path: Path) -> Checkpoint:
-    """Builds the network of a checkpoint and restores its weights.
+def specified(path: Path) -> tuple[Architecture, Preprocessing]:
+    """What a checkpoint's description says of its network and of the faces that it wants.
 
     Raises:
-        UsageError: not a checkpoint, one of another format, or weights that do not fit its description.
+        UsageError: not a checkpoint, one of another format, or a description that is not complete.
     """
     description = describe(path)
-    from components.model.network import Architecture, build
+    from components.model.network import Architecture
 
     try:
         architecture = Architecture(
@@ -118,13 +118,24 @@ def load(path: Path) -> Checkpoint:
             image_size=int(description["image_size"]),
             embedding_size=int(description["embedding_size"]),
         )
-        preprocessing = Preprocessing.from_json(description["preprocessing"])
-    except (KeyError, TypeError, ValueError) as error:
+        return architecture, Preprocessing.from_json(description["preprocessing"])
+    except MALFORMED as error:
         raise UsageError(
             "The checkpoint's description is not complete.",
             received=f"{path / DESCRIPTION} ({error!r})",
             advice=_ADVICE,
         ) from error
+
+
+def load(path: Path) -> Checkpoint:
+    """Builds the network of a checkpoint and restores its weights.
+
+    Raises:
+        UsageError: not a checkpoint, one of another format, or weights that do not fit its description.
+    """
+    architecture, preprocessing = specified(path)
+    from components.model.network import build
+
     network = build(architecture)
     restore(network, path / WEIGHTS)
     return Checkpoint(network, architecture, preprocessing, fingerprint(path))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from components.common.errors import UsageError
+from components.common.preprocessing import opened
 
 _SIDE = 112  # pixels
 
@@ -67,6 +68,6 @@ def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SI
 
 
 def _decoded(image: bytes, side: int) -> str:
-    with Image.open(io.BytesIO(image)) as picture:
+    with opened(image) as picture:
         picture.draft("RGB", (side, side))
         return thumbnail(picture, side)

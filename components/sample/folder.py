@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.atomic import new_directory, write_file
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import MALFORMED, FacenetError, UsageError
 from components.common.progress import progress
 from components.sample.picture import portraits
 
@@ -123,7 +123,7 @@ def _record(folder: Path) -> dict[str, Any]:
     """What `draw` noted of the sample in a folder; empty when there is no such note."""
     try:
         record = json.loads((folder / RECORD).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, *MALFORMED):
         return {}
     complete = isinstance(record, dict) and record.keys() >= {"sample", "code", "bytes"}
     return record if complete else {}

@@ -215,7 +215,7 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
             advice="Enroll the photos again.",
         )
     made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
-    if made_by is None:
+    if made_by is None or not (isinstance(made_by[0], str) and isinstance(made_by[1], int) and made_by[1] > 0):
         raise _damaged(path, "nothing says which network made it")
     return made_by
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import ThresholdSettings
@@ -107,7 +107,7 @@ def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:
         metrics = json.loads(file.read_text())
         evaluated = metrics["checkpoint_sha256"]
         thresholds = tuple(_threshold(each) for each in metrics["val_at_far"] if each["threshold"] is not None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise UsageError(
             "There is no evaluation report here.",
             received=f"{report} ({error})",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from pipelines.local.values import Value
 from pipelines.suggest import suggestion
 
@@ -50,7 +50,7 @@ def read(name: str) -> Recipe:
         )
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, *MALFORMED) as error:
         raise UsageError("This recipe is not YAML.", received=f"{file} ({error})") from error
     fits = (
         isinstance(content, dict)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.common.atomic import write_file
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 
 SCHEMA_VERSION = 2
 _LISTED = 5
@@ -220,8 +220,8 @@ def parsed(file: Path, kind: type[Record]) -> Record:
     """
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(error.strerror or str(error)) from error
+    except (OSError, *MALFORMED) as error:
+        raise ValueError(getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise ValueError(f"its record has version {version}, not {SCHEMA_VERSION}")

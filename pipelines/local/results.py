@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import FacenetError
+from components.common.errors import MALFORMED, FacenetError
 from pipelines.local.content import Contents
 from pipelines.local.plan import Task
 from pipelines.local.render import Artifact
@@ -78,7 +78,7 @@ def _executor_output(file: Path) -> dict[str, Any]:
         return {}
     try:
         said = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
-    except ValueError as error:
+    except MALFORMED as error:
         raise FacenetError(f"what it said of its results is not JSON: {error} ({file})") from error
     if not isinstance(said, dict) or said.keys() - {"artifacts"}:
         raise FacenetError(f"what it said of its results has more than artifacts in it ({file})")

@@ -1,0 +1,266 @@
+"""What reads what somebody else wrote: it must read it, or raise a `FacenetError` that says what is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from PIL import Image
+
+from components.common import manifest
+from components.common.crops import crop_of, decoded
+from components.common.errors import FacenetError
+from components.common.executor import inputs, write_metrics
+from components.common.preprocessing import Crop, Preprocessing
+from components.embed.network import Network
+from components.evaluate.former import read_former
+from components.evaluate.pairs_file import read_pairs_file
+from components.extract.photo import Extraction, faces_in
+from components.litert.embedder import Embedder
+from components.litert.specification import parsed, record_of
+from components.mine_and_train import state
+from components.model import checkpoint
+from components.verify import gallery, threshold
+from pipelines.local import ir, recipe, record, results
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader.
+
+    Args:
+        seeds: from the folder of a run, contents that it reads without an error.
+        read: writes a content where it belongs, below a folder of its own, and reads it.
+        is_json: whether the seeds are JSON.
+        heavy: whether it takes seconds to begin, or for each content.
+    """
+
+    seeds: Callable[[Path], Iterator[bytes]]
+    read: Callable[[bytes, Path], Any]
+    is_json: bool = False
+    heavy: bool = False
+
+
+def _of(pattern: str) -> Callable[[Path], Iterator[bytes]]:
+    def seeds(run: Path) -> Iterator[bytes]:
+        found = [path.read_bytes() for path in sorted(run.glob(pattern)) if path.is_file()]
+        assert found, f"{run} has no {pattern}"
+        yield from found
+
+    return seeds
+
+
+def _photos(run: Path) -> Iterator[bytes]:
+    """A real JPEG of every kind, PNG and GIF: the smallest crop that the run has, as an editor would save it."""
+    images = manifest.read(_faces(run), manifest.FACES, ["image"])["image"].to_pylist()
+    with Image.open(io.BytesIO(min(images, key=len))) as picture:
+        small = picture.convert("RGB").resize((96, 96))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind, picture, options in (
+        ("JPEG", small, {"exif": exif}),
+        ("JPEG", small, {"progressive": True}),
+        ("JPEG", small.convert("CMYK"), {}),
+        ("PNG", small, {"exif": exif}),
+        ("PNG", small.convert("RGBA"), {}),
+        ("PNG", small.quantize(16), {"transparency": 0}),
+        ("GIF", small, {"save_all": True, "append_images": [small.rotate(90)]}),
+    ):
+        buffer = io.BytesIO()
+        picture.save(buffer, kind, **options)
+        yield buffer.getvalue()
+
+
+def _faces(run: Path) -> Path:
+    return next(path for path in run.glob("*/faces") if path.is_dir())
+
+
+def _read_photo(data: bytes, folder: Path) -> None:
+    faces_in(data, Extraction(max_pixels=4_000_000))
+
+
+def _manifest(kind: manifest.Manifest) -> Callable[[bytes, Path], None]:
+    def read(data: bytes, folder: Path) -> None:
+        (folder / "part-00000.parquet").write_bytes(data)
+        manifest.joined([folder], kind)
+        manifest.read(folder, kind)
+
+    return read
+
+
+def _read_crops(data: bytes, folder: Path) -> None:
+    """A dataset's crops, where the faces manifest is sound and one image in it is not."""
+    row = dict.fromkeys(("face_id", "photo_path", "photo_sha256", "identity", "detector"), "x")
+    numbers = {"box": [0] * 4, "crop_box": [0] * 4, "score": 0, "landmarks": None, "phash": 0, "width": 9, "height": 9}
+    with manifest.writer(folder / "faces", manifest.FACES, {"margin": 0.25, "alignment": "none"}) as rows:
+        rows.add([{**row, **numbers, "image": data}])
+    dataset = [{**row, "split": "train", "phash": 0, "part": 0, "row": 0}]
+    decoded(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
+
+
+def _read_about(data: bytes, folder: Path) -> None:
+    """A faces manifest whose record of itself is not as it was written."""
+    schema = manifest.FACES.schema.with_metadata({b"facenet": data})
+    pq.write_table(schema.empty_table(), folder / "part-00000.parquet")
+    crop_of(manifest.joined([folder], manifest.FACES))
+
+
+def _about(run: Path) -> Iterator[bytes]:
+    yield pq.read_schema(manifest.parts(_faces(run), manifest.FACES)[0]).metadata[b"facenet"]
+
+
+def _read_description(data: bytes, folder: Path) -> None:
+    (folder / checkpoint.DESCRIPTION).write_bytes(data)
+    (folder / checkpoint.WEIGHTS).touch()
+    checkpoint.specified(folder)
+
+
+def _preprocessing(_: Path) -> Iterator[bytes]:
+    yield json.dumps(Preprocessing(32, Crop(0.25, "none")).to_json()).encode()
+
+
+def _read_preprocessing(data: bytes, _: Path) -> None:
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    Preprocessing.from_json(record)
+
+
+def _read_weights(data: bytes, folder: Path) -> None:
+    from components.model.network import build
+
+    architecture, _ = checkpoint.specified(_WHERE["run"] / "mine-and-train" / "checkpoint")
+    (folder / checkpoint.WEIGHTS).write_bytes(data)
+    checkpoint.restore(build(architecture), folder / checkpoint.WEIGHTS)
+
+
+_WHERE: dict[str, Path] = {}
+
+
+def _weights(run: Path) -> Iterator[bytes]:
+    _WHERE["run"] = run
+    yield from _of("mine-and-train/checkpoint/model.weights.h5")(run)
+
+
+def _file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes, Path], None]:
+    def written(data: bytes, folder: Path) -> None:
+        path = folder / name
+        path.write_bytes(data)
+        read(path)
+
+    return written
+
+
+def _embed(path: Path) -> None:
+    embed = Embedder(path, threads=1)
+    embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
+
+
+def _galleries(run: Path) -> Iterator[bytes]:
+    path = run / "gallery.db"
+    path.unlink(missing_ok=True)
+    embeddings = np.eye(8, dtype=np.float32)
+    entries = [gallery.Entry(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
+    with gallery.opened(path, _NETWORK, create=True) as opened:
+        opened.add(entries)
+    yield path.read_bytes()
+
+
+_NETWORK = Network(Crop(0.25, "none"), 32, 8, "0" * 64, lambda images, _: images)
+
+
+def _read_gallery(path: Path) -> None:
+    with gallery.opened(path, _NETWORK) as opened:
+        opened.people()
+    with gallery.opened(path) as opened:
+        opened.forget("person 1")
+
+
+def _pairs(_: Path) -> Iterator[bytes]:
+    yield b"2\t1\nAda\t1\t2\nAda\t1\tBob\t2\nAda\t3\t4\nBob\t1\tEve\t1\n"
+    yield b"1\n# slice: near\nAda/1 Ada/2\nAda/x y/1\tBob/1\n"
+
+
+def _compiled(_: Path) -> Iterator[bytes]:
+    documents = list(yaml.safe_load_all((REPOSITORY / "pipeline.yaml").read_text()))
+    yield json.dumps(documents[0]).encode()  # JSON is YAML too
+
+
+def _recipes(_: Path) -> Iterator[bytes]:
+    yield b'{"about": "x", "set": {"collect.min_examples": 3, "rounds": 2}}'
+
+
+def _specifications(_: Path) -> Iterator[bytes]:
+    preprocessing = {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 32}
+    yield json.dumps(record_of(preprocessing, (threshold.Threshold(0.01, 0.5, 0.4, 0.6, 0.9),), {"a": 1})).encode()
+
+
+def _executor_inputs(_: Path) -> Iterator[bytes]:
+    artifact = {"artifacts": [{"name": "faces", "uri": "s3://bucket/x", "metadata": {}}]}
+    outputs = {"outputFile": "output.json", "artifacts": {"metrics": artifact}}
+    yield json.dumps({"inputs": {"artifacts": {"faces": artifact}}, "outputs": outputs}).encode()
+
+
+def _executor_outputs(_: Path) -> Iterator[bytes]:
+    artifact = {"name": "m", "uri": "u", "metadata": {"a": 1.5}}
+    yield json.dumps({"artifacts": {"metrics": {"artifacts": [artifact]}}}).encode()
+
+
+def _read_executor_input(data: bytes, folder: Path) -> None:
+    text = data.decode(errors="replace")
+    os.chdir(folder)  # a changed text may name any file
+    inputs(text, "faces", (), "-i FACES")
+    with suppress(OSError):
+        write_metrics(text, {"a": 1})
+
+
+def _read_record(data: bytes, folder: Path) -> None:
+    for name in ("run.json", "task.json"):
+        (folder / "1" / "a").mkdir(parents=True, exist_ok=True)
+        (folder / "1" / name).write_bytes(data)
+        (folder / "1" / "a" / name).write_bytes(data)
+    record.read_task(folder, "1", "a")
+    record.read_run(folder, "1")
+
+
+TARGETS = {
+    "photo": Target(_photos, _read_photo),
+    "crop": Target(_photos, _read_crops),
+    "faces manifest": Target(_of("*/faces/*.parquet"), _manifest(manifest.FACES)),
+    "dataset manifest": Target(_of("*/dataset/*.parquet"), _manifest(manifest.DATASET)),
+    "embeddings manifest": Target(_of("*/embeddings/*.parquet"), _manifest(manifest.EMBEDDINGS)),
+    "record of a manifest": Target(_about, _read_about, is_json=True),
+    "facenet.json": Target(_of("*/checkpoint/facenet.json"), _read_description, is_json=True, heavy=True),
+    "preprocessing": Target(_preprocessing, _read_preprocessing, is_json=True),
+    "specification": Target(_specifications, lambda data, _: parsed(data.decode(errors="replace"), "x"), is_json=True),
+    "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
+    "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
+    "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
+    "recipe": Target(_recipes, _file("recipe.yaml", lambda path: recipe.read(str(path))), is_json=True),
+    "executor input": Target(_executor_inputs, _read_executor_input, is_json=True),
+    "executor output": Target(_executor_outputs, _file("output.json", results._executor_output), is_json=True),
+    "report": Target(
+        _of("*/report/metrics.json"), _file("metrics.json", lambda path: threshold.read(path.parent, "x")), is_json=True
+    ),
+    "former report": Target(_of("*/report/metrics.json"), _file("metrics.json", read_former), is_json=True),
+    "record of a run": Target(_of("run.json"), _read_record, is_json=True),
+    "record of a task": Target(_of("collect/task.json"), _read_record, is_json=True),
+    "state of a training": Target(
+        _of("*/training/state.npz"), _file("state.npz", lambda path: state.load(path.parent))
+    ),
+    "LiteRT model": Target(_of("export/model/*int8.tflite"), _file("facenet.tflite", _embed)),
+    "weights": Target(_weights, _read_weights, heavy=True),
+}
+FINE = FacenetError
