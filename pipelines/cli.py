@@ -16,6 +16,9 @@ from pipelines.suggest import suggestion
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
+    "runs": ("pipelines.look.runs", "list the runs: how they ended, and how good their networks are"),
+    "show": ("pipelines.look.show", "show a run, a task of it, or what that made"),
+    "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
     "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
     "extract": ("components.extract.__main__", "find the faces in a folder of photos"),
@@ -34,9 +37,11 @@ COMMANDS = {
     "compile": ("pipelines.compile", "write pipeline.yaml, which a cluster and `facenet run` execute"),
 }
 # What installs the packages of a command, where that has another name.
-_EXTRAS = dict.fromkeys(("run", "rerun", "submit", "compile"), "pipeline") | dict.fromkeys(
-    ("enroll", "identify", "watch", "forget", "cluster"), "verify"
-)
+_EXTRAS = {
+    **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
+    **dict.fromkeys(("enroll", "identify", "watch", "forget", "cluster"), "verify"),
+    "show": "pipeline,manifests",
+}
 
 
 def _help() -> str:

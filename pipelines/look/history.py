@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,13 @@ def runs(folder: Path) -> list[Run]:
 def tasks(folder: Path, run: Run) -> list[TaskRecord]:
     """The tasks of a run in their order; one whose record cannot be read has the state `UNREADABLE`, and says why."""
     return [_task(folder, run, name) for name in run.record.tasks]
+
+
+def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
+    """The seconds that a run or task took, or has taken so far; None when it has not begun or was lost."""
+    if record.seconds is not None or state != RUNNING or not record.started:
+        return record.seconds
+    return (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds()
 
 
 def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:

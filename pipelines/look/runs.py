@@ -1,0 +1,78 @@
+"""`facenet runs`: the runs of a folder, newest first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from components.common.command import run
+from pipelines.local.summary import duration
+from pipelines.look import history
+from pipelines.look.words import assignments, table
+
+_HEAD = ("run", "state", "time", "recipe", "accuracy", "AUC", "EER", "VAL@FAR 0.01", "settings beside the recipe's")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """List the runs of a runs folder, newest first: how they ended, and how good their networks are."""
+
+    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    """Where runs are kept."""
+    json: bool = False
+    """For scripts: a JSON list."""
+
+
+def described(one: history.Run) -> dict[str, Any]:
+    """A run for scripts."""
+    record = one.record
+    return {
+        "id": record.id,
+        "state": one.state,
+        "problem": one.problem or None,
+        "started": record.started or None,
+        "seconds": history.elapsed(record, one.state),
+        "pipeline": record.pipeline,
+        "runner": record.runner,
+        "origin": record.origin,
+        "recipe": record.recipe,
+        "settings": one.changed,
+        "metrics": one.metrics,
+    }
+
+
+def _row(one: history.Run) -> list[Any]:
+    seconds = history.elapsed(one.record, one.state)
+    return [
+        one.record.id,
+        one.state,
+        None if seconds is None else duration(seconds),
+        one.record.recipe,
+        *(one.metrics.get(name) for name in history.HEADLINE),
+        one.problem or assignments(one.changed),
+    ]
+
+
+def _list(settings: Settings) -> None:
+    found = history.runs(settings.runs)
+    if settings.json:
+        print(json.dumps([described(one) for one in found], indent=1))
+    elif found:
+        print(table(_HEAD, [_row(one) for one in found]))
+    else:
+        print("No runs yet: `facenet run -i PHOTOS` makes one.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _list, argv, prog="facenet runs")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

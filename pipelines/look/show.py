@@ -1,0 +1,179 @@
+"""`facenet show`: a run, a task of it, or what that made, in a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from components.common.command import run
+from pipelines.local.record import TaskRecord, located
+from pipelines.local.summary import duration, shown
+from pipelines.look import history
+from pipelines.look.history import Found, Run
+from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
+from pipelines.look.runs import described
+from pipelines.look.words import assignments, bytes_in_words, plain, table, value
+
+_LINES = 20
+_MOST_OF_A_LOG = 2**16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Show a run with its tasks, a task with all that went in and came out, or what is in an artifact."""
+
+    what: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN[/TASK[/ARTIFACT[/FILE]]]")]] = "latest"
+    """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
+    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    """Where runs are kept."""
+    search: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ""
+    """Of a table only the rows whose identity has this in it."""
+    rows: int = ROWS
+    """Of a table so many rows."""
+    offset: int = 0
+    """Of a table the first row to show."""
+    json: bool = False
+    """For scripts: JSON."""
+
+
+def log_end(folder: Path, task: TaskRecord, lines: int = _LINES) -> list[str]:
+    """The last lines that a task printed; of a line that was written over again and again, as it was last."""
+    file = inside(folder, located(task.log, folder)) if task.log else None
+    if file is None or not file.is_file():
+        return []
+    with file.open("rb") as log:
+        log.seek(max(0, file.stat().st_size - _MOST_OF_A_LOG))
+        text = log.read().decode(errors="replace")
+    return [line.rstrip("\r").rpartition("\r")[2] for line in text.splitlines()[-lines:]]
+
+
+def _lines(label: str, values: Sequence[str]) -> list[str]:
+    return [f"  {label if number == 0 else '':<11}{line}" for number, line in enumerate(values)]
+
+
+def _run(folder: Path, found: Run) -> str:
+    record, tasks = found.record, history.tasks(folder, found)
+    seconds = history.elapsed(record, found.state)
+    rows = [
+        [
+            task.label,
+            task.state,
+            _time(task),
+            None if task.cpu_seconds is None else duration(task.cpu_seconds),
+            bytes_in_words(task.peak_bytes),
+            task.message or (f"made by run {task.origin['run']}" if task.origin else ""),
+        ]
+        for task in tasks
+    ]
+    lines = [
+        f"Run {plain(record.id)} {found.state}{f' after {duration(seconds)}' if seconds is not None else ''}",
+        *_lines("problem", [plain(found.problem)] if found.problem else []),
+        *_lines("pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {record.runner}"]),
+        *_lines("settings", [assignments(record.settings)]),
+        *_lines("scores", [assignments(found.metrics)]),
+        *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
+        *_lines("records", [plain(shown(folder / record.id))]),
+    ]
+    listed = ["", table(("task", "state", "time", "processor", "memory", ""), rows)] if rows else []
+    return "\n".join([*lines, *listed])
+
+
+def _time(task: TaskRecord) -> str | None:
+    seconds = history.elapsed(task, task.state)
+    return None if seconds is None or not task.log else duration(seconds)
+
+
+def _task(folder: Path, found: Run, task: TaskRecord) -> str:
+    inputs = [plain(f"{name}: {one['path']}") for name, given in task.inputs.items() for one in given]
+    outputs = [
+        f"{plain(one.name)}: {plain(shown(one.path)) if one.on_disk else assignments(one.metadata)}"
+        for one in history.artifacts(folder, task)
+        if one.on_disk or one.metadata
+    ]
+    origin = f", made by run {plain(task.origin['run'])}" if task.origin else ""
+    log = log_end(folder, task)
+    lines = [
+        f"Task {plain(task.label)} of run {found.record.id}: {task.state}{origin}",
+        *_lines("message", [plain(task.message)] if task.message else []),
+        *_lines("started", [value(task.started)]),
+        *_lines("time", [value(_time(task))]),
+        *_lines("processor", ["-" if task.cpu_seconds is None else duration(task.cpu_seconds)]),
+        *_lines("memory", [bytes_in_words(task.peak_bytes)]),
+        *_lines("parameters", [f"{plain(name)}={value(one)}" for name, one in task.parameters.items()]),
+        *_lines("inputs", inputs),
+        *_lines("outputs", outputs),
+        *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),
+        *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), found, task))]),
+        *_lines("log", [plain(shown(located(task.log, folder)))] if task.log else []),
+    ]
+    return "\n".join([*lines, *(f"  | {plain(line)}" for line in log)])
+
+
+def _json(anything: Any) -> list[str]:
+    return [plain(line) for line in json.dumps(anything, indent=1, ensure_ascii=False).split("\n")]
+
+
+def _preview(seen: Preview) -> str:
+    match seen:
+        case Table():
+            rows = [[number, *row] for number, row in seen.rows]
+            return f"{seen.matching:,} of {seen.total:,} rows\n{table(['', *map(plain, seen.columns)], rows)}"
+        case Folder():
+            rows = [[f"{one.name}/" if one.folder else one.name, bytes_in_words(one.size)] for one in seen.entries]
+            more = [f"and {seen.more:,} more"] if seen.more else []
+            settings = ["", *_json(seen.settings)] if seen.settings else []
+            return "\n".join([table(("file", "size"), rows), *more, *settings])
+        case Values():
+            return "\n".join(_json(seen.value))
+        case Text():
+            return plain(seen.text, keep="\n\t") + ("\n..." if seen.cut else "")
+        case Page():
+            return f"An HTML page of {bytes_in_words(seen.size)}, to be opened in a browser: {plain(shown(seen.file))}"
+        case Nothing():
+            return plain(seen.reason)
+
+
+def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
+    if seen is not None and is_dataclass(seen):
+        return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
+    if found.task is not None:
+        return asdict(found.task) | {"rerun": history.rerun_command(Path(shown(folder)), found.run, found.task)}
+    return described(found.run) | {"tasks": [asdict(task) for task in history.tasks(folder, found.run)]}
+
+
+def _show(settings: Settings) -> None:
+    folder = settings.runs.absolute()
+    found = history.find(folder, settings.what)
+    seen = None
+    if found.artifact is not None:
+        seen = preview(
+            folder,
+            found.artifact,
+            found.inside,
+            search=settings.search,
+            offset=settings.offset,
+            limit=settings.rows,
+        )
+    if settings.json:
+        print(json.dumps(_for_scripts(folder, found, seen), indent=1, default=str))
+    elif seen is not None:
+        print(_preview(seen))
+    elif found.task is not None:
+        print(_task(folder, found.run, found.task))
+    else:
+        print(_run(folder, found.run))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _show, argv, prog="facenet show")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
