@@ -20,6 +20,7 @@ from pipelines.local import platform
 from pipelines.local.document import (
     artifact_types,
     container,
+    documents,
     fields,
     importer,
     named,
@@ -266,9 +267,8 @@ def read(file: Path) -> Pipeline:
             "The compiled pipeline cannot be read.", received=f"{file} ({error})", advice=advice
         ) from error
     try:
-        # The C loader is ten times as fast; PyYAML lacks it where it was built without libyaml.
-        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-        return _pipeline(documents[0], platform.shared_memory(documents))
+        found = documents(text)
+        return _pipeline(found[0], platform.shared_memory(found))
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, CycleError, RecursionError) as error:
         raise UsageError(
             "This is not a compiled pipeline.",
