@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, Folders, parts
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, parts, reading
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,10 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     """The faces of a manifest without their images, each with the part and row where it lies."""
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
-        table = pq.read_table(file, columns=["face_id", "identity", "photo_path", "phash"]).to_pandas()
-        tables.append(table.assign(part=part, row=range(len(table))))
+        with reading(file):
+            table = pq.read_table(file, columns=["face_id", "identity", "photo_path", "phash"])
+            table.validate(full=True)  # Parquet keeps any bytes as text
+        tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
     return pd.concat(tables, ignore_index=True)
 
 

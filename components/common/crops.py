@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.executor import inputs
-from components.common.manifest import DATASET, FACES, Folders, about, joined, named, parts
+from components.common.manifest import DATASET, FACES, Folders, about, joined, named, parts, reading
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
 
@@ -82,9 +82,9 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
             raise _other_faces(faces)
         images[target] = pixels(image, image_size)
 
-    if len(rows) and part.max() >= len(files):
+    if len(rows) and not (0 <= part.min() <= part.max() < len(files) and row.min() >= 0):
         raise _other_faces(faces)
-    with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar:
+    with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar, reading(faces):
         for number, file in enumerate(files):
             parquet = pq.ParquetFile(file)
             start = 0

@@ -263,15 +263,26 @@ def _parts_of(path: Path, manifest: Manifest) -> list[Path]:
     return files
 
 
-def _open(file: Path) -> pa.Schema:
+@contextmanager
+def reading(place: Folders) -> Iterator[None]:
+    """Says of what Parquet raises inside the block, at damaged files, where they lie.
+
+    Raises:
+        UsageError: they are damaged.
+    """
     try:
-        return pq.read_schema(file)
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "This Parquet file cannot be read.",
-            received=f"{file} ({str(error).splitlines()[0]})",
+            received=f"{named(place)} ({str(error).splitlines()[0]})",
             advice="Run the stage that wrote it again.",
         ) from error
+
+
+def _open(file: Path) -> pa.Schema:
+    with reading(file):
+        return pq.read_schema(file)
 
 
 def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]:
@@ -324,14 +335,10 @@ def read(folders: Folders, manifest: Manifest, columns: list[str] | None = None)
         UsageError: see `parts`.
     """
     files = parts(folders, manifest)
-    try:
-        return pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError(
-            f"This {manifest.name} manifest is damaged.",
-            received=f"{named(folders)} ({str(error).splitlines()[0]})",
-            advice=f"Run `facenet {manifest.written_by}` again.",
-        ) from error
+    with reading(folders):
+        table = pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
+        table.validate(full=True)  # Parquet keeps any bytes as text
+    return table
 
 
 def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:

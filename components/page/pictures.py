@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from components.common.errors import UsageError
+from components.common.manifest import reading
 from components.common.preprocessing import opened
 
 _SIDE = 112  # pixels
@@ -49,15 +50,16 @@ def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SI
         return {}
     found: dict[str, str] = {}
     wanted = pa.array(sorted(face_ids), pa.string())
-    for file in files:
-        parquet = pq.ParquetFile(file)
-        for group in range(parquet.num_row_groups):
-            column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
-            rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
-            if len(rows):
-                images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
-                pictures = (_decoded(image, side) for image in images)
-                found |= zip(column.take(rows).to_pylist(), pictures, strict=True)
+    with reading(files[0].parent):
+        for file in files:
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
+                rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
+                if len(rows):
+                    images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
+                    pictures = (_decoded(image, side) for image in images)
+                    found |= zip(column.take(rows).to_pylist(), pictures, strict=True)
     if len(found) < len(wanted):
         raise UsageError(
             "This faces manifest is not the one that the faces to be shown come from.",

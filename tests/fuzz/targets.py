@@ -94,7 +94,7 @@ def _manifest(kind: manifest.Manifest) -> Callable[[bytes, Path], None]:
     def read(data: bytes, folder: Path) -> None:
         (folder / "part-00000.parquet").write_bytes(data)
         manifest.joined([folder], kind)
-        manifest.read(folder, kind)
+        manifest.read(folder, kind).to_pylist()
 
     return read
 

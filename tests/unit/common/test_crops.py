@@ -123,3 +123,21 @@ def test_pixels_are_resized_with_antialiasing_and_kept_in_rgb_order():
     assert small.shape == (16, 16, 3)
     assert (np.abs(small[:, 2:-2, :2].astype(int) - 127) < 20).all()  # no single stripe survives
     assert (small[..., 2] == 0).all()
+
+
+@pytest.mark.parametrize(("part", "row"), [(-1, 0), (0, -1), (0, 100), (3, 0)])
+def test_a_row_that_points_outside_of_the_manifest_is_refused_and_no_picture_is_made_up(two_parts, part, row):
+    rows = pointing(0)
+    for name, value in (("part", part), ("row", row)):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array([value], pa.int32()))
+    with pytest.raises(UsageError, match="not the one"):
+        crops.decoded(rows, two_parts, 32)
+
+
+def test_a_damaged_row_group_is_named(two_parts):
+    file = two_parts / "part-00000.parquet"
+    data = bytearray(file.read_bytes())
+    data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
+    file.write_bytes(data)
+    with pytest.raises(UsageError, match="cannot be read"):
+        crops.decoded(pointing(0, 1), two_parts, 32)
