@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.local.plan import Container
-from pipelines.local.processes import BackEnd, Commands, Invocation
+from pipelines.local.processes import BackEnd, Commands, Ended, Invocation
 
 # What a container may do, here and in docker/compose.yaml: as little as a cluster with strict rules allows.
 RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")
@@ -24,16 +24,32 @@ def back_end(show: Callable[[str], None]) -> BackEnd:
     """
     commands = Commands(show)
 
-    def execute(invocation: Invocation) -> int:
+    def execute(invocation: Invocation) -> Ended:
         def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
             # To the container: a signal that only the client gets may leave the container running.
             kill = ["docker", "kill", f"--signal={number.name}", invocation.name]
             with suppress(OSError):
                 subprocess.run(kill, capture_output=True, check=False, start_new_session=True)
 
-        return commands.run(invocation, docker_run(invocation), None, send)
+        return commands.run(invocation, docker_run(invocation), None, send, lambda _: _session(invocation.name))
 
     return BackEnd(execute, commands.stop)
+
+
+def _session(name: str) -> int | None:
+    """The session that a container's first process begins; see `usage.Meter`."""
+    inspect = ["docker", "inspect", "--format={{.Id}} {{.State.Pid}}", name]
+    try:
+        done = subprocess.run(inspect, capture_output=True, text=True, check=True, start_new_session=True)
+        identifier, process = done.stdout.split()
+        if process == "0":
+            return None
+        # Of an engine in a virtual machine this number means another process here, or none.
+        return int(process) if identifier in Path("/proc", process, "cgroup").read_text() else 0
+    except subprocess.CalledProcessError:
+        return None
+    except (OSError, ValueError):
+        return 0
 
 
 def docker_run(invocation: Invocation) -> list[str]:

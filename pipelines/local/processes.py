@@ -14,6 +14,7 @@ from threading import Condition, Thread
 from typing import IO
 
 from pipelines.local.plan import Container
+from pipelines.local.usage import Meter
 
 CANNOT_START = 127  # a shell's exit code for a command that is not there
 _GRACE_SECONDS = 30.0
@@ -43,6 +44,21 @@ class Invocation:
     cores: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended, and what it took.
+
+    Args:
+        exit_code: of its command.
+        cpu_seconds: of the processors; None when unknown.
+        peak_bytes: the most memory that it held at one time; None when unknown.
+    """
+
+    exit_code: int
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
+
+
 def environment(code: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a task: `python` is this interpreter, and the components are importable.
 
@@ -67,11 +83,11 @@ class BackEnd:
     """What runs tasks.
 
     Args:
-        execute: runs one to its end, in the thread that calls it, and returns its exit code.
+        execute: runs one to its end, in the thread that calls it.
         stop: is told why (Ctrl-C, SIGTERM), passes it on to all that run, and returns when they have ended.
     """
 
-    execute: Callable[[Invocation], int]
+    execute: Callable[[Invocation], Ended]
     stop: Callable[[BaseException], None]
 
 
@@ -84,15 +100,17 @@ def back_end(code: Path, show: Callable[[str], None]) -> BackEnd:
     """
     commands = Commands(show)
 
-    def execute(invocation: Invocation) -> int:
+    def execute(invocation: Invocation) -> Ended:
         env = environment(code, invocation.executor.env)
-        return commands.run(invocation, invocation.command, env, signal_group)
+        return commands.run(invocation, invocation.command, env, signal_group, lambda process: process.pid)
 
     return BackEnd(execute, commands.stop)
 
 
 # Passes a signal on to what a command runs.
 Send = Callable[["subprocess.Popen[bytes]", signal.Signals], None]
+# The session of what a command runs; None when there is none yet.
+Session = Callable[["subprocess.Popen[bytes]"], int | None]
 
 
 class Commands:
@@ -108,7 +126,14 @@ class Commands:
         self._running: dict[subprocess.Popen[bytes], Send] = {}
         self._stopped = False
 
-    def run(self, invocation: Invocation, command: Sequence[str], env: Mapping[str, str] | None, send: Send) -> int:
+    def run(
+        self,
+        invocation: Invocation,
+        command: Sequence[str],
+        env: Mapping[str, str] | None,
+        send: Send,
+        session: Session,
+    ) -> Ended:
         """Runs a command to its end, every line of its output to the task's log and to `show`.
 
         Args:
@@ -116,9 +141,10 @@ class Commands:
             command: its words.
             env: its environment; that of this process when None.
             send: passes a signal on to what it runs.
+            session: that of what it runs.
 
         Returns:
-            Its exit code; `CANNOT_START` when there is no such command.
+            How it ended; with `CANNOT_START` when there is no such command.
         """
         try:
             process = self._started(invocation.cores, command, env, send)
@@ -126,20 +152,22 @@ class Commands:
             message = f"The command cannot be started: {error}"
             invocation.log.write_text(f"{message}\n")
             self._show(f"| {message}")
-            return CANNOT_START
+            return Ended(CANNOT_START)
         if process is None:
-            return 128 + signal.SIGTERM
+            return Ended(128 + signal.SIGTERM)
         # In a thread, so that a task that is being stopped can still say its last words.
         printer = Thread(target=self._print, args=(process.stdout, invocation), daemon=True)
         printer.start()
         try:
+            with Meter(lambda: session(process)) as meter:
+                _wait(process)
             exit_code = process.wait()
             _end_workers(process, printer)
         finally:
             with self._changed:
                 del self._running[process]
                 self._changed.notify_all()
-        return exit_code if exit_code >= 0 else 128 - exit_code
+        return Ended(exit_code if exit_code >= 0 else 128 - exit_code, meter.cpu_seconds, meter.peak_bytes)
 
     def _started(
         self, cores: Sequence[int], command: Sequence[str], env: Mapping[str, str] | None, send: Send
@@ -197,6 +225,12 @@ def _on(cores: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, former)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a process, but leaves its remains, from which its times can be read."""
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

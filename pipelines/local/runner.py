@@ -13,7 +13,7 @@ from components.common.errors import FacenetError, UsageError
 from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import local_path
 from pipelines.local.plan import Container, Importer, Pipeline, Task, parameter_values
-from pipelines.local.processes import CANNOT_START, BackEnd, Invocation
+from pipelines.local.processes import CANNOT_START, BackEnd, Ended, Invocation
 from pipelines.local.record import (
     CACHED,
     FAILED,
@@ -232,6 +232,7 @@ class Runner:
         record.state, record.origin = CACHED, made.origin
         record.outputs, record.output_parameters = made.outputs, made.output_parameters
         record.metrics, record.log, record.command = made.metrics, made.log, made.command
+        record.cpu_seconds, record.peak_bytes = made.cpu_seconds, made.peak_bytes
         for name, output in made.outputs.items():
             if output["on_disk"] and self.runs.joinpath(output["path"]).is_relative_to(self.runs):
                 # So that `runs/latest` shows the whole result.
@@ -267,14 +268,16 @@ class Runner:
         self._tell(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
         return replace(attempt.invocation, cores=cores)
 
-    def _finish(self, attempt: _Attempt, exit_code: int) -> None:
-        attempt.record.exit_code = exit_code
+    def _finish(self, attempt: _Attempt, ended: Ended) -> None:
+        record = attempt.record
+        record.exit_code = ended.exit_code
+        record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
         try:
-            if exit_code:
-                raise FacenetError(_reason(exit_code))
-            self._keep(attempt.task, attempt.record, attempt.invocation.folder)
+            if ended.exit_code:
+                raise FacenetError(_reason(ended.exit_code))
+            self._keep(attempt.task, record, attempt.invocation.folder)
         except FacenetError as error:
-            attempt.record.state, attempt.record.message = FAILED, str(error)
+            record.state, record.message = FAILED, str(error)
         self._end(attempt.task, attempt.record, attempt.clock)
 
     def _keep(self, task: Task, record: TaskRecord, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from pipelines.local.processes import BackEnd, Invocation
+from pipelines.local.processes import BackEnd, Ended, Invocation
 
 Work = TypeVar("Work")
 
@@ -16,7 +16,7 @@ def side_by_side(
     back_end: BackEnd,
     ready: Callable[[], Iterable[Work]],
     start: Callable[[Work, tuple[int, ...]], Invocation],
-    finish: Callable[[Work, int], None],
+    finish: Callable[[Work, Ended], None],
 ) -> None:
     """Runs pieces of work until no more come, at most one for each processor at a time.
 
@@ -27,14 +27,14 @@ def side_by_side(
         back_end: what executes.
         ready: gives what has become ready since it was last called.
         start: is told the processors that a piece may use, none for all of them, and makes the invocation.
-        finish: is told the exit code.
+        finish: is told how it ended.
 
     Raises:
         KeyboardInterrupt, SystemExit: as they come here, after all that ran was stopped; so does any other exception.
     """
     free = _processors()
     total, waiting = len(free), list[Work]()
-    running: dict[Future[int], tuple[Work, list[int]]] = {}
+    running: dict[Future[Ended], tuple[Work, list[int]]] = {}
     with ThreadPoolExecutor(total) as pool:
         try:
             while True:

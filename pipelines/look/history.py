@@ -105,7 +105,13 @@ def tasks(folder: Path, run: Run) -> list[TaskRecord]:
 
 
 def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
-    """The seconds that a run or task took, or has taken so far; None when it has not begun or was lost."""
+    """The seconds that a run or task took, or has taken so far; None when it has not begun or was lost.
+
+    Of a cached task those that its results took when they were made.
+    """
+    if isinstance(record, TaskRecord) and record.origin:
+        made_in: float | None = record.origin["seconds"]
+        return made_in
     if record.seconds is not None or state != RUNNING or not record.started:
         return record.seconds
     return (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds()

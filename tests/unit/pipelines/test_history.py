@@ -29,6 +29,7 @@ def test_a_real_run_with_its_tasks_numbers_and_graph(in_processes):
     assert run.changed == {"backbone": "small_resnet", "image_size": 32, "rounds": 2, "export": "int8"}
     found = tasks(folder, run)
     assert [task.task for task in found] == run.record.tasks
+    assert all(task.cpu_seconds and task.peak_bytes for task in found if task.log)
     lines = edges(found)
     assert ("importer", "extract") in lines
     assert {before for before, after in lines if after == "collect"} == {"extract"}
