@@ -18,6 +18,7 @@ COMMANDS = {
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
     "runs": ("pipelines.look.runs", "list the runs: how they ended, and how good their networks are"),
     "show": ("pipelines.look.show", "show a run, a task of it, or what that made"),
+    "ui": ("pipelines.ui.__main__", "show runs, tasks and artifacts in a browser, on this machine only"),
     "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
     "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),

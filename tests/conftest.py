@@ -6,10 +6,14 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_PHOTOS = REPOSITORY.parent / "shared" / "data"
@@ -22,13 +26,32 @@ def _docker_answers() -> bool:
         return False
 
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# marker: (whether what it needs is here, what to do about it)
+NEEDS = {
+    "docker": (_docker_answers, "no Docker engine answers; start one and run `make images`, then these tests run too"),
+    "browser": (lambda: CHROMIUM is not None, "no chromium here; install Debian's package `chromium`"),
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs a Docker engine where there is none, and says how to run it."""
-    marked = [item for item in items if item.get_closest_marker("docker")]
-    if marked and not _docker_answers():
-        reason = "no Docker engine answers; start one and run `make images`, then these tests run too"
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    """Skips what needs a Docker engine or a browser where there is none, and says how to run it."""
+    for marker, (is_here, reason) in NEEDS.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and not is_here():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

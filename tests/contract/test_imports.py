@@ -34,6 +34,16 @@ ALLOWED = {
     "pipelines.local": {"yaml", "components.common", "pipelines"},
     "pipelines.cluster": {"yaml", "components.common", "pipelines"},
     "pipelines.look": {"numpy", "pyarrow", "matplotlib", "tyro", "components.common", "components.page", "pipelines"},
+    "pipelines.ui": {
+        "starlette",
+        "uvicorn",
+        "jinja2",
+        "markupsafe",
+        "tyro",
+        "components.common",
+        "components.page",
+        "pipelines",
+    },
     "pipelines": {"components.common", "tyro", "pipelines.local"},
 }
 SPECIFICATION = {"kfp", "pipelines.images"}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +15,6 @@ from components.common.manifest import DATASET, read
 from components.embed import neighbours
 from components.embed.card import show, some_of_each
 from components.embed.layout import _affinities, layout
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def grouped(groups, faces, noise, size=32, seed=0):
@@ -139,17 +135,14 @@ document.title = JSON.stringify(seen);
 </script>"""
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium here; install Debian's package `chromium` to try the map in it"
-)
-def test_the_map_moves_zooms_and_tells_who_it_is(rows, faces, tmp_path):
+@pytest.mark.browser
+def test_the_map_moves_zooms_and_tells_who_it_is(rows, faces, tmp_path, browser):
     card = shown(rows, faces)
     file = tmp_path / "card.html"
     file.write_text(card.html.replace("</body>", TRY + "</body>"))
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom"]
-    done = subprocess.run([*command, file.as_uri()], capture_output=True, text=True, check=True, timeout=120)
-    title = re.search("<title>(.*?)</title>", done.stdout).group(1).replace("&lt;", "<").replace("&amp;", "&")
-    still, nearer, moved, chosen, unchosen, found = json.loads(title)
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    still, nearer, moved, chosen, unchosen, found = json.loads(page.title())
     name = rows["identity"][3].as_py()
     of_others = sum(other != name for other in rows["identity"].to_pylist())
     assert still == [1, 0, 0, ""]

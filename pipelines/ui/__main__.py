@@ -1,0 +1,72 @@
+"""`facenet ui`: shows runs, tasks and artifacts in a browser, on this machine only."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from components.common.command import run
+from components.common.errors import UsageError
+
+_HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Show runs, tasks and artifacts in a browser: read-only, and on this machine only. Ctrl-C ends it."""
+
+    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    """Where runs are kept."""
+    port: int = 8080
+    """Of this machine's own address; 0 takes any that is free."""
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((_HERE, port))
+        bound.listen()  # so that the address may be printed: who asks before the server is ready waits
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise UsageError(
+            "This port cannot be used.",
+            received=f"{port} ({getattr(error, 'strerror', None) or error})",
+            advice="Choose another one with --port, or let one be found: --port 0.",
+        ) from error
+    return bound
+
+
+def _serve(settings: Settings) -> None:
+    import uvicorn
+
+    from pipelines.ui.app import app
+
+    runs = settings.runs.resolve()
+    if not runs.is_dir():
+        raise UsageError(
+            "There is no runs folder here.",
+            received=settings.runs,
+            advice="Name it with --runs, or make a first run: facenet run -i PHOTOS.",
+        )
+    with _bound(settings.port) as bound:
+        print(f"Runs of {settings.runs}: http://{_HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
+        config = uvicorn.Config(
+            app(runs), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+        )
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _serve, argv, prog="facenet ui")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

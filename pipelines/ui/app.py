@@ -1,0 +1,59 @@
+"""The addresses of the pages, behind the guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from components import page
+from components.common.errors import UsageError
+from pipelines.ui.guard import Guard
+from pipelines.ui.pages import Pages
+
+_OWN = Path(__file__).parent / "static"
+_STATIC = {
+    "style.css": Path(page.__file__).parent / "style.css",
+    **{name: _OWN / name for name in ("ui.css", "ui.js", "icon.svg")},
+}
+
+
+def app(runs: Path) -> ASGIApp:
+    """The pages of a runs folder.
+
+    Args:
+        runs: the folder, resolved.
+    """
+    pages = Pages(runs)
+    task = "/runs/{run}/{task}"
+    artifact = task + "/{artifact}"
+    site = Starlette(
+        routes=[
+            Route("/", pages.runs),
+            Route("/compare", pages.compared),
+            Route("/static/{name}", _static),
+            Route("/runs/{run}", pages.run),
+            Route(task, pages.task),
+            Route(f"/log{task}", pages.log),
+            Route(artifact, pages.artifact),
+            Route(f"{artifact}/{{inside:path}}", pages.artifact),
+            Route(f"/files{artifact}", pages.file),
+            Route(f"/files{artifact}/{{inside:path}}", pages.file),
+            Route(f"/picture{artifact}", pages.picture),
+            Route(f"/picture{artifact}/{{inside:path}}", pages.picture),
+        ],
+        exception_handlers={UsageError: pages.trouble, HTTPException: pages.trouble},
+    )
+    return Guard(site)
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _STATIC:
+        raise HTTPException(404)
+    return FileResponse(_STATIC[name])

@@ -1,0 +1,64 @@
+"""What every request and every answer must keep to: read-only, from this machine, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# A page of another site can lead a browser here under a name of its own, and then read the answer (DNS rebinding). Any
+# port is fine: the one that `ssh -L` forwards is another.
+_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_METHODS = ("GET", "HEAD")
+
+# Of the pages: only what this server sends.
+PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# Of a page with a figure of matplotlib's, whose lines have their style in attributes.
+PAGE_WITH_FIGURE = PAGE.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+# Of what a stage wrote: its own script and style and nothing else, in a world of its own, as in Kubeflow's UI.
+CARD = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+_HEADERS = {
+    "Content-Security-Policy": PAGE,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # faces are on these pages
+}
+
+
+class Guard:
+    """Refuses what it must, and puts the headers on every answer; one that has its own policy keeps it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (_refusal(scope) or self._app)(scope, receive, sent)
+
+
+def _refusal(scope: Scope) -> ASGIApp | None:
+    if not _HOST.fullmatch(Headers(scope=scope).get("host", "")):
+        return PlainTextResponse("This server answers to 127.0.0.1, localhost and [::1] only.\n", 403)
+    if scope["method"] not in _METHODS:
+        return PlainTextResponse("This server only shows: nothing can be changed here.\n", 405, {"Allow": "GET, HEAD"})
+    return None

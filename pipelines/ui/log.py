@@ -1,0 +1,65 @@
+"""Pieces of a log, as a terminal would show them: a log of 100 MB is not read to show its end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+CHUNK = 256 * 1024  # bytes that are sent at a time
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a log.
+
+    Args:
+        text: what a terminal would show of it in the end.
+        start: its first byte in the file.
+        end: the byte after its last.
+        size: of the file, in bytes.
+    """
+
+    text: str
+    start: int
+    end: int
+    size: int
+
+
+def log_part(file: Path, start: int, stop: int | None = None, *, ended: bool) -> Piece:
+    """Some lines of a log, as many as are sent at a time.
+
+    Args:
+        file: the log.
+        start: the byte where a line begins.
+        stop: the byte where another begins that is not wanted; None for the end of the file.
+        ended: whether nothing more comes: a last line without an end is shown then, and waited for otherwise.
+    """
+    with file.open("rb") as log:
+        size = log.seek(0, 2)
+        start = max(0, min(start, size))
+        log.seek(start)
+        content = log.read(min(CHUNK, max(0, (size if stop is None else stop) - start)))
+    whole = content.rfind(b"\n") + 1
+    last = ended and start + len(content) == size
+    if not last and (whole or len(content) < CHUNK):
+        content = content[:whole]
+    return Piece(plain(content), start, start + len(content), size)
+
+
+def log_before(file: Path, stop: int, *, ended: bool) -> Piece:
+    """The lines of a log before a byte, or the last of them that there is room for; see `log_part`."""
+    start = max(0, stop - CHUNK)
+    if start:
+        with file.open("rb") as log:
+            log.seek(start)
+            log.readline(CHUNK)
+            start = min(log.tell(), stop)
+    return log_part(file, start, stop, ended=ended)
+
+
+def plain(content: bytes) -> str:
+    """Text as a terminal would leave it: of a line that was written over its last state, and no colours."""
+    text = _COLOURS.sub("", content.decode("utf-8", errors="replace"))
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

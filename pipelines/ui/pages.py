@@ -1,0 +1,259 @@
+"""The pages: what an address asks for, from `pipelines/look`, in a template."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from components.common.errors import UsageError
+from pipelines.local.record import CACHED, PENDING, RUNNING, TaskRecord, located
+from pipelines.local.summary import summary
+from pipelines.look import history
+from pipelines.look.compare import compare, roc_plot
+from pipelines.look.history import Artifact, Found, Run
+from pipelines.look.preview import ROWS, Table, inside, picture, preview
+from pipelines.ui.graph import drawn
+from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
+from pipelines.ui.listing import Question, answered
+from pipelines.ui.log import log_before, log_part
+from pipelines.ui.words import FILTERS, duration, of, size, took, when
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_HTML = "system.HTML"
+_DIGITS = 15  # of a number in an address
+
+Trail = Sequence[tuple[str, str]]
+
+
+class Pages:
+    """The pages of a runs folder.
+
+    Args:
+        runs: the folder, resolved.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= FILTERS
+
+    def _page(self, template: str, trail: Trail = (), status: int = 200, **values: Any) -> HTMLResponse:
+        values = {"live": False, **values, "trail": [("Runs", "/"), *trail], "folder": self._runs}
+        return HTMLResponse(self._templates.get_template(template).render(values), status)
+
+    def trouble(self, request: Request, error: Exception) -> Response:
+        """What is shown when there is no such page."""
+        if isinstance(error, HTTPException):
+            error = UsageError("There is no such page.", received=request.url.path)
+        return self._page("trouble.html", status=404, error=error)
+
+    def runs(self, request: Request) -> Response:
+        """All runs, or those asked for."""
+        question = Question.read(request.query_params)
+        found = history.runs(self._runs)
+        return self._page(
+            "runs.html",
+            runs=answered(found, question),
+            total=len(found),
+            question=question,
+            states=sorted({run.state for run in found}),
+            headline=history.HEADLINE,
+            live=any(run.state == RUNNING for run in found) or not found,
+        )
+
+    def run(self, request: Request) -> Response:
+        """A run as its graph."""
+        name = request.path_params["run"]
+        run = history.find(self._runs, name).run
+        if run.record.id != name:
+            return RedirectResponse(f"/runs/{run.record.id}")
+        tasks = history.tasks(self._runs, run)
+        needs: dict[str, list[str]] = {task.task: [] for task in tasks}
+        for giver, taker in history.edges(tasks):
+            needs[taker].append(giver)
+        ended = run.record.seconds is not None
+        return self._page(
+            "run.html",
+            [_place(run)],
+            run=run,
+            tasks=tasks,
+            by_name={task.task: task for task in tasks},
+            active=[task.label for task in tasks if task.state == RUNNING],
+            graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
+            live=run.state == RUNNING,
+        )
+
+    def task(self, request: Request) -> Response:
+        """A task, with its card and its log."""
+        run, task = self._task(request)
+        live = run.state == RUNNING and task.state in (PENDING, RUNNING)
+        file = self._log(task)
+        stop, log = _number(request, "before"), None
+        if file:
+            log = log_before(file, file.stat().st_size if stop is None else stop, ended=not live)
+        artifacts = history.artifacts(self._runs, task)
+        cards = [one for one in artifacts if one.kind == _HTML and inside(self._runs, one.path)]
+        return self._page(
+            "task.html",
+            [_place(run), _place(run, task)],
+            run=run,
+            task=task,
+            facts=_facts(task),
+            artifacts=artifacts,
+            labels={one.task: one.label for one in history.tasks(self._runs, run)},
+            card="/files" + of(f"{task.task}/{cards[0].name}", run) if cards else "",
+            log=log,
+            log_address="/log" + of(task.task, run),
+            follows=live and stop is None,
+            command=shlex.join(task.command),
+            rerun=history.rerun_command(self._runs, run, task) if task.command else "",
+            live=live,
+        )
+
+    def log(self, request: Request) -> Response:
+        """A task's log: all of it, or with `from` the next lines from that byte on."""
+        run, task = self._task(request)
+        file = self._log(task)
+        if file is None:
+            raise HTTPException(404)
+        start = _number(request, "from")
+        if start is None:
+            return FileResponse(file, media_type="text/plain; charset=utf-8")
+        piece = log_part(file, start, ended=run.state != RUNNING or task.state not in (PENDING, RUNNING))
+        return PlainTextResponse(piece.text, headers={"Log-Next": str(piece.end)})
+
+    def artifact(self, request: Request) -> Response:
+        """What a task made, or a file or folder in it."""
+        found, artifact = self._artifact(request)
+        run, task = found.run, found.task
+        assert task is not None
+        offset, search = _number(request, "offset") or 0, request.query_params.get("q", "")
+        place = "/".join(filter(None, [task.task, artifact.name, found.inside]))
+        made = task.outputs[artifact.name]["path"]
+        shown = preview(self._runs, artifact, found.inside, search=search, offset=offset)
+        file = inside(self._runs, artifact.path / found.inside)
+        columns = list(shown.columns) if isinstance(shown, Table) else []
+        return self._page(
+            "artifact.html",
+            [_place(run), _place(run, task), *_steps(run, task, artifact, found.inside)],
+            run=run,
+            task=task,
+            artifact=artifact,
+            place=place,
+            name=place.rpartition("/")[2],
+            preview=shown,
+            places={column: number for number, column in enumerate(columns)},
+            # Whom a row is about comes first: a phone shows no more than that.
+            order=sorted(columns, key=lambda column: isinstance(shown, Table) and column != shown.searched),
+            is_file=file is not None and file.is_file(),
+            search=search,
+            offset=offset,
+            rows=ROWS,
+            readers=[
+                one
+                for one in history.tasks(self._runs, run)
+                if any(given["path"] == made for inputs in one.inputs.values() for given in inputs)
+            ],
+        )
+
+    def compared(self, request: Request) -> Response:
+        """Two runs side by side."""
+        names = request.query_params.getlist("run")
+        if len(names) != 2:
+            raise UsageError(
+                "Two runs are compared.", received=", ".join(names) or "none", advice="Tick two in the list."
+            )
+        first, second = (history.find(self._runs, name).run for name in names)
+        comparison = compare(self._runs, first, second)
+        curves = {run.record.id: curve for run, curve in zip((first, second), comparison.curves, strict=True) if curve}
+        page = self._page(
+            "compare.html",
+            [("Comparison", f"/compare?{request.url.query}")],
+            both=(first, second),
+            comparison=comparison,
+            # What only one of them has, as the shards of a task, comes last.
+            metrics=sorted(comparison.metrics.items(), key=lambda metric: None in metric[1]),
+            plot=roc_plot(curves) if curves else "",
+        )
+        page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE
+        return page
+
+    def file(self, request: Request) -> Response:
+        """A file of an artifact: an HTML page in a world of its own, anything else to be kept."""
+        found, artifact = self._artifact(request)
+        file = inside(self._runs, artifact.path / found.inside)
+        if file is None or not file.is_file():
+            raise HTTPException(404)
+        if file.suffix == ".html" or (artifact.kind == _HTML and not found.inside):
+            return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": CARD})
+        return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+
+    def picture(self, request: Request) -> Response:
+        """The face in a row of a table."""
+        found, artifact = self._artifact(request)
+        row = _number(request, "row")
+        jpeg = None if row is None else picture(self._runs, artifact, row, found.inside)
+        if jpeg is None:
+            raise HTTPException(404)
+        # The same for ever, and only this browser may keep it; for an hour, because there are faces in it.
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def _artifact(self, request: Request) -> tuple[Found, Artifact]:
+        place = {"inside": "", **request.path_params}
+        if any(part in (".", "..") for part in place["inside"].split("/")):
+            raise HTTPException(404)
+        found = history.find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
+        assert found.artifact is not None
+        return found, found.artifact
+
+    def _task(self, request: Request) -> tuple[Run, TaskRecord]:
+        found = history.find(self._runs, "{run}/{task}".format_map(request.path_params))
+        assert found.task is not None
+        return found.run, found.task
+
+    def _log(self, task: TaskRecord) -> Path | None:
+        file = inside(self._runs, located(task.log, self._runs)) if task.log else None
+        return file if file and file.is_file() else None
+
+
+def _number(request: Request, name: str) -> int | None:
+    """A whole number in the query of an address; None for anything else."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def _steps(run: Run, task: TaskRecord, artifact: Artifact, within: str) -> Trail:
+    """The way from an artifact to what lies in it."""
+    names = [artifact.name, *filter(None, within.split("/"))]
+    return [(name, of("/".join([task.task, *names[: number + 1]]), run)) for number, name in enumerate(names)]
+
+
+def _place(run: Run, task: TaskRecord | None = None) -> tuple[str, str]:
+    """Where a page is, for the way back to it."""
+    if task is None:
+        return run.record.id, f"/runs/{run.record.id}"
+    return task.label, of(task.task, run)
+
+
+def _facts(task: TaskRecord) -> dict[str, str]:
+    return {
+        "Began": when(task.started),
+        "Took": took(task) if task.command and task.state != CACHED else "",
+        "Processor time": duration(task.cpu_seconds),
+        "Most memory": size(task.peak_bytes),
+        "Exit code": "" if task.exit_code is None else str(task.exit_code),
+    }
