@@ -32,7 +32,7 @@ COMMANDS = {
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
     "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),
-    "forget": ("components.verify.forget", "remove a person from a gallery"),
+    "forget": ("pipelines.forget", "erase a person from a gallery, and from what runs left"),
     "cluster": ("components.verify.cluster", "sort photos into people without knowing any of them"),
     "images": ("pipelines.build", "build the components' images with Docker"),
     "compile": ("pipelines.compile", "write pipeline.yaml, which a cluster and `facenet run` execute"),

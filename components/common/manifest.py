@@ -218,7 +218,7 @@ def joined(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
     Raises:
         UsageError: one is missing, is there twice, of another division or other settings; see `parts`.
     """
-    found = sorted((_shard_of(folder, manifest), folder) for folder in folders)
+    found = sorted((shard_of(folder, manifest), folder) for folder in folders)
     if not found or [shard for shard, _ in found] != [Shard(number, len(found)) for number in range(1, len(found) + 1)]:
         raise UsageError(
             f"These are not all shards of one {manifest.name} manifest.",
@@ -288,7 +288,8 @@ def _open(file: Path) -> pa.Schema:
 def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]:
     try:
         record = json.loads((schema.metadata or {})[_METADATA_KEY])
-        Shard.read("{}/{}".format(*record.setdefault("shard", (1, 1))))
+        number, count = record.get("shard", (1, 1))
+        record["shard"] = Shard.read(f"{number}/{count}")
         understood = isinstance(record["about"], dict)
     except (*MALFORMED, UsageError):
         understood = False
@@ -348,9 +349,11 @@ def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
     return found
 
 
-def _shard_of(folder: Path, manifest: Manifest) -> Shard:
+def shard_of(folder: Path, manifest: Manifest) -> Shard:
+    """Which shard of a manifest lies in a folder."""
     file = _parts_of(folder, manifest)[0]
-    return Shard(*_record(_open(file), file, manifest)["shard"])
+    shard: Shard = _record(_open(file), file, manifest)["shard"]
+    return shard
 
 
 def named(folders: Folders) -> str:

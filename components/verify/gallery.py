@@ -96,6 +96,22 @@ class Gallery:
         )
         return True
 
+    def faces_of(self, name: str) -> int:
+        """The number of a person's faces.
+
+        Raises:
+            UsageError: nobody of that name is in the gallery.
+        """
+        query = "SELECT count(face_id), count(id) FROM person LEFT JOIN face ON person = id WHERE name = ?"
+        faces, people = self._connection.execute(query, (name,)).fetchone()
+        if not people:
+            raise UsageError(
+                "Nobody of this name is in the gallery.",
+                received=f"{name}; {self._path}",
+                advice="The name is the one they were enrolled under, in its spelling.",
+            )
+        return int(faces)
+
     def forget(self, name: str) -> int:
         """Removes a person and overwrites what was stored of them.
 
@@ -106,10 +122,8 @@ class Gallery:
             UsageError: nobody of that name is in the gallery.
         """
         with self._connection:
-            query = "SELECT count(*) FROM face JOIN person ON person = id WHERE name = ?"
-            faces: int = self._connection.execute(query, (name,)).fetchone()[0]
-            if not self._connection.execute("DELETE FROM person WHERE name = ?", (name,)).rowcount:
-                raise UsageError("Nobody of this name is in the gallery.", received=f"{name}; {self._path}")
+            faces = self.faces_of(name)
+            self._connection.execute("DELETE FROM person WHERE name = ?", (name,))
         return faces
 
     def people(self) -> People:
@@ -178,6 +192,8 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
                     advice="Give that network with -c, or enroll the photos anew into another gallery.",
                 )
             yield Gallery(path, connection, embedding_size)
+    except UnicodeDecodeError as error:  # a text, or what SQLite says of it
+        raise _damaged(path, error) from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise _damaged(path, error) from error

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import FacenetError
@@ -80,6 +80,14 @@ class Cache:
         if record is None or record.state != SUCCEEDED or record.cache_key != key:
             return None
         return (run, record) if self.whole(record) else None
+
+    def forget(self, name: str, runs: Iterable[str]) -> None:
+        """Answers with nothing that these runs made, and remembers no path in a folder of this name."""
+        self._database.execute("PRAGMA secure_delete = ON")
+        with self._database:
+            self._database.execute("DELETE FROM content WHERE instr(path, ?)", (f"/{name}/".encode(),))
+            self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
+        self._database.execute("VACUUM")
 
     def whole(self, record: TaskRecord) -> bool:
         """Whether the artifacts of a record are still there with the content that it states."""

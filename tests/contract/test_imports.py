@@ -44,6 +44,7 @@ ALLOWED = {
         "components.page",
         "pipelines",
     },
+    "pipelines.erase": {"pyarrow", "components.common", "pipelines"},
     "pipelines": {"components.common", "tyro", "pipelines.local"},
 }
 SPECIFICATION = {"kfp", "pipelines.images"}
@@ -52,6 +53,8 @@ WIRING = {
     | {f"components.{name}.component" for name in
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
+    # Galleries are what it shares with the command of a Pi.
+    "pipelines/forget.py": {"tyro", "components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},
     "pipelines/cluster/failures.py": {"kfp_server_api", "urllib3", "components.common"},

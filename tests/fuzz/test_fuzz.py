@@ -61,6 +61,7 @@ FOUND = {
     "record of a manifest": [
         b"[" * 100_000,
         b'{"manifest": "faces", "schema_version": 1, "about": {}, "shard": 3}',
+        b'{"manifest": "faces", "schema_version": 1, "about": {}, "shard": "11111"}',
         b'{"manifest": "faces", "schema_version": 1, "about": {}, "shard": [1, 1]}',
         b'{"manifest": "faces", "schema_version": 1, "about": {"margin": NaN, "alignment": 1}, "shard": [1, 1]}',
     ],

@@ -1,0 +1,169 @@
+"""Takes a person out of everything that was found. Each step can be cut off and done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.common.atomic import write_file
+from components.common.errors import FacenetError
+from components.common.manifest import DATASET, FACES, Manifest, about, parts, read, shard_of, writer
+from pipelines.erase.find import KINDS, Found, about_person, faces_behind, run_folders
+from pipelines.local.cache import Cache
+from pipelines.local.content import Contents
+from pipelines.local.record import located, read_task, write_task
+
+RECORD = "forgotten.json"
+_PENDING = ".forgetting.json"
+_NOTE = (
+    "This page was erased on {when}, because somebody whom it may have shown asked to be forgotten. "
+    "Run the stage again for a new one.\n"
+)
+
+
+def pending(runs: Path, name: str) -> Found:
+    """What an erasing of this person that was cut off had found; nothing when there was none."""
+    file = runs / _PENDING
+    if not file.exists():
+        return Found()
+    record = json.loads(file.read_text())
+    if record["name_sha256"] != _digest(name):
+        raise FacenetError(
+            "Somebody else is being forgotten, and that was cut off.",
+            received=file,
+            advice="Forget that person again first.",
+        )
+    return Found(
+        manifests={Path(path): (KINDS[kind], 0) for path, kind in record["manifests"].items()},
+        datasets=set(map(Path, record["datasets"])),
+        face_ids=set(record["face_ids"]),
+        runs=set(map(Path, record["runs"])),
+    )
+
+
+def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
+    """Erases a person.
+
+    Returns:
+        What `RECORD` in the runs folder now says of it: when, the name's SHA-256, and counts.
+    """
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    write_file(runs / _PENDING, json.dumps(_intention(name, found)))
+    for folder, (kind, _) in found.manifests.items():
+        if kind is not DATASET:
+            _rewrite(folder, kind, name, found.face_ids)
+    # Last, because their rows say where in the faces manifest a face lies now.
+    for folder in sorted({*found.datasets, *(path for path, (kind, _) in found.manifests.items() if kind is DATASET)}):
+        _point_anew(folder, name)
+    for path in found.pages:
+        write_file(path, _NOTE.format(when=when))
+    for path in found.pictures:
+        path.unlink(missing_ok=True)
+    _clear_logs(name, found.runs)
+    cache = Cache(runs, lambda _: "")
+    _correct_records(runs, {*found.manifests, *found.datasets, *found.pages, *found.pictures}, cache.contents)
+    cache.forget(name, [run.name for run in found.runs])
+    said = _noted(runs, name, when, found)
+    (runs / _PENDING).unlink()
+    return said
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _intention(name: str, found: Found) -> dict[str, Any]:
+    return {
+        "name_sha256": _digest(name),
+        "manifests": {str(path): kind.name for path, (kind, _) in found.manifests.items()},
+        "datasets": sorted(map(str, found.datasets)),
+        "face_ids": sorted(found.face_ids),
+        "runs": sorted(map(str, found.runs)),
+    }
+
+
+def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str]) -> None:
+    with writer(folder, kind, about(folder, kind), shard_of(folder, kind)) as rows:
+        for file in parts(folder, kind):
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                table = parquet.read_row_group(group)
+                rows.add(table.filter(pc.invert(about_person(table, kind, name, face_ids))))
+
+
+def _point_anew(dataset: Path, name: str) -> None:
+    """Takes a person out of a dataset, and says where the others' faces lie now."""
+    rows = read(dataset, DATASET)
+    rows = rows.filter(pc.not_equal(rows["identity"], name))
+    places: dict[str, tuple[int, int]] = {}
+    for part, file in enumerate(parts(faces_behind(dataset), FACES)):
+        for row, face_id in enumerate(pq.read_table(file, columns=["face_id"])["face_id"].to_pylist()):
+            places.setdefault(face_id, (part, row))  # one picture twice has one id, and the same pixels
+    former = zip(*(rows[column].to_pylist() for column in ("face_id", "part", "row")), strict=True)
+    found = [places.get(face_id, (part, row)) for face_id, part, row in former]
+    for position, column in enumerate(("part", "row")):
+        at = rows.schema.get_field_index(column)
+        rows = rows.set_column(at, column, pa.array([place[position] for place in found], pa.int32()))
+    with writer(dataset, DATASET, about(dataset, DATASET), shard_of(dataset, DATASET)) as written:
+        written.add(rows)
+
+
+def _clear_logs(name: str, runs: Iterable[Path]) -> None:
+    for run in runs:
+        for log in run.glob("*/log.txt"):
+            lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
+            if any(name in line for line in lines):
+                kept = "".join("(erased)\n" if name in line else line for line in lines)
+                write_file(log, kept.encode(errors="surrogateescape"))
+
+
+def _correct_records(runs: Path, changed: set[Path], contents: Contents) -> None:
+    """The records of tasks state the content that is there now, so that a task can be run again on it."""
+    for file in runs.glob("*/*/task.json"):
+        run, task, _ = file.relative_to(runs).parts
+        record = read_task(runs, run, task)
+        if record is None or (runs / run).is_symlink():
+            continue
+        for output in record.outputs.values():
+            path = located(output["path"], runs).resolve()
+            if path.exists() and any(path == each or path in each.parents for each in changed):
+                output["sha256"] = contents.sha256(path)
+        write_task(runs, run, record)
+
+
+def clear_leftovers(runs: Path) -> None:
+    """What a task that was killed had begun to write aside: nobody reads it, and it may hold anybody."""
+    left = (path for run in run_folders(runs) for path in run.glob("*/.*") if path.suffix in (".partial", ".former"))
+    for path in list(left):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:
+    file = runs / RECORD
+    former = json.loads(file.read_text()) if file.exists() else []
+    rows: dict[str, int] = {}
+    for kind, count in found.manifests.values():
+        rows[kind.name] = rows.get(kind.name, 0) + count
+    said = {
+        "when": when,
+        "name_sha256": _digest(name),
+        "runs": sorted(run.name for run in found.runs),
+        "faces": len(found.face_ids),
+        "rows": rows,
+        "pages": len(found.pages),
+        "files": len(found.pictures),
+    }
+    write_file(file, json.dumps([*former, said], indent=1) + "\n")
+    return said

@@ -1,0 +1,141 @@
+"""Where a runs folder holds a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.common.crops import faces_of
+from components.common.errors import UsageError
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, PARTS, REJECTS, Manifest, parts
+
+KINDS = {kind.name: kind for kind in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
+# What stages show pictures and names on. A Markdown summary has no pictures, but may have names.
+_PAGES = ("html", "markdown", "*.html", "report.md")
+# TensorBoard's pictures and names of faces, and the embeddings that an unfinished round of a training was mined from.
+_PICTURES = ("events/names.tsv", "events/vectors.tsv", "events/faces.png", "events/projector_config.pbtxt", "state.npz")
+
+
+@dataclass
+class Found:
+    """What a runs folder holds of a person.
+
+    Args:
+        manifests: the rows about them, by the folder of a manifest and its kind.
+        datasets: datasets that point into one of these manifests, with rows about them or without.
+        face_ids: of their faces.
+        runs: the folders of runs that they are in.
+        pages: cards and reports of these runs, which may show them.
+        pictures: files of these runs' trainings with pictures and embeddings of everybody.
+    """
+
+    manifests: dict[Path, tuple[Manifest, int]] = field(default_factory=dict)
+    datasets: set[Path] = field(default_factory=set)
+    face_ids: set[str] = field(default_factory=set)
+    runs: set[Path] = field(default_factory=set)
+    pages: list[Path] = field(default_factory=list)
+    pictures: list[Path] = field(default_factory=list)
+
+
+def about_person(table: pa.Table, kind: Manifest, name: str, face_ids: set[str]) -> pa.Array:
+    """Which rows of a manifest are about a person: bool [rows]."""
+    if kind is PAIRS:
+        wanted = pa.array(sorted(face_ids), pa.string())
+        return pc.or_(pc.is_in(table["face_id_a"], wanted), pc.is_in(table["face_id_b"], wanted))
+    if kind is REJECTS:
+        return pc.starts_with(table["photo_path"], f"{name}/")
+    return pc.equal(table["identity"], name)
+
+
+def find(name: str, runs: Path, known: Found) -> Found:
+    """Looks through all runs.
+
+    Args:
+        name: the person's folder of photos.
+        runs: the runs folder.
+        known: what an erasing that was cut off had found: by now it may be gone from where it was found.
+
+    Raises:
+        UsageError: a manifest cannot be read.
+    """
+    found = known
+    manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
+    for kind in (FACES, DATASET, DROPPED, EMBEDDINGS, REJECTS, PAIRS):  # the face ids of pairs come from the others
+        for folder in (folder for folder, its in manifests.items() if its is kind):
+            _look_into(folder, kind, name, found)
+    for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
+        if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
+            found.datasets.add(folder)
+    touched = found.manifests.keys() | found.datasets
+    for run in run_folders(runs):
+        if run in found.runs or any(path.resolve() in touched for path in _artifacts(run)):
+            found.runs.add(run)
+            found.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
+            found.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
+    return found
+
+
+def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
+    columns = [column for column in ("face_id", "face_id_a", "face_id_b", "identity", "photo_path") if
+               column in kind.schema.names]  # fmt: skip
+    rows = 0
+    for file in parts(folder, kind):
+        table = pq.read_table(file, columns=columns)
+        theirs = table.filter(about_person(table, kind, name, found.face_ids))
+        rows += len(theirs)
+        if "face_id" in columns:
+            found.face_ids |= set(theirs["face_id"].to_pylist())
+    if rows or folder in found.manifests:
+        found.manifests[folder] = kind, rows
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The folders of all runs, each once."""
+    return sorted(path.parent.resolve() for path in runs.glob("*/run.json") if not path.parent.is_symlink())
+
+
+def _artifacts(run: Path) -> Iterator[Path]:
+    """Everything in the folders of a run's tasks: the artifacts, those of other runs that it took over too."""
+    for task in run.iterdir():
+        if task.is_dir():
+            yield from task.iterdir()
+            yield from task.glob("*/pairs")
+
+
+def _is_file(path: Path, run: Path) -> bool:
+    """Whether a file is this run's own: not a link, and not in a folder that is one."""
+    return path.is_file() and path.resolve() == path and path.is_relative_to(run)
+
+
+def _manifests(run: Path) -> Iterator[tuple[Path, Manifest]]:
+    for folder in sorted({file.parent for file in run.glob(f"**/{PARTS}")}):
+        half_written = any(part.startswith(".") for part in folder.relative_to(run).parts)
+        if not half_written and folder.resolve() == folder and (kind := _kind(min(folder.glob(PARTS)))) is not None:
+            yield folder, kind
+
+
+def _kind(file: Path) -> Manifest | None:
+    try:
+        record: Any = json.loads((pq.read_schema(file).metadata or {})[b"facenet"])
+        return KINDS.get(record["manifest"])
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(
+            "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
+            received=f"{file} ({error})",
+            advice="Remove that run, then forget again.",
+        ) from error
+
+
+def faces_behind(dataset: Path) -> tuple[Path, ...]:
+    """The faces that a dataset points into; none where they are not there any more."""
+    try:
+        return faces_of(dataset, (), "")
+    except UsageError:
+        return ()

@@ -1,0 +1,157 @@
+"""A person is erased from everything that a run left, and from nothing of anybody else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.common.crops import decoded, faces_of
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read
+from pipelines.cli import main
+from pipelines.erase import erase as erasing
+from pipelines.local.cache import Cache
+from pipelines.local.record import read_task
+
+MANIFESTS = {
+    "extract/faces": FACES,
+    "extract/rejects": REJECTS,
+    "collect/dataset": DATASET,
+    "collect/dropped": DROPPED,
+    "embed/embeddings": EMBEDDINGS,
+    "evaluate/report/pairs": PAIRS,
+}
+
+
+@pytest.fixture
+def runs(in_processes, tmp_path) -> Path:
+    """A runs folder of one run, and a run of before the second whose results it took over."""
+    shutil.copytree(in_processes.parent, tmp_path / "runs", symlinks=True)
+    (tmp_path / "runs" / "20000101-000000-000").mkdir()
+    shutil.copy(in_processes / "run.json", tmp_path / "runs" / "20000101-000000-000")
+    (tmp_path / "runs" / "20000101-000000-000" / "collect").mkdir()
+    link = tmp_path / "runs" / "20000101-000000-000" / "collect" / "dataset"
+    link.symlink_to(f"../../{in_processes.name}/collect/dataset")
+    (link.parent / "html").write_text("a card with faces")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def name(in_processes) -> str:
+    """Somebody whose pairs were scored."""
+    faces = read(in_processes / "collect" / "dataset", DATASET)
+    return next(row["identity"] for row in faces.to_pylist() if row["split"] == "test")
+
+
+def tables(run: Path) -> dict[str, list[dict]]:
+    return {place: read(run / place, kind).to_pylist() for place, kind in MANIFESTS.items()}
+
+
+def without(name: str, before: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """What the manifests should hold then, but for where faces lie."""
+    theirs = {row["face_id"] for row in before["extract/faces"] if row["identity"] == name}
+    kept = {}
+    for place, rows in before.items():
+        kept[place] = [
+            {key: value for key, value in row.items() if key not in ("part", "row")}
+            for row in rows
+            if row.get("identity") != name and not theirs & {row.get("face_id_a"), row.get("face_id_b")}
+        ]
+    return kept
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+def test_a_dry_run_lists_and_leaves_everything(runs, in_processes, name, capsys):
+    before = files(runs)
+    assert main(["forget", name, "--runs", str(runs), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert f"{name}, 4 faces in 2 runs" in said and "would be erased" in said
+    for place in ("extract/faces", "collect/dataset", "embed/embeddings", "evaluate/report/pairs"):
+        assert f"rows  {runs / in_processes.name / place}\n" in said
+    assert files(runs) == before
+
+
+def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_processes, name, capsys):
+    run = runs / in_processes.name
+    before = tables(run)
+    theirs = [row for row in before["extract/faces"] if row["identity"] == name]
+    (run / "extract" / ".faces.killed.partial").mkdir()
+    (run / "extract" / ".faces.killed.partial" / "part-00000.parquet").write_bytes(theirs[0]["image"])
+    (run / "extract" / "log.txt").write_text(f"one line\nnot followed: {name}/loop\n")
+    with closing(sqlite3.connect(runs / "cache.sqlite")) as cache, cache:
+        cache.execute("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", (f"/photos/{name}/1.jpg".encode(),))
+    assert main(["forget", name, "--runs", str(runs), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["runs"]
+    assert said["faces"] == 4 and said["rows"]["pairs"] > 0
+
+    known = [name.encode(), *(row["image"] for row in theirs), *(row["face_id"].encode() for row in theirs)]
+    held = [path for path, content in files(runs).items() if any(one in content for one in known)]
+    assert not held
+    after = tables(run)
+    assert without(name, after) == without(name, before) == without("nobody", after)
+    for card in ("extract/html", "embed/html", "evaluate/report/report.html", "mine-and-train/training/card.html"):
+        assert b"asked to be forgotten" in (run / card).read_bytes()
+    assert b"asked to be forgotten" in (runs / "20000101-000000-000" / "collect" / "html").read_bytes()
+    assert not list(run.glob("mine-and-train/training/events/*.png"))
+    assert (run / "extract" / "log.txt").read_text() == "one line\n(erased)\n"
+    (noted,) = json.loads((runs / "forgotten.json").read_text())
+    assert noted["runs"] == ["20000101-000000-000", in_processes.name] and noted["rows"]["faces"] == 4
+
+    # The others' pictures are still those of the same people, and records tell the truth.
+    rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", (), "")
+    assert len(decoded(rows, faces, 32)) == len(before["collect/dataset"]) - 4
+    cache = Cache(runs, lambda _: "")
+    for task in ("extract", "collect", "embed", "evaluate"):
+        record = read_task(runs, in_processes.name, task)
+        assert cache.whole(record) and cache.answer(record.cache_key) is None
+    assert main(["forget", name, "--runs", str(runs)]) == 2
+    assert "Nobody of this name" in capsys.readouterr().err
+
+
+STEPS = ("_rewrite", "_point_anew", "write_file", "_clear_logs", "_correct_records", "_noted")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, monkeypatch):
+    """Cut off in its middle: after the first call of a step."""
+    run = runs / in_processes.name
+    before = tables(run)
+    real, calls = getattr(erasing, step), []
+
+    def cut_off(*arguments):
+        calls.append(real(*arguments))
+        if step != "write_file" or len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(erasing, step, cut_off)
+    assert main(["forget", name, "--runs", str(runs)]) == 130
+    monkeypatch.undo()
+    other = next(row["identity"] for row in before["collect/dataset"] if row["identity"] != name)
+    if step != "_noted":
+        assert main(["forget", other, "--runs", str(runs)]) == 1  # not before the first one is done
+    assert main(["forget", name, "--runs", str(runs)]) == 0
+    assert without("nobody", tables(run)) == without(name, before)
+    assert not (runs / ".forgetting.json").exists()
+    rows = read(run / "collect" / "dataset", DATASET)
+    assert decoded(rows, faces_of(run / "collect" / "dataset", (), ""), 32).dtype == np.uint8
+
+
+def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
+    from pipelines.local.record import RUNNING, alive, read_run, write_run
+
+    record = read_run(runs, in_processes.name)
+    record.state = RUNNING
+    write_run(runs, record)
+    with alive(runs, in_processes.name):
+        assert main(["forget", name, "--runs", str(runs)]) == 2
+    assert "going on" in capsys.readouterr().err
+    for wrong in ("", "..", "a/b"):
+        assert main(["forget", wrong, "--runs", str(runs)]) == 2
