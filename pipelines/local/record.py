@@ -254,7 +254,7 @@ def is_alive(runs: Path, run: str) -> bool:
 
 
 def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:
-    """The latest earlier run in which a task of this key was stopped or failed; None when there is none.
+    """The latest earlier run in which a task of this key was stopped, failed or was lost; None when there is none.
 
     Args:
         runs: the runs folder.
@@ -265,7 +265,8 @@ def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None
     for run in sorted((path.name for path in runs.iterdir() if path.name < before), reverse=True):
         record = read_task(runs, run, task)
         if record is not None and record.cache_key == cache_key:
-            return run if record.state in (STOPPED, FAILED) else None
+            lost = record.state == RUNNING and not is_alive(runs, run)
+            return run if lost or record.state in (STOPPED, FAILED) else None
     return None
 
 

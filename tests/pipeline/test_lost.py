@@ -20,7 +20,7 @@ def end(mentioned: Path) -> None:
 
 
 @pytest.mark.parametrize("tiny", ["process"], indirect=True)
-def test_a_run_whose_runner_was_killed_is_lost(tiny):
+def test_a_run_whose_runner_was_killed_is_lost_and_the_next_goes_on_from_there(tiny, capsys):
     started = tiny.start(SLEEP="1")
     assert any("asleep" in line for line in started.stdout)
     (run,) = runs(tiny.runs)
@@ -32,3 +32,5 @@ def test_a_run_whose_runner_was_killed_is_lost(tiny):
     (run,) = runs(tiny.runs)
     assert run.state == LOST
     assert [task.state for task in tasks(tiny.runs, run)] == ["succeeded", LOST, "pending"]
+    assert tiny.run() == 0
+    assert "going on with a part" in capsys.readouterr().out
