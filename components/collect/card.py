@@ -60,7 +60,8 @@ def show(
         pictures: false shows none.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
-    groups = (*duplicates.shown, *two_names.shown)
+    again = encoded_again(collected.dataset)
+    groups = (*duplicates.shown, *two_names.shown, *again.shown)
     face_ids = {face_id for group in groups for face_id, _, _ in group.faces}
     of_each = collected.dataset["identity"].value_counts()
     rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
@@ -80,6 +81,7 @@ def show(
         ),
         "duplicates": duplicates,
         "two_names": two_names,
+        "again": again,
         "rare": list(rare.sort_index()[:_NAMES].items()),
         "rare_people": len(rare),
         "min_examples": min_examples,
@@ -111,6 +113,14 @@ def same_pictures(faces: pd.DataFrame, dropped: pd.DataFrame) -> Groups:
     keys = copies[["identity", "face_id"]].drop_duplicates()
     shown = _spread(keys).merge(faces, on=["identity", "face_id"], sort=False)
     return Groups(_groups(shown, ["identity", "face_id"]), len(keys))
+
+
+def encoded_again(dataset: pd.DataFrame) -> Groups:
+    """The photos that a person has in several sizes or encodings, by their perceptual hash; all of them are kept."""
+    key = ["identity", "phash"]
+    copies = dataset[dataset.groupby(key)["photo_path"].transform("nunique") > 1]
+    keys = copies[key].drop_duplicates()
+    return Groups(_groups(_spread(keys).merge(copies, on=key, sort=False), key), len(keys))
 
 
 def under_two_names(dropped: pd.DataFrame) -> Groups:

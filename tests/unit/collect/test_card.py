@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.collect.card import Step, same_pictures, show, steps, under_two_names
+from components.collect.card import Step, encoded_again, same_pictures, show, steps, under_two_names
 from components.collect.collect import collect
 from components.common.manifest import FACES, parts, write
 
@@ -55,6 +55,18 @@ def test_the_same_picture_is_shown_with_all_who_have_it():
     assert [path for _, _, path in copies.faces] == ["Ada/0.jpg", "Ada/1.jpg", "Ada/2.jpg"]
     (shared,) = under_two_names(COLLECTED.dropped).shown
     assert [(face, name) for face, name, _ in shared.faces] == [("3", "Ada"), ("4", "Bob"), ("7", "Cy")]
+
+
+def test_a_photo_in_other_encodings_is_shown_and_kept():
+    found = table(("Ada", "1", 1), ("Ada", "2", 1), ("Ada", "3", 3), ("Bob", "4", 4), ("Bob", "5", 5))
+    found.loc[found["face_id"] == "5", ["phash", "photo_path"]] = [4, "Bob/3.jpg"]  # another face of the same photo
+    kept = collect(found, min_examples=2, validation=0.1, test=0.2)
+    assert len(kept.dataset) == 5
+    (copies,) = encoded_again(kept.dataset).shown
+    assert [path for _, _, path in copies.faces] == ["Ada/0.jpg", "Ada/1.jpg"]
+    card = show(found, kept, [], 2, pictures=False)
+    assert "1 of 1 photos" in card.html
+    assert "- Ada/0.jpg = Ada/1.jpg" in card.markdown
 
 
 def test_the_card_shows_counts_splits_and_pictures(files):
