@@ -234,7 +234,7 @@ def _changed(record: RunRecord) -> dict[str, Any]:
 def _recipe(name: str) -> Mapping[str, Any]:
     try:
         return recipe.read(name).settings
-    except UsageError:  # of a file elsewhere, or no longer there: then all its settings are shown
+    except (UsageError, OSError):  # of a file elsewhere, or a name that none can have: all its settings are shown
         return {}
 
 

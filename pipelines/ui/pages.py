@@ -28,6 +28,8 @@ from pipelines.ui.words import FILTERS, duration, of, size, took, when
 _TEMPLATES = Path(__file__).parent / "templates"
 _HTML = "system.HTML"
 _DIGITS = 15  # of a number in an address
+# Milliseconds after which a page that changes looks again; a long list is not sent as often.
+_SOON, _LATER = 1500, 3000
 
 Trail = Sequence[tuple[str, str]]
 
@@ -51,7 +53,7 @@ class Pages:
         self._templates.filters |= FILTERS
 
     def _page(self, template: str, trail: Trail = (), status: int = 200, **values: Any) -> HTMLResponse:
-        values = {"live": False, **values, "trail": [("Runs", "/"), *trail], "folder": self._runs}
+        values = {"live": 0, **values, "trail": [("Runs", "/"), *trail], "folder": self._runs}
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def trouble(self, request: Request, error: Exception) -> Response:
@@ -71,7 +73,7 @@ class Pages:
             question=question,
             states=sorted({run.state for run in found}),
             headline=history.HEADLINE,
-            live=any(run.state == RUNNING for run in found) or not found,
+            live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
         )
 
     def run(self, request: Request) -> Response:
@@ -94,7 +96,7 @@ class Pages:
             active=[task.label for task in tasks if task.state == RUNNING],
             graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
-            live=run.state == RUNNING,
+            live=_SOON * (run.state == RUNNING),
         )
 
     def task(self, request: Request) -> Response:
@@ -121,7 +123,7 @@ class Pages:
             follows=live and stop is None,
             command=shlex.join(task.command),
             rerun=history.rerun_command(self._runs, run, task) if task.command else "",
-            live=live,
+            live=_SOON * live,
         )
 
     def log(self, request: Request) -> Response:

@@ -83,6 +83,10 @@ def test_from_the_list_to_a_graph_a_card_and_a_table_with_faces(two, in_processe
     expect(page.locator(".command code").first).to_have_text(
         re.compile(f"facenet rerun extract --run {in_processes.name}")
     )
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("facenet rerun extract")
     page.get_by_role("link", name="faces", exact=True).click()
 
     expect(page.locator("#rows")).to_contain_text("Rows 1 to 50 of 96")
@@ -139,6 +143,7 @@ def test_a_running_run_is_followed_without_reloading(server, tmp_path, open_page
             log.write("one more <b>line</b>\n")
         expect(task.locator("#log")).to_contain_text("one more <b>line</b>")
         graph.locator("#box-count").focus()
+        task.get_by_text("The command that was run").click()
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
@@ -147,11 +152,19 @@ def test_a_running_run_is_followed_without_reloading(server, tmp_path, open_page
     expect(graph.locator("#box-count")).to_be_focused()
     expect(graph.locator("#state")).to_contain_text("stopped")
     expect(task.locator("#state")).to_contain_text("stopped")
+    expect(task.locator("details")).to_have_attribute("open", "")
     expect(task.locator("#log")).to_contain_text("KeyboardInterrupt")
     expect(listing.locator("#runs .state")).to_have_text("stopped")
     for page in (graph, task, listing):
         assert page.evaluate("window.unloaded") is False
         expect(page.locator("body[data-changing]")).to_have_count(0)
+
+
+def test_the_first_run_appears_in_a_list_that_was_empty(site, open_page):
+    page = open_page(site.address)
+    expect(page.get_by_text("No run is in this folder yet")).to_be_visible()
+    run_of(site.runs, "20260101-000000-000", task_of("task"))
+    expect(page.get_by_role("link", name="20260101-000000-000")).to_be_visible()
 
 
 def test_hostile_names_are_seen_as_text(site, open_page):
@@ -160,7 +173,7 @@ def test_hostile_names_are_seen_as_text(site, open_page):
     outputs = {"faces": ("system.Artifact", f"{run}/task/faces")}
     faces_of(site.runs / run / "task" / "faces")
     task = task_of("task", outputs, label=HOSTILE[0], parameters=settings, metrics=settings, message=HOSTILE[5])
-    run_of(site.runs, run, task, recipe=HOSTILE[5], settings=settings, parameters=settings)
+    run_of(site.runs, run, task, recipe=HOSTILE[2], settings=settings, parameters=settings)
     page = open_page(f"{site.address}/runs/{run}/task/faces")
     shown = page.locator("tbody tr td:nth-child(2)").all_inner_texts()
     assert shown == list(HOSTILE)

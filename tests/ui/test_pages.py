@@ -187,7 +187,7 @@ def test_hostile_names_are_text_wherever_they_stand(site):
     )
     run = "20260101-000000-000"
     run_of(site.runs, run, task, recipe=HOSTILE[0], settings=settings, parameters=settings)
-    run_of(site.runs, "20260102-000000-000", task_of("task"), state=FAILED)
+    run_of(site.runs, "20260102-000000-000", task_of("task"), state=FAILED, recipe=HOSTILE[2])
     compared = f"/compare?run={run}&run=20260102-000000-000"
     table = f"/runs/{run}/task/faces"
     for path in (

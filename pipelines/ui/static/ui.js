@@ -1,7 +1,12 @@
 "use strict";
 // The pages work without this: here they keep up with a run, follow a log, and copy a command.
 
-const every = 1500; // milliseconds between two looks at a run that changes
+// Milliseconds between two looks at what changes; none when nothing does any more.
+const every = () => Number(document.body.dataset.changing);
+
+// The parts that may change, as the server sent them last: what a reader opened or ticked is no change.
+const sent = new Map();
+for (const part of document.querySelectorAll("[data-live]")) sent.set(part.id, part.outerHTML);
 
 // Puts what has changed on the server into the page, part by part, so that reading and the keyboard are not disturbed.
 function renew(page) {
@@ -10,7 +15,10 @@ function renew(page) {
   const address = chosen && chosen.getAttribute("href");
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = page.getElementById(part.id);
-    if (now && now.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(now));
+    if (!now) return location.reload(); // it is another page by now
+    if (now.outerHTML === sent.get(part.id)) continue;
+    sent.set(part.id, now.outerHTML);
+    part.replaceWith(document.adoptNode(now));
   }
   for (const box of document.querySelectorAll("input[type=checkbox]")) box.checked = ticked.includes(box.value);
   if (address && !chosen.isConnected) document.querySelector(`[href="${CSS.escape(address)}"]`)?.focus();
@@ -20,16 +28,20 @@ function renew(page) {
 async function look() {
   if (!document.hidden) {
     try {
-      const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+      const answer = await fetch(location.href);
+      if (!answer.ok) throw answer;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       renew(page);
       if (!("changing" in page.body.dataset)) delete document.body.dataset.changing;
     } catch {
-      // The server is away; it may come back.
+      // The server is away, or the run's folder; it may come back.
     }
   }
-  if ("changing" in document.body.dataset) setTimeout(look, every);
+  if (every()) setTimeout(look, every());
 }
-if ("changing" in document.body.dataset) setTimeout(look, every);
+if (every()) setTimeout(look, every());
+
+const most = 2e6; // characters of a log that a page keeps
 
 // Adds what a task prints, byte by byte from where the page ends, until nothing more comes.
 async function follow() {
@@ -38,19 +50,21 @@ async function follow() {
   log.dataset.followed = "";
   log.scrollTop = log.scrollHeight;
   for (let last = false; !last; ) {
-    last = !("changing" in document.body.dataset);
+    last = !every();
     try {
       const answer = await fetch(`${log.dataset.follow}?from=${log.dataset.from}`);
+      if (!answer.ok) throw answer;
       const text = await answer.text();
       const below = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
       log.append(text);
+      if (log.textContent.length > most) log.textContent = log.textContent.slice(-most / 2);
       if (below) log.scrollTop = log.scrollHeight;
       log.dataset.from = answer.headers.get("Log-Next") ?? log.dataset.from;
       if (text) { last = false; continue; }
     } catch {
       // As above.
     }
-    if (!last) await new Promise((done) => setTimeout(done, every / 3));
+    if (!last) await new Promise((done) => setTimeout(done, 500));
   }
 }
 follow();
@@ -58,14 +72,13 @@ follow();
 // A graph that is wider than the window begins in its middle, where its tasks are.
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 2000);
-  });
-}
+if (navigator.clipboard) document.documentElement.classList.add("copies");
+document.addEventListener("click", async ({ target }) => {
+  if (!target.matches("[data-copy]")) return;
+  await navigator.clipboard.writeText(target.parentElement.querySelector("code").textContent);
+  target.textContent = "Copied";
+  setTimeout(() => (target.textContent = "Copy"), 2000);
+});
 
 // Two runs are compared: a third tick takes the place of the first.
 const order = [];
