@@ -12,10 +12,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
@@ -39,6 +40,31 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+class Input(TypedDict):
+    """An input of a task: the task that it came from, where it lies, its content's SHA-256."""
+
+    task: str
+    path: str
+    sha256: str
+
+
+class Output(TypedDict):
+    """An output of a task: where it lies or would lie, its type, its content's SHA-256, what the task said of it."""
+
+    path: str
+    kind: str
+    sha256: str
+    metadata: dict[str, Any]
+    on_disk: bool
+
+
+class Origin(TypedDict):
+    """What answered a cached task: the run that made the artifacts, and the seconds that took."""
+
+    run: str
+    seconds: float | None
+
+
 @dataclass
 class TaskRecord:
     """One task of a run.
@@ -48,14 +74,14 @@ class TaskRecord:
         label: its name for people.
         state: one of the states above.
         parameters: the values of its parameters.
-        inputs: by name a list, of one where the input is no list: `path`, `sha256`, the `task` that it came from.
+        inputs: by name a list, of one where the input is no list.
         command: as it was run, placeholders filled in; empty for an import.
-        outputs: by name: `path`, `kind`, `sha256`, `metadata`.
+        outputs: by name.
         output_parameters: the values it handed on.
         metrics: the numbers it reported.
         log: what it printed; None when nothing was run.
         cache_key: of its code, parameters and inputs; None when it may not be cached.
-        origin: of a cached task: the `run` that made the artifacts, and the `seconds` that took.
+        origin: of a cached task.
         started: ISO time in UTC.
         ended: ISO time in UTC.
         seconds: between the two.
@@ -71,14 +97,14 @@ class TaskRecord:
     label: str
     state: str = PENDING
     parameters: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    inputs: dict[str, list[Input]] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, Output] = field(default_factory=dict)
     output_parameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     log: str | None = None
     cache_key: str | None = None
-    origin: dict[str, Any] | None = None
+    origin: Origin | None = None
     started: str | None = None
     ended: str | None = None
     seconds: float | None = None
@@ -201,14 +227,11 @@ def read_task(runs: Path, run: str, task: str) -> TaskRecord | None:
 
 
 Record = TypeVar("Record", RunRecord, TaskRecord)
-_TYPES: dict[str, Any] = {"str": str, "list": list, "dict": dict, "int": int, "float": (int, float), "None": type(None)}
 
-# What the fields of a record may hold, by how its class writes it: "str | None", "dict[str, Any]".
-_FIELDS = {
-    kind: {
-        one.name: tuple(_TYPES[name.partition("[")[0]] for name in str(one.type).split(" | ")) for one in fields(kind)
-    }
-    for kind in (RunRecord, TaskRecord)
+
+# The types of all fields.
+_DECLARED: dict[Any, dict[str, Any]] = {
+    one: get_type_hints(one) for one in (RunRecord, TaskRecord, Input, Output, Origin)
 }
 
 
@@ -225,13 +248,28 @@ def parsed(file: Path, kind: type[Record]) -> Record:
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise ValueError(f"its record has version {version}, not {SCHEMA_VERSION}")
-    for name, types in _FIELDS[kind].items():
-        if name in record and not isinstance(record[name], types):
-            raise ValueError(f"its record has {record[name]!r} as {name}")
+    for name, type_ in _DECLARED[kind].items():
+        if name in record and not _fits(record[name], type_):
+            raise ValueError(f"its record has no such {name} as this version of the program")
     try:
         return kind(**record)
     except TypeError as error:
         raise ValueError(f"its record is of another version of this program: {error}") from error
+
+
+def _fits(value: Any, type_: Any) -> bool:
+    """Whether a value of a JSON file is of a type that a record declares."""
+    container, inner = get_origin(type_), get_args(type_)
+    if container is UnionType:
+        return any(_fits(value, one) for one in inner)
+    if is_typeddict(type_):
+        fields = _DECLARED[type_].items()
+        return isinstance(value, dict) and all(name in value and _fits(value[name], one) for name, one in fields)
+    if container is not None:  # of a dict the keys are text in any case
+        if not isinstance(value, container) or inner[-1] is Any:
+            return isinstance(value, container)
+        return all(_fits(one, inner[-1]) for one in (value.values() if container is dict else value))
+    return isinstance(value, int | float if type_ is float else type_)
 
 
 @contextmanager

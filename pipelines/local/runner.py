@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from components.common.errors import FacenetError, UsageError
 from pipelines.local.cache import Cache, files_named
@@ -22,6 +21,7 @@ from pipelines.local.record import (
     SKIPPED,
     STOPPED,
     SUCCEEDED,
+    Output,
     RunRecord,
     TaskRecord,
     alive,
@@ -200,7 +200,7 @@ class Runner:
             for name, output in self.tasks[task].outputs.items()
         }
 
-    def _output(self, artifact: Artifact) -> dict[str, Any]:
+    def _output(self, artifact: Artifact) -> Output:
         return {
             "path": stored(artifact.path, self.runs),
             "kind": artifact.kind,

@@ -125,7 +125,7 @@ def _times(tasks: Sequence[TaskRecord]) -> list[str]:
     lines = []
     for task in ran:
         if task.state == CACHED and task.origin:
-            text = f"{duration(task.origin['seconds'])}  cached, not run again"
+            text = f"{duration(task.origin['seconds'] or 0.0)}  cached, not run again"
         else:
             text = f"{duration(task.seconds or 0.0)}  {'' if task.state == 'succeeded' else task.state}"
         lines.append(f"{task.label:<{width}}  {text}".rstrip())

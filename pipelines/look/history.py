@@ -17,6 +17,7 @@ from typing import Any
 from components.common.errors import UsageError
 from pipelines.local import recipe
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.look.words import plain
 from pipelines.suggest import near
 
 LATEST = "latest"
@@ -110,11 +111,13 @@ def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
     Of a cached task those that its results took when they were made.
     """
     if isinstance(record, TaskRecord) and record.origin:
-        made_in: float | None = record.origin["seconds"]
-        return made_in
+        return record.origin["seconds"]
     if record.seconds is not None or state != RUNNING or not record.started:
         return record.seconds
-    return (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds()
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(record.started)).total_seconds()
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return None
 
 
 def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:
@@ -122,7 +125,7 @@ def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:
     names = {task.task for task in found}
     lines = []
     for task in found:
-        read = [one.get("task") for given in task.inputs.values() for one in given]
+        read = [one["task"] for given in task.inputs.values() for one in given]
         # A rerun takes over the results of tasks that it does not have.
         lines += [(name, task.task) for name in dict.fromkeys([*task.after, *read]) if name in names]
     return lines
@@ -255,4 +258,4 @@ def _unknown(headline: str, received: str, name: str, known: Sequence[str]) -> U
     else:
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         advice = f"Known: {', '.join(known[:_LISTED])}{more}." if known else "There is none yet."
-    return UsageError(headline, received=received, advice=advice)
+    return UsageError(headline, received=plain(received), advice=plain(advice))

@@ -94,7 +94,10 @@ def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
         ("[]", "version None"),
         ('{"schema_version": 1}', "version 1, not 2"),
         ('{"schema_version": 2}', "missing"),
-        ('{"schema_version": 2, "tasks": "all"}', "'all' as tasks"),
+        ('{"schema_version": 2, "tasks": "all"}', "no such tasks"),
+        ('{"schema_version": 2, "tasks": [1]}', "no such tasks"),
+        ('{"schema_version": 2, "metrics": {"evaluate": 1}}', "no such metrics"),
+        ('{"schema_version": 2, "seconds": "long"}', "no such seconds"),
         ('{"schema_version": 2, "surprise": 1}', "surprise"),
     ],
 )
@@ -109,9 +112,21 @@ def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, pro
     assert whole.state == SUCCEEDED
 
 
-def test_a_task_that_cannot_be_read_says_why(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema_version": None},
+        {"inputs": {"faces": [{"path": "1"}]}},
+        {"outputs": {"report": {"path": "1", "kind": "", "sha256": "", "metadata": [], "on_disk": True}}},
+        {"origin": {"run": 1, "seconds": 1.5}},
+        {"command": "python"},
+        {"peak_bytes": 0.5},
+    ],
+)
+def test_a_task_that_cannot_be_read_says_why(tmp_path, change):
     write(tmp_path, "1")
-    (tmp_path / "1" / "evaluate" / "task.json").write_text("{}")
+    file = tmp_path / "1" / "evaluate" / "task.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
     (task,) = tasks(tmp_path, find(tmp_path, "1").run)
     assert task.state == UNREADABLE
     assert "version" in task.message

@@ -84,7 +84,7 @@ def hostile(tmp_path) -> Path:
             "kind": "system.Artifact",
             "sha256": "",
             "metadata": metadata,
-            "on_disk": number,
+            "on_disk": name != "../../etc",
         }
         for number, name in enumerate(HOSTILE)
     }
@@ -102,6 +102,13 @@ def test_no_name_steers_the_terminal(hostile, capsys, what):
     text = output(capsys, show, hostile, what) + output(capsys, runs, hostile)
     assert all(char.isprintable() or char in "\n\t" for char in text)
     assert "<script>alert(1)</script>" in text
+
+
+def test_no_name_steers_the_terminal_in_a_message_either(hostile, capsys):
+    assert show(["1/one/\x1b[31mrad", "--runs", str(hostile)]) == 2
+    error = capsys.readouterr().err
+    assert "Did you mean \\x1b[31mred\\x07?" in error
+    assert "\x1b" not in error
 
 
 def test_a_log_shows_of_a_line_written_over_the_last(hostile, capsys):
