@@ -63,7 +63,15 @@ def roc_plot(curves: Mapping[str, Curve]) -> str:
             far, val = np.array(curve).T
             # A curve that starts at FAR 0 starts at the left edge, with what it accepts before the first false accept.
             far = np.maximum(far, lowest)
-            plot.plot(far, val, color=colour, linewidth=2, linestyle=line, drawstyle="steps-post", label=name)
+            plot.plot(
+                far,
+                val,
+                color=colour,
+                linewidth=2,
+                linestyle=line,
+                drawstyle="steps-post",
+                label=name.replace("$", r"\$"),
+            )  # no formula
         chance = np.geomspace(lowest, 1, 100)
         plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
         plot.set_xscale("log")

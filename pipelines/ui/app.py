@@ -47,7 +47,7 @@ def app(runs: Path) -> ASGIApp:
             Route(f"/picture{artifact}", pages.picture),
             Route(f"/picture{artifact}/{{inside:path}}", pages.picture),
         ],
-        exception_handlers={UsageError: pages.trouble, HTTPException: pages.trouble},
+        exception_handlers={UsageError: pages.trouble, HTTPException: pages.trouble, Exception: pages.trouble},
     )
     return Guard(site)
 

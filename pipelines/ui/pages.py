@@ -57,10 +57,15 @@ class Pages:
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def trouble(self, request: Request, error: Exception) -> Response:
-        """What is shown when there is no such page."""
+        """What is shown when there is no such page, or it cannot be made."""
+        if isinstance(error, UsageError):
+            return self._page("trouble.html", status=404, error=error)
         if isinstance(error, HTTPException):
-            error = UsageError("There is no such page.", received=request.url.path)
-        return self._page("trouble.html", status=404, error=error)
+            missing = UsageError("There is no such page.", received=request.url.path)
+            return self._page("trouble.html", status=error.status_code, error=missing)
+        advice = "Has a record been changed by hand? What happened is printed where `facenet ui` runs."
+        spoiled = UsageError("This page cannot be made.", received=repr(error), advice=advice)
+        return self._page("trouble.html", status=500, error=spoiled)
 
     def runs(self, request: Request) -> Response:
         """All runs, or those asked for."""
@@ -102,7 +107,7 @@ class Pages:
     def task(self, request: Request) -> Response:
         """A task, with its card and its log."""
         run, task = self._task(request)
-        live = run.state == RUNNING and task.state in (PENDING, RUNNING)
+        live = _goes_on(run, task)
         file = self._log(task)
         stop, log = _number(request, "before"), None
         if file:
@@ -135,7 +140,7 @@ class Pages:
         start = _number(request, "from")
         if start is None:
             return FileResponse(file, media_type="text/plain; charset=utf-8")
-        piece = log_part(file, start, ended=run.state != RUNNING or task.state not in (PENDING, RUNNING))
+        piece = log_part(file, start, ended=not _goes_on(run, task))
         return PlainTextResponse(piece.text, headers={"Log-Next": str(piece.end)})
 
     def artifact(self, request: Request) -> Response:
@@ -236,6 +241,11 @@ def _number(request: Request, name: str) -> int | None:
     """A whole number in the query of an address; None for anything else."""
     text = request.query_params.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def _goes_on(run: Run, task: TaskRecord) -> bool:
+    """Whether more is to come of a task."""
+    return run.state == RUNNING and task.state in (PENDING, RUNNING)
 
 
 def _steps(run: Run, task: TaskRecord, artifact: Artifact, within: str) -> Trail:

@@ -223,6 +223,17 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(site):
         assert "unreadable" in page.text
 
 
+def test_a_spoiled_record_spoils_its_own_pages_only(site):
+    spoiled = task_of("task")
+    spoiled.outputs["made"] = {"kind": "system.Artifact"}
+    run_of(site.runs, "20260101-000000-000", spoiled, task_of("other"))
+    page = site.get("/runs/20260101-000000-000/task")
+    assert page.status == 500
+    assert "This page cannot be made." in page.text and "KeyError" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert site.get("/runs/20260101-000000-000/other").status == 200
+
+
 def test_a_run_without_its_runner_is_lost_and_the_page_says_what_that_means(site):
     run_of(site.runs, "20260101-000000-000", task_of("task", state=RUNNING), state=RUNNING, seconds=None)
     (site.runs / "20260101-000000-000" / ".alive").touch()  # which a living runner keeps locked
@@ -261,6 +272,7 @@ def test_500_runs_are_listed_sorted_and_filtered(many):
 
 
 def test_two_runs_are_compared_and_no_other_number(site):
+    names = ("20260101-000000-000", "a copy $\\frac<b>$")
     for number, margin in ((1, 0.2), (2, 0.3)):
         curve = {
             "confidenceMetrics": [{"falsePositiveRate": x / 9, "recall": (x / 9) ** (1 / number)} for x in range(10)]
@@ -273,13 +285,14 @@ def test_two_runs_are_compared_and_no_other_number(site):
             "metadata": curve,
             "on_disk": False,
         }
-        run_of(site.runs, f"2026010{number}-000000-000", task)
-    one, two = ("run=20260101-000000-000", "run=20260102-000000-000")
+        run_of(site.runs, names[number - 1], task)
+    one, two = (f"run={quote(name)}" for name in names)
     page = site.get(f"/compare?{one}&{two}")
     assert page.status == 200
     assert re.search(r"evaluate\.margin</bdi>.*?0\.2<.*?0\.3<", page.text, re.DOTALL)
     assert re.search(r"Accuracy</bdi>.*?0\.8<.*?0\.9<.*?\+0\.1<", page.text, re.DOTALL)
     assert 'aria-label="ROC curves"' in page.text
+    assert "$\\frac&lt;b&gt;$" in page.text and "<b>" not in page.text
     assert "script-src 'self';" in page.headers["content-security-policy"]
     for query in ("", one, f"{one}&{two}&{two}"):
         refused = site.get(f"/compare?{query}")
