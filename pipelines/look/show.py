@@ -1,4 +1,4 @@
-"""`facenet show`: a run, a task of it, or what that made, in a terminal."""
+"""`facenet show`: a run, a task of it, what that made, or two runs side by side, in a terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import tyro
 
 from components.common.command import run
+from components.common.errors import UsageError
 from pipelines.local.record import TaskRecord, located
 from pipelines.local.summary import duration, shown
 from pipelines.look import history
+from pipelines.look.compare import compare
 from pipelines.look.history import Found, Run
 from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
 from pipelines.look.runs import described
@@ -26,12 +28,14 @@ _MOST_OF_A_LOG = 2**16
 
 @dataclass(frozen=True)
 class Settings:
-    """Show a run with its tasks, a task with all that went in and came out, or what is in an artifact."""
+    """Show a run with its tasks, a task with all that went in and came out, what is in an artifact, or two runs."""
 
     what: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN[/TASK[/ARTIFACT[/FILE]]]")]] = "latest"
     """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
     runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
     """Where runs are kept."""
+    other: Annotated[str | None, tyro.conf.arg(name="with", metavar="RUN")] = None
+    """Compare the run with this one: the settings that differ, and the numbers of both."""
     search: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ""
     """Of a table only the rows whose identity has this in it."""
     rows: int = ROWS
@@ -139,6 +143,20 @@ def _preview(seen: Preview) -> str:
             return plain(seen.reason)
 
 
+def _compared(folder: Path, both: tuple[Run, Run], *, for_scripts: bool) -> str:
+    comparison = compare(folder, *both)
+    if for_scripts:
+        numbers = [{"task": task, "name": name, "values": pair} for (task, name), pair in comparison.metrics.items()]
+        runs = [described(one) for one in both]
+        told = {"runs": runs, "settings": comparison.settings, "metrics": numbers, "curves": comparison.curves}
+        return json.dumps(told, indent=1)
+    names = [plain(one.record.id) for one in both]
+    settings = [[name, *pair] for name, pair in comparison.settings.items()]
+    metrics = [[task, name, *pair] for (task, name), pair in comparison.metrics.items()]
+    differing = table(("setting", *names), settings) if settings else "The settings are the same."
+    return f"{differing}\n\n{table(('task', 'number', *names), metrics)}"
+
+
 def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
     if seen is not None and is_dataclass(seen):
         return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
@@ -150,6 +168,12 @@ def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
 def _show(settings: Settings) -> None:
     folder = settings.runs.absolute()
     found = history.find(folder, settings.what)
+    if settings.other is not None:
+        if found.task is not None:
+            raise UsageError("Only whole runs are compared.", received=settings.what, advice="Name the run alone.")
+        both = found.run, history.find(folder, settings.other).run
+        print(_compared(folder, both, for_scripts=settings.json))
+        return
     seen = None
     if found.artifact is not None:
         seen = preview(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,18 @@ def test_show_of_an_artifact_is_its_preview(in_processes, capsys):
     assert '"backbone": "small_resnet"' in output(capsys, show, in_processes.parent, "latest/mine-and-train/checkpoint")
     assert output(capsys, show, in_processes.parent, "latest/evaluate/markdown").startswith("# Face verification")
     assert "opened in a browser" in output(capsys, show, in_processes.parent, "latest/evaluate/html")
+
+
+def test_two_runs_are_shown_side_by_side(in_processes, capsys):
+    folder, name = in_processes.parent, in_processes.name
+    text = output(capsys, show, folder, "latest", "--with", name)
+    assert text.startswith("The settings are the same.\n")
+    told = printed(capsys, folder, "latest", "--with", name)
+    (accuracy,) = (one["values"] for one in told["metrics"] if (one["task"], one["name"]) == ("evaluate", "accuracy"))
+    assert accuracy == [told["runs"][0]["metrics"]["accuracy"]] * 2
+    assert re.search(rf"evaluate +accuracy +{accuracy[0]:.4g} +{accuracy[0]:.4g}\n", text)
+    assert show(["latest/evaluate", "--with", name, "--runs", str(folder)]) == 2
+    assert "Name the run alone" in capsys.readouterr().err
 
 
 def test_a_name_that_is_not_there_is_wrong_use(in_processes, capsys):
