@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample/photos
 PEOPLE := sample/people
+BENCH := benchmarks/.venv
+BENCHMARKS := starting evaluating mining
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test pi-check fuzz lint compile images lock clean
+.PHONY: help setup run people test pi-check fuzz bench lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +41,16 @@ FUZZ ?= 30
 fuzz: setup  ## damaged files of every kind that is read, FUZZ seconds each, made from the latest run's results
 	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
 
+bench: $(BENCH)/.ready  ## ours and its peers side by side; its own environment; minutes
+	set -e; for one in $(BENCHMARKS); do $(BENCH)/bin/python -m benchmarks.$$one; done
+
+# Which build of PyTorch is right the machine decides, and so pip's own settings: it is not in the lock.
+$(BENCH)/.ready: benchmarks/requirements.lock
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch
+	@touch $@
+
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,6 +74,7 @@ lock: setup  ## resolve pyproject.toml again into requirements.lock, and the loc
 	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra export --output-file docker/export/requirements.lock
 	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements.lock
 	$(IMAGE_LOCK) --extra verify --extra alignment --output-file docker/verify/requirements.lock
+	$(IMAGE_LOCK) benchmarks/requirements.in --override benchmarks/override.txt --extra all --output-file benchmarks/requirements.lock
 	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements-gpu.lock
 
 clean:  ## remove what was generated: environment, sample, runs

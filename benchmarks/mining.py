@@ -1,68 +1,114 @@
-"""How long mining takes: `python -m benchmarks.mining`, from the repository's root. Prints the best of five runs."""
+"""Triplets and hardest negatives: `python -m benchmarks.mining`, from the repository's root."""
 
 from __future__ import annotations
 
-import time
-import tracemalloc
-from collections.abc import Callable
+from functools import cache
 
+import faiss
 import numpy as np
 import numpy.typing as npt
+import torch
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.miners import TripletMarginMiner
 
-from components.mine_and_train.hardest import hardest
+from benchmarks.harness import compare, memory_of
+from components.mine_and_train.hardest import Hardest, hardest
 from components.mine_and_train.mining import Strategy, mine
 
-_RUNS = 5
-_LIMIT = 10_000_000
+Rows = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
 
 
-def _unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+@cache
+def people(faces: int, each: int, apart: float) -> tuple[Rows, Numbers]:
+    """Embeddings of 128 numbers and whose they are; each person's lie around a centre, the closer the more apart."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(faces // each), each)
+    rows = apart * rng.normal(size=(faces // each, 128))[labels] + rng.normal(size=(faces, 128))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-def _best(call: Callable[[], object], runs: int = _RUNS) -> tuple[float, float]:
-    """Seconds by the clock, and of processor time: the latter tells more where other work runs."""
-    clock, processor = [], []
-    for _ in range(runs):
-        began = time.perf_counter(), time.process_time()
-        call()
-        clock.append(time.perf_counter() - began[0])
-        processor.append(time.process_time() - began[1])
-    return min(clock), min(processor)
+def ours(apart: float) -> npt.NDArray[np.int32]:
+    """All triplets whose negative is nearer than the positive."""
+    return mine(*people(1250, 25, apart), Strategy(), np.random.default_rng(1)).triplets
 
 
-def _tiled_product(embeddings: npt.NDArray[np.float32]) -> None:
-    for top in range(0, len(embeddings), 512):
-        for left in range(0, len(embeddings), 1024):
-            embeddings[top : top + 512] @ embeddings[left : left + 1024].T
+def metric_learning(apart: float) -> npt.NDArray[np.int64]:
+    """The same of pytorch-metric-learning."""
+    rows, labels = people(1250, 25, apart)
+    miner = TripletMarginMiner(0.2, "hard", distance=LpDistance(power=2, normalize_embeddings=False))
+    found = miner(torch.from_numpy(rows), torch.from_numpy(labels))
+    return torch.stack(found, dim=1).numpy()
+
+
+def same_triplets(mine: npt.NDArray[np.int32], theirs: npt.NDArray[np.int64]) -> str:
+    """Equal but for pairs that are equally far to the last bits."""
+
+    def numbers(triplets: npt.NDArray[np.integer]) -> Numbers:
+        return np.unique(np.asarray(triplets, np.int64) @ [1250 * 1250, 1250, 1])
+
+    one, other = numbers(mine), numbers(theirs)
+    differing = len(np.setxor1d(one, other, assume_unique=True))
+    assert differing <= 1e-5 * len(other), f"{differing} of {len(other)} triplets differ"
+    return f"{len(one)} triplets, all but {differing} in both"
+
+
+def flat(rows: Rows, labels: Numbers) -> tuple[Rows, Numbers]:
+    """Cosine and number of the nearest one of another person, from faiss.
+
+    It is asked for one neighbour more than a person has faces: with fewer, all might be of the person itself.
+    """
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    cosines, found = index.search(rows, int(np.bincount(labels).max()) + 1)
+    first = (labels[found] != labels[:, None]).argmax(axis=1)[:, None]
+    return np.take_along_axis(cosines, first, axis=1)[:, 0], np.take_along_axis(found, first, axis=1)[:, 0]
+
+
+def bare(rows: Rows) -> None:
+    """The matrix products alone."""
+    for top in range(0, len(rows), 512):
+        for left in range(0, len(rows), 1024):
+            rows[top : top + 512] @ rows[left : left + 1024].T
+
+
+def same_negatives(mine: Hardest, theirs: tuple[Rows, Numbers]) -> str:
+    """Equal distances; and equal negatives but where two are equally far."""
+    np.testing.assert_allclose(mine.negative_distance, 2 - 2 * theirs[0], atol=1e-5)
+    return f"{np.mean(mine.negative == theirs[1]):.2%} the same face, all at the same distance"
 
 
 def main() -> None:
-    """Mines people that are well, half and not apart; then the hardest negatives of many."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(100), 25)
-    people = rng.normal(size=(100, 128))[labels]
-    for name, share in (("well apart", 1.0), ("half apart", 0.5), ("not apart", 0.0)):
-        embeddings = _unit(share * people + rng.normal(size=(2500, 128)))
-
-        def mined(embeddings: npt.NDArray[np.float32] = embeddings) -> object:
-            return mine(embeddings, labels, Strategy(), np.random.default_rng(1), _LIMIT)
-
-        found = mine(embeddings, labels, Strategy(), np.random.default_rng(1), _LIMIT)
-        seconds, busy = _best(mined)
-        tracemalloc.start()
-        mined()
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        listed = f"{len(found.triplets):,} of {found.found:,} triplets listed"
-        time_taken = f"{seconds:.3f} s, {busy:.3f} s of processor time"
-        print(f"{name}: {listed} in {time_taken}, {peak / 2**20:.0f} MB reserved at most")
-    many = _unit(rng.normal(size=(50_000, 128)))
-    whose = np.repeat(np.arange(2000), 25)
-    # Alternating: what else the machine does is then in both.
-    pairs = [(_best(lambda: hardest(many, whose), 1), _best(lambda: _tiled_product(many), 1)) for _ in range(3)]
-    ours, bare = (min(seconds for seconds, _ in times) for times in zip(*pairs, strict=True))
-    print(f"hardest negatives of 50,000: {ours:.1f} s; the bare products {bare:.1f} s; ratio {ours / bare:.2f}")
+    """Mining, then the hardest negatives."""
+    for name, apart in (("people well apart", 1.0), ("half apart", 0.5), ("random", 0.0)):
+        compare(
+            f"all hard triplets, 1,250 x 128, {name}",
+            "pytorch-metric-learning",
+            lambda apart=apart: ours(apart),
+            lambda apart=apart: metric_learning(apart),
+            same_triplets,
+            at_least=50,
+            memory=(memory_of(ours, apart), memory_of(metric_learning, apart)),
+        )
+    rows, labels = people(50_000, 25, 0.0)
+    compare(
+        "hardest negative, 50,000 x 128",
+        "faiss IndexFlatIP",
+        lambda: hardest(rows, labels),
+        lambda: flat(rows, labels),
+        same_negatives,
+        at_least=1,
+        times=3,
+    )
+    compare(
+        "hardest negative, 50,000 x 128",
+        "the bare product",
+        lambda: hardest(rows, labels),
+        lambda: bare(rows),
+        lambda mine, theirs: "only what is left to win",
+        at_least=1 / 1.2,
+        times=3,
+    )
 
 
 if __name__ == "__main__":

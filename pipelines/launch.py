@@ -19,7 +19,7 @@ from pipelines.local.plan import Container, Pipeline
 from pipelines.local.processes import BackEnd
 from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
 from pipelines.local.runner import Runner
-from pipelines.local.sources import sha256_of_code
+from pipelines.local.sources import Names, sha256_of_code
 from pipelines.local.summary import shown, summary
 from pipelines.local.values import Value
 
@@ -101,14 +101,14 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container], str]]:
+def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container, Names], str]]:
     """What runs a task, and what identifies its code."""
 
     def show(line: str) -> None:
         say(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show), lambda one: sha256_of_code(one.command, images.REPOSITORY)
+        return processes.back_end(images.REPOSITORY, show), _code
     engine.need()
     own = {images.reference(component): component for component in images.COMPONENTS}
     for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
@@ -121,9 +121,11 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Conta
                 advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
             )
     # The image of this very code gives the result that a process gives: both runners share the cache.
-    return containers.back_end(
-        show
-    ), lambda one: sha256_of_code(one.command, images.REPOSITORY) if one.image in own else one.image
+    return containers.back_end(show), lambda one, names: _code(one, names) if one.image in own else one.image
+
+
+def _code(executor: Container, names: Names) -> str:
+    return sha256_of_code(executor.command, images.REPOSITORY, names)
 
 
 def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:

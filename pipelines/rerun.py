@@ -161,7 +161,7 @@ def _rerun(settings: Settings) -> None:
     begun = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))
     check(begun)
     earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
-    given = _taken_over(earlier, past, Cache(runs, lambda one: ""), runs)
+    given = _taken_over(earlier, past, Cache(runs, lambda one, names: ""), runs)
     if settings.shell:
         print("\n".join(_typed(pipeline, task, given, runs, runner) for task in pipeline.named(settings.task)))
         return

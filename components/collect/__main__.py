@@ -62,14 +62,15 @@ def _checked(settings: Settings) -> None:
 
 
 def _collect(settings: Settings) -> None:
-    # pandas takes half a second to import: a wrong flag should not wait for it.
-    from components.collect.collect import as_table, collect, listing, read_faces
     from components.common.atomic import write_file
     from components.common.executor import inputs, write_metrics
     from components.common.manifest import DATASET, DROPPED, FACES, joined, parts, write
 
     _checked(settings)
     folders = joined(inputs(settings.executor_input, "faces", settings.input, "-i FACES"), FACES)
+    # pandas takes half a second to import: a wrong flag or folder should not wait for it.
+    from components.collect.collect import as_table, collect, listing, read_faces
+
     faces = read_faces(folders)
     collected = collect(
         faces,

@@ -72,9 +72,12 @@ def _checked(settings: Settings) -> None:
 
 def _evaluate(settings: Settings) -> None:
     _checked(settings)
-    # numpy, pyarrow and matplotlib take seconds to import: a wrong flag should not wait for them.
     from components.common.executor import write_metrics
     from components.common.manifest import FACES, parts
+
+    # matplotlib takes seconds to import: neither a wrong flag nor a wrong path should wait for it.
+    settings = _located(settings)
+    files = parts(settings.faces, FACES)
     from components.evaluate.embeddings import pair_distances, read_embeddings
     from components.evaluate.former import compare, read_former
     from components.evaluate.kubeflow import classification_metrics
@@ -82,9 +85,6 @@ def _evaluate(settings: Settings) -> None:
     from components.evaluate.mistakes import worst_mistakes
     from components.evaluate.report import render
 
-    # A wrong path should not wait for the measuring.
-    settings = _located(settings)
-    files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)
     measured, protocol = _protocol(settings, everyone)

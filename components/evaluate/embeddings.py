@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, Folders, named, read
+from components.evaluate.metrics import STEP
 
 Names = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
@@ -136,7 +137,7 @@ def pair_distances(vectors: npt.NDArray[np.float32], first: Indices, second: Ind
         second: int64 [p].
 
     Returns:
-        float64 [p], 0 to 2: float32 values, widened so that a threshold between two of them is between them.
+        float64 [p], 0 to 2: multiples of `STEP`.
     """
     distances = np.empty(len(first), np.float64)
     chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
@@ -145,4 +146,5 @@ def pair_distances(vectors: npt.NDArray[np.float32], first: Indices, second: Ind
         # Not 2 - 2ab: that cancels to noise between near copies.
         difference = vectors[first[piece]] - vectors[second[piece]]
         distances[piece] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+        distances[piece] = np.rint(distances[piece] / STEP) * STEP
     return distances

@@ -196,15 +196,18 @@ def _pairs_of(
     distances: Distances, order: Indices, begin: int, end: int, strategy: Strategy, rng: np.random.Generator
 ) -> _Pairs:
     """The pairs of the identity that has the places `begin` to `end` of `order`, given its distances to all places."""
-    keys = _sorted_keys(
-        np.concatenate([distances[:, :begin], distances[:, end:]], axis=1), np.concatenate([order[:begin], order[end:]])
-    )
     within = distances[:, begin:end]
     positive = _positives(within, strategy.positives)
     reach = np.take_along_axis(within, positive, axis=1)
+    far = reach + np.float32(strategy.margin)
+    keys = _sorted_keys(
+        np.concatenate([distances[:, :begin], distances[:, end:]], axis=1),
+        np.concatenate([order[:begin], order[end:]]),
+        {"hard": reach, "semi-hard": far, "random-violating": far}.get(strategy.negatives),
+    )
     others = keys.shape[1]
     nearer = _count_nearer(keys, reach)
-    near = _count_nearer(keys, reach + np.float32(strategy.margin))
+    near = _count_nearer(keys, far)
     start, stop = {
         "hard": (np.zeros_like(nearer), nearer),
         "semi-hard": (nearer, near),
@@ -227,11 +230,19 @@ def _pairs_of(
     )
 
 
-def _sorted_keys(distances: Distances, faces: Indices) -> Keys:
-    """uint64 [anchors, faces], ascending: a distance, as bits, above the face it leads to."""
+def _sorted_keys(distances: Distances, faces: Indices, limits: Distances | None) -> Keys:
+    """uint64 [anchors, m], ascending: a distance, as bits, above the face it leads to.
+
+    All of them, or the nearest m, so that every face nearer than a limit of its anchor, [anchors, k], is among them.
+    """
     # The bits of floats that are not negative sort as the floats do; equally far faces are in the order of their index.
     keys = distances.view(np.uint32).astype(np.uint64) << np.uint64(32)
     keys |= faces.astype(np.uint64)
+    if limits is not None and limits.size:
+        most = int(np.count_nonzero(distances < limits.max(axis=1, keepdims=True), axis=1).max())
+        if most < keys.shape[1] // 2:  # else partitioning costs what it spares
+            keys.partition(most, axis=1)
+            keys = keys[:, : most + 1].copy()
     keys.sort(axis=1)
     return keys
 

@@ -69,7 +69,7 @@ def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
     for path in found.pictures:
         path.unlink(missing_ok=True)
     _clear_logs(name, found.runs)
-    cache = Cache(runs, lambda _: "")
+    cache = Cache(runs, lambda executor, names: "")
     _correct_records(runs, {*found.manifests, *found.datasets, *found.pages, *found.pictures}, cache.contents)
     cache.forget(name, [run.name for run in found.runs])
     said = _noted(runs, name, when, found)

@@ -14,6 +14,7 @@ from pipelines.local import content
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task
 from pipelines.local.render import Artifact
+from pipelines.local.sources import Names
 from pipelines.local.values import Value
 
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
@@ -27,10 +28,10 @@ class Cache:
 
     Args:
         runs: the runs folder; made when missing.
-        code: what identifies the code that a container's command runs.
+        code: what identifies the code that a container's command runs, given what reads a file's imports.
     """
 
-    def __init__(self, runs: Path, code: Callable[[Container], str]) -> None:
+    def __init__(self, runs: Path, code: Callable[[Container, Names], str]) -> None:
         self._runs = runs
         self._code = code
         file = runs / "cache.sqlite"
@@ -39,7 +40,7 @@ class Cache:
             # Several runs may use it at once: each waits for the other's writing to end.
             self._database = sqlite3.connect(file, timeout=60)
             with self._database:
-                self._database.execute(content.TABLE)
+                self._database.executescript(content.TABLES)
                 self._database.execute(_ANSWERS)
         except (OSError, sqlite3.Error) as error:
             raise FacenetError(
@@ -58,11 +59,12 @@ class Cache:
             "env": dict(task.executor.env),
             "outputs": dict(task.outputs),
             "output_parameters": sorted(task.output_parameters),
-            "code": self._code(task.executor),
+            "code": self._code(task.executor, self.contents.names_in),
             "parameters": dict(parameters),
             "files": {name: self.contents.sha256(path) for name, path in files_named(parameters).items()},
             "inputs": {name: [one.sha256 for one in artifacts] for name, artifacts in inputs.items()},
         }
+        self._database.commit()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def remember(self, key: str, run: str, task: str) -> None:

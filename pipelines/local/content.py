@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders, computed once and remembered until a file changes."""
+"""SHA-256 of files and folders, and what a module imports, found once and remembered until a file changes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from components.common.errors import UsageError
+from pipelines.local import sources
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -19,15 +20,22 @@ Fingerprint = tuple[int, int, int, int]
 # A file written twice within one tick of the clock looks unchanged: what is this young is not remembered.
 _TOO_YOUNG_SECONDS = 2.0
 
-TABLE = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS content (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS imports (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, names TEXT
+) WITHOUT ROWID;
 """
 
 
 def _fingerprint(status: os.stat_result) -> Fingerprint:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _old_enough(fingerprint: Fingerprint, now: float) -> bool:
+    return max(fingerprint[1], fingerprint[2]) < (now - _TOO_YOUNG_SECONDS) * 1e9
 
 
 def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
@@ -64,7 +72,7 @@ class Contents:
     """Hashes of files and folders, remembered in a database by path and fingerprint.
 
     Args:
-        database: a connection with `TABLE`.
+        database: a connection with `TABLES`.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -95,6 +103,23 @@ class Contents:
             whole.update(raw + b"\0" + found.encode() + b"\n")
         return whole.hexdigest()
 
+    def names_in(self, file: Path, package: str) -> frozenset[str]:
+        """`sources.names_in`, without parsing a file again that has not changed."""
+        fingerprint = _fingerprint(file.stat())
+        row = self._database.execute(
+            "SELECT size, mtime_ns, ctime_ns, inode, names FROM imports WHERE path = ?", (os.fsencode(file),)
+        ).fetchone()
+        if row is not None and row[:4] == fingerprint:
+            return frozenset(row[4].split())
+        names = sources.names_in(file, package)
+        if _old_enough(fingerprint, time.time()):
+            # Whoever asks commits: a file at a time would wait for the disk a hundred times.
+            self._database.execute(
+                "INSERT OR REPLACE INTO imports VALUES (?, ?, ?, ?, ?, ?)",
+                (os.fsencode(file), *fingerprint, " ".join(sorted(names))),
+            )
+        return names
+
     def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]]) -> dict[bytes, str]:
         prints = {raw: _fingerprint(status) for raw, status in files}
         remembered = self._remembered(os.fsencode(root))
@@ -118,11 +143,11 @@ class Contents:
         return {row[0]: (row[1:5], row[5]) for row in rows}
 
     def _remember(self, hashes: dict[bytes, tuple[Fingerprint, str]]) -> None:
-        latest = (time.time() - _TOO_YOUNG_SECONDS) * 1e9
+        now = time.time()
         rows = [
             (raw, *fingerprint, sha256)
             for raw, (fingerprint, sha256) in hashes.items()
-            if max(fingerprint[1], fingerprint[2]) < latest and not sha256.startswith("unreadable")
+            if _old_enough(fingerprint, now) and not sha256.startswith("unreadable")
         ]
         if rows:
             with self._database:

@@ -11,8 +11,11 @@ import hashlib
 import itertools
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+# (a file, its package) -> the modules that it may import
+Names = Callable[[Path, str], frozenset[str]]
 
 # Code of the cluster's side, and words for people: neither changes what a task computes.
 _NOT_CODE = ("component.py", "README.md")
@@ -59,16 +62,18 @@ def _named_in(tree: ast.AST, package: str) -> Iterator[str]:
             yield node.value
 
 
+def names_in(file: Path, package: str) -> frozenset[str]:
+    """The modules of the same top-level package that a file of a package may import; some of them may not exist."""
+    top = package.partition(".")[0]
+    names = _named_in(ast.parse(file.read_bytes()), package)
+    return frozenset(name for name in names if name.partition(".")[0] == top)
+
+
 @functools.cache
-def _imports(file: Path, root: Path) -> frozenset[Path]:
+def _imports(file: Path, root: Path, names: Names) -> frozenset[Path]:
     """The files of the same top-level package that a file imports."""
     package = ".".join(file.relative_to(root).parent.parts)
-    top = package.partition(".")[0]
-    found: set[Path] = set()
-    for name in set(_named_in(ast.parse(file.read_bytes()), package)):
-        if name.partition(".")[0] == top:
-            found.update(_files_of(name, root))
-    return frozenset(found)
+    return frozenset(found for name in names(file, package) for found in _files_of(name, root))
 
 
 def _data_beside(package: Path) -> Iterator[Path]:
@@ -82,28 +87,29 @@ def _data_beside(package: Path) -> Iterator[Path]:
             yield path
 
 
-def files_of(module: str, root: Path) -> list[Path]:
+def files_of(module: str, root: Path, names: Names = names_in) -> list[Path]:
     """Every file below `root` that running a module can load, sorted.
 
     Args:
         module: as `components.extract`; of a package, its `__main__` is run.
         root: the folder that holds the top-level package.
+        names: what reads a file's imports: `names_in`, or what remembers its answers.
     """
     waiting = set(_files_of(module, root)) | set(_files_of(f"{module}.__main__", root))
     found: set[Path] = set()
     while waiting:
         file = waiting.pop()
         found.add(file)
-        waiting |= _imports(file, root) - found
+        waiting |= _imports(file, root, names) - found
     data = {path for package in {file.parent for file in found} for path in _data_beside(package)}
     return sorted(path for path in found | data if path.name not in _NOT_CODE)
 
 
-def sha256_of_code(command: Sequence[str], root: Path) -> str:
-    """Hash of the code that a command runs, as far as it lies below `root`."""
+def sha256_of_code(command: Sequence[str], root: Path, names: Names = names_in) -> str:
+    """Hash of the code that a command runs, as far as it lies below `root`; `names` as for `files_of`."""
     module = module_of(command)
     whole = hashlib.sha256()
-    for file in files_of(module, root) if module else []:
+    for file in files_of(module, root, names) if module else []:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         whole.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()

@@ -108,7 +108,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     # The others' pictures are still those of the same people, and records tell the truth.
     rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", (), "")
     assert len(decoded(rows, faces, 32)) == len(before["collect/dataset"]) - 4
-    cache = Cache(runs, lambda _: "")
+    cache = Cache(runs, lambda executor, names: "")
     for task in ("extract", "collect", "embed", "evaluate"):
         record = read_task(runs, in_processes.name, task)
         assert cache.whole(record) and cache.answer(record.cache_key) is None

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from components.evaluate import metrics
 from components.evaluate.metrics import (
+    STEP,
     accuracy,
     area_under_curve,
     best_threshold,
@@ -172,3 +174,21 @@ def test_many_pairs_are_thinned_to_a_curve_of_nearly_the_same_area():
     far, val, _ = np.array(roc(whole)).T
     assert 150 <= len(far) <= 202
     assert np.trapezoid(val, far) == pytest.approx(area_under_curve(whole), abs=1e-3)
+
+
+@pytest.mark.parametrize(("make", "seed"), CASES)
+def test_counting_gives_the_curve_that_sorting_gives(make, seed, monkeypatch):
+    distances, same = make(seed)
+    distances = np.rint(distances / STEP) * STEP
+    by_sorting = curve(distances, same)
+    monkeypatch.setattr(metrics, "_MANY", 7)
+    monkeypatch.setattr(metrics, "_order", lambda distances: pytest.fail("sorted"))
+    counted = curve(distances, same)
+    for name in ("thresholds", "accepted_same", "accepted_different"):
+        np.testing.assert_array_equal(getattr(counted, name), getattr(by_sorting, name))
+
+
+def test_distances_between_the_steps_are_never_counted(monkeypatch):
+    monkeypatch.setattr(metrics, "_MANY", 1)
+    distances = np.array([0.25, 0.25 + STEP / 2, 0.25 + STEP])
+    assert len(curve(distances, np.array([True, False, True])).thresholds) == 4

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local import content
-from pipelines.local.content import TABLE, Contents
+from pipelines.local import content, sources
+from pipelines.local.content import TABLES, Contents
 
 
 @pytest.fixture
 def database():
     database = sqlite3.connect(":memory:")
-    database.execute(TABLE)
+    database.executescript(TABLES)
     return database
 
 
@@ -109,3 +109,18 @@ def test_a_name_that_is_not_unicode_is_no_obstacle(contents, folder):
 def test_a_pipe_among_the_photos_is_not_waited_for(contents, folder):
     os.mkfifo(folder / "pipe.jpg")
     assert len(contents.sha256(folder)) == 64
+
+
+def test_a_module_that_has_not_changed_is_not_parsed_again(contents, tmp_path, monkeypatch):
+    file = tmp_path / "stage.py"
+    file.write_text("from components.common import errors\n")
+    os.utime(file, (1, 1))
+    monkeypatch.setattr(content, "_TOO_YOUNG_SECONDS", -60)
+    found = contents.names_in(file, "components.stage")
+    assert found == {"components.common", "components.common.errors"}
+    parsed = sources.names_in
+    monkeypatch.setattr(sources, "names_in", lambda file, package: pytest.fail("parsed again"))
+    assert contents.names_in(file, "components.stage") == found
+    monkeypatch.setattr(sources, "names_in", parsed)
+    file.write_text("import components.page\n")
+    assert contents.names_in(file, "components.stage") == {"components.page"}

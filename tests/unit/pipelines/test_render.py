@@ -88,13 +88,13 @@ def test_metrics_written_by_a_stage_are_where_the_runner_looks(tmp_path):
     import sqlite3
 
     from components.common.executor import write_metrics
-    from pipelines.local.content import TABLE, Contents
+    from pipelines.local.content import TABLES, Contents
     from pipelines.local.results import collect
 
     task = Task("t", "t", Container((), {}), {}, {}, {}, {"metrics": "system.Metrics"}, {}, frozenset(), True, "t")
     (text,) = rendered(["{{$}}"], executor_input(task, {}, {}, tmp_path))
     write_metrics(text, {"faces": 7, "share": 0.5})
     database = sqlite3.connect(":memory:")
-    database.execute(TABLE)
+    database.executescript(TABLES)
     assert collect(task, tmp_path, Contents(database)).metrics == {"faces": 7, "share": 0.5}
     assert json.loads((tmp_path / "executor_output.json").read_text())

@@ -1,0 +1,106 @@
+"""Metrics of pairs, against the usual loop over 400 thresholds and scikit-learn: `python -m benchmarks.evaluating`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import auc, roc_curve
+
+from benchmarks.harness import compare, memory_of
+from components.evaluate.metrics import STEP, Curve, area_under_curve, curve, fold_accuracies
+
+Distances = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+def pairs(count: int, step: float) -> tuple[Distances, Flags]:
+    """Distances of pairs, half of them of one person: multiples of a step, as far as `step` goes."""
+    rng = np.random.default_rng(0)
+    same = np.arange(count) % 2 == 0
+    return np.rint(np.clip(rng.normal(np.where(same, 0.9, 1.3), 0.2), 0, 2) / step) * step, same
+
+
+def threshold_loop(distances: Distances, same: Flags, fold: npt.NDArray[np.int64]) -> list[float]:
+    """Accuracy of each fold, as public FaceNet code measures it.
+
+    400 thresholds from 0 to 4 are tried on the other folds for the best accuracy, and on the fold for its ROC curve.
+    """
+    accuracies = []
+    for number in np.unique(fold):
+        others, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        rates = [
+            [_rates(threshold, distances[part], same[part]) for part in (others, own)]
+            for threshold in np.arange(0, 4, 0.01)
+        ]
+        best = int(np.argmax([outside[2] for outside, _ in rates]))
+        accuracies.append(rates[best][1][2])
+    return accuracies
+
+
+def _rates(threshold: float, distances: Distances, same: Flags) -> tuple[float, float, float]:
+    """True-accept rate, false-accept rate, accuracy."""
+    called = distances < threshold
+    true_accepts = np.sum(np.logical_and(called, same))
+    false_accepts = np.sum(np.logical_and(called, np.logical_not(same)))
+    true_rejects = np.sum(np.logical_and(np.logical_not(called), np.logical_not(same)))
+    false_rejects = np.sum(np.logical_and(np.logical_not(called), same))
+    return (
+        float(true_accepts / (true_accepts + false_rejects)),
+        float(false_accepts / (false_accepts + true_rejects)),
+        float((true_accepts + true_rejects) / len(same)),
+    )
+
+
+def same_accuracies(ours: list[float], theirs: list[float]) -> str:
+    """All the same: the distances lie between the thresholds that the loop tries."""
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    return f"the accuracies of all {len(ours)} folds"
+
+
+def same_curve(ours: Curve, theirs: tuple[Distances, Distances, Distances]) -> str:
+    """Every point of the curve."""
+    far, val, thresholds = theirs
+    np.testing.assert_array_equal(ours.far, far)
+    np.testing.assert_array_equal(ours.val, val)
+    np.testing.assert_array_equal(ours.thresholds[1:], -thresholds[1:])
+    assert np.isclose(area_under_curve(ours), auc(far, val), rtol=1e-12)
+    return f"all {len(far):,} points, and the area"
+
+
+def _curve(count: int) -> None:
+    curve(*pairs(count, STEP))
+
+
+def _roc_curve(count: int) -> None:
+    distances, same = pairs(count, STEP)
+    roc_curve(same, -distances, drop_intermediate=False)
+
+
+def main() -> None:
+    """Folds, then the curve."""
+    distances, same = pairs(6000, 0.01)
+    distances = np.rint((distances + 0.005) / STEP) * STEP  # as the product makes them
+    fold = np.arange(6000) // 600
+    compare(
+        "accuracy in 10 folds, 6,000 pairs",
+        "loop over 400 thresholds",
+        lambda: [one.accuracy for one in fold_accuracies(distances, same, fold)],
+        lambda: threshold_loop(distances, same, fold),
+        same_accuracies,
+        at_least=500,
+    )
+    many, flags = pairs(10_000_000, STEP)
+    made = memory_of(pairs, 10_000_000, STEP)
+    compare(
+        "ROC curve, 10 million pairs",
+        "scikit-learn roc_curve",
+        lambda: curve(many, flags),
+        lambda: roc_curve(flags, -many, drop_intermediate=False),
+        same_curve,
+        at_least=20,
+        memory=(memory_of(_curve, 10_000_000) - made, memory_of(_roc_curve, 10_000_000) - made),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Ours and a peer side by side: one input, alternating, several times; medians and their ratio go into a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.faces import machine
+from components.extract.workers import cores
+
+RESULTS = Path("benchmarks/results.csv")
+COLUMNS = (
+    *("date", "commit", "machine", "cores", "what", "peer", "at_least", "ratio", "processor_ratio", "ours_s", "peer_s"),
+    *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal"),
+)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds by the clock, and of processor time: all threads, and child processes that have ended."""
+
+    clock: float
+    processor: float
+
+
+def _processor() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def timed(call: Callable[[], Result]) -> tuple[Result, Times]:
+    """What a call returns, and how long it takes."""
+    clock, processor = time.perf_counter(), _processor()
+    result = call()
+    return result, Times(time.perf_counter() - clock, _processor() - processor)
+
+
+def median(taken: Sequence[Times]) -> Times:
+    """The median of each."""
+    return Times(statistics.median(one.clock for one in taken), statistics.median(one.processor for one in taken))
+
+
+def compare(
+    what: str,
+    peer_name: str,
+    ours: Callable[[], Any],
+    peer: Callable[[], Any],
+    equal: Callable[[Any, Any], str],
+    *,
+    at_least: float,
+    times: int = 5,
+    memory: tuple[float, float] | None = None,
+) -> None:
+    """Measures both, alternating, and adds a row to the results.
+
+    Args:
+        what: is done.
+        peer_name: what ours is compared with.
+        ours: the product's call.
+        peer: the peer's, on the same input.
+        equal: given what both returned, says in a few words how they agree; raises when they do not.
+        at_least: how many times faster ours is to be.
+        times: how often each is measured, after a first call that warms up; 0 measures that one.
+        memory: megabytes that ours and the peer took, from `memory_of`.
+    """
+    first, taken = zip(*map(timed, (ours, peer)), strict=True)
+    agreement = equal(*first)
+    if times:
+        rounds = [[timed(call)[1] for call in (ours, peer)] for _ in range(times)]
+        taken = tuple(map(median, zip(*rounds, strict=True)))
+    mine, theirs = taken
+    row: dict[str, Any] = {
+        "what": what,
+        "peer": peer_name,
+        "at_least": at_least,
+        "ratio": theirs.clock / mine.clock,
+        "processor_ratio": theirs.processor / mine.processor,
+        "ours_s": mine.clock,
+        "peer_s": theirs.clock,
+        "ours_processor_s": mine.processor,
+        "peer_processor_s": theirs.processor,
+        "ours_mb": memory[0] if memory else "",
+        "peer_mb": memory[1] if memory else "",
+        "times": times or 1,
+        "equal": agreement,
+    }
+    write(row)
+
+
+def write(row: Mapping[str, Any]) -> None:
+    """Prints a row of some `COLUMNS`, and appends it to the results with the day, the code and the machine."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    where = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit.stdout.strip(),
+        "machine": machine(),
+        "cores": cores(),
+    }
+    rounded = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()}
+    print("  ".join(f"{name} {value}" for name, value in rounded.items() if value != ""), flush=True)
+    new = not RESULTS.is_file()
+    with RESULTS.open("a", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        if new:
+            table.writeheader()
+        table.writerow({**where, **rounded})
+
+
+def memory_of(call: Callable[..., object], *arguments: object) -> float:
+    """Megabytes that a call takes at most beyond what its process had before; in a new process, Linux only."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_risen, call, arguments).result()
+
+
+def _risen(call: Callable[..., object], arguments: tuple[object, ...]) -> float:
+    call(*arguments)  # what is loaded and kept once is not the call's
+    Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
+    before = _kilobytes("VmRSS")
+    call(*arguments)
+    return (_kilobytes("VmHWM") - before) / 1024
+
+
+def _kilobytes(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

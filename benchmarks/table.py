@@ -1,0 +1,23 @@
+"""The results as a Markdown table, the last of each row: `python -m benchmarks.table`."""
+
+from __future__ import annotations
+
+import csv
+
+from benchmarks.harness import RESULTS
+
+_SHOWN = ("what", "peer", "at_least", "ratio", "processor_ratio", "ours_s", "peer_s", "ours_mb", "peer_mb", "equal")
+
+
+def main() -> None:
+    """Prints it."""
+    with RESULTS.open(newline="") as file:
+        rows = {(row["what"], row["peer"]): row for row in csv.DictReader(file)}
+    print("| what | peer | asked | ratio, clock | ratio, processor | ours, s | peer, s | ours, MB | peer, MB | equal |")
+    print("| --- " * len(_SHOWN) + "|")
+    for row in rows.values():
+        print("| " + " | ".join(row[name] for name in _SHOWN) + " |")
+
+
+if __name__ == "__main__":
+    main()
