@@ -223,15 +223,15 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(site):
         assert "unreadable" in page.text
 
 
-def test_a_spoiled_record_spoils_its_own_pages_only(site):
-    spoiled = task_of("task")
-    spoiled.outputs["made"] = {"kind": "system.Artifact"}
-    run_of(site.runs, "20260101-000000-000", spoiled, task_of("other"))
-    page = site.get("/runs/20260101-000000-000/task")
+def test_what_a_stage_said_that_is_not_as_declared_spoils_one_page_only(site):
+    spoiled = task_of("task", {"roc": ("system.ClassificationMetrics", "")})
+    spoiled.outputs["roc"]["metadata"] = {"confidenceMetrics": 7}
+    run_of(site.runs, "20260101-000000-000", spoiled)
+    page = site.get("/compare?run=20260101-000000-000&run=20260101-000000-000")
     assert page.status == 500
-    assert "This page cannot be made." in page.text and "KeyError" in page.text
+    assert "This page cannot be made." in page.text and "TypeError" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert site.get("/runs/20260101-000000-000/other").status == 200
+    assert site.get("/runs/20260101-000000-000/task").status == 200
 
 
 def test_a_run_without_its_runner_is_lost_and_the_page_says_what_that_means(site):
