@@ -8,7 +8,7 @@ BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test pi-check fuzz bench lint compile images lock clean
+.PHONY: help setup run people test pi-check fuzz kill bench lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,10 @@ $(BENCH)/.ready: benchmarks/requirements.lock
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch
 	@touch $@
+
+KILLS ?= 100
+kill: setup  ## stages and runner killed at KILLS random points, and whether what is left is whole
+	KILLS=$(KILLS) SEED=$(shell date +%s) $(BIN)/python -m pytest -q tests/pipeline/test_kills.py
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ Imports a command's module only when that command is asked for: the list of comm
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -55,7 +56,9 @@ def _help() -> str:
             "",
             *(f"  {name:<{width}}  {about}" for name, (_, about) in COMMANDS.items()),
             "",
-            "`facenet COMMAND --help` lists the flags of a command. To begin:",
+            "`facenet COMMAND --help` lists the flags of a command.",
+            "`facenet --debug COMMAND ...` shows where in the code an error arose.",
+            "To begin:",
             "  facenet sample -o sample && facenet run -i sample",
         ]
     )
@@ -71,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command's exit code; 2 for an unknown command.
     """
     argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--debug"]:
+        os.environ["FACENET_DEBUG"] = "1"  # for the tasks of a run too
+        argv = argv[1:]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_help())
         return 0 if argv else 2

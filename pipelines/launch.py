@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -88,6 +89,12 @@ def launch(launched: Launch) -> None:
     except (KeyboardInterrupt, SystemExit):
         print("\nStopped. Run the same command again to go on: finished tasks are answered from the cache.", flush=True)
         raise
+    except sqlite3.Error as error:
+        raise FacenetError(
+            "The cache in the runs folder cannot be used.",
+            received=f"{runs / 'cache.sqlite'} ({error})",
+            advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
+        ) from error
     print()
     print(summary(record, runner.tasks, runs), flush=True)
     if record.state == FAILED:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -85,17 +87,12 @@ def run(
 
 
 def guarded(call: Callable[[], int | None], *, prog: str) -> int:
-    """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set."""
+    """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set (`facenet --debug`)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         return call() or 0
-    except FacenetError as error:
-        if os.environ.get("FACENET_DEBUG") == "1":
-            raise
-        print(f"{prog}: {error}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{prog}: stopped by Ctrl-C; nothing half-written was left.", file=sys.stderr)
         return 130
@@ -103,8 +100,38 @@ def guarded(call: Callable[[], int | None], *, prog: str) -> int:
         # What is still to be printed at the end of the process must not fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:
+    except ModuleNotFoundError:
+        raise  # `facenet` says what to install
+    except Exception as error:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
-        print(f"{prog}: The system refused: {error.strerror}.\nReceived: {error.filename or error}", file=sys.stderr)
-        return 1
+        told = error if isinstance(error, FacenetError) else _in_words(error)
+        print(f"{prog}: {told}", file=sys.stderr)
+        return told.exit_code
+
+
+def _in_words(error: Exception) -> FacenetError:
+    """An error of the system, of memory, or of this program itself."""
+    if isinstance(error, MemoryError):
+        return FacenetError(
+            "Memory ran out; former results are as they were.",
+            received=str(error) or None,
+            advice="Close other programs, or do less at once: fewer --workers, a smaller --max_pixels, a --shard.",
+        )
+    if isinstance(error, OSError):
+        headline = f"The system refused: {error.strerror or error}."
+        return FacenetError(
+            headline, received=error.filename or error, advice=_ADVICE.get(error.errno or 0, _OTHERWISE)
+        )
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return FacenetError(
+        "Something went wrong that should not have, by a fault of this program.",
+        received=f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})",
+        advice="Report it with what FACENET_DEBUG=1 (or facenet --debug) shows, and without anybody's photos.",
+    )
+
+
+_FULL = "The disk is full: make room or choose another place, and do the same again. Former results are as they were."
+_RIGHTS = "Choose a place that you may read and write."
+_OTHERWISE = "See to that, and do the same again: what was finished is kept."
+_ADVICE = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _RIGHTS)}

@@ -46,7 +46,7 @@ class Cache:
             raise FacenetError(
                 "The cache in the runs folder cannot be used.",
                 received=f"{file} ({error})",
-                advice="Delete that file (it only costs time), or choose another folder with --runs.",
+                advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
             ) from error
         self.contents = content.Contents(self._database)
 

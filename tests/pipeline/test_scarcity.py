@@ -1,0 +1,131 @@
+"""A full disk, no right to write, no memory: an error with a name, and former results as they were."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.collect.__main__ import main as collect
+from components.common.atomic import write_file
+from components.common.command import guarded
+from components.common.errors import FacenetError
+from components.common.preprocessing import Crop
+from components.embed.__main__ import main as embed
+from components.embed.network import Network
+from components.evaluate.__main__ import main as evaluate
+from components.extract.__main__ import main as extract
+from components.verify.gallery import Entry, opened
+from tests.pipeline.conftest import REPOSITORY, Tiny
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("a full disk is tested on one of a megabyte, which only root may mount")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path, but: int = 0) -> None:
+    """Leaves so many bytes free, or fewer than a page more."""
+    status = os.statvfs(disk)
+    (disk / "fill").write_bytes(bytes(status.f_bavail * status.f_frsize - but))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("stage", ["extract", "collect", "embed", "evaluate"])
+def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(
+    stage, in_processes, sample_photos, small_disk, tmp_path, capsys
+):
+    shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
+    model = str(min(in_processes.glob("export/model/*.tflite")))
+    commands = {
+        "extract": (extract, [tmp_path / "photos", "--workers", "1"], in_processes / "extract/rejects"),
+        "collect": (collect, [in_processes / "extract/faces"], in_processes / "collect/dropped"),
+        "embed": (embed, [in_processes / "collect/dataset", "-c", model], in_processes / "collect/dropped"),
+        "evaluate": (evaluate, [in_processes / "embed/embeddings"], None),
+    }
+    command, words, former = commands[stage]
+    if former is not None:  # of its own form, whatever its content
+        shutil.copytree(former, small_disk / "result")
+    before = content(small_disk)
+    fill(small_disk)
+    assert command(["-i", *map(str, words), "-o", str(small_disk / "result")]) == 1
+    error = capsys.readouterr().err
+    assert "No space left on device" in error and "make room" in error and "Traceback" not in error
+    (small_disk / "fill").unlink()
+    empty_rejects = {path for path in content(small_disk) if path.startswith("result-")}
+    assert {path: data for path, data in content(small_disk).items() if path not in empty_rejects} == before
+    assert not list(small_disk.rglob("*.partial"))
+
+
+def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small_disk, capsys):
+    tiny = Tiny(small_disk, "process")
+    assert tiny.run("--set", "factor=1") == 0
+    for free in (0, 4096, 8192, 16384, 32768):
+        fill(small_disk, free)
+        assert tiny.run("--set", f"factor={free + 2}") in (0, 1, 2)
+        assert "Traceback" not in capsys.readouterr().err
+        (small_disk / "fill").unlink()
+        assert tiny.run("--set", "factor=1") == 0  # what was there is whole
+        assert tiny.run("--set", f"factor={free + 2}") == 0
+        assert tiny.reported() == f"<p>{5 * (free + 2)}"
+
+
+def test_a_gallery_on_a_full_disk_is_as_it_was(small_disk):
+    network = Network(Crop(0.25, "none"), 32, 128, "0" * 64, lambda images, _: images)
+    rows = np.eye(128, dtype=np.float32)
+    with opened(small_disk / "gallery.db", network, create=True) as gallery:
+        gallery.add([Entry("Ada", "1", "1.jpg", rows[0])])
+    fill(small_disk, 16384)
+    many = [Entry("Bob", f"b{n}", "2.jpg", rows[n % 128]) for n in range(500)]
+    with pytest.raises(FacenetError, match="disk full"), opened(small_disk / "gallery.db", network) as gallery:
+        gallery.add(many)
+    with opened(small_disk / "gallery.db", network) as gallery:
+        assert gallery.people().names == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["collect", "-i", "{run}/extract/faces", "-o", "{place}/x"], ["run", "-i", "{run}", "--runs", "{place}/x"]],
+)
+def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, powerless, tmp_path):
+    place = tmp_path / "locked"
+    place.mkdir(mode=0o555)
+    words = [word.format(run=in_processes, place=place) for word in command]
+    done = subprocess.run(
+        [*powerless, sys.executable, "-m", "pipelines.cli", *words],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode in (1, 2)
+    assert str(place) in done.stderr and "Permission denied" in done.stderr and "Traceback" not in done.stderr
+    assert not list(place.iterdir())
+
+
+def test_without_memory_a_command_says_so(capsys):
+    assert guarded(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
+    assert "facenet x: Memory ran out" in capsys.readouterr().err
+
+
+def test_a_file_that_does_not_fit_is_not_written_at_all(small_disk):
+    write_file(small_disk / "record.json", "former")
+    fill(small_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_file(small_disk / "record.json", "x" * 10_000)
+    assert (small_disk / "record.json").read_text() == "former"
+    assert {path.name for path in small_disk.iterdir()} == {"record.json", "fill"}
