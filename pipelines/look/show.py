@@ -24,6 +24,7 @@ from pipelines.look.words import assignments, bytes_in_words, plain, table, valu
 
 _LINES = 20
 _MOST_OF_A_LOG = 2**16
+_LOST = "its runner ended without a word: killed, or the machine went down; the same command goes on from there"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def _lines(label: str, values: Sequence[str]) -> list[str]:
 def _run(folder: Path, found: Run) -> str:
     record, tasks = found.record, history.tasks(folder, found)
     seconds = history.elapsed(record, found.state)
+    problem = found.problem or (_LOST if found.state == history.LOST else "")
     rows = [
         [
             task.label,
@@ -76,9 +78,11 @@ def _run(folder: Path, found: Run) -> str:
         for task in tasks
     ]
     lines = [
-        f"Run {plain(record.id)} {found.state}{f' after {duration(seconds)}' if seconds is not None else ''}",
-        *_lines("problem", [plain(found.problem)] if found.problem else []),
-        *_lines("pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {record.runner}"]),
+        f"Run {plain(record.id)} {plain(found.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
+        *_lines("problem", [plain(problem)] if problem else []),
+        *_lines(
+            "pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}"]
+        ),
         *_lines("settings", [assignments(record.settings)]),
         *_lines("scores", [assignments(found.metrics)]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
@@ -103,7 +107,7 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
     origin = f", made by run {plain(task.origin['run'])}" if task.origin else ""
     log = log_end(folder, task)
     lines = [
-        f"Task {plain(task.label)} of run {found.record.id}: {task.state}{origin}",
+        f"Task {plain(task.label)} of run {plain(found.record.id)}: {plain(task.state)}{origin}",
         *_lines("message", [plain(task.message)] if task.message else []),
         *_lines("started", [value(task.started)]),
         *_lines("time", [value(_time(task))]),

@@ -129,6 +129,12 @@ def test_a_log_shows_of_a_line_written_over_the_last(hostile, capsys):
     assert text.splitlines()[-2:] == ["  | 2 of 2\\x1b[2J\\u202e", "  | last"]
 
 
+def test_a_lost_run_says_how_to_go_on(hostile, capsys):
+    (hostile / "1" / ".alive").touch()
+    assert "the same command goes on from there" in output(capsys, show, hostile, "1")
+    assert output(capsys, runs, hostile).splitlines()[1].split()[:2] == ["1", "lost"]
+
+
 def test_a_log_outside_the_runs_folder_is_not_read(hostile, capsys, tmp_path_factory):
     secret = tmp_path_factory.mktemp("outside") / "secret"
     secret.write_text("secret words")
