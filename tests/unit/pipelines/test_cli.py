@@ -47,7 +47,7 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch, capsys):
     assert "pip install -e '.[extract]'" in error
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "--help"], ["show", "--help"]])
 def test_help_loads_nothing_heavy(arguments):
     code = f"""
 import sys
