@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
@@ -262,7 +262,7 @@ def _fits(value: Any, type_: Any) -> bool:
     container, inner = get_origin(type_), get_args(type_)
     if container is UnionType:
         return any(_fits(value, one) for one in inner)
-    if is_typeddict(type_):
+    if type_ in _DECLARED:
         fields = _DECLARED[type_].items()
         return isinstance(value, dict) and all(name in value and _fits(value[name], one) for name, one in fields)
     if container is not None:  # of a dict the keys are text in any case
