@@ -118,7 +118,7 @@ def test_two_runs_are_ticked_and_compared(two, in_processes, open_page):
         "paths => paths.map(path => getComputedStyle(path).stroke).filter(stroke => stroke !== 'none')"
     )
     assert len({*curves}) >= 3  # two curves and the axes: the page's colours are known to the figure
-    accuracy = page.locator("tr", has=page.get_by_role("rowheader", name="Accuracy", exact=True))
+    accuracy = page.locator("tr", has=page.get_by_role("rowheader", name="evaluate Accuracy", exact=True))
     expect(accuracy).to_contain_text("0.9876")
 
 

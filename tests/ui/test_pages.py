@@ -84,18 +84,18 @@ def test_this_machine_is_answered_under_its_names(site, host):
     ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example",
      "127.0.0.1@evil.example", "evil.example#127.0.0.1", "0.0.0.0", "127.0.0.1:evil", "[::1", "::1"],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["/", "/static/ui.css", "/nothing"])
-def test_any_other_host_is_refused(site, host, path):
-    answer = site.get(path, host=host)
-    assert answer.status == 403
-    assert "facenet" not in answer.text
+def test_any_other_host_is_refused(site, host):
+    for path in ("/", "/static/ui.css", "/nothing"):
+        answer = site.get(path, host=host)
+        assert answer.status == 403
+        assert "facenet" not in answer.text
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "MADE-UP"])
-def test_nothing_can_be_changed(site, method):
-    answer = site.get("/", method)
-    assert answer.status == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+def test_nothing_can_be_changed(site):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "MADE-UP"):
+        answer = site.get("/", method)
+        assert answer.status == 405
+        assert answer.headers["allow"] == "GET, HEAD"
 
 
 def test_a_head_is_an_answer_without_its_body(site):
@@ -142,11 +142,12 @@ OUT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", OUT)
-def test_no_way_leads_out_of_the_runs_folder(secret, path):
-    answer = secret.get(path)
-    assert answer.status in (200, 404) if path.startswith(f"{PLACE}/made/") else answer.status == 404
-    assert b"hush" not in answer.content and b"root:" not in answer.content
+def test_no_way_leads_out_of_the_runs_folder(secret):
+    for path in OUT:
+        answer = secret.get(path)
+        # A page may say of what lies elsewhere that it does.
+        assert answer.status == 404 or (answer.status == 200 and path.startswith(f"{PLACE}/made/")), path
+        assert b"hush" not in answer.content and b"root:" not in answer.content, path
 
 
 @pytest.mark.parametrize("place", ["made/link.json", "made/out", "above", "elsewhere"])
