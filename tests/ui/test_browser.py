@@ -95,6 +95,7 @@ def test_from_the_list_to_a_graph_a_card_and_a_table_with_faces(two, in_processe
     page.get_by_label("Identity").fill("person-00003")
     page.get_by_role("button", name="Find").click()
     expect(page.locator("tbody tr")).to_have_count(4)
+    page.wait_for_load_state()
     for picture in page.locator("tbody img").all():
         expect(picture).to_have_js_property("complete", True)
         assert picture.evaluate("picture => picture.naturalWidth") > 20
@@ -224,6 +225,7 @@ def test_without_scripts_the_pages_work_too(two, open_page):
     page = open_page(two.address, java_script_enabled=False)
     page.get_by_role("link", name="Accuracy").click()
     expect(page.locator("th[aria-sort=descending]")).to_have_text("Accuracy")
+    page.wait_for_load_state()
     for box in page.get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Compare").click()
