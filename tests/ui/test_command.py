@@ -14,12 +14,14 @@ def test_it_prints_its_address_serves_and_ends_with_ctrl_c(tmp_path):
     process = subprocess.Popen(
         command, cwd=DEFAULT_OUTPUT.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    address = process.stdout.readline().split(": ", 1)[1].split()[0]
-    assert address.startswith("http://127.0.0.1:")
-    with urllib.request.urlopen(address) as answer:
-        assert answer.status == 200
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    try:
+        address = process.stdout.readline().split(": ", 1)[1].split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in error
 
