@@ -8,7 +8,7 @@ BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test pi-check fuzz kill bench lint compile images lock clean
+.PHONY: help setup run people test pi-check fuzz kill soak bench lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,6 +54,10 @@ $(BENCH)/.ready: benchmarks/requirements.lock
 KILLS ?= 100
 kill: setup  ## stages and runner killed at KILLS random points, and whether what is left is whole
 	KILLS=$(KILLS) SEED=$(shell date +%s) $(BIN)/python -m pytest -q tests/pipeline/test_kills.py
+
+MINUTES ?= 60
+soak: setup  ## small work for MINUTES, on the latest run's network: memory, open and temporary files must not grow
+	$(BIN)/python -m tests.soak runs/latest --minutes $(MINUTES)
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -97,7 +97,11 @@ def _images(settings: Settings) -> None:
     chosen = settings.only or having
     for component in chosen:
         if component not in having:
-            raise UsageError(f"Only {', '.join(having)} has a variant {settings.variant}.", received=component)
+            raise UsageError(
+                f"Only {', '.join(having)} has a variant {settings.variant}.",
+                received=component,
+                advice="Leave out --variant, or name those components.",
+            )
     engine.need()
     for component in chosen:
         name = build(component, settings.variant, settings.base_image)

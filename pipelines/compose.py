@@ -39,7 +39,11 @@ def compose_file(pipeline: Pipeline) -> dict[str, Any]:
             places[task.name] = {name: Artifact(_PHOTOS, kind, "") for name, kind in task.outputs.items()}
             continue
         if task.output_parameters:
-            raise UsageError("A compose file cannot hand on the values of parameters.", received=task.name)
+            raise UsageError(
+                "A compose file cannot hand on the values of parameters.",
+                received=task.name,
+                advice="Run that pipeline with `facenet run --runner compose` instead.",
+            )
         places[task.name] = {name: Artifact(folder / name, kind, "") for name, kind in task.outputs.items()}
         inputs = {
             name: [places[origin.task][origin.name] for origin in origins] for name, origins in task.artifacts.items()

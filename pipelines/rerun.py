@@ -135,7 +135,9 @@ def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs
     """The lines to type that run a task by hand."""
     name = task.name
     if not isinstance(task.executor, Container):
-        raise UsageError("This task runs no command: it names what is imported.", received=name)
+        raise UsageError(
+            "This task runs no command: it names what is imported.", received=name, advice="Rerun a task after it."
+        )
     folder = runs / _BY_HAND / name
     inputs = {key: [_found(pipeline, one, given, runs) for one in origins] for key, origins in task.artifacts.items()}
     handed_on = {key: record.output_parameters for key, record in given.items()}

@@ -40,7 +40,11 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
     if not path.exists():
         return
     if not path.is_dir():
-        raise UsageError("The result is a folder, but a file is in its place.", received=path)
+        raise UsageError(
+            "The result is a folder, but a file is in its place.",
+            received=path,
+            advice="Choose another place, or move that file away.",
+        )
     for entry in path.iterdir():
         if not any(fnmatch(entry.name, pattern) for pattern in holds):
             raise UsageError(

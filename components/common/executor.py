@@ -50,7 +50,11 @@ def _local_path(uri: str) -> Path:
     if scheme == "oci":
         return Path("/oci", rest.replace("/", "_"), "models")
     if scheme not in _MOUNTS:
-        raise UsageError("Kubeflow stores this input in a way that is not known here.", received=uri)
+        raise UsageError(
+            "Kubeflow stores this input in a way that is not known here.",
+            received=uri,
+            advice="Give the cluster a store with gs://, s3://, minio:// or oci://.",
+        )
     return Path(_MOUNTS[scheme], rest)
 
 

@@ -121,6 +121,7 @@ class Embedder:
             raise UsageError(
                 "The output of this model is not one embedding for each image.",
                 received=f"{self._path}, output {self._output['shape'].tolist()} for {self.batch} images",
+                advice="Export the network up to its embedding and nothing else.",
             )
 
 

@@ -99,7 +99,11 @@ def unpacked(archive: Path) -> Iterator[Path]:
                 for member in _checked(archive, members):
                     members.extract(member, folder, filter="data")
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-            raise UsageError("This archive cannot be unpacked.", received=f"{archive} ({error})") from error
+            raise UsageError(
+                "This archive cannot be unpacked.",
+                received=f"{archive} ({error})",
+                advice="Fetch it again, or give the folder of its files.",
+            ) from error
         folders = sorted({folder, *(path for path in folder.rglob("*") if path.is_dir())})
         holding = [each for each in folders if _checkpoints(each)]
         yield _only_checkpoint(holding[0] if len(holding) == 1 else folder, archive)

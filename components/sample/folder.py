@@ -110,7 +110,11 @@ def _flags(values: dict[str, int]) -> str:
 def _files(folder: Path) -> dict[str, int]:
     """Size in bytes of every file below a folder, by its path relative to it."""
     if not folder.is_dir():
-        raise UsageError("The sample is a folder, but a file is in its place.", received=folder)
+        raise UsageError(
+            "The sample is a folder, but a file is in its place.",
+            received=folder,
+            advice="Choose another place with --output.",
+        )
     sizes: dict[str, int] = {}
     for parent, _, names in os.walk(folder):
         for name in names:

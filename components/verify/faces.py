@@ -35,7 +35,11 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
     photos = []
     for path in given:
         if not path.exists():
-            raise UsageError("There is no such photo or folder.", received=path)
+            raise UsageError(
+                "There is no such photo or folder.",
+                received=path,
+                advice="Give the path of a photo, or of a folder of photos.",
+            )
         if not path.is_dir():
             photos.append(path)
             continue
@@ -43,7 +47,11 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
         photos += [path / photo for photo in found.photos]
         rejects += [(path / photo, reject) for photo, reject in found.rejects.items()]
         if not found.photos and not found.rejects:
-            raise UsageError("There are no photos in this folder.", received=path)
+            raise UsageError(
+                "There are no photos in this folder.",
+                received=path,
+                advice="Photos are files that end in .jpg, .jpeg, .png or .gif.",
+            )
     if not given:
         raise UsageError("Which photos?", received="no photos", advice="Give photos, or folders of them.")
     return photos

@@ -50,7 +50,11 @@ def refusal(status: int, message: str, host: str, sent: str) -> FacenetError:
         )
     if status >= 500:
         return UnansweredError("The cluster is in trouble.", received=received, advice="Try again in a while.")
-    return FacenetError("The cluster refused what was asked.", received=received)
+    return FacenetError(
+        "The cluster refused what was asked.",
+        received=received,
+        advice="What it says is above; ask who runs the cluster if that does not help.",
+    )
 
 
 def silence(error: exceptions.HTTPError, host: str) -> FacenetError:

@@ -48,7 +48,11 @@ def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
         return replace(pipeline, parameters={**pipeline.parameters, name: changed})
     task_name, _, key = name.rpartition(".")
     if isinstance(pipeline.task(task_name).sources.get(key), LoopItem):
-        raise UsageError(f"{name} is set by the loop that {task_name} is in.", received=f"{name}={value}")
+        raise UsageError(
+            f"{name} is set by the loop that {task_name} is in.",
+            received=f"{name}={value}",
+            advice="Change the list that the loop goes over.",
+        )
     tasks = tuple(
         replace(task, sources={**task.sources, key: Constant(value)}) if task.name == task_name else task
         for task in pipeline.tasks

@@ -23,7 +23,11 @@ def local_path(uri: str) -> Path:
         )
     path = Path(uri).absolute()
     if not uri or not path.exists():
-        raise UsageError("There is no such file or folder.", received=uri or "an empty path")
+        raise UsageError(
+            "There is no such file or folder.",
+            received=uri or "an empty path",
+            advice="Is the path right, and relative to where you are?",
+        )
     return path
 
 

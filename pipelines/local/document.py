@@ -79,7 +79,11 @@ def fields(node: Any, where: str, *known: str) -> dict[str, Any]:
     if node is None:
         return {}
     if not isinstance(node, dict):
-        raise UsageError("This is not a compiled pipeline.", received=f"{where} is not a mapping")
+        raise UsageError(
+            "This is not a compiled pipeline.",
+            received=f"{where} is not a mapping",
+            advice="`facenet compile` writes one.",
+        )
     for name in node:
         if name not in known:
             raise refusal(f"{where}.{name}", _NOT_DONE.get(name, "a field that it does not know"))
@@ -89,10 +93,18 @@ def fields(node: Any, where: str, *known: str) -> dict[str, Any]:
 def named(node: Any, where: str) -> dict[str, Any]:
     """The mapping at a place of the document whose keys are names of its own."""
     if node is not None and not isinstance(node, dict):
-        raise UsageError("This is not a compiled pipeline.", received=f"{where} is not a mapping")
+        raise UsageError(
+            "This is not a compiled pipeline.",
+            received=f"{where} is not a mapping",
+            advice="`facenet compile` writes one.",
+        )
     for name in node or {}:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise UsageError("A name in the pipeline cannot be the name of a file.", received=f"{where}: {name!r}")
+            raise UsageError(
+                "A name in the pipeline cannot be the name of a file.",
+                received=f"{where}: {name!r}",
+                advice="Name tasks and artifacts with letters, digits, dots, dashes and underscores.",
+            )
     return node or {}
 
 

@@ -28,7 +28,9 @@ def expanded(pipeline: Pipeline) -> Pipeline:
     names = [task.name for task in tasks]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError("Two tasks of the pipeline would have one name.", received=name)
+            raise UsageError(
+                "Two tasks of the pipeline would have one name.", received=name, advice="Give one of them another name."
+            )
     return replace(pipeline, tasks=tasks)
 
 

@@ -51,7 +51,11 @@ def read(name: str) -> Recipe:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, *MALFORMED) as error:
-        raise UsageError("This recipe is not YAML.", received=f"{file} ({error})") from error
+        raise UsageError(
+            "This recipe is not YAML.",
+            received=f"{file} ({error})",
+            advice="A recipe has two keys: `about`, a text, and `set`, a mapping like `collect.min_examples: 3`.",
+        ) from error
     fits = (
         isinstance(content, dict)
         and content.keys() == {"about", "set"}
