@@ -93,12 +93,12 @@ class Photo:
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
         if self._whole is not None:
-            whole = self._whole.convert(mode)
+            whole = _in_mode(self._whole, mode)
             return whole.reduce(factor) if factor > 1 else whole
         width, height = self._stored_size
         with _opened(self._data) as picture:
             picture.draft(mode, (width // factor, height // factor))
-            return self._upright(_opaque(picture).convert(mode))
+            return self._upright(_in_mode(_opaque(picture), mode))
 
     def _upright(self, picture: Image.Image) -> Image.Image:
         turn = _UPRIGHT.get(self._orientation)
@@ -155,4 +155,10 @@ def _opaque(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         overlay = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", overlay.size, BACKGROUND), overlay).convert("RGB")
-    return picture.convert("L" if picture.mode == "L" else "RGB")
+    return _in_mode(picture, "L" if picture.mode == "L" else "RGB")
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """A decoded picture in a mode; itself where it is in that mode, which Pillow would copy."""
+    picture.load()
+    return picture if picture.mode == mode else picture.convert(mode)

@@ -39,15 +39,17 @@ class Detection:
     score: float
 
 
-def detect(copy: npt.NDArray[np.uint8], width: int, height: int) -> list[Detection]:
+def detect(copy: npt.NDArray[np.uint8], width: int, height: int, upsample: int = UPSAMPLE) -> list[Detection]:
     """Finds the faces of a photo, the largest first, of equally large ones the surest.
 
     Args:
         copy: uint8 [rows, columns] (grey) or [rows, columns, 3] (RGB), the photo scaled down to `LONG_SIDE`.
         width: of the photo itself, in pixels: what boxes are measured in.
         height: of the photo itself, in pixels.
+        upsample: how often the copy is doubled before it is searched; 0 finds faces from 80 of its pixels on, for a
+            quarter of the work.
     """
-    rectangles, scores, _ = _detector().run(copy, UPSAMPLE, THRESHOLD)
+    rectangles, scores, _ = _detector().run(copy, upsample, THRESHOLD)
     rows, columns = copy.shape[:2]
     found = [
         Detection(_scaled(rectangle, width / columns, height / rows), float(score))

@@ -36,6 +36,15 @@ def test_all_faces_are_taken_sorted_by_box_and_each_is_the_same_as_alone(group):
     assert faces[0] == extract_photo(group, Extraction()).faces[0]
 
 
+@pytest.mark.parametrize("side", [600, 190])
+def test_the_largest_face_is_found_whether_large_or_small(side, portrait, encode):
+    picture = Image.new("RGB", (1280, 960), (90, 110, 120))
+    picture.paste(portrait.resize((side, side)), (300, 200))
+    (face,) = faces_in(encode(picture), Extraction())
+    x0, y0, x1, y1 = face.box
+    assert x0 >= 300 and y0 >= 200 and x1 <= 300 + side and y1 <= 200 + side and x1 - x0 > side / 4
+
+
 def test_only_rejects_several_faces_and_takes_one(group, portrait, encode, tmp_path):
     outcome = extract_photo(group, Extraction("only"))
     assert outcome.reject == Reject(Reason.SEVERAL_FACES, "2 faces") and not outcome.faces
