@@ -152,9 +152,10 @@ def restore(network: keras.Model, weights: Path) -> None:
             # Keras only warns of layers that the file lacks, and leaves their random weights in place.
             warnings.simplefilter("error", UserWarning)
             network.load_weights(weights)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except Exception as error:  # HDF5 and Keras raise whatever they met
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise UsageError(
             "The weights do not fit the network.",
-            received=f"{weights} ({str(error).strip().splitlines()[0][:200]})",
+            received=f"{weights} ({reason})",
             advice="The file is damaged or belongs to another architecture: take the whole checkpoint folder.",
         ) from error

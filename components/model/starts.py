@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +100,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
             with tarfile.open(archive, "r:*") as members:
                 for member in _checked(archive, members):
                     members.extract(member, folder, filter="data")
-        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
             raise UsageError(
                 "This archive cannot be unpacked.",
                 received=f"{archive} ({error})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from components.litert.embedder import Embedder
 from components.litert.specification import parsed, record_of
 from components.mine_and_train import state
 from components.model import checkpoint
+from components.model.starts import unpacked
 from components.verify import gallery, threshold
 from pipelines.local import ir, recipe, record, results
 
@@ -198,6 +200,22 @@ def _compiled(_: Path) -> Iterator[bytes]:
     yield json.dumps(documents[0]).encode()  # JSON is YAML too
 
 
+def _archives(_: Path) -> Iterator[bytes]:
+    for kind in ("w", "w:gz", "w:bz2", "w:xz"):
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode=kind) as archive:
+            for name in ("model.ckpt.index", "model.ckpt.data-00000-of-00001", "checkpoint"):
+                member = tarfile.TarInfo(f"network/{name}")
+                member.size = 600
+                archive.addfile(member, io.BytesIO(name.encode().ljust(600)))
+        yield packed.getvalue()
+
+
+def _read_archive(path: Path) -> None:
+    with unpacked(path):
+        pass
+
+
 def _recipes(_: Path) -> Iterator[bytes]:
     yield b'{"about": "x", "set": {"collect.min_examples": 3, "rounds": 2}}'
 
@@ -261,6 +279,7 @@ TARGETS = {
         _of("*/training/state.npz"), _file("state.npz", lambda path: state.load(path.parent))
     ),
     "LiteRT model": Target(_of("export/model/*int8.tflite"), _file("facenet.tflite", _embed)),
+    "archive": Target(_archives, _file("network.tar", _read_archive)),
     "weights": Target(_weights, _read_weights, heavy=True),
 }
 FINE = FacenetError

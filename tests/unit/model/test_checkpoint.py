@@ -72,9 +72,10 @@ def test_what_is_no_checkpoint_is_refused(saved, tmp_path):
         checkpoint.load(saved)
 
 
-def test_damaged_weights_are_refused(saved):
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: data.replace(b"SNOD", b"SNOW")])
+def test_damaged_weights_are_refused(saved, damage):
     weights = saved / "model.weights.h5"
-    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    weights.write_bytes(damage(weights.read_bytes()))
     with pytest.raises(UsageError, match="do not fit the network"):
         checkpoint.load(saved)
 
