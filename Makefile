@@ -38,8 +38,9 @@ pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet
 	$(BIN)/python -m tests.pi.check --model $(MODEL)
 
 FUZZ ?= 30
-fuzz: setup  ## damaged files of every kind that is read, FUZZ seconds each, made from the latest run's results
+fuzz: setup  ## damaged files of every kind that is read, twice FUZZ seconds each, made from the latest run's results
 	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
+	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
 bench: $(BENCH)/.ready  ## ours and its peers side by side; its own environment; minutes
 	set -e; for one in $(BENCHMARKS); do $(BENCH)/bin/python -m benchmarks.$$one; done

@@ -97,8 +97,8 @@ def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
 
 
 def run_folders(runs: Path) -> list[Path]:
-    """The folders of all runs, each once."""
-    return sorted(path.parent.resolve() for path in runs.glob("*/run.json") if not path.parent.is_symlink())
+    """The folders of all runs, each once; also what was made by hand or by docker compose, which has no record."""
+    return sorted(path.resolve() for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
 
 
 def _artifacts(run: Path) -> Iterator[Path]:

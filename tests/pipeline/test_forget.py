@@ -30,7 +30,7 @@ MANIFESTS = {
 
 @pytest.fixture
 def runs(in_processes, tmp_path) -> Path:
-    """A runs folder of one run, and a run of before the second whose results it took over."""
+    """A runs folder of one run, another one that took over its dataset, and faces that were made by hand."""
     shutil.copytree(in_processes.parent, tmp_path / "runs", symlinks=True)
     (tmp_path / "runs" / "20000101-000000-000").mkdir()
     shutil.copy(in_processes / "run.json", tmp_path / "runs" / "20000101-000000-000")
@@ -38,6 +38,7 @@ def runs(in_processes, tmp_path) -> Path:
     link = tmp_path / "runs" / "20000101-000000-000" / "collect" / "dataset"
     link.symlink_to(f"../../{in_processes.name}/collect/dataset")
     (link.parent / "html").write_text("a card with faces")
+    shutil.copytree(in_processes / "extract" / "faces", tmp_path / "runs" / "by-hand" / "extract" / "faces")
     return tmp_path / "runs"
 
 
@@ -73,7 +74,7 @@ def test_a_dry_run_lists_and_leaves_everything(runs, in_processes, name, capsys)
     before = files(runs)
     assert main(["forget", name, "--runs", str(runs), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert f"{name}, 4 faces in 2 runs" in said and "would be erased" in said
+    assert f"{name}, 4 faces in 3 runs" in said and "would be erased" in said
     for place in ("extract/faces", "collect/dataset", "embed/embeddings", "evaluate/report/pairs"):
         assert f"rows  {runs / in_processes.name / place}\n" in said
     assert files(runs) == before
@@ -103,7 +104,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     assert not list(run.glob("mine-and-train/training/events/*.png"))
     assert (run / "extract" / "log.txt").read_text() == "one line\n(erased)\n"
     (noted,) = json.loads((runs / "forgotten.json").read_text())
-    assert noted["runs"] == ["20000101-000000-000", in_processes.name] and noted["rows"]["faces"] == 4
+    assert noted["runs"] == ["20000101-000000-000", in_processes.name, "by-hand"] and noted["rows"]["faces"] == 8
 
     # The others' pictures are still those of the same people, and records tell the truth.
     rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", (), "")
