@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import io
 import os
@@ -48,6 +49,10 @@ Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="PATH")]
 ExecutorInput = Annotated[str, tyro.conf.arg(metavar="JSON")]
 
 
+# In the environment of a task: the process id of the runner that started it.
+RUNNER = "FACENET_RUNNER"
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     # As an exception, so that what was written aside is cleaned up on the way out.
     raise SystemExit(128 + number)
@@ -83,7 +88,14 @@ def run(
         0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _stop)
+    _end_with_runner()
     return guarded(lambda: call(parse(settings, argv, prog=prog)), prog=prog)
+
+
+def _end_with_runner() -> None:
+    """Lets the system send SIGTERM when the runner that started this process dies, however it dies; on Linux."""
+    if sys.platform == "linux" and os.environ.get(RUNNER) == str(os.getppid()):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
 def guarded(call: Callable[[], int | None], *, prog: str) -> int:

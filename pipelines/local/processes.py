@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import IO
 
+from components.common.command import RUNNER
 from pipelines.local.plan import Container
 from pipelines.local.usage import Meter
 
@@ -101,7 +102,7 @@ def back_end(code: Path, show: Callable[[str], None]) -> BackEnd:
     commands = Commands(show)
 
     def execute(invocation: Invocation) -> Ended:
-        env = environment(code, invocation.executor.env)
+        env = environment(code, invocation.executor.env) | {RUNNER: str(os.getpid())}
         return commands.run(invocation, invocation.command, env, signal_group, lambda process: process.pid)
 
     return BackEnd(execute, commands.stop)

@@ -123,3 +123,37 @@ def test_a_full_disk_is_named_though_no_file_is(capsys):
 
     assert guarded(full, prog="facenet test") == 1
     assert "No space left on device" in capsys.readouterr().err.splitlines()[1]
+
+
+TASK = """
+import sys, time
+from dataclasses import dataclass
+from components.common.command import run
+
+@dataclass(frozen=True)
+class Settings:
+    pass
+
+def work(settings):
+    print("begun", flush=True)
+    time.sleep(60)
+
+sys.exit(run(Settings, work, [], prog="task"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process of its parent's death")
+def test_a_task_ends_with_its_runner_however_that_ends():
+    start = (
+        "import os, subprocess, sys\n"
+        "env = {**os.environ, 'FACENET_RUNNER': str(os.getpid())}\n"
+        "print(subprocess.Popen([sys.executable, '-c', sys.argv[1]], env=env).pid, flush=True)\n"
+        "sys.stdin.read()"
+    )
+    runner = subprocess.Popen(
+        [sys.executable, "-c", start, TASK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert {runner.stdout.readline().strip().isdecimal(), runner.stdout.readline().strip()} == {True, "begun"}
+    runner.kill()
+    assert runner.stdout.read() == ""  # which ends when the task does, that has it too
+    runner.wait()
