@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.collect.__main__ import main as collect
 from components.common.crops import decoded, faces_of
-from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read, write
+from components.common.shard import Shard
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.local.cache import Cache
@@ -156,3 +158,20 @@ def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_pro
     assert "going on" in capsys.readouterr().err
     for wrong in ("", "..", "a/b"):
         assert main(["forget", wrong, "--runs", str(runs)]) == 2
+
+
+def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_path):
+    """A dataset points through the files of all shards: those after the person's shard do not move."""
+    run = tmp_path / "runs" / "1"
+    whole = read(in_processes / "extract" / "faces", FACES)
+    cuts = [whole.slice(0, 50), whole.slice(50)]
+    for number, rows in enumerate(cuts, start=1):
+        said = {"margin": 0.25, "alignment": "none"}
+        write(run / f"extract-{number}" / "faces", FACES, rows, said, Shard(number, 2))
+    faces = [str(run / f"extract-{number}" / "faces") for number in (2, 1)]
+    assert collect(["-i", *faces, "-o", str(run / "collect" / "dataset")]) == 0
+    before = read(run / "collect" / "dataset", DATASET)
+    assert main(["forget", name, "--runs", str(tmp_path / "runs")]) == 0
+    after = read(run / "collect" / "dataset", DATASET)
+    assert after["face_id"].to_pylist() == [row["face_id"] for row in before.to_pylist() if row["identity"] != name]
+    assert len(decoded(after, faces_of(run / "collect" / "dataset", (), ""), 32)) == len(after)  # compares the ids

@@ -155,5 +155,4 @@ def test_a_task_ends_with_its_runner_however_that_ends():
     )
     assert {runner.stdout.readline().strip().isdecimal(), runner.stdout.readline().strip()} == {True, "begun"}
     runner.kill()
-    assert runner.stdout.read() == ""  # which ends when the task does, that has it too
-    runner.wait()
+    assert runner.communicate(timeout=30) == ("", None)  # its output ends when that of the task does
