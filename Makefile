@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SAMPLE := sample/photos
 PEOPLE := sample/people
 BENCH := benchmarks/.venv
-BENCHMARKS := starting evaluating mining
+BENCHMARKS := starting evaluating mining networks collecting growth
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
 .PHONY: help setup run people test pi-check fuzz kill soak bench lint compile images lock clean
@@ -42,8 +42,10 @@ fuzz: setup  ## damaged files of every kind that is read, twice FUZZ seconds eac
 	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
 	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
-bench: $(BENCH)/.ready  ## ours and its peers side by side; its own environment; minutes
+bench: $(BENCH)/.ready  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; half an hour
 	set -e; for one in $(BENCHMARKS); do $(BENCH)/bin/python -m benchmarks.$$one; done
+	$(BENCH)/bin/python -m benchmarks.extracting $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BENCH)/bin/python -m benchmarks.training $(if $(PHOTOS),--photos $(PHOTOS))
 
 # Which build of PyTorch is right the machine decides, and so pip's own settings: it is not in the lock.
 $(BENCH)/.ready: benchmarks/requirements.lock

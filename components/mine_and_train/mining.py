@@ -24,6 +24,8 @@ Faces = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 Used = TypeVar("Used")
 
+# Sorts behind every key.
+_NOBODY = np.uint64(2**64 - 1)
 # Anchors whose distances are computed by one matrix product.
 _ANCHORS_PER_CHUNK = 256
 
@@ -233,17 +235,27 @@ def _pairs_of(
 def _sorted_keys(distances: Distances, faces: Indices, limits: Distances | None) -> Keys:
     """uint64 [anchors, m], ascending: a distance, as bits, above the face it leads to.
 
-    All of them, or the nearest m, so that every face nearer than a limit of its anchor, [anchors, k], is among them.
+    Of all faces, or of those nearer than a limit of the anchor, [anchors, k], and after them `_NOBODY`.
     """
+    if limits is not None and limits.size:
+        near = distances < limits.max(axis=1, keepdims=True)
+        count = np.count_nonzero(near, axis=1)
+        if 2 * count.max() < distances.shape[1]:  # else picking them costs more than it spares
+            anchor, face = np.nonzero(near)
+            keys = np.full((len(near), max(1, int(count.max()))), _NOBODY)
+            place = np.arange(len(anchor)) - np.repeat(np.cumsum(count) - count, count)
+            keys[anchor, place] = _keys(distances[anchor, face], faces[face])
+            keys.sort(axis=1)
+            return keys
+    keys = _keys(distances, faces)
+    keys.sort(axis=1)
+    return keys
+
+
+def _keys(distances: Distances, faces: Indices) -> Keys:
     # The bits of floats that are not negative sort as the floats do; equally far faces are in the order of their index.
     keys = distances.view(np.uint32).astype(np.uint64) << np.uint64(32)
     keys |= faces.astype(np.uint64)
-    if limits is not None and limits.size:
-        most = int(np.count_nonzero(distances < limits.max(axis=1, keepdims=True), axis=1).max())
-        if most < keys.shape[1] // 2:  # else partitioning costs what it spares
-            keys.partition(most, axis=1)
-            keys = keys[:, : most + 1].copy()
-    keys.sort(axis=1)
     return keys
 
 

@@ -1,0 +1,120 @@
+"""Inception-ResNet-v2, embedding and training, against plain Keras: `python -m benchmarks.networks`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.harness import compare
+from components.export.convert import converted, saved
+from components.litert.embedder import Embedder as OfFile
+from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.losses import LABELS, on_triplets_of_the_batch
+from components.mine_and_train.mining import Strategy
+from components.mine_and_train.step import training_step
+from components.model.network import Architecture, Embedder, build, scaled
+
+Rows = npt.NDArray[np.float32]
+_BATCH = 16
+_SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 160}}
+
+
+def network(image_size: int, precision: str) -> keras.Model:
+    """The same weights whatever the precision."""
+    keras.config.set_dtype_policy(precision)
+    keras.utils.set_random_seed(0)
+    made = build(Architecture("inception_resnet_v2", image_size, 128))
+    keras.config.set_dtype_policy("float32")
+    return made
+
+
+def nearness(ours: Rows, theirs: Rows) -> str:
+    """How far the embeddings point in the same directions."""
+    cosines = np.sum(ours * theirs, axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    return f"cosines {cosines.min():.4f} or more"
+
+
+def embedding(images: npt.NDArray[np.uint8]) -> None:
+    """Keras' predict, and what embed does."""
+    plain = network(images.shape[1], "float32")
+
+    def predict() -> Rows:
+        return plain.predict(np.asarray(scaled(images)), batch_size=_BATCH, verbose=0)
+
+    for precision in ("float32", "mixed_bfloat16"):
+        embed = Embedder(network(images.shape[1], precision))
+        compare(
+            f"embed, Inception-ResNet-v2, {precision}",
+            "Keras predict, float32",
+            lambda embed=embed: embed(images),
+            predict,
+            nearness,
+            at_least=1.7,
+            times=3,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "int8.tflite"
+        with saved(plain) as model:
+            file.write_bytes(converted(model, "int8", images))
+        file.with_suffix(".json").write_text(json.dumps(_SPECIFICATION))
+        compare(
+            "embed, Inception-ResNet-v2, int8",
+            "Keras predict, float32",
+            partial(OfFile(file), images),
+            predict,
+            nearness,
+            at_least=4,
+            times=3,
+        )
+
+
+def training(images: npt.NDArray[np.uint8]) -> None:
+    """A step of the product in bfloat16; Keras' own fit in float32, the same loss on the same batch."""
+    labels = np.repeat(np.arange(_BATCH // 4), 4).astype(np.int32)
+    loss = on_triplets_of_the_batch(Strategy(negatives="all"))
+    seed = np.zeros(2, np.int32)
+    fast = network(images.shape[1], "mixed_bfloat16")
+    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer.build(fast.trainable_variables)
+    step = training_step(
+        fast, optimizer, loss, Augmentation(flip=False), targets=LABELS, variables=fast.trainable_variables
+    )
+    plain = network(images.shape[1], "float32")
+    plain.compile(optimizer=keras.optimizers.Adam(1e-4), loss=lambda wanted, rows: loss(rows, labels, seed).loss)
+    batch = images[:_BATCH]
+    floats = np.asarray(scaled(batch))
+
+    def fit() -> float:
+        history = plain.fit(floats, np.zeros((_BATCH, 1)), batch_size=_BATCH, shuffle=False, verbose=0)
+        return float(history.history["loss"][0])
+
+    def equal(ours: Any, theirs: float) -> str:
+        return f"the loss of the first step {ours:.3f} and {theirs:.3f}"
+
+    compare(
+        "training step, Inception-ResNet-v2, bfloat16",
+        "Keras fit, float32",
+        lambda: float(step(batch, labels, seed).loss),
+        fit,
+        equal,
+        at_least=1.9,
+        times=3,
+    )
+
+
+def main() -> None:
+    """Embedding at 160 pixels, training at 96."""
+    images = np.random.default_rng(0).integers(256, size=(2 * _BATCH, 160, 160, 3), dtype=np.uint8)
+    embedding(images)
+    training(images[:, ::2, ::2][:, :80, :80])
+
+
+if __name__ == "__main__":
+    main()
