@@ -17,6 +17,8 @@ from components.evaluate.metrics import Distances
 from components.evaluate.protocols import Pairs
 
 REPLICATES = 200
+# Of each kind at most so many pairs, at even distances: it is how few the people are that makes numbers uncertain.
+MOST_PAIRS = 1_000_000
 _TAILS = (0.025, 0.975)
 
 Range = tuple[float, float]
@@ -69,6 +71,7 @@ class _Side:
     @classmethod
     def of(cls, pairs: Pairs, distances: Distances, identity: Indices, same: bool) -> _Side:
         rows = np.flatnonzero(pairs.same == same)
+        rows = rows[:: -(-len(rows) // MOST_PAIRS) or 1]
         rows = rows[np.argsort(distances[rows])]
         return cls(distances[rows], identity[pairs.first[rows]], identity[pairs.second[rows]], same)
 
