@@ -72,17 +72,15 @@ def plot(found: list[Cost]) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "growth"
     figure = Figure((9, 4), layout="constrained")
-    for axes, what, name in zip(
-        figure.subplots(1, 2), ("seconds", "megabytes"), ("processor time, s", "resident at most, MB"), strict=True
-    ):
+    shown = (("seconds", "processor time, s", 1), ("megabytes", "resident at most, MB", 100))
+    for axes, (what, name, least) in zip(figure.subplots(1, 2), shown, strict=True):
         for stage in dict.fromkeys(one.stage for one in found):
             own = [one for one in found if one.stage == stage]
             axes.loglog([one.photos for one in own], [getattr(one, what) for one in own], marker="o", label=stage)
-        axes.set(xlabel="photos", ylabel=name, ylim=(1, None))
+        axes.set(xlabel="photos", ylabel=name, ylim=(least, None))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(_TO / "growth.svg", metadata={"Date": None})
-    figure.savefig(_TO / "growth.png", dpi=80)
 
 
 def main() -> None:
