@@ -8,7 +8,7 @@ BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining networks collecting growth
 MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test pi-check fuzz kill soak bench lint compile images lock clean
+.PHONY: help setup run people test test-long pi-check fuzz kill soak bench lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,8 +31,12 @@ people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `fac
 	@cp -rs $(foreach folder,$(DATA),$(abspath $(folder))/.) $(PEOPLE)
 	@$(BIN)/facenet run --input $(PEOPLE) --recipe faces
 
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 test: setup lint  ## lint, types and tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not long"
+
+test-long: setup  ## the tests that take minutes: many kills, several workers, whole networks, compose
+	$(PYTEST) -m long
 
 pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
 	$(BIN)/python -m tests.pi.check --model $(MODEL)

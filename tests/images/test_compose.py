@@ -61,6 +61,7 @@ def small(built: None, tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 @pytest.mark.docker
 def test_compose_up_runs_the_pipeline_to_the_end_and_over_former_results(program, small, sample_photos):
     runs = small.parent / "runs"

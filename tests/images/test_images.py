@@ -214,6 +214,7 @@ def test_the_variant_for_gpus_is_locked_and_resolves(tmp_path):
     assert " + tensorflow==" in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lock", ON_ARM)
 def test_what_runs_on_a_raspberry_pi_has_every_package_for_it_by_its_hash(lock, tmp_path):
     where = ["--implementation=cp", "--python-version=3.11", *(f"--platform={name}_aarch64" for name in PLATFORMS)]

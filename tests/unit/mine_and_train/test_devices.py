@@ -135,6 +135,7 @@ def two_workers(dataset, folder, way):
     ]
 
 
+@pytest.mark.long
 def test_two_workers_make_the_steps_of_one_and_the_first_writes(alone, dataset, tmp_path):
     way, folder = alone
     chief, other = two_workers(dataset, tmp_path, way)
@@ -146,6 +147,7 @@ def test_two_workers_make_the_steps_of_one_and_the_first_writes(alone, dataset, 
         assert of_workers == [triplets(folder / "mined.npy")] * 2
 
 
+@pytest.mark.long
 def test_workers_stop_together_and_go_on_together(dataset, tmp_path):
     way = [*PLAIN, "--rounds", "400"]
     chief, other = two_workers(dataset, tmp_path, way)

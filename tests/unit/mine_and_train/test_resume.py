@@ -106,6 +106,7 @@ def killed(process: subprocess.Popen[bytes], number: signal.Signals, after: floa
     return code
 
 
+@pytest.mark.long
 def test_ten_kills_at_random_points_change_nothing(dataset, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(command(dataset, tmp_path / "undisturbed"), check=True, capture_output=True, env=environment)

@@ -107,6 +107,7 @@ def test_the_archive_it_comes_in_gives_the_same(restored, v1_file, tmp_path, mon
     assert not list((tmp_path / "tmp").iterdir())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("top", [False, True])
 def test_weights_of_the_keras_application_give_its_features(top, tmp_path):
     architecture = Architecture("inception_resnet_v2", 75, 8)
