@@ -21,6 +21,7 @@ import pytest
 from components.collect.__main__ import main as collect
 from components.embed.__main__ import main as embed
 from components.evaluate.__main__ import main as evaluate
+from components.export.__main__ import main as export
 from components.extract.__main__ import main as extract
 from pipelines.run import main as run
 from tests.pipeline.conftest import Tiny
@@ -47,11 +48,11 @@ def killed(command, words: list[str], after: float) -> bool:
 
 
 def content(folder: Path) -> dict[str, bytes] | None:
-    """The manifests and numbers of a result; None when it is not there."""
+    """The manifests, numbers and models of a result; None when it is not there."""
     if not folder.exists():
         return None
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.parquet"))} | {
-        path.name: path.read_bytes() for path in folder.glob("metrics.json")
+        path.name: path.read_bytes() for pattern in ("metrics.json", "*.tflite") for path in folder.glob(pattern)
     }
 
 
@@ -61,7 +62,10 @@ def few_photos(sample_photos, tmp_path) -> Path:
     return tmp_path / "photos"
 
 
-@pytest.mark.parametrize("stage", ["extract", "collect", "embed", "evaluate"])
+IN_TENSORFLOW = [pytest.param(stage, marks=pytest.mark.long) for stage in ("embed-network", "export")]
+
+
+@pytest.mark.parametrize("stage", ["extract", "collect", "embed", "evaluate", *IN_TENSORFLOW])
 def test_a_killed_stage_leaves_a_whole_result_or_none(stage, in_processes, few_photos, tmp_path):
     commands = {
         "extract": (extract, [few_photos, "--workers", "1"], ("--margin", "0.25", "0.5"), ["result", "result-rejects"]),
@@ -70,6 +74,10 @@ def test_a_killed_stage_leaves_a_whole_result_or_none(stage, in_processes, few_p
         "embed": (embed, [in_processes / "collect/dataset", "-c", min(in_processes.glob("export/model/*.tflite"))],
                   ("--pictures", "true", "false"), ["result"]),
         "evaluate": (evaluate, [in_processes / "embed/embeddings"], ("--folds", "2", "3"), ["result"]),
+        "embed-network": (embed, [in_processes / "collect/dataset", "-c", in_processes / "mine-and-train/checkpoint"],
+                          ("--pictures", "true", "false"), ["result"]),
+        "export": (export, [in_processes / "collect/dataset", "-c", in_processes / "mine-and-train/checkpoint",
+                            "--variants", "int8"], ("--calibration", "20", "50"), ["result"]),
     }  # fmt: skip
     command, (given, *more), (flag, *values), names = commands[stage]
     chance = random.Random(f"{SEED} {stage}")
