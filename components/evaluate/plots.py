@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from components.evaluate.metrics import Distances, Flags
-from components.page.figures import DIFFERENT, INK, SAME, axes, plain_numbers
+from components.page.figures import DIFFERENT, INK, SAME, axes, roc_curves
 
 _BINS = 50
 
@@ -26,27 +26,13 @@ def roc_plot(
     Returns:
         An `<svg>` element.
     """
-    lowest = 1 / max(different_pairs, 10)
-    drawn: list[str] = []
-    with axes("ROC curve", drawn) as plot:
-        # A curve that starts at FAR 0 starts at the left edge, with what it accepts before the first false accept.
-        for points, colour, label in ((former, DIFFERENT, "former report"), (roc, SAME, "this report")):
-            if points is not None:
-                far, val, _ = np.array(points).T
-                plot.plot(
-                    *(np.maximum(far, lowest), val), color=colour, linewidth=2, drawstyle="steps-post", label=label
-                )
-        chance = np.geomspace(lowest, 1, 100)
-        plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
-        plot.set_xscale("log")
-        plain_numbers(plot.xaxis)
-        plot.set_xlim(lowest, 1)
-        plot.set_ylim(0, 1.01)
-        plot.yaxis.set_major_formatter(PercentFormatter(1))
-        plot.set_xlabel("false accept rate (FAR)")
-        plot.set_ylabel("validation rate (VAL)")
-        plot.legend(loc="best")
-    return drawn[0]
+    found = ((former, DIFFERENT, "former report"), (roc, SAME, "this report"))
+    curves = [
+        (label, [(far, val) for far, val, _ in points], colour, "-")
+        for points, colour, label in found
+        if points is not None
+    ]
+    return roc_curves("ROC curve", curves, lowest=1 / max(different_pairs, 10))
 
 
 def distance_plot(distances: Distances, same: Flags, threshold: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+
+Points = Sequence[tuple[float, float]]
 
 # matplotlib knows no CSS variables: these stand for them until the SVG is written.
 INK, SAME, DIFFERENT = "#010101", "#020202", "#030303"
@@ -45,6 +47,37 @@ def plain_numbers(axis: Axis) -> None:
     """Writes 0.001 and 200 at the ticks of a logarithmic axis: easy to read, and no font for formulas is needed."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: float) -> str:
+    """VAL over FAR, FAR logarithmic.
+
+    Args:
+        name: of the figure.
+        curves: of each its label, its (FAR, VAL) ascending by FAR, colour, and style of line.
+        lowest: the FAR at the left edge, above 0.
+
+    Returns:
+        An `<svg>` element.
+    """
+    drawn: list[str] = []
+    with axes(name, drawn) as plot:
+        for label, points, colour, line in curves:
+            far, val = np.array(points).T
+            # A curve that starts at FAR 0 starts at the left edge, with what it accepts before the first false accept.
+            far = np.maximum(far, lowest)
+            plot.plot(far, val, color=colour, linewidth=2, linestyle=line, drawstyle="steps-post", label=label)
+        chance = np.geomspace(lowest, 1, 100)
+        plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
+        plot.set_xscale("log")
+        plain_numbers(plot.xaxis)
+        plot.set_xlim(lowest, 1)
+        plot.set_ylim(0, 1.01)
+        plot.yaxis.set_major_formatter(PercentFormatter(1))
+        plot.set_xlabel("false accept rate (FAR)")
+        plot.set_ylabel("validation rate (VAL)")
+        plot.legend(loc="best")
+    return drawn[0]
 
 
 def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40, logarithmic: bool = False) -> str:

@@ -51,38 +51,14 @@ def roc_plot(curves: Mapping[str, Curve]) -> str:
     Returns:
         An `<svg>` element in the page's colours: see `components.page.figures`.
     """
-    import numpy as np
-    from matplotlib.ticker import PercentFormatter
-
-    from components.page.figures import DIFFERENT, INK, SAME, axes, plain_numbers
+    from components.page.figures import DIFFERENT, SAME, roc_curves
 
     lowest = min((far for curve in curves.values() for far, _ in curve if far > 0), default=0.1)
-    drawn: list[str] = []
-    with axes("ROC curves", drawn) as plot:
-        for (name, curve), colour, line in zip(curves.items(), (SAME, DIFFERENT), ("-", "--"), strict=False):
-            far, val = np.array(curve).T
-            # A curve that starts at FAR 0 starts at the left edge, with what it accepts before the first false accept.
-            far = np.maximum(far, lowest)
-            plot.plot(
-                far,
-                val,
-                color=colour,
-                linewidth=2,
-                linestyle=line,
-                drawstyle="steps-post",
-                label=name.replace("$", r"\$"),
-            )  # no formula
-        chance = np.geomspace(lowest, 1, 100)
-        plot.plot(chance, chance, color=INK, linewidth=0.8, linestyle=":", label="chance")
-        plot.set_xscale("log")
-        plain_numbers(plot.xaxis)
-        plot.set_xlim(lowest, 1)
-        plot.set_ylim(0, 1.01)
-        plot.yaxis.set_major_formatter(PercentFormatter(1))
-        plot.set_xlabel("false accept rate (FAR)")
-        plot.set_ylabel("validation rate (VAL)")
-        plot.legend(loc="best")
-    return drawn[0]
+    shown = [
+        (name.replace("$", r"\$"), curve, colour, line)  # no formula
+        for (name, curve), colour, line in zip(curves.items(), (SAME, DIFFERENT), ("-", "--"), strict=False)
+    ]
+    return roc_curves("ROC curves", shown, lowest)
 
 
 def _parameters(found: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
