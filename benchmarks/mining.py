@@ -12,8 +12,10 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.miners import TripletMarginMiner
 
 from benchmarks.harness import compare, memory_of
-from components.mine_and_train.hardest import Hardest, hardest
-from components.mine_and_train.mining import Strategy, mine
+from components.mine_and_train.cores import threads
+from components.mine_and_train.hardest import _TILE_COLUMNS, _TILE_ROWS, Hardest, hardest
+from components.mine_and_train.mining import mine
+from components.mine_and_train.pairs import Strategy
 
 Rows = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
@@ -66,10 +68,14 @@ def flat(rows: Rows, labels: Numbers) -> tuple[Rows, Numbers]:
 
 
 def bare(rows: Rows) -> None:
-    """The matrix products alone."""
-    for top in range(0, len(rows), 512):
-        for left in range(0, len(rows), 1024):
-            rows[top : top + 512] @ rows[left : left + 1024].T
+    """The matrix products alone, in the tiles and threads of ours."""
+
+    def products(top: int) -> None:
+        for left in range(0, len(rows), _TILE_COLUMNS):
+            rows[top : top + _TILE_ROWS] @ rows[left : left + _TILE_COLUMNS].T
+
+    with threads() as pool:
+        list(pool.map(products, range(0, len(rows), _TILE_ROWS)))
 
 
 def same_negatives(mine: Hardest, theirs: tuple[Rows, Numbers]) -> str:

@@ -17,7 +17,7 @@ from components.export.convert import converted, saved
 from components.litert.embedder import Embedder as OfFile
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses import LABELS, on_triplets_of_the_batch
-from components.mine_and_train.mining import Strategy
+from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
 from components.model.network import Architecture, Embedder, build, scaled
 

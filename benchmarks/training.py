@@ -24,7 +24,8 @@ from components.extract.photo import Extraction
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
 from components.mine_and_train.losses import TRIPLETS, on_mined_triplets
-from components.mine_and_train.mining import Strategy, mine
+from components.mine_and_train.mining import mine
+from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
 from components.model.network import Architecture, Embedder, build, scaled
 

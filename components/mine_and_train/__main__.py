@@ -24,8 +24,8 @@ from components.common.manifest import DATASET, read
 from components.mine_and_train import augmentation, heads, optimizer, state
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import check_batch_size
-from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.pairs import Strategy
 from components.model.backbones import check
 from components.model.checkpoint import FILES
 from components.model.starts import located

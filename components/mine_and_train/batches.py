@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.mine_and_train.mining import Indices, Labels, Triplets
+from components.mine_and_train.pairs import Indices, Labels, Triplets
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.mine_and_train.mining import Distances, Embeddings, Indices, Labels, by_identity
+from components.mine_and_train.cores import threads
+from components.mine_and_train.pairs import Distances, Embeddings, Indices, Labels, by_identity
 
 # Sides of the tiles in which negatives are looked for: a tile stays in the processor's cache.
-_TILE_ROWS, _TILE_COLUMNS = 512, 1024
+_TILE_ROWS, _TILE_COLUMNS = 1024, 512
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Hardest:
 
 
 def hardest(embeddings: Embeddings, labels: Labels) -> Hardest:
-    """Finds the farthest positive and the nearest negative of every face, tile by tile.
+    """Finds the farthest positive and the nearest negative of every face, tile by tile, in threads.
 
     Args:
         embeddings: float32 [n, size], unit length.
@@ -39,32 +40,47 @@ def hardest(embeddings: Embeddings, labels: Labels) -> Hardest:
     order, starts = by_identity(labels)
     ordered = embeddings[order]
     count = len(labels)
-    least, most = np.full(count, 2, np.float32), np.full(count, -2, np.float32)  # cosines
-    positive, negative = np.full(count, -1), np.full(count, -1)
-    for identity in range(len(starts) - 1):
-        own = slice(starts[identity], starts[identity + 1])
+    least = np.full(count, 2, np.float32)  # cosines
+    positive = np.full(count, -1)
+    for own in map(slice, starts[:-1].tolist(), starts[1:].tolist()):
         cosines = ordered[own] @ ordered[own].T
         np.fill_diagonal(cosines, 2)
         if len(cosines) > 1:
-            least[own], positive[own] = cosines.min(axis=1), starts[identity] + cosines.argmin(axis=1)
-    for top in range(0, count, _TILE_ROWS):
-        bottom = min(top + _TILE_ROWS, count)
-        first, last = np.searchsorted(starts, [top, bottom - 1], side="right") - 1
-        for left in range(0, count, _TILE_COLUMNS):
-            tile = ordered[top:bottom] @ ordered[left : left + _TILE_COLUMNS].T
-            for identity in range(first, last + 1):  # none of its own faces is a negative
-                begin, end = starts[identity], starts[identity + 1]
-                tile[max(begin - top, 0) : max(end - top, 0), max(begin - left, 0) : max(end - left, 0)] = -2
-            place = tile.argmax(axis=1)
-            best = tile[np.arange(bottom - top), place]
-            nearer = top + np.flatnonzero(best > most[top:bottom])
-            most[nearer], negative[nearer] = best[nearer - top], left + place[nearer - top]
+            least[own], positive[own] = cosines.min(axis=1), own.start + cosines.argmin(axis=1)
+    with threads() as pool:
+        tops = range(0, count, _TILE_ROWS)
+        nearest = list(pool.map(lambda top: _nearest(ordered, starts, top, min(top + _TILE_ROWS, count)), tops))
+    most, negative = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
     positive, negative = (np.where(found < 0, -1, order[found])[back] for found in (positive, negative))
     farthest = np.where(positive < 0, -1, np.maximum(2 - 2 * least[back], 0)).astype(np.float32)
-    nearest = np.where(negative < 0, 5, np.maximum(2 - 2 * most[back], 0)).astype(np.float32)
-    return Hardest(positive, farthest, negative, nearest)
+    closest = np.where(negative < 0, 5, np.maximum(2 - 2 * most[back], 0)).astype(np.float32)
+    return Hardest(positive, farthest, negative, closest)
+
+
+def _nearest(ordered: Embeddings, starts: Indices, top: int, bottom: int) -> tuple[Distances, Indices]:
+    """The largest cosine of some faces with one of another identity, and where that lies; -2 and -1 without one.
+
+    Args:
+        ordered: float32 [n, size], all embeddings, ordered by identity.
+        starts: int64 [identities + 1], where each identity begins there, and the end.
+        top: the first of the faces.
+        bottom: after the last.
+    """
+    most, negative = np.full(bottom - top, -2, np.float32), np.full(bottom - top, -1)
+    first, last = np.searchsorted(starts, [top, bottom - 1], side="right")
+    own = list(zip(starts[first - 1 : last].tolist(), starts[first : last + 1].tolist(), strict=True))
+    for left in range(0, len(ordered), _TILE_COLUMNS):
+        tile = ordered[top:bottom] @ ordered[left : left + _TILE_COLUMNS].T
+        if own[0][0] < left + _TILE_COLUMNS and left < own[-1][1]:
+            for begin, end in own:  # none of its own faces is a negative
+                tile[max(begin - top, 0) : max(end - top, 0), max(begin - left, 0) : max(end - left, 0)] = -2
+        place = tile.argmax(axis=1)
+        best = tile[np.arange(bottom - top), place]
+        nearer = np.flatnonzero(best > most)
+        most[nearer], negative[nearer] = best[nearer], left + place[nearer]
+    return most, negative
 
 
 @dataclass(frozen=True)

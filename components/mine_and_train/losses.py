@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from components.mine_and_train.heads import Head
-from components.mine_and_train.mining import Strategy
+from components.mine_and_train.pairs import Strategy
 
 
 class Measured(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Literal
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.heads import Classification
 from components.mine_and_train.history import Round
-from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.pairs import Strategy
 
 
 @dataclass(frozen=True)

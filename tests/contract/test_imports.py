@@ -19,7 +19,7 @@ ALLOWED = {
     "components.collect": COMMON | {"pandas", "components.page"},
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON
-    | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
+    | {"keras", "tensorflow", "matplotlib", "threadpoolctl", "components.model", "components.page"}
     | {f"components.evaluate.{module}" for module in ("protocols", "score")},
     "components.export": COMMON
     | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}

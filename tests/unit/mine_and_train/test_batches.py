@@ -7,7 +7,8 @@ import pytest
 
 from components.common.errors import UsageError
 from components.mine_and_train.batches import batches, check_batch_size
-from components.mine_and_train.mining import Strategy, mine
+from components.mine_and_train.mining import mine
+from components.mine_and_train.pairs import Strategy
 
 
 def a_round(seed, identities=12, faces=5, size=4, spread=1.0):

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from components.mine_and_train.heads import Classification, Head
 from components.mine_and_train.losses import on_classes, on_contrasts, on_mined_triplets, on_triplets_of_the_batch
-from components.mine_and_train.mining import Strategy, mine
+from components.mine_and_train.mining import mine
+from components.mine_and_train.pairs import Strategy
 
 SEED = tf.constant([1, 2], tf.int32)
 STRATEGIES = [

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from components.mine_and_train import mining
-from components.mine_and_train.mining import Strategy, mine
+from components.mine_and_train.mining import mine
+from components.mine_and_train.pairs import Strategy
 
 MARGIN = 0.2
 STRATEGIES = [
@@ -141,7 +142,7 @@ def test_an_anchor_without_such_a_negative_is_in_no_triplet():
 def test_small_chunks_find_the_same(limit, monkeypatch):
     embeddings, labels = random_round(0)
     whole = mined(embeddings, labels, Strategy(), limit=limit)
-    monkeypatch.setattr(mining, "_ANCHORS_PER_CHUNK", 1)
+    monkeypatch.setattr(mining, "_ANCHORS_PER_BLOCK", 1)
     assert mined(embeddings, labels, Strategy(), limit=limit) == whole
 
 

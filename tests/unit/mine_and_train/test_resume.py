@@ -18,8 +18,8 @@ import pytest
 from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
-from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build

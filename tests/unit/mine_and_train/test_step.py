@@ -8,8 +8,8 @@ import pytest
 
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses import LABELS, TRIPLETS, on_contrasts, on_mined_triplets, on_triplets_of_the_batch
-from components.mine_and_train.mining import Strategy
 from components.mine_and_train.optimizer import Optimization, optimizer_for
+from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
 
 WHO = np.repeat(np.arange(3, dtype=np.int32), 4)

@@ -1,0 +1,32 @@
+"""A thread of ours for each core, and none of the matrix library's beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as cores, each of which computes its matrix products alone.
+
+    The threads that OpenBLAS has for a product wait for the next one without sleeping, for up to 30 ms, on cores that
+    ours have other work for: half of the processor time of a mining went into that.
+    """
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
+        yield pool
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all that is loaded: 15 ms, once TensorFlow is
