@@ -85,8 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         error = UsageError("There is no such command.", received=name, advice=suggestion(name, COMMANDS))
         print(f"facenet: {error}", file=sys.stderr)
         return error.exit_code
+    from components.common.command import guarded
+
     try:
-        code: int = importlib.import_module(COMMANDS[name][0]).main(flags)
+        code = guarded(lambda: importlib.import_module(COMMANDS[name][0]).main(flags), prog=f"facenet {name}")
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("components", "pipelines"):
             raise

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, Folders, parts, reading
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
         with reading(file):
-            table = pq.read_table(file, columns=["face_id", "identity", "photo_path", "phash"])
+            table = opened_part(file).read(["face_id", "identity", "photo_path", "phash"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
     return pd.concat(tables, ignore_index=True)

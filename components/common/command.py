@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from components.common.errors import FacenetError
+from components.common.shortage import memory_ran_out
 
 Settings = TypeVar("Settings")
 
@@ -117,18 +118,18 @@ def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     except Exception as error:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
-        told = error if isinstance(error, FacenetError) else _in_words(error)
+        told = error if isinstance(error, FacenetError) and not memory_ran_out(error) else _in_words(error)
         print(f"{prog}: {told}", file=sys.stderr)
         return told.exit_code
 
 
 def _in_words(error: Exception) -> FacenetError:
     """An error of the system, of memory, or of this program itself."""
-    if isinstance(error, MemoryError):
+    if memory_ran_out(error):
         return FacenetError(
             "Memory ran out; former results are as they were.",
-            received=str(error) or None,
-            advice="Close other programs, or do less at once: fewer --workers, a smaller --max_pixels, a --shard.",
+            received=error.received if isinstance(error, FacenetError) else str(error).partition("\n")[0] or None,
+            advice=_LESS,
         )
     if isinstance(error, OSError):
         headline = f"The system refused: {error.strerror or error}."
@@ -143,6 +144,10 @@ def _in_words(error: Exception) -> FacenetError:
     )
 
 
+_LESS = (
+    "Close other programs, give the process or container more memory and threads, or do less at once: fewer --workers, "
+    "a smaller --max_pixels, a --shard, a smaller batch or network."
+)
 _FULL = "The disk is full: make room or choose another place, and do the same again. Former results are as they were."
 _RIGHTS = "Choose a place that you may read and write."
 _OTHERWISE = "See to that, and do the same again: what was finished is kept."

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.executor import inputs
-from components.common.manifest import DATASET, FACES, Folders, about, joined, named, parts, reading
+from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
 
@@ -86,7 +85,7 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
         raise _other_faces(faces)
     with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar, reading(faces):
         for number, file in enumerate(files):
-            parquet = pq.ParquetFile(file)
+            parquet = opened_part(file)
             start = 0
             for group in range(parquet.num_row_groups):
                 stop = start + parquet.metadata.row_group(group).num_rows

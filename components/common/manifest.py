@@ -280,6 +280,11 @@ def reading(place: Folders) -> Iterator[None]:
         ) from error
 
 
+def opened_part(file: Path) -> pq.ParquetFile:
+    """A part of a manifest, to read from; pyarrow's default, reading ahead, hangs where no thread can be started."""
+    return pq.ParquetFile(file, pre_buffer=False)
+
+
 def _open(file: Path) -> pa.Schema:
     with reading(file):
         return pq.read_schema(file)
@@ -337,7 +342,7 @@ def read(folders: Folders, manifest: Manifest, columns: list[str] | None = None)
     """
     files = parts(folders, manifest)
     with reading(folders):
-        table = pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
+        table = pa.concat_tables(opened_part(file).read(columns) for file in files)
         table.validate(full=True)  # Parquet keeps any bytes as text
     return table
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
-from components.common.manifest import FACES, parts
+from components.common.manifest import FACES, opened_part, parts
 from components.common.preprocessing import opened
 from components.extract.decode import Photo
 from components.extract.reasons import MEANING, Reason, RejectedError
@@ -88,7 +87,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
 
 def _numbers(files: Sequence[Path]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """int32 [n], the longer side of each face's box in pixels; float32 [n], its score."""
-    tables = [pq.read_table(file, columns=["box", "score"]) for file in files]
+    tables = [opened_part(file).read(["box", "score"]) for file in files]
     x0, y0, x1, y1 = np.concatenate([_flat(table["box"]).reshape(-1, 4) for table in tables]).T
     return np.maximum(x1 - x0, y1 - y0), np.concatenate([table["score"].to_numpy() for table in tables])
 
@@ -110,11 +109,11 @@ def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Sho
 
 def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Up to `_SHOWN` rows at even distances, reading no other row groups than theirs."""
-    opened = [pq.ParquetFile(file) for file in files]
-    total = sum(parquet.metadata.num_rows for parquet in opened)
+    parquets = [opened_part(file) for file in files]
+    total = sum(parquet.metadata.num_rows for parquet in parquets)
     wanted = np.unique(np.linspace(0, total - 1, min(_SHOWN, total)).astype(int))
     start = 0
-    for parquet in opened:
+    for parquet in parquets:
         for group in range(parquet.num_row_groups):
             stop = start + parquet.metadata.row_group(group).num_rows
             inside = wanted[(wanted >= start) & (wanted < stop)] - start

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image
 
 from components.common.errors import UsageError
-from components.common.manifest import reading
+from components.common.manifest import opened_part, reading
 from components.common.preprocessing import opened
 
 _SIDE = 112  # pixels
@@ -52,7 +51,7 @@ def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SI
     wanted = pa.array(sorted(face_ids), pa.string())
     with reading(files[0].parent):
         for file in files:
-            parquet = pq.ParquetFile(file)
+            parquet = opened_part(file)
             for group in range(parquet.num_row_groups):
                 column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
                 rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())

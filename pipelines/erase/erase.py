@@ -12,11 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from components.common.atomic import write_file
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, FACES, Manifest, about, parts, read, shard_of, writer
+from components.common.manifest import DATASET, FACES, Manifest, about, opened_part, parts, read, shard_of, writer
 from pipelines.erase.find import KINDS, Found, about_person, faces_behind, run_folders
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
@@ -94,7 +93,7 @@ def _intention(name: str, found: Found) -> dict[str, Any]:
 def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str]) -> None:
     with writer(folder, kind, about(folder, kind), shard_of(folder, kind)) as rows:
         for file in parts(folder, kind):
-            parquet = pq.ParquetFile(file)
+            parquet = opened_part(file)
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
                 rows.add(table.filter(pc.invert(about_person(table, kind, name, face_ids))))
@@ -106,7 +105,7 @@ def _point_anew(dataset: Path, name: str) -> None:
     rows = rows.filter(pc.not_equal(rows["identity"], name))
     places: dict[str, tuple[int, int]] = {}
     for part, file in enumerate(parts(faces_behind(dataset), FACES)):
-        for row, face_id in enumerate(pq.read_table(file, columns=["face_id"])["face_id"].to_pylist()):
+        for row, face_id in enumerate(opened_part(file).read(["face_id"])["face_id"].to_pylist()):
             places.setdefault(face_id, (part, row))  # one picture twice has one id, and the same pixels
     former = zip(*(rows[column].to_pylist() for column in ("face_id", "part", "row")), strict=True)
     found = [places.get(face_id, (part, row)) for face_id, part, row in former]

@@ -14,7 +14,18 @@ import pyarrow.parquet as pq
 
 from components.common.crops import faces_of
 from components.common.errors import UsageError
-from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, PARTS, REJECTS, Manifest, parts
+from components.common.manifest import (
+    DATASET,
+    DROPPED,
+    EMBEDDINGS,
+    FACES,
+    PAIRS,
+    PARTS,
+    REJECTS,
+    Manifest,
+    opened_part,
+    parts,
+)
 
 KINDS = {kind.name: kind for kind in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
 # What stages show pictures and names on. A Markdown summary has no pictures, but may have names.
@@ -87,7 +98,7 @@ def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
                column in kind.schema.names]  # fmt: skip
     rows = 0
     for file in parts(folder, kind):
-        table = pq.read_table(file, columns=columns)
+        table = opened_part(file).read(columns)
         theirs = table.filter(about_person(table, kind, name, found.face_ids))
         rows += len(theirs)
         if "face_id" in columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,7 @@ from pipelines.local.schedule import side_by_side
 
 _DONE = (SUCCEEDED, CACHED)
 _ENDED = (*_DONE, FAILED, SKIPPED)
+_CRASHED = {128 + number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)}
 _RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
 
 
@@ -321,4 +323,6 @@ def _reason(exit_code: int) -> str:
         return "its command cannot be started (exit code 127)"
     if exit_code == 137:
         return "killed by the system (exit code 137), perhaps for want of memory"
+    if exit_code in _CRASHED:
+        return f"a library crashed (exit code {exit_code}), perhaps for want of memory"
     return f"exit code {exit_code}"

@@ -239,13 +239,15 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
     """Reads all columns but pictures of the row groups that the page is in, and of the others what is searched."""
     import pyarrow.parquet as pq
 
+    from components.common.manifest import opened_part
+
     schema = pq.read_schema(files[0])
     columns = {one.name: str(one.type) for one in schema if str(one.type) != "binary"}
     searched = next((name for name in _SEARCHED if name in columns), None)
     total = matching = 0
     rows: list[tuple[int, list[Any]]] = []
     for file in files:
-        with pq.ParquetFile(file) as parquet:
+        with opened_part(file) as parquet:
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 fitting = _fitting(parquet, group, searched, search) if search and searched else range(count)
@@ -277,10 +279,10 @@ def _short(value: Any) -> Any:
 
 def _cell(files: Sequence[Path], row: int, columns: tuple[str, ...]) -> dict[str, Any] | None:
     """Some columns of a row; None when the table has no such columns or no such row."""
-    import pyarrow.parquet as pq
+    from components.common.manifest import opened_part
 
     for file in files:
-        with pq.ParquetFile(file) as parquet:
+        with opened_part(file) as parquet:
             if not set(columns) <= set(parquet.schema_arrow.names):
                 return None
             for group in range(parquet.num_row_groups):
@@ -295,7 +297,7 @@ def _cell(files: Sequence[Path], row: int, columns: tuple[str, ...]) -> dict[str
 @lru_cache(maxsize=2)
 def _group(file: Path, written: int, group: int, columns: tuple[str, ...]) -> pa.Table:
     """Some columns of a row group: a page of pictures asks for the same one again and again."""
-    import pyarrow.parquet as pq
+    from components.common.manifest import opened_part
 
-    with pq.ParquetFile(file) as parquet:
+    with opened_part(file) as parquet:
         return parquet.read_row_group(group, columns=list(columns))

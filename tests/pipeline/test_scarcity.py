@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,86 @@ def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, pow
 def test_without_memory_a_command_says_so(capsys):
     assert guarded(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
     assert "facenet x: Memory ran out" in capsys.readouterr().err
+
+
+# What a stage has already is the machine's business; it gets so many bytes more.
+LIMITED = """
+import importlib, resource, sys
+main = importlib.import_module(sys.argv[1]).main
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+sys.exit(main(sys.argv[3:]))
+"""
+# stage: its words, and what it makes
+STAGES = {
+    "extract": ("-i {photos} --workers 1 -o {to}", "extract/faces"),
+    "collect": ("-i {run}/extract/faces -o {to}", "collect/dataset"),
+    "embed": ("-i {run}/collect/dataset -c {model} -o {to}", "embed/embeddings"),
+    "evaluate": ("-i {run}/embed/embeddings -o {to}", "evaluate/report"),
+    "mine_and_train": (
+        "-i {run}/collect/dataset --backbone small_resnet --image_size 32 --rounds 1 -c {to}",
+        "mine-and-train/checkpoint",
+    ),
+    "export": ("-i {run}/collect/dataset -c {run}/mine-and-train/checkpoint -o {to}", "export/model"),
+}
+# In it a stage that imports TensorFlow fails before it has, or after seconds.
+SHORT = {"extract": (10, 150), "collect": (10, 250), "embed": (10, 100), "evaluate": (10, 400)}
+SHORT |= dict.fromkeys(("mine_and_train", "export"), (500,))
+LONG = {"extract": (50, 300), "collect": (150, 400), "embed": (200, 500), "evaluate": (200, 600)}
+LONG |= dict.fromkeys(("mine_and_train", "export"), (2000, 2500, 3000))
+LIMITS = [(stage, megabytes) for stage, sizes in SHORT.items() for megabytes in sizes]
+LIMITS += [pytest.param(stage, size, marks=pytest.mark.long) for stage, sizes in LONG.items() for size in sizes]
+
+
+@pytest.mark.parametrize(("stage", "megabytes"), LIMITS)
+def test_a_stage_without_memory_says_so_and_leaves_what_was_there(
+    stage, megabytes, in_processes, sample_photos, tmp_path
+):
+    words, made = STAGES[stage]
+    shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
+    shutil.copytree(in_processes / made, tmp_path / "results" / "result")
+    min(path for path in (tmp_path / "results").rglob("*") if path.is_file()).write_text("former")
+    before = content(tmp_path / "results")
+    model = min(in_processes.glob("export/model/*.tflite"))
+    places = {"photos": tmp_path / "photos", "run": in_processes, "model": model, "to": tmp_path / "results/result"}
+    limited = [sys.executable, "-c", LIMITED, f"components.{stage}.__main__", str(megabytes * 2**20)]
+    done = subprocess.run(
+        [*limited, *(word.format(**places) for word in words.split())],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    after = content(tmp_path / "results")
+    if done.returncode == 0:
+        assert b"former" not in after.values()
+    elif done.returncode > 0:
+        assert after == before
+        assert "emory" in done.stderr and "Traceback" not in done.stderr
+    else:  # C++ aborts and TensorFlow crashes where a library does not look whether it got what it asked for
+        assert -done.returncode in (signal.SIGABRT, signal.SIGSEGV), done.stderr
+        assert {path: data for path, data in after.items() if not path.startswith(".result")} == before
+
+
+@pytest.mark.parametrize(
+    ("runner", "code", "reason"),
+    [
+        ("process", "import os; os.abort()", "a library crashed (exit code 134), perhaps for want of memory"),
+        pytest.param(
+            "compose",
+            "b'x' * 2**29",
+            "killed by the system (exit code 137), perhaps for want of memory",
+            marks=pytest.mark.docker,
+        ),
+    ],
+)
+def test_a_task_that_memory_ran_out_for_is_said_to_lack_it(runner, code, reason, tmp_path, capsys):
+    tiny = Tiny(tmp_path, runner)
+    assert tiny.run() == 0
+    report = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]
+    report |= {"command": ["python", "-c", code], "resources": {"memoryLimit": 0.02}}
+    before = content(tiny.runs / tiny.all_runs()[0])
+    assert tiny.run() == 1
+    assert f"The task report failed: {reason}." in capsys.readouterr().err
+    assert content(tiny.runs / tiny.all_runs()[0]) == before
+    assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "failed"}
 
 
 def test_a_file_that_does_not_fit_is_not_written_at_all(small_disk):

@@ -47,6 +47,14 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch, capsys):
     assert "pip install -e '.[extract]'" in error
 
 
+def test_a_package_that_there_was_no_memory_to_load_is_not_called_missing(monkeypatch, tmp_path, capsys):
+    (tmp_path / "too_large.py").write_text("raise ImportError('libx.so: failed to map segment from shared object')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(COMMANDS, "extract", ("too_large", "about"))
+    assert main(["extract"]) == 1
+    assert "facenet extract: Memory ran out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "--help"], ["show", "--help"]])
 def test_help_loads_nothing_heavy(arguments):
     code = f"""

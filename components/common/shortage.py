@@ -1,0 +1,31 @@
+"""Whether an error means that the system gave no more memory, whichever library says so, and however."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from components.common.errors import FacenetError
+
+# The loader of shared libraries; Python's threads; Arrow's; C++; TensorFlow. A thread needs memory for its stack.
+_SAID = re.compile(
+    "failed to map segment|cannot (map zero-fill pages|allocate memory)|can't start new thread|worker thread: Resource"
+    "|bad_alloc|OOM when allocating|out of memory",
+    re.IGNORECASE,
+)
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether an error, or what it came from, is a want of memory: damaged data may be the reason of both.
+
+    Args:
+        error: what was raised; its causes and contexts are followed as a traceback follows them.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
+        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        short = error.errno == errno.ENOMEM
+    else:  # our own errors quote names, which may be any words
+        short = not isinstance(error, FacenetError) and _SAID.search(str(error)) is not None
+    source = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return short or (source is not None and memory_ran_out(source))
