@@ -99,15 +99,13 @@ def _steps(distances: Distances) -> npt.NDArray[np.int32] | None:
 
 
 def _order(distances: Distances) -> Counts:
-    """What sorts distances; whole numbers are sorted several times faster."""
+    """What sorts distances."""
     steps = _steps(distances)
     if steps is None:
         return np.argsort(distances)
-    keys = steps.astype(np.int64) << 32
-    keys |= np.arange(len(keys))
-    keys.sort()
-    keys &= 2**32 - 1
-    return keys
+    # Numbers of 16 bits are sorted in a few passes over them: by the lower bits, then by the others.
+    order = np.argsort(steps.astype(np.uint16), kind="stable")
+    return order[np.argsort((steps >> 16).astype(np.uint8)[order], kind="stable")]
 
 
 def _counted(distances: Distances, same: Flags) -> Curve | None:
@@ -138,12 +136,24 @@ def best_threshold(curve: Curve) -> float:
     the smallest: it accepts the fewest strangers. Where rejecting all is best it lies just below the smallest distance,
     where accepting all is best at the largest.
     """
-    rejected_different = curve.different_pairs - curve.accepted_different
-    best = int(np.argmax(curve.accepted_same + rejected_different))
-    accepted = float(curve.thresholds[best])
-    if best in (0, len(curve.thresholds) - 1):
-        return accepted
-    return _midway(accepted, float(curve.thresholds[best + 1]))
+    accepted = curve.accepted_same + curve.accepted_different
+    return _best(curve.thresholds[1:], (curve.accepted_same - curve.accepted_different)[1:], np.diff(accepted))
+
+
+def _best(distances: Distances, gained: Counts, pairs: Counts) -> float:
+    """The `best_threshold`.
+
+    Args:
+        distances: float64 [n], ascending, distinct.
+        gained: int64 [n], how many more calls are right by accepting all up to each distance than by accepting none.
+        pairs: int64 [n], how many pairs are of each distance; those of none are passed over.
+    """
+    best = int(gained.argmax())
+    if gained[best] <= 0:
+        return float(np.nextafter(distances[np.argmax(pairs > 0)], -np.inf))
+    accepted = float(distances[best])
+    beyond = pairs[best + 1 :] > 0
+    return _midway(accepted, float(distances[best + 1 + beyond.argmax()])) if beyond.any() else accepted
 
 
 def _midway(accepted: float, rejected: float) -> float:
@@ -164,48 +174,34 @@ def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.inte
         same: bool [pairs].
         fold: int [pairs], from 0, at least two different values.
     """
+    distinct, rank = _distinct(distances)
+    right = np.where(same, 1.0, -1.0)
+
+    def counted(rank: Counts, right: Distances) -> tuple[Counts, Counts]:
+        """The pairs of each distance, and how many more calls are right by accepting all up to it."""
+        pairs, gained = np.bincount(rank, minlength=len(distinct)), np.bincount(rank, right, len(distinct))
+        return pairs, gained.astype(np.int64).cumsum()
+
+    pairs, gained = counted(rank, right)
+    for number in np.flatnonzero(np.bincount(fold)).tolist():
+        inside = np.flatnonzero(fold == number)
+        pairs_inside, gained_inside = counted(rank[inside], right[inside])
+        threshold = _best(distinct, gained - gained_inside, pairs - pairs_inside)
+        accepted = int(distinct.searchsorted(threshold, side="right"))
+        same_pairs = int(np.count_nonzero(same[inside]))
+        different_pairs = len(inside) - same_pairs
+        right_calls = different_pairs + (int(gained_inside[accepted - 1]) if accepted else 0)
+        yield FoldAccuracy(number, right_calls / len(inside), threshold, same_pairs, different_pairs)
+
+
+def _distinct(distances: Distances) -> tuple[Distances, Counts]:
+    """The distinct distances, ascending, and for each distance which of them it is."""
     order = _order(distances)
-    distances, same, fold = distances[order], same[order], fold[order]
-    last = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
-    # By accepting the nearest 1, 2, ... pairs so many more calls are right than by accepting none.
-    right = np.where(same, 1, -1)
-    gained = np.cumsum(right)
-    for number in np.flatnonzero(np.bincount(fold)):
-        inside = fold == number
-        pairs = int(np.count_nonzero(inside))
-        same_pairs = int(np.count_nonzero(same & inside))
-        gained_inside = np.cumsum(right * inside)
-        threshold = _best_outside(distances, ~inside, last, gained - gained_inside)
-        accepted = int(np.searchsorted(distances, threshold, side="right"))
-        gain = int(gained_inside[accepted - 1]) if accepted else 0
-        yield FoldAccuracy(
-            fold=int(number),
-            accuracy=(pairs - same_pairs + gain) / pairs,
-            threshold=threshold,
-            same_pairs=same_pairs,
-            different_pairs=pairs - same_pairs,
-        )
-
-
-def _best_outside(distances: Distances, outside: Flags, last: Counts, gained: Counts) -> float:
-    """The `best_threshold` of the pairs outside a fold, among the sorted distances of all.
-
-    Args:
-        distances: float64 [pairs], ascending.
-        outside: bool [pairs], at least one.
-        last: int64 [n], the last pair of each distinct distance.
-        gained: int64 [pairs], by accepting the nearest 1, 2, ... of those outside.
-    """
-    gains = gained[last]
-    best = int(np.argmax(gains))
-    if gains[best] <= 0:
-        return float(np.nextafter(distances[np.argmax(outside)], -np.inf))
-    accepted = float(distances[last[best]])
-    beyond = last[best] + 1
-    following = int(np.argmax(outside[beyond:])) if beyond < len(outside) else 0
-    if beyond + following >= len(outside) or not outside[beyond + following]:
-        return accepted
-    return _midway(accepted, float(distances[beyond + following]))
+    ordered = distances[order]
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.cumsum(begins) - 1
+    return ordered[begins], rank
 
 
 def area_under_curve(curve: Curve) -> float:
