@@ -83,7 +83,7 @@ class _Side:
 
 def _draws(identity: Indices, pairs: Pairs, seed: int) -> Iterator[Indices]:
     """How often each person is drawn, once for each replicate; only people of the pairs are."""
-    people = np.unique(identity[np.concatenate([pairs.first, pairs.second])])
+    people = np.unique(identity[pairs.faces])
     rng = np.random.default_rng(seed)
     for _ in range(REPLICATES):
         drawn = np.zeros(identity.max() + 1, np.int64)

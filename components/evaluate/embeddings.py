@@ -128,13 +128,15 @@ def _refuse(what: str, wrong: npt.NDArray[np.bool_], photo_path: Names, values: 
     )
 
 
-def pair_distances(vectors: npt.NDArray[np.float32], first: Indices, second: Indices) -> npt.NDArray[np.float64]:
+def pair_distances(
+    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float64]:
     """Euclidean distances between pairs of vectors, in bounded memory.
 
     Args:
         vectors: float32 [n, size], unit length.
-        first: int64 [p], indices into `vectors`.
-        second: int64 [p].
+        first: int [p], indices into `vectors`.
+        second: int [p].
 
     Returns:
         float64 [p], 0 to 2: multiples of `STEP`.

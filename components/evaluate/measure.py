@@ -129,7 +129,7 @@ def describe(protocol: Protocol, identity: Names, **settings: object) -> dict[st
         settings: what else the record should hold, as the split.
     """
     compared, scored = protocol.compared, protocol.scored
-    faces = np.unique(np.concatenate([compared.first, compared.second]))
+    faces = compared.faces
     return {
         **settings,
         "kind": protocol.kind,

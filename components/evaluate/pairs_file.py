@@ -152,8 +152,8 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     kept = [pair for pair, is_known in zip(file.pairs, known, strict=True) if is_known]
     missing = _missing(file, faces, len(file.pairs) - len(kept))
     pairs = Pairs(
-        np.array([faces[first][0] for first, _ in kept], np.int64),
-        np.array([faces[second][0] for _, second in kept], np.int64),
+        np.array([faces[first][0] for first, _ in kept], np.int32),
+        np.array([faces[second][0] for _, second in kept], np.int32),
         np.array([first[0] == second[0] for first, second in kept], bool),
     )
     smaller = min(pairs.same_count, len(pairs) - pairs.same_count)
@@ -216,7 +216,7 @@ def _notes(pairs: Pairs, embeddings: Embeddings, missing: Missing, total: int) -
     trained = embeddings.split == "train"
     count = np.count_nonzero(trained[pairs.first] | trained[pairs.second])
     if count:
-        used = np.unique(np.concatenate([pairs.first, pairs.second]))
+        used = pairs.faces
         identities = len(np.unique(embeddings.identity[used][trained[used]]))
         notes.append(
             f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): the "

@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from components.common.draw import drawn
 from components.common.errors import UsageError
 from components.evaluate.embeddings import Indices, Names
 
 Folds = npt.NDArray[np.int32]
+Faces = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of faces: int64 [p] indices of the first and second faces, and bool [p], the same identity or not."""
+    """Pairs of faces: int32 [p] indices of the first and second faces, and bool [p], the same identity or not."""
 
-    first: Indices
-    second: Indices
+    first: Faces
+    second: Faces
     same: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -33,6 +35,13 @@ class Pairs:
     def same_count(self) -> int:
         """How many are same-identity pairs."""
         return int(np.count_nonzero(self.same))
+
+    @property
+    def faces(self) -> Indices:
+        """int64 []: the faces of any pair, ascending."""
+        seen = np.zeros(1 + max(self.first.max(), self.second.max()), bool)
+        seen[self.first] = seen[self.second] = True
+        return np.flatnonzero(seen)
 
 
 @dataclass(frozen=True)
@@ -75,18 +84,18 @@ class Population:
     that block. So every pair has a number, and a sample of numbers is a sample of pairs without replacement.
 
     Args:
-        faces: int64 [n], sorted by identity.
+        faces: int32 [n], sorted by identity.
         block_end: int64 [n], for each face the end of its identity's block.
     """
 
-    faces: Indices
+    faces: Faces
     block_end: Indices
 
     @classmethod
     def of(cls, faces: Indices, identity: Indices) -> Population:
         """The population of some faces; `identity` is int64 for all faces."""
         faces = faces[np.argsort(identity[faces], kind="stable")]
-        return cls(faces, np.searchsorted(identity[faces], identity[faces], side="right"))
+        return cls(faces.astype(np.int32), np.searchsorted(identity[faces], identity[faces], side="right"))
 
     def counts(self) -> tuple[int, int]:
         """The number of same-identity and of different-identity pairs."""
@@ -104,13 +113,13 @@ class Population:
         )
         return Pairs(np.concatenate(first), np.concatenate(second), np.repeat([True, False], [same, different]))
 
-    def _draw(self, begin: Indices, end: Indices, count: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    def _draw(self, begin: Indices, end: Indices, count: int, rng: np.random.Generator) -> tuple[Faces, Faces]:
         partners = end - begin
-        total = np.cumsum(partners)
-        numbers = np.arange(count) if count == total[-1] else np.sort(rng.choice(total[-1], count, replace=False))
-        face = np.searchsorted(total, numbers, side="right")
-        partner = begin[face] + numbers - (total - partners)[face]
-        return self.faces[face], self.faces[partner]
+        after = np.cumsum(partners)
+        numbers = drawn(int(after[-1]), count, rng)
+        each = np.diff(np.searchsorted(numbers, after), prepend=0)
+        numbers += np.repeat(begin - (after - partners), each)
+        return np.repeat(self.faces, each), self.faces[numbers]
 
 
 def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int, where: str) -> Protocol:

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from components.common.draw import drawn
 from components.mine_and_train.cores import cores, threads
 from components.mine_and_train.pairs import (
     Embeddings,
@@ -117,18 +118,9 @@ def _shares(counts: Indices, size: int, offset: int) -> Indices:
 
 def _ranks(counts: Indices, shares: Indices, rng: np.random.Generator) -> Indices:
     """Of each group in turn, a share of its members: their ranks among all, ascending."""
-    drawn = [_drawn(count, share, rng) for count, share in zip(counts.tolist(), shares.tolist(), strict=True)]
-    return np.concatenate([before + ranks for before, ranks in zip(np.cumsum(counts) - counts, drawn, strict=True)])
-
-
-def _drawn(total: int, count: int, rng: np.random.Generator) -> Indices:
-    """Draws `count` distinct numbers below `total`, ascending."""
-    fewer = min(count, total - count)  # if more than half are drawn, those that are not
-    marked = np.zeros(total, bool)
-    # Never more than are missing: a surplus would have to be drawn from again to stay fair.
-    while missing := fewer - np.count_nonzero(marked):
-        marked[rng.integers(total, size=missing)] = True
-    return np.flatnonzero(marked if fewer == count else ~marked)
+    before = (np.cumsum(counts) - counts).tolist()
+    groups = zip(before, counts.tolist(), shares.tolist(), strict=True)
+    return np.concatenate([first + drawn(count, share, rng) for first, count, share in groups])
 
 
 def _blocks(starts: Indices) -> Iterator[tuple[int, int]]:

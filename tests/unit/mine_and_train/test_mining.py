@@ -185,16 +185,6 @@ def test_shares_add_up_and_are_the_exact_ones_on_average_whatever_the_numbers():
     assert mining._shares(billions, 10**7, 0).tolist() == [0, 7_500_000, 10_000_000]
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 5, 6])
-def test_what_is_drawn_is_distinct_ascending_and_every_set_is_as_likely(count):
-    rng = np.random.default_rng(0)
-    drawn = [tuple(mining._drawn(6, count, rng).tolist()) for _ in range(3000)]
-    sets = list(itertools.combinations(range(6), count))  # ascending each
-    expected = 3000 / len(sets)
-    assert set(drawn) <= set(sets)
-    np.testing.assert_allclose([drawn.count(one) for one in sets], expected, atol=5 * np.sqrt(expected))
-
-
 def test_a_sample_of_random_negatives_is_one_of_those_drawn():
     embeddings, labels = random_round(2)
     strategy = Strategy("all", "random-violating", MARGIN)
