@@ -33,7 +33,7 @@ from components.model.starts import located
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
     {"dataset", "backbone", "image_size", "embedding_size", "seed", "mining", "loss", "precision", "optimizer", "ema"}
-    | {"classification_rounds", "class_head", "crop"}
+    | {"classification_rounds", "class_head", "crop", "members"}
 )
 
 # What the batches of a round depend on: with others, an unfinished round begins anew.
@@ -86,6 +86,9 @@ class Settings:
     """Side of the network's input in pixels."""
     embedding_size: int = 128
     """Length of an embedding."""
+    members: int = 1
+    """Networks side by side, an ensemble: each has its part of the embedding, and its own loss on it. They see the
+    image cut ever closer, so they err differently; time and size are their sum."""
     flip_averaging: Switch = False
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     loss: Literal["triplet", "contrastive"] = "triplet"
@@ -164,6 +167,12 @@ def _checked(settings: Settings) -> None:
             "The contrastive loss is about the pairs of a batch: it has no triplets to mine beforehand.",
             received="--loss contrastive --mining offline",
             advice="Give --mining online.",
+        )
+    if settings.members > 1 and settings.pretrained:
+        raise UsageError(
+            "Members that start from the same weights would not differ.",
+            received=f"--members {settings.members} --pretrained {settings.pretrained}",
+            advice="Leave out one of the two.",
         )
     if not settings.temperature > 0:
         raise UsageError("--temperature must be positive.", received=settings.temperature)

@@ -183,6 +183,23 @@ def _mean_where(values: Any, chosen: Any) -> Any:
     return tf.math.divide_no_nan(tf.reduce_sum(values * chosen), tf.reduce_sum(chosen))
 
 
+def of_each_member(loss: Loss, members: int) -> Loss:
+    """The mean of a loss over the members of a network, each by its own part of the embedding.
+
+    So each learns as if it were alone: members that learnt together would rely on each other, and an ensemble is as
+    good as its members are different (Lakshminarayanan et al., 2017, section 2.4).
+    """
+    if members == 1:
+        return loss
+
+    def mean(embeddings: Any, targets: Any, seed: Any) -> Measured:
+        parts = [tf.math.l2_normalize(part, axis=1) for part in tf.split(embeddings, members, axis=1)]
+        measured = [loss(part, targets, seed) for part in parts]
+        return Measured(*(tf.add_n(list(values)) / members for values in zip(*measured, strict=True)))
+
+    return mean
+
+
 def on_classes(head: Head) -> Loss:
     """The cross entropy of a classification head; see `components.mine_and_train.heads`.
 

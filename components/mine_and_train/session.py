@@ -81,7 +81,7 @@ def train(
     _check_devices(settings, strategy.num_replicas_in_sync)
     images = decoded(training_rows, faces, settings.image_size)
     labels = _numbered(training_rows)
-    architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size)
+    architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _built(architecture, settings, strategy)
     if settings.pretrained and former is None:
         print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
@@ -97,6 +97,7 @@ def train(
         validate=_validation(settings, network, rows, faces),
         validate_every=settings.validate_every,
         strategy=strategy,
+        members=architecture.members,
     )
     if former is not None:
         if settings.pretrained:

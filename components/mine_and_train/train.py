@@ -24,6 +24,7 @@ from components.mine_and_train.losses import (
     TRIPLETS,
     Loss,
     Measured,
+    of_each_member,
     on_classes,
     on_contrasts,
     on_mined_triplets,
@@ -82,6 +83,7 @@ class Training:
         validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
         validate_every: in rounds.
         strategy: of `components.mine_and_train.devices`, in whose scope the network was built; one device when None.
+        members: of the network's architecture.
     """
 
     def __init__(
@@ -94,12 +96,13 @@ class Training:
         validate: Callable[[], Score] | None = None,
         validate_every: int = 1,
         strategy: tf.distribute.Strategy | None = None,
+        members: int = 1,
     ) -> None:
         self.network, self.recipe = network, recipe
         self.rounds: list[Round] = []
         self.steps = 0
         self.best: float | None = None
-        self._images, self._labels = images, labels
+        self._images, self._labels, self._members = images, labels, members
         self._validate, self._validate_every = validate, validate_every
         self._strategy = strategy or tf.distribute.get_strategy()
         self._embed: Callable[[Images], npt.NDArray[np.float32]]
@@ -143,11 +146,11 @@ class Training:
             head = Head(recipe.classification, identities, network.output_shape[-1], recipe.seed)
             yield phase("classification", on_classes(head), head)
         if recipe.loss == "contrastive":
-            yield phase("contrastive", on_contrasts(recipe.temperature))
+            yield phase("contrastive", of_each_member(on_contrasts(recipe.temperature), self._members))
         elif recipe.mining == "online":
-            yield phase("triplets", on_triplets_of_the_batch(recipe.strategy))
+            yield phase("triplets", of_each_member(on_triplets_of_the_batch(recipe.strategy), self._members))
         else:
-            yield phase("triplets", on_mined_triplets(recipe.strategy.margin))
+            yield phase("triplets", of_each_member(on_mined_triplets(recipe.strategy.margin), self._members))
 
     def run(self) -> Iterator[Round | None]:
         """Trains to the end of the recipe, yielding None after a step and the record of a round after its last."""

@@ -117,6 +117,7 @@ def specified(path: Path) -> tuple[Architecture, Preprocessing]:
             backbone=str(description["backbone"]),
             image_size=int(description["image_size"]),
             embedding_size=int(description["embedding_size"]),
+            members=int(description.get("members", 1)),  # checkpoints from before there were members lack it
         )
         return architecture, Preprocessing.from_json(description["preprocessing"])
     except MALFORMED as error:

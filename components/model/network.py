@@ -16,6 +16,7 @@ from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalized
 
 EMBEDDING_LAYER = "embedding"
+MOST_MEMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Architecture:
         backbone: a name in `components.model.backbones`.
         image_size: side of the square RGB input in pixels.
         embedding_size: length of the output.
+        members: how many networks of this backbone side by side, see `build`.
     """
 
     backbone: str
     image_size: int
     embedding_size: int
+    members: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The architecture as plain values."""
@@ -44,11 +47,15 @@ def build(architecture: Architecture) -> keras.Model:
     (FaceNet, section 3.1: ||f(x)|| = 1). The BatchNorm keeps the embeddings' dimensions centred and of one scale,
     which makes the collapse of hard-triplet training onto one point less likely.
 
+    Several members are an ensemble (Hansen and Salamon, 1990) in one network: each has an equal part of the embedding,
+    and only all parts side by side are brought to length 1. The first sees the whole image, each further one 1/24 less
+    of it on every side: so they err differently.
+
     Returns:
         keras.Model: float32 [n, image_size, image_size, 3] in [-1, 1] -> float32 [n, embedding_size], unit length.
 
     Raises:
-        UsageError: unknown backbone, or a size that it does not take.
+        UsageError: unknown backbone, a size that it does not take, or members that do not fit.
     """
     if not 2 <= architecture.embedding_size <= 4096:
         raise UsageError(
@@ -56,12 +63,38 @@ def build(architecture: Architecture) -> keras.Model:
             received=f"embedding_size={architecture.embedding_size}",
             advice="Give 2 to 4096; the FaceNet paper found 128 to be enough.",
         )
-    backbone = backbones.build(architecture.backbone, architecture.image_size)
-    x = layers.Dense(architecture.embedding_size, use_bias=False, name=EMBEDDING_LAYER)(backbone.output)
-    x = normalized(x, scale=False, name="embedding_normalisation")
+    if not 1 <= architecture.members <= MOST_MEMBERS or architecture.embedding_size % architecture.members:
+        raise UsageError(
+            "So many members do not make a network.",
+            received=f"members={architecture.members}, embedding_size={architecture.embedding_size}",
+            advice=f"Give 1 to {MOST_MEMBERS}, and an embedding size that is a multiple of their number.",
+        )
+    if architecture.members == 1:
+        member = _member(architecture.backbone, architecture.image_size, architecture.embedding_size)
+        return keras.Model(member.input, _of_unit_length(member.output), name="facenet")
+    images = layers.Input((architecture.image_size, architecture.image_size, 3))
+    parts = []
+    for number in range(architecture.members):
+        less = round(architecture.image_size * number / 24)
+        member = _member(
+            architecture.backbone,
+            architecture.image_size - 2 * less,
+            architecture.embedding_size // architecture.members,
+        )
+        parts.append(member(layers.Cropping2D(less)(images)))
+    return keras.Model(images, _of_unit_length(layers.Concatenate()(parts)), name="facenet")
+
+
+def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
+    """A backbone and its embedding, of any length."""
+    features = backbones.build(backbone, image_size)
+    x = layers.Dense(embedding_size, use_bias=False, name=EMBEDDING_LAYER)(features.output)
+    return keras.Model(features.input, normalized(x, scale=False, name="embedding_normalisation"))
+
+
+def _of_unit_length(x: Any) -> Any:
     # float32 whatever the precision of the layers before: distances are small differences.
-    x = layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
-    return keras.Model(backbone.input, x, name="facenet")
+    return layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
 
 
 def scaled(images: Any) -> Any:

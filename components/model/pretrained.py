@@ -76,6 +76,12 @@ def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> 
             received=f"{path}: {source.architecture.backbone}, to train: {architecture.backbone}",
             advice=f"Give --backbone {source.architecture.backbone}, or another checkpoint.",
         )
+    if source.architecture.members > 1:
+        raise UsageError(
+            "The pretrained checkpoint is of several members, and only one network can start from it.",
+            received=f"{path}: {source.architecture.members} members",
+            advice="Give a checkpoint of one.",
+        )
     of_one_size = source.architecture.embedding_size == architecture.embedding_size
     pair = (network, source.network)
     targets, sources = (_weighted(model.layers) if of_one_size else _of_backbone(model) for model in pair)

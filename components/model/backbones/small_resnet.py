@@ -14,7 +14,7 @@ from keras import layers
 
 from components.model.backbones.normalization import normalized
 
-STEM = 24
+STEM = 32
 WIDTHS = (32, 64, 128, 256)
 
 

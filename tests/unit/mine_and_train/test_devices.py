@@ -23,9 +23,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 PLAIN = ["--optimizer", "sgd", "--momentum", "0", "--learning_rate", "0.02"]
 WAYS = {
     "offline": PLAIN,
-    "online after a classification, clipped, averaged, changed": [
+    "online after a classification, clipped, averaged, changed, of two members": [
         *(*PLAIN, "--classification_rounds", "1", "--mining", "online", "--negatives", "random-violating"),
         *("--clip_norm", "0.5", "--ema", "0.9", "--jitter", "0.1", "--erasing", "0.5"),
+        *("--members", "2", "--image_size", "36"),
     ],
 }
 # A training that also leaves the triplets of its first round in the file that it is told.

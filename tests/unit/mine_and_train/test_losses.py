@@ -9,7 +9,13 @@ import pytest
 import tensorflow as tf
 
 from components.mine_and_train.heads import Classification, Head
-from components.mine_and_train.losses import on_classes, on_contrasts, on_mined_triplets, on_triplets_of_the_batch
+from components.mine_and_train.losses import (
+    of_each_member,
+    on_classes,
+    on_contrasts,
+    on_mined_triplets,
+    on_triplets_of_the_batch,
+)
 from components.mine_and_train.mining import mine
 from components.mine_and_train.pairs import Strategy
 
@@ -108,3 +114,28 @@ def test_the_contrastive_loss_is_the_cross_entropy_of_finding_each_positive():
     nearest = [min(squared(vectors, a, n) for n in range(6) if labels[n] != labels[a]) for a, _ in pairs]
     beaten = np.mean([squared(vectors, a, p) > least for (a, p), least in zip(pairs, nearest, strict=True)])
     np.testing.assert_allclose(seen.active, beaten, atol=1e-6)
+
+
+def test_the_loss_of_members_is_the_mean_of_what_each_would_have_alone():
+    labels = np.repeat(np.arange(6), 4)
+    parts = [unit_vectors(labels, 8, seed) for seed in (3, 4)]
+    loss, targets = on_contrasts(0.1), tf.constant(labels, tf.int32)
+    seen = of_each_member(loss, 2)(tf.constant(np.concatenate(parts, axis=1) / 2**0.5), targets, SEED)
+    alone = [loss(tf.constant(part), targets, SEED) for part in parts]
+    assert float(alone[0].loss) != pytest.approx(float(alone[1].loss), rel=1e-3)
+    np.testing.assert_allclose(seen, np.mean(alone, axis=0), rtol=1e-5)
+
+
+def test_a_member_learns_nothing_from_the_others():
+    labels = np.repeat(np.arange(6), 4)
+    vectors = tf.constant(np.concatenate([unit_vectors(labels, 8, seed) for seed in (3, 4)], axis=1))
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        joint = tf.math.l2_normalize(vectors, axis=1)
+        loss = of_each_member(on_contrasts(0.1), 2)(joint, tf.constant(labels, tf.int32), SEED).loss
+    both = tape.gradient(loss, vectors).numpy()
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        alone = tf.math.l2_normalize(vectors[:, :8], axis=1)
+        loss = on_contrasts(0.1)(alone, tf.constant(labels, tf.int32), SEED).loss
+    np.testing.assert_allclose(both[:, :8], tape.gradient(loss, vectors).numpy()[:, :8] / 2, atol=1e-5)

@@ -46,6 +46,23 @@ def edited(folder, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+def test_a_network_of_members_is_kept_whole_and_one_of_before_there_were_members_is_read(network, saved, tmp_path):
+    architecture = Architecture("small_resnet", 36, 16, members=2)
+    several = build(architecture)
+    images = np.random.default_rng(0).integers(256, size=(4, 36, 36, 3)).astype(np.uint8)
+    checkpoint.save(tmp_path / "several", several, architecture, Preprocessing(36, Crop(0.25, "none")), {"rounds": []})
+    loaded = checkpoint.load(tmp_path / "several")
+    np.testing.assert_array_equal(Embedder(loaded.network)(images), Embedder(several)(images))
+    assert loaded.architecture == architecture
+    with pytest.raises(UsageError, match="2 members"):
+        start_from(network, ARCHITECTURE, tmp_path / "several")
+
+    description = json.loads((saved / "facenet.json").read_text())
+    del description["members"]
+    (saved / "facenet.json").write_text(json.dumps(description))
+    assert checkpoint.load(saved).architecture == ARCHITECTURE
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

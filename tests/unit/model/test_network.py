@@ -67,11 +67,28 @@ def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
         (Architecture("resnet", 64, 128), "Unknown backbone.*\n.*resnet\nKnown: inception_resnet_v1, "),
         (Architecture("inception_resnet_v2", 64, 128), "image_size=64\nGive 75 to 1024"),
         (Architecture("small_resnet", 64, 1), "embedding_size=1"),
+        (Architecture("small_resnet", 64, 10, 0), "members=0, embedding_size=10\nGive 1 to 4"),
+        (Architecture("small_resnet", 64, 10, 5), "members=5, embedding_size=10\nGive 1 to 4"),
+        (Architecture("small_resnet", 64, 10, 3), "members=3, embedding_size=10"),
+        (Architecture("small_resnet", 32, 10, 2), "image_size=30"),
     ],
 )
 def test_an_architecture_that_cannot_be_built_is_refused(architecture, message):
     with pytest.raises(UsageError, match=message):
         build(architecture)
+
+
+def test_members_have_equal_parts_of_the_embedding_and_see_ever_less_of_the_image():
+    network = build(Architecture("small_resnet", 48, 12, members=3))
+    members = [layer for layer in network.layers if isinstance(layer, keras.Model)]
+    assert [member.input_shape[1:3] for member in members] == [(48, 48), (44, 44), (40, 40)]
+    images = noise(5, 48)
+    seen = [images[:, less : 48 - less, less : 48 - less] for less in (0, 2, 4)]
+    parts = [np.asarray(member(scaled(part))) for member, part in zip(members, seen, strict=True)]
+    assert {part.shape for part in parts} == {(5, 4)}
+    joined = np.concatenate(parts, axis=1)
+    joined /= np.linalg.norm(joined, axis=1, keepdims=True)
+    np.testing.assert_allclose(Embedder(network)(images), joined, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", backbones.BACKBONES)
@@ -88,7 +105,7 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
         ("inception_resnet_v2", 75, 54_336_736, 1536),
         ("mobilefacenet", 112, 956_672, 512),
         ("mobilefacenet", 32, 933_632, 512),
-        ("small_resnet", 64, 1_227_752, 256),
+        ("small_resnet", 64, 1_230_560, 256),
     ],
 )
 def test_every_backbone_has_its_parameters_and_features(name, size, parameters, features):
