@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,25 +13,25 @@ import numpy.typing as npt
 
 from benchmarks.harness import compare
 from components.export.convert import converted, saved
-from components.litert.embedder import Embedder as OfFile
+from components.litert import metadata
+from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses import LABELS, on_triplets_of_the_batch
 from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
 from components.model.network import Architecture, Embedder, build, scaled
+from components.model.precision import Precision, layers_in
 
 Rows = npt.NDArray[np.float32]
 _BATCH = 16
 _SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 160}}
 
 
-def network(image_size: int, precision: str) -> keras.Model:
+def network(image_size: int, precision: Precision) -> keras.Model:
     """The same weights whatever the precision."""
-    keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(0)
-    made = build(Architecture("inception_resnet_v2", image_size, 128))
-    keras.config.set_dtype_policy("float32")
-    return made
+    with layers_in(precision):
+        return build(Architecture("inception_resnet_v2", image_size, 128))
 
 
 def nearness(ours: Rows, theirs: Rows) -> str:
@@ -48,7 +47,8 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
     def predict() -> Rows:
         return plain.predict(np.asarray(scaled(images)), batch_size=_BATCH, verbose=0)
 
-    for precision in ("float32", "mixed_bfloat16"):
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for precision in precisions:
         embed = Embedder(network(images.shape[1], precision))
         compare(
             f"embed, Inception-ResNet-v2, {precision}",
@@ -62,12 +62,11 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
         with saved(plain) as model:
-            file.write_bytes(converted(model, "int8", images))
-        file.with_suffix(".json").write_text(json.dumps(_SPECIFICATION))
+            file.write_bytes(metadata.added(converted(model, "int8", images), _SPECIFICATION))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",
-            partial(OfFile(file), images),
+            partial(ParallelEmbedder(file), images),
             predict,
             nearness,
             at_least=4,
@@ -80,7 +79,7 @@ def training(images: npt.NDArray[np.uint8]) -> None:
     labels = np.repeat(np.arange(_BATCH // 4), 4).astype(np.int32)
     loss = on_triplets_of_the_batch(Strategy(negatives="all"))
     seed = np.zeros(2, np.int32)
-    fast = network(images.shape[1], "mixed_bfloat16")
+    fast = network(images.shape[1], "bfloat16")
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(fast.trainable_variables)
     step = training_step(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from components.common.command import Checkpoint, ExecutorInput, Input, Output, Switch, run
 from components.common.crops import crop_of, decoded, faces_of
@@ -33,6 +34,8 @@ class Settings:
     """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
     shard: ShardText = "1/1"
     """Embed a part of the dataset only, as 2/4 for the second of four; `facenet evaluate` reads all parts as one."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Of the layers' arithmetic, for a checkpoint folder: float32 unless told otherwise; embeddings stay in float32."""
     html: Path | None = None
     """Also write a card with a map of the embeddings to this file, as HTML."""
     markdown: Path | None = None
@@ -51,7 +54,7 @@ def _embed(settings: Settings) -> None:
     # Between batches: an image in a batch of another size may come out with other last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
-    network = opened(settings.checkpoint)
+    network = opened(settings.checkpoint, settings.precision, many=True)
     if crop != network.crop:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",

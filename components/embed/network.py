@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from components.common.errors import UsageError
 from components.common.preprocessing import Crop
 from components.litert.specification import Threshold
 from components.model.checkpoint import describe, load
+
+if TYPE_CHECKING:
+    from components.model.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -37,18 +40,30 @@ class Network:
     thresholds: tuple[Threshold, ...] = ()
 
 
-def opened(path: Path) -> Network:
+def opened(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
     """Opens a checkpoint folder with TensorFlow, a .tflite file with LiteRT; only that library is imported.
+
+    Args:
+        path: the folder or the file.
+        precision: of the layers' arithmetic, float32 when None; a file has its own.
+        many: whether it will be given many faces at a time. The embeddings are the same.
 
     Raises:
         UsageError: neither of them, or one that cannot be used.
     """
     if path.suffix == ".tflite":
-        return _litert(path)
+        if precision is not None:
+            raise UsageError(
+                "A LiteRT file has the precision that it was exported with.",
+                received=f"{path}, --precision {precision}",
+                advice="Leave out --precision, or give the checkpoint folder.",
+            )
+        return _litert(path, many)
     describe(path)
     try:
         # TensorFlow takes seconds to import: a wrong path should not wait for it.
         from components.model.network import Embedder
+        from components.model.precision import remark
     except ModuleNotFoundError as missing:
         if missing.name not in ("tensorflow", "keras"):
             raise
@@ -58,15 +73,20 @@ def opened(path: Path) -> Network:
             advice="Give the .tflite file that was exported from it, or install TensorFlow: pip install -e '.[embed]'",
         ) from missing
 
-    checkpoint = load(path)
+    precision = precision or "float32"
+    if (said := remark(precision)) is not None:
+        print(said)
+    checkpoint = load(path, precision)
     spec = checkpoint.preprocessing
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
     return Network(spec.crop, spec.image_size, checkpoint.architecture.embedding_size, checkpoint.sha256, embed)
 
 
-def _litert(path: Path) -> Network:
+def _litert(path: Path, many: bool) -> Network:
     from components.litert.embedder import Embedder
+    from components.litert.parallel import ParallelEmbedder
 
-    embed = Embedder(path)
-    spec = embed.specification
-    return Network(spec.crop, embed.image_size, embed.embedding_size, embed.sha256, embed, spec.thresholds)
+    embed = ParallelEmbedder(path) if many else Embedder(path)
+    model = embed.one if isinstance(embed, ParallelEmbedder) else embed
+    spec = model.specification
+    return Network(spec.crop, model.image_size, model.embedding_size, model.sha256, embed, spec.thresholds)

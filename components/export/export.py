@@ -26,6 +26,7 @@ from components.export.parity import Embeddings, parity, shortfalls
 from components.export.results import FILES, MODEL_CARD, RECORD, Export, Exported, file_of, line, model_card
 from components.litert import metadata
 from components.litert.embedder import Embedder as LiteRT
+from components.litert.parallel import ParallelEmbedder
 from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import Embedder
@@ -54,14 +55,14 @@ class _Compared:
 
     def measured(self, variant: str, file: Path) -> Exported:
         """Runs a file on the faces."""
-        embed = LiteRT(file)
+        embed = LiteRT(file, threads=1)
         return Exported(
             variant=variant,
             file=file.name,
             sha256=embed.sha256,
             bytes=file.stat().st_size,
-            milliseconds=_milliseconds(LiteRT(file, threads=1), self.images[: embed.batch]),
-            parity=parity(embed(self.images), self.original, self.protocol),
+            milliseconds=_milliseconds(embed, self.images[: embed.batch]),
+            parity=parity(ParallelEmbedder(file)(self.images), self.original, self.protocol),
         )
 
 

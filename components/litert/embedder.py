@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from components.common.batches import embedded
 from components.common.errors import UsageError
 from components.litert import metadata
 from components.litert.specification import Specification, parsed
@@ -27,6 +28,8 @@ class Embedder:
         path: the model. What it wants of a face it says itself, when `facenet export` wrote it; for others a file of
             the same name that ends in .json says it.
         threads: processors to use; all that this process may use when None.
+        at_a_time: images to take at a time where the model leaves that open, or says one and was exported here: those
+            networks look at each image alone, of others nobody knows.
 
     Attributes:
         specification: see `Specification`.
@@ -44,13 +47,16 @@ class Embedder:
         (5, 128)
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, at_a_time: int = 1) -> None:
         self._path = path
         self._interpreter = _opened(path, threads or len(os.sched_getaffinity(0)))
-        self.specification = _specification(path)
+        own = metadata.read(path)
+        self.specification = parsed(own, str(path)) if own is not None else _beside(path)
         self._input, self._output = self._ends()
         shape = self._input["shape_signature"].tolist()
-        self.batch, self.image_size = _fitting(path, shape, self.specification)
+        self.image_size = _fitting(path, shape, self.specification)
+        # A batch that the model leaves open is -1 in its shape.
+        self.batch = at_a_time if shape[0] < 1 or (shape[0] == 1 and own is not None) else shape[0]
         self._allocate()
         self.embedding_size = int(np.prod(self._output["shape"][1:]))
 
@@ -70,13 +76,7 @@ class Embedder:
         Returns:
             float32 [n, embedding_size], each row of length 1.
         """
-        embeddings = np.empty((len(images), self.embedding_size), np.float32)
-        for start in range(0, len(images), self.batch):
-            batch = images[start : start + self.batch]
-            embeddings[start : start + len(batch)] = self._embedded(batch)
-            if progress is not None:
-                progress.update(len(batch))
-        return embeddings
+        return embedded(self._embedded, images, self.batch, self.embedding_size, progress)
 
     def _embedded(self, images: npt.NDArray[np.uint8]) -> Floats:
         count = len(images)
@@ -161,10 +161,8 @@ def _not_run(path: Path, error: Exception) -> UsageError:
     )
 
 
-def _specification(path: Path) -> Specification:
-    text = metadata.read(path)
-    if text is not None:
-        return parsed(text, str(path))
+def _beside(path: Path) -> Specification:
+    """The specification in a file beside the model."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         raise UsageError(
@@ -175,11 +173,8 @@ def _specification(path: Path) -> Specification:
     return parsed(beside.read_text(errors="replace"), str(beside))
 
 
-def _fitting(path: Path, shape: list[int], specification: Specification) -> tuple[int, int]:
-    """The batch and the image size of a model; an axis that it leaves open is -1 in its shape.
-
-    One image at a time where the model leaves the batch open: on processors, more are not faster.
-    """
+def _fitting(path: Path, shape: list[int], specification: Specification) -> int:
+    """The image size of a model, checked; an axis that it leaves open is -1 in its shape."""
     channels_first = specification.layout == "NCHW"
     size = specification.image_size
     if len(shape) == 4 and size is None:
@@ -192,7 +187,7 @@ def _fitting(path: Path, shape: list[int], specification: Specification) -> tupl
             received=f"{path}, input {shape}; layout {specification.layout}, image_size {specification.image_size}",
             advice="Correct the layout, or give the image_size that the model was made for.",
         )
-    return max(shape[0], 1), size
+    return size
 
 
 def _unit(embeddings: Floats) -> Floats:

@@ -36,6 +36,7 @@ from components.mine_and_train.train import Training
 from components.model import checkpoint
 from components.model.embeddings import write_embeddings
 from components.model.network import Architecture, Embedder, build
+from components.model.precision import layers_in, remark
 from components.model.pretrained import start_from
 from components.page.pictures import thumbnail
 
@@ -46,7 +47,6 @@ BEST = "best"
 EVENTS = "events"
 _SHOWN_TRIPLETS = 6
 _SECONDS_PER_LINE = 30  # in a long round
-_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 def _recipe(settings: Settings) -> Recipe:
@@ -118,12 +118,10 @@ def train(
 def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
     keras.utils.set_random_seed(settings.seed)
-    keras.config.set_dtype_policy(_POLICY[settings.precision])
-    try:
-        with strategy.scope():
-            return build(architecture)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    if (said := remark(settings.precision)) is not None:
+        print(said)
+    with layers_in(settings.precision), strategy.scope():
+        return build(architecture)
 
 
 def _check_devices(settings: Settings, number: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
     from components.model.network import Architecture
+    from components.model.precision import Precision
 
 FORMAT = 1
 WEIGHTS = "model.weights.h5"
@@ -128,16 +129,22 @@ def specified(path: Path) -> tuple[Architecture, Preprocessing]:
         ) from error
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path, precision: Precision = "float32") -> Checkpoint:
     """Builds the network of a checkpoint and restores its weights.
+
+    Args:
+        path: the folder.
+        precision: of the layers' arithmetic, whatever the network was trained in.
 
     Raises:
         UsageError: not a checkpoint, one of another format, or weights that do not fit its description.
     """
     architecture, preprocessing = specified(path)
     from components.model.network import build
+    from components.model.precision import layers_in
 
-    network = build(architecture)
+    with layers_in(precision):
+        network = build(architecture)
     restore(network, path / WEIGHTS)
     return Checkpoint(network, architecture, preprocessing, fingerprint(path))
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
+from components.common.batches import embedded
 from components.common.errors import UsageError
 from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalized
@@ -138,10 +139,9 @@ class Embedder:
         Returns:
             float32 [n, embedding_size], each row of length 1.
         """
-        embeddings = np.empty((len(images), self._embedding_size), np.float32)
-        for start in range(0, len(images), self._batch_size):
-            batch = images[start : start + self._batch_size]
-            embeddings[start : start + len(batch)] = self._call(tf.constant(batch)).numpy()
-            if progress is not None:
-                progress.update(len(batch))
-        return embeddings
+
+        def embed(batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+            embeddings: npt.NDArray[np.float32] = self._call(tf.constant(batch)).numpy()
+            return embeddings
+
+        return embedded(embed, images, self._batch_size, self._embedding_size, progress)

@@ -10,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+from components.common.crops import crop_of
 from components.common.manifest import DATASET, EMBEDDINGS, read
+from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
@@ -18,6 +20,7 @@ from tests.unit.litert.published import SPECIFICATION, pair_model
 WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = sys.modules["keras"] = None
+from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -68,3 +71,24 @@ def test_a_model_that_does_not_fit(tmp_path, published, dataset, capsys, margin,
     assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "embeddings").exists()
+
+
+def test_bfloat16_is_near_and_a_file_keeps_its_own_precision(tmp_path, published, dataset, faces, capsys):
+    import keras
+
+    from components.model import checkpoint
+    from components.model.network import Architecture, build
+
+    keras.utils.set_random_seed(0)
+    architecture = Architecture("small_resnet", 32, 16)
+    checkpoint.save(tmp_path / "c", build(architecture), architecture, Preprocessing(32, crop_of(faces)), {})
+    vectors = []
+    for precision in ("float32", "bfloat16"):
+        flags = ["-c", str(tmp_path / "c"), "-o", str(tmp_path / "e"), "--precision", precision]
+        assert main(["-i", str(dataset), *flags]) == 0
+        vectors.append(np.array(read(tmp_path / "e", EMBEDDINGS)["embedding"].to_pylist()))
+    assert np.sum(vectors[0] * vectors[1], axis=1).min() > 0.99
+    assert (vectors[0] != vectors[1]).any()
+    specified(published)
+    assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "e"), "--precision", "bfloat16"]) == 2
+    assert "the precision that it was exported with" in capsys.readouterr().err

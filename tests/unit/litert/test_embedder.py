@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.common.errors import UsageError
 from components.litert import metadata
 from components.litert.embedder import Embedder
+from components.litert.parallel import ParallelEmbedder
 from tests.unit.litert.published import IMAGES, SPECIFICATION, converted, embedded, pair_model
 
 
@@ -110,6 +111,21 @@ def test_a_float16_input(tmp_path):
     model = converted(lambda images: embedded(tf.cast(images, tf.float32)), [1, 16, 16, 3], tf.float16)
     embed = Embedder(stored(tmp_path, model, SPECIFICATION))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "exported", "batch"),
+    [([None, 16, 16, 3], False, 8), ([1, 16, 16, 3], True, 8), ([1, 16, 16, 3], False, 1), ([2, 16, 16, 3], True, 2)],
+)
+def test_many_images_at_a_time_give_the_same_bits(tmp_path, shape, exported, batch):
+    model = converted(embedded, shape)
+    record = with_fields(image_size=16)
+    path = stored(tmp_path, metadata.added(model, record) if exported else model, record)
+    images = np.random.default_rng(0).integers(256, size=(21, 16, 16, 3)).astype(np.uint8)
+    embed = ParallelEmbedder(path, threads=3)
+    assert embed.one.batch == batch
+    np.testing.assert_array_equal(embed(images), Embedder(path)(images))
+    assert embed(images[:0]).shape == (0, 192)
 
 
 def test_what_the_file_says_itself_counts_first(tmp_path):
