@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from benchmarks.harness import command_line
 from benchmarks.harness import write as write_row
 from components.common.manifest import BOX, FACES, ROWS_PER_PART, writer
 from components.extract.crop import encoded
@@ -66,7 +67,9 @@ def collected(faces: Path, folder: Path) -> tuple[float, float, int]:
 
 def main() -> None:
     """Each number of rows in turn."""
-    for rows in map(int, sys.argv[1:] or ["1000000"]):
+    parser = command_line(__doc__)
+    parser.add_argument("rows", nargs="*", type=int, default=[1_000_000], help="rows of the manifest (1000000)")
+    for rows in parser.parse_args().rows:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             generated(folder / "faces", rows)

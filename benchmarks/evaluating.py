@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import auc, roc_curve
 
-from benchmarks.harness import compare, memory_of, timed, write
+from benchmarks.harness import command_line, compare, memory_of, timed, write
 from components.evaluate.metrics import STEP, Curve, area_under_curve, curve, fold_accuracies
 
 Distances = npt.NDArray[np.float64]
@@ -78,6 +78,7 @@ def _roc_curve(count: int) -> None:
 
 def main() -> None:
     """Folds, then the curve."""
+    command_line(__doc__).parse_args()
     distances, same = pairs(6000, 0.01)
     distances = np.rint((distances + 0.005) / STEP) * STEP  # as the product makes them
     fold = np.arange(6000) // 600

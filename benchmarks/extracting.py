@@ -11,8 +11,8 @@ from pathlib import Path
 import face_recognition
 from PIL import Image
 
-from benchmarks.harness import compare
-from benchmarks.photos import enlarged, given
+from benchmarks.harness import command_line, compare
+from benchmarks.photos import enlarged, given_or_drawn, some
 from components.extract.crop import Box
 from components.extract.photo import Extraction, extract_photo
 from components.extract.photos import extract_photos
@@ -70,8 +70,10 @@ def _equal(mine: list[str], others: list[str]) -> str:
 
 def main() -> None:
     """12 megapixels, then 1280 x 960, on one core; then two processes."""
-    photos = given()
-    with tempfile.TemporaryDirectory() as name:
+    parser = command_line(__doc__)
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="folders of people; drawn ones without it")
+    with given_or_drawn(parser.parse_args().photos) as folder, tempfile.TemporaryDirectory() as name:
+        photos = some(folder)
         large = enlarged(photos[:20], Path(name) / "large", 4000, 3000)
         medium = enlarged(photos[:48], Path(name) / "medium", 1280, 960)
         every = os.sched_getaffinity(0)

@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib as mpl
 from PIL import Image
 
+from benchmarks.harness import command_line
 from components.sample.folder import draw
 
 _PHOTOS = 60  # of the smallest input
@@ -85,6 +86,7 @@ def plot(found: list[Cost]) -> None:
 
 def main() -> None:
     """Measures, writes and draws."""
+    command_line(__doc__).parse_args()
     found = [one for times in _TIMES for one in costs(times)]
     with (_TO / "growth.csv").open("w", newline="") as file:
         table = csv.writer(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import multiprocessing
 import resource
@@ -24,6 +25,11 @@ COLUMNS = (
     *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal"),
 )
 Result = TypeVar("Result")
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """What a benchmark takes from its command line: `--help`, and what it adds."""
+    return argparse.ArgumentParser(description=description)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.miners import TripletMarginMiner
 
-from benchmarks.harness import compare, memory_of
+from benchmarks.harness import command_line, compare, memory_of
 from components.mine_and_train.cores import threads
 from components.mine_and_train.hardest import _TILE_COLUMNS, _TILE_ROWS, Hardest, hardest
 from components.mine_and_train.mining import mine
@@ -86,6 +86,7 @@ def same_negatives(mine: Hardest, theirs: tuple[Rows, Numbers]) -> str:
 
 def main() -> None:
     """Mining, then the hardest negatives."""
+    command_line(__doc__).parse_args()
     for name, apart in (("people well apart", 1.0), ("half apart", 0.5), ("random", 0.0)):
         compare(
             f"all hard triplets, 1,250 x 128, {name}",

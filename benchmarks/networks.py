@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import compare
+from benchmarks.harness import command_line, compare
 from components.export.convert import converted, saved
 from components.litert import metadata
 from components.litert.parallel import ParallelEmbedder
@@ -110,6 +110,7 @@ def training(images: npt.NDArray[np.uint8]) -> None:
 
 def main() -> None:
     """Embedding at 160 pixels, training at 96."""
+    command_line(__doc__).parse_args()
     images = np.random.default_rng(0).integers(256, size=(2 * _BATCH, 160, 160, 3), dtype=np.uint8)
     embedding(images)
     training(images[:, ::2, ::2][:, :80, :80])

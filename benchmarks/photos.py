@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageFilter
@@ -13,13 +13,17 @@ from components.extract.scan import below
 from components.sample.folder import draw
 
 
-def given() -> list[Path]:
-    """The photos of the folder after `--photos`, at even distances in the order of their names; or of drawn ones."""
-    if "--photos" in sys.argv:
-        folder = Path(sys.argv[sys.argv.index("--photos") + 1])
-    else:
-        folder = Path(tempfile.mkdtemp())
-        draw(folder, identities=40, photos=6, seed=0)
+@contextmanager
+def given_or_drawn(given: Path | None) -> Iterator[Path]:
+    """A folder of people's folders: the given one, or for a while one of drawn photos."""
+    with tempfile.TemporaryDirectory() as name:
+        if given is None:
+            draw(Path(name), identities=40, photos=6, seed=0)
+        yield given or Path(name)
+
+
+def some(folder: Path) -> list[Path]:
+    """Some 120 of its photos, at even distances in the order of their names."""
     names = sorted(below(folder, loose=True).photos)
     return [folder / name for name in names[:: max(1, len(names) // 120)]]
 

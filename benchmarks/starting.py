@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.harness import compare
+from benchmarks.harness import command_line, compare
 from components.sample.folder import draw
 
 _STAGES = {
@@ -54,6 +54,7 @@ def cached(folder: Path) -> None:
 
 def main() -> None:
     """The cached run, then every stage that does without TensorFlow."""
+    command_line(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         cached(Path(name))
         for stage, flags in _STAGES.items():

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from benchmarks.harness import compare
-from benchmarks.photos import given
+from benchmarks.harness import command_line, compare
+from benchmarks.photos import given_or_drawn
 from components.collect.collect import as_table, collect, read_faces
 from components.common.crops import decoded
 from components.common.manifest import DATASET
@@ -35,9 +35,9 @@ _PASSES = 5
 _BATCH = 64
 
 
-def decoding(folder: Path) -> tuple[Images, npt.NDArray[np.int64]]:
+def decoding(photos: Path, folder: Path) -> tuple[Images, npt.NDArray[np.int64]]:
     """Some passes over all crops in batches: from the manifest into memory once, or by tf.data from files."""
-    extract(given()[0].parents[1], folder / "faces", folder / "rejects", folder / "files", Extraction(), 2)
+    extract(photos, folder / "faces", folder / "rejects", folder / "files", Extraction(), 2)
     rows = as_table(collect(read_faces(folder / "faces"), min_examples=1, validation=0, test=0).dataset, DATASET.schema)
     crops = [pq.read_table(file)["image"].to_pylist() for file in sorted((folder / "faces").iterdir())]
     files = []
@@ -162,8 +162,10 @@ def rounds(images: Images, labels: npt.NDArray[np.int64]) -> None:
 
 def main() -> None:
     """Decoding, then rounds on what was decoded."""
-    with tempfile.TemporaryDirectory() as name:
-        images, labels = decoding(Path(name))
+    parser = command_line(__doc__)
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="folders of people; drawn ones without it")
+    with given_or_drawn(parser.parse_args().photos) as photos, tempfile.TemporaryDirectory() as name:
+        images, labels = decoding(photos, Path(name))
     rounds(images, labels)
 
 
