@@ -121,8 +121,9 @@ class Settings:
     strategy: Strategy = field(default_factory=Strategy)
     optimization: Optimization = field(default_factory=Optimization)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the layers' arithmetic (Keras mixed precision); weights, distances and the loss stay in float32."""
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """Of the layers' arithmetic (Keras mixed precision); weights, distances and the loss stay in float32.
+    auto: bfloat16 where the processor has instructions for it, else float32."""
     xla: Switch = False
     """Compile training steps with XLA; every new shape of a batch costs a compilation."""
     validate_every: int = 10

@@ -36,7 +36,7 @@ from components.mine_and_train.train import Training
 from components.model import checkpoint
 from components.model.embeddings import write_embeddings
 from components.model.network import Architecture, Embedder, build
-from components.model.precision import layers_in, remark
+from components.model.precision import fastest, layers_in, remark
 from components.model.pretrained import start_from
 from components.page.pictures import thumbnail
 
@@ -118,9 +118,12 @@ def train(
 def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
     keras.utils.set_random_seed(settings.seed)
-    if (said := remark(settings.precision)) is not None:
+    precision = fastest() if settings.precision == "auto" else settings.precision
+    if settings.precision == "auto":
+        print(f"The layers compute in {precision}, which is the fastest here.")
+    if (said := remark(precision)) is not None:
         print(said)
-    with layers_in(settings.precision), strategy.scope():
+    with layers_in(precision), strategy.scope():
         return build(architecture)
 
 

@@ -98,6 +98,7 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
         (["--mining", "online", "--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
         (["--classification_rounds", "1", "--precision", "bfloat16"], ["classification", "triplets"]),
         (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
+        (["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2),
     ],
 )
 def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, dataset, tmp_path):
