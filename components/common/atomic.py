@@ -92,8 +92,14 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def write_file(path: Path, content: bytes | str) -> None:
-    """Writes a file whole: readers see the former content or the new one, never a part of it."""
+def write_file(path: Path, content: bytes | str, *, durable: bool = True) -> None:
+    """Writes a file whole: readers see the former content or the new one, never a part of it.
+
+    Args:
+        path: the file.
+        content: bytes, or text that is written as UTF-8.
+        durable: whether that holds when the machine is lost, not only a process. It takes milliseconds.
+    """
     path = path.resolve()
     data = content.encode() if isinstance(content, str) else content
     parent = _new_parent(path)
@@ -109,8 +115,9 @@ def write_file(path: Path, content: bytes | str) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before the name is: a machine may be lost, not only a process
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())  # on the disk before the name is
         aside.chmod(0o644)
         aside.replace(path)
     finally:

@@ -198,8 +198,11 @@ def write_run(runs: Path, record: RunRecord) -> None:
 
 
 def write_task(runs: Path, run: str, record: TaskRecord) -> None:
-    """Writes task.json."""
-    _write(runs / run / record.task / "task.json", asdict(record))
+    """Writes task.json.
+
+    What waits or was answered from the cache is the first to be lost with the machine: the next run finds it out again.
+    """
+    _write(runs / run / record.task / "task.json", asdict(record), durable=record.state not in (PENDING, CACHED))
 
 
 def read_run(runs: Path, run: str) -> RunRecord:
@@ -308,5 +311,6 @@ def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None
     return None
 
 
-def _write(file: Path, record: Mapping[str, Any]) -> None:
-    write_file(file, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + os.linesep)
+def _write(file: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + os.linesep
+    write_file(file, text, durable=durable)

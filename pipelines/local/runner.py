@@ -186,7 +186,8 @@ class Runner:
         self._write(record)
         if record.metrics:
             self.run.metrics[task.name] = record.metrics
-            write_run(self.runs, self.run)
+            if record.state != CACHED:  # many of those end at once; the next writing has their metrics too
+                write_run(self.runs, self.run)
         if record.state == CACHED and record.origin:
             self._tell(task, "cached", f"made by run {record.origin['run']}")
         elif record.state == FAILED:

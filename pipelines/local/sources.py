@@ -29,20 +29,21 @@ def module_of(command: Sequence[str]) -> str | None:
     return None
 
 
-def _files_of(module: str, root: Path) -> list[Path]:
+@functools.cache
+def _files_of(module: str, root: Path) -> tuple[Path, ...]:
     """The files that importing a module runs: the packages above it and its own. Empty when it is not below root."""
     parts = module.split(".")
     own = root.joinpath(*parts)
     if not all(part.isidentifier() for part in parts):
-        return []
+        return ()
     if own.with_suffix(".py").is_file():
-        last = [own.with_suffix(".py")]
+        last = own.with_suffix(".py")
     elif (own / "__init__.py").is_file():
-        last = [own / "__init__.py"]
+        last = own / "__init__.py"
     else:
-        return []
-    above = [root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
-    return [file for file in above if file.is_file()] + last
+        return ()
+    above = (root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts)))
+    return *(file for file in above if file.is_file()), last
 
 
 def _named_in(tree: ast.AST, package: str) -> Iterator[str]:
