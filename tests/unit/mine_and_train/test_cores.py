@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from threadpoolctl import threadpool_info
 
 from components.mine_and_train.cores import cores, threads
@@ -12,6 +13,7 @@ def numpys_threads():
 
 
 def test_a_product_takes_one_thread_while_there_are_ours_and_as_many_as_before_when_they_have_ended():
+    assert (np.eye(2) @ np.eye(2)).sum() == 2
     before = numpys_threads()
     with threads() as pool:
         assert pool.submit(numpys_threads).result() == [1]
