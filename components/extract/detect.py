@@ -24,6 +24,9 @@ LONG_SIDE = 640
 UPSAMPLE = 1
 # The detector's own threshold: lower finds more faces and more of what is none.
 THRESHOLD = 0.0
+# What scores more than this is nearly a face: on a larger copy of a large photo some of it is one.
+NEARLY = -0.1
+LARGER_SIDE = 960
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,16 @@ class Detection:
 
     Args:
         box: in pixels of the upright photo; may leave it.
-        score: the detector's confidence, above 0; larger is surer.
+        score: the detector's confidence; larger is surer.
     """
 
     box: Box
     score: float
 
 
-def detect(copy: npt.NDArray[np.uint8], width: int, height: int, upsample: int = UPSAMPLE) -> list[Detection]:
+def detect(
+    copy: npt.NDArray[np.uint8], width: int, height: int, upsample: int = UPSAMPLE, threshold: float = THRESHOLD
+) -> list[Detection]:
     """Finds the faces of a photo, the largest first, of equally large ones the surest.
 
     Args:
@@ -48,8 +53,9 @@ def detect(copy: npt.NDArray[np.uint8], width: int, height: int, upsample: int =
         height: of the photo itself, in pixels.
         upsample: how often the copy is doubled before it is searched; 0 finds faces from 80 of its pixels on, for a
             quarter of the work.
+        threshold: what a score must be above.
     """
-    rectangles, scores, _ = _detector().run(copy, upsample, THRESHOLD)
+    rectangles, scores, _ = _detector().run(copy, upsample, threshold)
     rows, columns = copy.shape[:2]
     found = [
         Detection(_scaled(rectangle, width / columns, height / rows), float(score))

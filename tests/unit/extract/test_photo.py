@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.extract.decode import Photo
+from components.extract.detect import LONG_SIDE, detect
 from components.extract.photo import Extraction, Reject, extract_photo, faces_in
 from components.extract.reasons import Reason
 
@@ -43,6 +45,18 @@ def test_the_largest_face_is_found_whether_large_or_small(side, portrait, encode
     (face,) = faces_in(encode(picture), Extraction())
     x0, y0, x1, y1 = face.box
     assert x0 >= 300 and y0 >= 200 and x1 <= 300 + side and y1 <= 200 + side and x1 - x0 > side / 4
+
+
+def test_what_is_nearly_a_face_is_looked_at_again_larger(portrait, encode):
+    picture = Image.new("RGB", (1600, 1200), (90, 110, 120))
+    picture.paste(portrait.resize((178, 178)), (703, 500))
+    data = encode(picture)
+    photo = Photo(data, 10**7)
+    assert not detect(photo.small("L", LONG_SIDE), 1600, 1200)
+    assert not detect(photo.small("RGB", LONG_SIDE), 1600, 1200)
+    (face,) = faces_in(data, Extraction("all"))
+    x0, y0, x1, y1 = face.box
+    assert x0 >= 703 and y0 >= 500 and x1 <= 881 and y1 <= 678 and face.score > 0
 
 
 def test_only_rejects_several_faces_and_takes_one(group, portrait, encode, tmp_path):
