@@ -60,15 +60,22 @@ def card(
         "found": sum(done.triplets_found for done in rounds),
         "trained": sum(done.triplets_trained for done in rounds),
         "diagnosis": diagnose(rounds, float(settings["margin"])),
-        "changed": {name: value for name, value in settings.items() if name in defaults and value != defaults[name]},
-        "defaults": defaults,
-        "augmentation": {name: settings[name] for name in Augmentation.__dataclass_fields__},
+        "changed": {
+            name: _typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
+        },
+        "defaults": {name: _typed(value) for name, value in defaults.items()},
+        "augmentation": {name: _typed(settings[name]) for name in Augmentation.__dataclass_fields__},
         "figures": figures(rounds),
         "points": POINTS,
         "offline": settings["mining"] == "offline",
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
     return filled(Path(__file__).parent, values)
+
+
+def _typed(value: Any) -> Any:
+    """A setting as a flag takes it."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:

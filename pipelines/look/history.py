@@ -247,7 +247,7 @@ def _named_run(folder: Path, name: str) -> Run:
     run = _run(folder, wanted) if wanted in names else None
     if run is None:
         known = [one for one in names if (folder / one / "run.json").exists()]
-        raise _unknown("There is no such run.", f"{name} in {folder}", name, known)
+        raise _unknown("There is no such run.", f"{name} in {folder}", name, [LATEST, *known] if known else [])
     return run
 
 

@@ -39,13 +39,13 @@ def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAA
 
 
 def test_the_card_tells_the_best_score_the_changed_settings_and_the_hardest_triplets():
-    page, summary = filled(settings=DEFAULTS | {"rounds": 4, "jitter": 0.06})
+    page, summary = filled(settings=DEFAULTS | {"rounds": 4, "jitter": 0.06, "xla": True})
     for text in (page, summary):
         assert "90.00%" in text and "round 3, the best" in text
-        assert "flip True, jitter 0.06, brightness 0.0, contrast 0.0, saturation 0.0" in text.replace(r"\_", "_")
+        assert "flip true, jitter 0.06, brightness 0.0, contrast 0.0, saturation 0.0" in text.replace(r"\_", "_")
         assert "jpeg_quality 100, erasing 0.0" in text.replace(r"\_", "_") and "1.250" in text and "0.500" in text
     assert "<td><code>--rounds</code></td><td>4</td><td>100</td>" in page
-    assert "| rounds | 4 | 100 |" in summary
+    assert "| rounds | 4 | 100 |" in summary and "| xla | true | false |" in summary
     assert page.count("<svg") == 6 and page.count("<img") == 3
 
 

@@ -81,6 +81,8 @@ def test_two_runs_are_shown_side_by_side(in_processes, capsys):
 def test_a_name_that_is_not_there_is_wrong_use(in_processes, capsys):
     assert show(["latest/evalaute", "--runs", str(in_processes.parent)]) == 2
     assert "Did you mean evaluate?" in capsys.readouterr().err
+    assert show(["latset", "--runs", str(in_processes.parent)]) == 2
+    assert "Did you mean latest?" in capsys.readouterr().err
     assert runs(["--runs", str(in_processes / "none")]) == 2
     assert "Name it with --runs" in capsys.readouterr().err
 
