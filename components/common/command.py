@@ -118,6 +118,7 @@ def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     except Exception as error:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
+        traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there was
         told = error if isinstance(error, FacenetError) and not memory_ran_out(error) else _in_words(error)
         print(f"{prog}: {told}", file=sys.stderr)
         return told.exit_code

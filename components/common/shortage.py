@@ -8,9 +8,10 @@ import re
 from components.common.errors import FacenetError
 
 # The loader of shared libraries; Python's threads; Arrow's; C++; TensorFlow. A thread needs memory for its stack.
+# Last, what Python says of a library that failed and could not say why.
 _SAID = re.compile(
     "failed to map segment|cannot (map zero-fill pages|allocate memory)|can't start new thread|worker thread: Resource"
-    "|bad_alloc|OOM when allocating|out of memory",
+    "|bad_alloc|OOM when allocating|out of memory|without exception set|without setting an exception",
     re.IGNORECASE,
 )
 

@@ -144,9 +144,9 @@ STAGES = {
     "export": ("-i {run}/collect/dataset -c {run}/mine-and-train/checkpoint -o {to}", "export/model"),
 }
 # In it a stage that imports TensorFlow fails before it has, or after seconds.
-SHORT = {"extract": (10, 150), "collect": (10, 250), "embed": (10, 100), "evaluate": (10, 400)}
+SHORT = {"extract": (10, 150), "collect": (10, 250), "embed": (10, 200), "evaluate": (10, 400)}
 SHORT |= dict.fromkeys(("mine_and_train", "export"), (500,))
-LONG = {"extract": (50, 300), "collect": (150, 400), "embed": (200, 500), "evaluate": (200, 600)}
+LONG = {"extract": (50, 300), "collect": (150, 400), "embed": (100, 500), "evaluate": (200, 600)}
 LONG |= dict.fromkeys(("mine_and_train", "export"), (2000, 2500, 3000))
 LIMITS = [(stage, megabytes) for stage, sizes in SHORT.items() for megabytes in sizes]
 LIMITS += [pytest.param(stage, size, marks=pytest.mark.long) for stage, sizes in LONG.items() for size in sizes]

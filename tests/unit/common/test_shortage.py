@@ -42,7 +42,13 @@ def loading():
     yield
 
 
+def silent():
+    """What Python says when a library's own code gives up without an exception."""
+    raise SystemError("error return without exception set")
+
+
 SHORTAGES = {
+    "silent": silent,
     "python": lambda: bytearray(TOO_MUCH),
     "numpy": lambda: np.empty(TOO_MUCH, np.uint8),
     "arrow": lambda: pa.allocate_buffer(TOO_MUCH),
