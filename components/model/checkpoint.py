@@ -78,7 +78,8 @@ def describe(path: Path) -> dict[str, Any]:
     """
     file = path / DESCRIPTION
     if not file.is_file() or not (path / WEIGHTS).is_file():
-        missing = "no such folder" if not path.is_dir() else f"without {DESCRIPTION} or {WEIGHTS}"
+        missing = f"without {DESCRIPTION} or {WEIGHTS}" if path.is_dir() else "no such folder"
+        missing = "a file, not a folder" if path.is_file() else missing
         raise UsageError("There is no checkpoint here.", received=f"{path} ({missing})", advice=_ADVICE)
     try:
         description = json.loads(file.read_text())

@@ -152,10 +152,10 @@ def _people(folder: Path, sample: Sample, workers: int) -> Iterator[dict[str, in
         yield from (draw_person(folder, sample, number) for number in range(sample.identities))
         return
     with _pool(workers) as pool:
-        tasks: list[Future[dict[str, int]]] = [
-            pool.submit(draw_person, folder, sample, number) for number in range(sample.identities)
-        ]
         try:
+            tasks: list[Future[dict[str, int]]] = [
+                pool.submit(draw_person, folder, sample, number) for number in range(sample.identities)
+            ]
             yield from (task.result() for task in as_completed(tasks))
         except BrokenProcessPool as error:
             raise FacenetError(

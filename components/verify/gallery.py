@@ -195,7 +195,10 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
     except UnicodeDecodeError as error:  # a text, or what SQLite says of it
         raise _damaged(path, error) from error
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise _no_gallery(path) from error
+        if code == sqlite3.SQLITE_CORRUPT:
             raise _damaged(path, error) from error
         raise FacenetError(
             "The gallery cannot be used.",
@@ -223,7 +226,7 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
         connection.execute(f"PRAGMA {mark}").fetchone()[0] for mark in ("application_id", "user_version")
     )
     if application != APPLICATION_ID:
-        raise UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
+        raise _no_gallery(path)
     if version != VERSION:
         raise UsageError(
             "This gallery has a version that this program does not read.",
@@ -234,6 +237,10 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     if made_by is None or not (isinstance(made_by[0], str) and isinstance(made_by[1], int) and made_by[1] > 0):
         raise _damaged(path, "nothing says which network made it")
     return made_by
+
+
+def _no_gallery(path: Path) -> UsageError:
+    return UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
 
 
 def _damaged(path: Path, reason: object) -> FacenetError:

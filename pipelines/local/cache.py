@@ -12,7 +12,7 @@ from pathlib import Path
 from components.common.errors import FacenetError
 from pipelines.local import content
 from pipelines.local.plan import Container, Task
-from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task
+from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 from pipelines.local.render import Artifact
 from pipelines.local.sources import Names
 from pipelines.local.values import Value
@@ -37,12 +37,15 @@ class Cache:
         file = runs / "cache.sqlite"
         try:
             runs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unusable(runs, error) from error
+        try:
             # Several runs may use it at once: each waits for the other's writing to end.
             self._database = sqlite3.connect(file, timeout=60)
             with self._database:
                 self._database.executescript(content.TABLES)
                 self._database.execute(_ANSWERS)
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise FacenetError(
                 "The cache in the runs folder cannot be used.",
                 received=f"{file} ({error})",

@@ -20,6 +20,7 @@ from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
+from pipelines.suggest import near
 
 SCHEMA_VERSION = 2
 _LISTED = 5
@@ -174,12 +175,18 @@ def new_run(runs: Path) -> str:
         link.symlink_to(identifier)
         link.replace(runs / "latest")
     except OSError as error:
-        raise UsageError(
-            "The runs folder cannot be written to.",
-            received=f"{runs} ({error.strerror})",
-            advice="Choose another one with --runs.",
-        ) from error
+        raise unusable(runs, error) from error
     return identifier
+
+
+def unusable(runs: Path, error: OSError) -> UsageError:
+    """The error for a runs folder that cannot be made or written to."""
+    in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+    return UsageError(
+        "The runs folder cannot be written to.",
+        received=f"{runs} ({'a file is in the way' if in_the_way else error.strerror})",
+        advice="Choose another one with --runs.",
+    )
 
 
 def stored(path: Path, runs: Path) -> str:
@@ -216,8 +223,11 @@ def read_run(runs: Path, run: str) -> RunRecord:
     except ValueError as problem:
         known = sorted(path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink())
         listed = ", ".join(known[: -_LISTED - 1 : -1]) or "none yet: `facenet run` makes one"
+        alike = near(run, ["latest", *known]) if known and run not in known else []
         raise UsageError(
-            "There is no such run.", received=f"{run} in {runs} ({problem})", advice=f"The latest runs there: {listed}."
+            "There is no such run.",
+            received=f"{run} in {runs} ({problem})",
+            advice=f"Did you mean {' or '.join(alike)}?" if alike else f"The latest runs there: {listed}.",
         ) from problem
 
 

@@ -57,7 +57,7 @@ def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
         ("latest/evalaute", "Did you mean evaluate?"),
         ("latest/evaluate/reprot", "Did you mean report?"),
         ("latest/../evaluate", "Known: importer, extract, collect, mine-and-train, embed and 2 more."),
-        ("..", "Known: 2"),
+        ("..", "Known: latest, 2"),
     ],
 )
 def test_a_wrong_name_is_answered_with_what_there_is(in_processes, text, advice):

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.sample.__main__ import main
 from components.sample.folder import RECORD, draw
 
@@ -126,6 +129,18 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="a file is in its place"):
         draw(tmp_path / "photos", identities=1, photos=1, seed=0)
     assert (tmp_path / "photos").read_text() == "mine"
+
+
+def test_a_process_that_is_killed_is_named_and_leaves_nothing(tmp_path):
+    def kill_one():
+        while not (drawing := multiprocessing.active_children()):
+            time.sleep(0.01)
+        drawing[0].kill()
+
+    with ThreadPoolExecutor() as beside, pytest.raises(FacenetError, match="A process that draws died"):
+        beside.submit(kill_one)
+        draw(tmp_path / "photos", identities=4, photos=1, seed=0, workers=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_empty_folder_is_filled(tmp_path):

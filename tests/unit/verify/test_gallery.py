@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -119,7 +120,6 @@ def test_damage_is_named(path):
         embedding = connection.execute("SELECT embedding FROM face").fetchone()[0]
     damages = [
         lambda: path.write_bytes(whole[: len(whole) // 2]),  # cut off
-        lambda: path.write_bytes(os.urandom(len(whole))),
         lambda: overwritten(path, 4096, os.urandom(4096)),  # a page
         lambda: overwritten(path, whole.index(embedding), b"\x7f" * 64),  # an embedding
     ]
@@ -134,9 +134,15 @@ def test_what_is_no_gallery_is_refused_and_left_alone(tmp_path):
     database = tmp_path / "mine.db"
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE mine (x)")
-    for create in (False, True):
-        with pytest.raises(UsageError, match="not a gallery"), opened(database, network(), create=create):
+    text = tmp_path / "mine.txt"
+    text.write_text("a text")
+    noise = tmp_path / "mine.bin"
+    noise.write_bytes(os.urandom(8192))
+    for file, create in itertools.product((database, text, noise), (False, True)):
+        content = file.read_bytes()
+        with pytest.raises(UsageError, match="not a gallery"), opened(file, network(), create=create):
             pass
+        assert file.read_bytes() == content
     for missing in (tmp_path / "missing.db", tmp_path):
         with pytest.raises(UsageError, match="no gallery here"), opened(missing, network()):
             pass
