@@ -202,6 +202,17 @@ def test_fewer_rounds_than_are_done_are_refused(begun, dataset, tmp_path, capsys
     assert f"is after round {3 * len(stored.rounds)}" in said
 
 
+def test_a_state_without_the_variables_of_the_network_is_named(begun, dataset, tmp_path, capsys):
+    folder = tmp_path / "training"
+    folder.mkdir()
+    stored = state.load(begun.with_name("checkpoint-training"))
+    state.save(folder, replace(stored, arrays={}))
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "--training", str(folder), *FLAGS]
+    assert main(flags) == 2
+    said = capsys.readouterr().err
+    assert "The state of the training does not fit these settings" in said and str(folder) in said
+
+
 def test_a_damaged_state_is_named(begun, dataset, tmp_path, capsys):
     folder = tmp_path / "training"
     folder.mkdir()
