@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+Numbers = npt.NDArray[np.int64]
 
-def drawn(total: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+# Of numbers so many at a time; a multiple of 8.
+_PIECE = 2**20
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Distinct numbers below a total.
+
+    Args:
+        total: how many numbers there are.
+        count: how many are drawn.
+        few: int64 [count], ascending, where a small share is drawn, else None.
+        bits: uint8, a bit for each number that there is, where a larger share is drawn, else empty.
+    """
+
+    total: int
+    count: int
+    few: Numbers | None
+    bits: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, total: int, count: int, rng: np.random.Generator) -> Draw:
+        """Draws `count` numbers below `total`, each set of so many as likely."""
+        if 50 * count < total:
+            # Of a larger share it would list all numbers.
+            return cls(total, count, np.sort(rng.choice(total, count, replace=False)), np.empty(0, np.uint8))
+        fewer = min(count, total - count)  # if more than half are drawn, those that are not
+        marked = np.zeros(total, bool)
+        # Never more than are missing: a surplus would have to be drawn from again to stay fair.
+        while missing := fewer - int(np.count_nonzero(marked)):
+            for start in range(0, missing, _PIECE):
+                marked[rng.integers(total, size=min(_PIECE, missing - start))] = True
+        bits = np.packbits(marked)
+        return cls(total, count, None, bits if fewer == count else ~bits)
+
+    def pieces(self) -> Iterator[Numbers]:
+        """The numbers, ascending, some of them at a time."""
+        if self.few is not None:
+            yield from np.split(self.few, range(_PIECE, self.count, _PIECE))
+            return
+        for start in range(0, self.total, _PIECE):
+            bits = self.bits[start // 8 : (start + _PIECE) // 8]
+            yield start + np.flatnonzero(np.unpackbits(bits, count=min(_PIECE, self.total - start)).view(bool))
+
+
+def drawn(total: int, count: int, rng: np.random.Generator) -> Numbers:
     """Draws `count` distinct numbers below `total`, ascending, in memory that grows with `count` alone."""
-    if 50 * count < total:
-        return np.sort(rng.choice(total, count, replace=False))  # of a larger share it would list all numbers
-    fewer = min(count, total - count)  # if more than half are drawn, those that are not
-    marked = np.zeros(total, bool)
-    # Never more than are missing: a surplus would have to be drawn from again to stay fair.
-    while missing := fewer - np.count_nonzero(marked):
-        marked[rng.integers(total, size=missing)] = True
-    return np.flatnonzero(marked if fewer == count else ~marked)
+    return np.concatenate([np.empty(0, np.int64), *Draw.of(total, count, rng).pieces()])

@@ -15,7 +15,7 @@ from components.common.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.evaluate.embeddings import Embeddings
+    from components.evaluate.embeddings import Embeddings, Indices
     from components.evaluate.protocols import Protocol
     from components.page.templates import Card
 
@@ -78,19 +78,20 @@ def _evaluate(settings: Settings) -> None:
     # matplotlib takes seconds to import: neither a wrong flag nor a wrong path should wait for it.
     settings = _located(settings)
     files = parts(settings.faces, FACES)
+    from components.evaluate.compared import Compared
     from components.evaluate.embeddings import pair_distances, read_embeddings
     from components.evaluate.former import compare, read_former
     from components.evaluate.kubeflow import classification_metrics
     from components.evaluate.measure import measure, pairs_table
+    from components.evaluate.metrics import best_threshold, curve
     from components.evaluate.mistakes import worst_mistakes
     from components.evaluate.report import render
 
     former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)
     measured, protocol = _protocol(settings, everyone)
-    scored, compared = (
-        pair_distances(measured.vectors, pairs.first, pairs.second) for pairs in (protocol.scored, protocol.compared)
-    )
+    scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
+    compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
     record = {
         **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
         "checkpoint_sha256": everyone.checkpoint_sha256,
@@ -100,14 +101,13 @@ def _evaluate(settings: Settings) -> None:
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
-        "protocol": _described(settings, measured, protocol),
+        "protocol": _described(settings, measured, protocol, compared.faces),
     }
     shown = files if settings.pictures else []
     card = render(
         record,
-        worst_mistakes(measured, protocol.compared, compared, record["threshold"], shown),
-        distances=compared,
-        same=protocol.compared.same,
+        worst_mistakes(measured, compared, record["confusion"], shown),
+        curve=compared.curve,
         comparison=compare(former, record) if former else None,
         without_pictures="" if shown else _why_no_pictures(settings),
     )
@@ -152,12 +152,12 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
     )
 
 
-def _described(settings: Settings, measured: Embeddings, protocol: Protocol) -> dict[str, Any]:
+def _described(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
     from components.evaluate.measure import describe
 
     if settings.pairs:
-        return describe(protocol, measured.identity, pairs_file=settings.pairs.name, split=None, seed=None)
-    return describe(protocol, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
+        return describe(protocol, faces, measured.identity, pairs_file=settings.pairs.name, split=None, seed=None)
+    return describe(protocol, faces, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
 
 
 def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:

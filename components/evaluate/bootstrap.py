@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.evaluate.compared import Measured
 from components.evaluate.embeddings import Indices
 from components.evaluate.metrics import Distances
-from components.evaluate.protocols import Pairs
 
 REPLICATES = 200
-# Of each kind at most so many pairs, at even distances: it is how few the people are that makes numbers uncertain.
-MOST_PAIRS = 1_000_000
 _TAILS = (0.025, 0.975)
 
 Range = tuple[float, float]
@@ -33,20 +31,26 @@ class Interval:
 
 
 def intervals(
-    pairs: Pairs, distances: Distances, identity: Indices, rates: Sequence[float], seed: int
+    same_pairs: Measured,
+    different_pairs: Measured,
+    identity: Indices,
+    people: Indices,
+    rates: Sequence[float],
+    seed: int,
 ) -> dict[float, Interval]:
     """95 % intervals of VAL and its threshold at some false accept rates.
 
     Args:
-        pairs: the pairs, both kinds among them.
-        distances: float64 [pairs].
+        same_pairs: same-identity pairs; a million say as much as more of the same people.
+        different_pairs: different-identity pairs, likewise.
         identity: int64 [faces], numbers from 0.
+        people: int64 [], the identities that are drawn from, each once.
         rates: false accept rates, each above 0 and below 1.
         seed: of the draws.
     """
     found: list[list[Range]] = []
-    same, different = (_Side.of(pairs, distances, identity, kind) for kind in (True, False))
-    for drawn in _draws(identity, pairs, seed):
+    same, different = _Side.of(same_pairs, identity, True), _Side.of(different_pairs, identity, False)
+    for drawn in _draws(people, seed):
         accepted = same.accepted(drawn), different.accepted(drawn)
         if accepted[0][-1] and accepted[1][-1]:
             found.append([_val_at_far(same, different, *accepted, far) for far in rates])
@@ -69,11 +73,9 @@ class _Side:
     same: bool
 
     @classmethod
-    def of(cls, pairs: Pairs, distances: Distances, identity: Indices, same: bool) -> _Side:
-        rows = np.flatnonzero(pairs.same == same)
-        rows = rows[:: -(-len(rows) // MOST_PAIRS) or 1]
-        rows = rows[np.argsort(distances[rows])]
-        return cls(distances[rows], identity[pairs.first[rows]], identity[pairs.second[rows]], same)
+    def of(cls, pairs: Measured, identity: Indices, same: bool) -> _Side:
+        pairs = pairs[np.argsort(pairs.distances)]
+        return cls(pairs.distances, identity[pairs.first], identity[pairs.second], same)
 
     def accepted(self, drawn: Indices) -> Indices:
         """int64 [pairs + 1]: how many pairs, counted as often as drawn, the nearest 0, 1, ... of them are."""
@@ -81,12 +83,11 @@ class _Side:
         return np.concatenate([[0], np.cumsum(times)])
 
 
-def _draws(identity: Indices, pairs: Pairs, seed: int) -> Iterator[Indices]:
-    """How often each person is drawn, once for each replicate; only people of the pairs are."""
-    people = np.unique(identity[pairs.faces])
+def _draws(people: Indices, seed: int) -> Iterator[Indices]:
+    """How often each person is drawn, by identity, once for each replicate."""
     rng = np.random.default_rng(seed)
     for _ in range(REPLICATES):
-        drawn = np.zeros(identity.max() + 1, np.int64)
+        drawn = np.zeros(people.max() + 1, np.int64)
         drawn[people] = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))
         yield drawn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ Indices = npt.NDArray[np.int64]
 # Normalised in float32, a vector misses length 1 by some 1e-7; in half precision by some 1e-3.
 LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
-_VALUES_PER_CHUNK = 1 << 20
+_VALUES_PER_CHUNK = 1 << 17
+_PAIRS_PER_THREAD = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,22 @@ def pair_distances(
     Returns:
         float64 [p], 0 to 2: multiples of `STEP`.
     """
-    distances = np.empty(len(first), np.float64)
+    squares = np.empty(len(first), np.float32)
     chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
-    for start in range(0, len(first), chunk):
-        piece = slice(start, start + chunk)
-        # Not 2 - 2ab: that cancels to noise between near copies.
-        difference = vectors[first[piece]] - vectors[second[piece]]
-        distances[piece] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
-        distances[piece] = np.rint(distances[piece] / STEP) * STEP
-    return distances
+
+    def square(begin: int) -> None:
+        both = np.empty((2, chunk, vectors.shape[1]), np.float32)
+        for start in range(begin, min(begin + _PAIRS_PER_THREAD, len(first)), chunk):
+            piece = slice(start, min(start + chunk, begin + _PAIRS_PER_THREAD))
+            difference, other = both[:, : len(first[piece])]
+            # Into memory that is there already; to check the indices numpy would copy it.
+            np.take(vectors, first[piece], axis=0, out=difference, mode="clip")
+            np.take(vectors, second[piece], axis=0, out=other, mode="clip")
+            # Not 2 - 2ab: that cancels to noise between near copies.
+            difference -= other
+            np.einsum("ij,ij->i", difference, difference, out=squares[piece])
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(square, range(0, len(first), _PAIRS_PER_THREAD)))
+    # All multiples of a step up to 2 are float32 numbers.
+    return (np.rint(np.sqrt(squares) / STEP) * STEP).astype(np.float64)

@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from components.common.manifest import PAIRS
 from components.evaluate.bootstrap import Interval, intervals
+from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, Names
 from components.evaluate.metrics import (
     Curve,
     Distances,
     FoldAccuracy,
     area_under_curve,
-    best_threshold,
-    curve,
     equal_error_rate,
     fold_accuracies,
     roc,
@@ -29,28 +28,28 @@ from components.evaluate.protocols import Protocol
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
 
 
-def measure(protocol: Protocol, scored: Distances, compared: Distances, identity: Indices, seed: int) -> dict[str, Any]:
+def measure(protocol: Protocol, scored: Distances, compared: Compared, identity: Indices, seed: int) -> dict[str, Any]:
     """All numbers about some pairs, as plain finite values.
 
     Args:
         protocol: the pairs.
         scored: float64, distances of `protocol.scored`.
-        compared: float64, distances of `protocol.compared`.
+        compared: what was seen of `protocol.compared`, at the best threshold of the scored pairs.
         identity: int64, the identities of the faces that the pairs point to, as numbers from 0.
         seed: of the bootstrap.
 
     Returns:
         The keys accuracy, threshold, confusion, auc, eer, val_at_far, roc and slices of `metrics.json`; see README.md.
     """
-    whole = curve(compared, protocol.compared.same)
+    whole = compared.curve
     rate, rate_threshold = equal_error_rate(whole)
-    threshold = best_threshold(curve(scored, protocol.scored.same))
     folds = list(fold_accuracies(scored, protocol.scored.same, protocol.fold))
-    uncertain = intervals(protocol.compared, compared, identity, FALSE_ACCEPT_RATES, seed)
+    people = np.unique(identity[compared.faces])
+    uncertain = intervals(compared.same.sample, compared.different.sample, identity, people, FALSE_ACCEPT_RATES, seed)
     return {
         "accuracy": _accuracy(folds),
-        "threshold": threshold,
-        "confusion": _confusion(whole, threshold),
+        "threshold": compared.threshold,
+        "confusion": _confusion(whole, compared.threshold),
         "auc": area_under_curve(whole),
         "eer": {"value": rate, "threshold": rate_threshold},
         "val_at_far": [_val_at_far(whole, far, uncertain) for far in FALSE_ACCEPT_RATES],
@@ -120,16 +119,16 @@ def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccura
     return rows
 
 
-def describe(protocol: Protocol, identity: Names, **settings: object) -> dict[str, Any]:
+def describe(protocol: Protocol, faces: Indices, identity: Names, **settings: object) -> dict[str, Any]:
     """What was measured on what: the key protocol of `metrics.json`.
 
     Args:
         protocol: the pairs.
+        faces: int64 [], the faces of any compared pair.
         identity: str [n], of the faces that the pairs point to.
         settings: what else the record should hold, as the split.
     """
     compared, scored = protocol.compared, protocol.scored
-    faces = compared.faces
     return {
         **settings,
         "kind": protocol.kind,

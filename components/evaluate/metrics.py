@@ -23,9 +23,8 @@ ROC_POINTS = 200
 
 # Distances of embeddings are told apart to a millionth: float32 vectors of length 1 say no more.
 STEP = 2.0**-20
-_STEPS = 2**21 + 1
-# From here on pairs are counted by distance instead of sorted, so many at a time.
-_MANY = 2**22
+# Up to 2.25: nearly of length 1, vectors may be a little more than 2 apart.
+STEPS = 9 * 2**18
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,6 @@ class FoldAccuracy:
 
 def curve(distances: Distances, same: Flags) -> Curve:
     """Counts accepted pairs at every distinct distance; at least one pair is needed."""
-    counted = _counted(distances, same) if len(distances) >= _MANY else None
-    if counted is not None:
-        return counted
     order = _order(distances)
     distances, same = distances[order], same[order]
     last_of_equals = np.flatnonzero(np.append(distances[1:] != distances[:-1], True))
@@ -91,10 +87,10 @@ def curve(distances: Distances, same: Flags) -> Curve:
 
 
 def _steps(distances: Distances) -> npt.NDArray[np.int32] | None:
-    """Distances as numbers of steps; None unless all are multiples of `STEP` from 0 to 2."""
+    """Distances as numbers of steps; None unless all are multiples of `STEP` below `STEPS * STEP`."""
     scaled = distances / STEP
     steps = scaled.astype(np.int32)
-    fits = steps.min() >= 0 and steps.max() < _STEPS and np.array_equal(steps, scaled)
+    fits = steps.min() >= 0 and steps.max() < STEPS and np.array_equal(steps, scaled)
     return steps if fits else None
 
 
@@ -108,23 +104,28 @@ def _order(distances: Distances) -> Counts:
     return order[np.argsort((steps >> 16).astype(np.uint8)[order], kind="stable")]
 
 
-def _counted(distances: Distances, same: Flags) -> Curve | None:
-    """The same curve without sorting, in memory that does not grow; None unless all are multiples of `STEP` up to 2."""
-    counts = np.zeros(2 * _STEPS, np.int64)
-    for start in range(0, len(distances), _MANY):
-        piece = slice(start, start + _MANY)
-        steps = _steps(distances[piece])
-        if steps is None:
-            return None
-        steps <<= 1
-        steps |= same[piece]
-        counts += np.bincount(steps, minlength=2 * _STEPS)
-    different, of_same = counts.reshape(-1, 2).T
-    found = np.flatnonzero(different + of_same)
+def count(counts: Counts, distances: Distances) -> None:
+    """Counts pairs by distance, without sorting and in memory that does not grow.
+
+    Args:
+        counts: int64 [STEPS], so many pairs of each multiple of `STEP` from 0 up: these pairs are added.
+        distances: float64 [pairs], multiples of `STEP` below `STEPS * STEP`.
+    """
+    np.add.at(counts, (distances / STEP).astype(np.int32), 1)
+
+
+def curve_of_counts(same: Counts, different: Counts) -> Curve:
+    """The curve of pairs that were counted.
+
+    Args:
+        same: int64 [STEPS], of same-identity pairs, at least one.
+        different: int64 [STEPS], of different-identity pairs, at least one.
+    """
+    found = np.flatnonzero(same + different)
     thresholds = found * STEP
     return Curve(
         np.concatenate([np.nextafter(thresholds[:1], -np.inf), thresholds]),
-        np.concatenate([[0], np.cumsum(of_same[found])]),
+        np.concatenate([[0], np.cumsum(same[found])]),
         np.concatenate([[0], np.cumsum(different[found])]),
     )
 

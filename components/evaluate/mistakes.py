@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from components.evaluate.embeddings import Embeddings, Indices
-from components.evaluate.metrics import Distances
-from components.evaluate.protocols import Pairs
+from components.evaluate.compared import SHOWN, Compared, Measured
+from components.evaluate.embeddings import Embeddings
 from components.page.pictures import thumbnails
-
-_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -54,50 +49,37 @@ class Mistakes:
 
 
 def worst_mistakes(
-    embeddings: Embeddings, pairs: Pairs, distances: Distances, threshold: float, faces: Sequence[Path]
+    embeddings: Embeddings, compared: Compared, confusion: Mapping[str, int], faces: Sequence[Path]
 ) -> Mistakes:
     """Finds the worst mistakes among pairs, each face once among rejects and once among accepts.
 
     Args:
         embeddings: of the faces that the pairs point to.
-        pairs: the pairs.
-        distances: float64 [pairs].
-        threshold: where the verdict changes.
+        compared: the pairs.
+        confusion: how many of them are called how, as in `metrics.json`.
         faces: the parts of the faces manifest to take pictures from; none for no pictures.
 
     Raises:
         UsageError: the faces manifest lacks a face that is to be shown.
     """
-    rejected = np.flatnonzero(pairs.same & (distances > threshold))
-    accepted = np.flatnonzero(~pairs.same & (distances <= threshold))
-    rejects, accepts = (
-        [
-            Mistake(_face(embeddings, pairs.first[pair]), _face(embeddings, pairs.second[pair]), float(distances[pair]))
-            for pair in _without_repeats(pairs, worst_first)
-        ]
-        for worst_first in (
-            rejected[np.argsort(-distances[rejected], kind="stable")],
-            accepted[np.argsort(distances[accepted], kind="stable")],
-        )
-    )
+    rejects, accepts = (_listed(embeddings, kind.mistakes) for kind in (compared.same, compared.different))
     shown = {face.face_id for mistake in rejects + accepts for face in (mistake.first, mistake.second)}
     pictures = thumbnails(faces, shown) if faces else {}
-    return Mistakes(len(rejected), len(accepted), rejects, accepts, pictures)
+    return Mistakes(confusion["same_rejected"], confusion["different_accepted"], rejects, accepts, pictures)
+
+
+def _listed(embeddings: Embeddings, worst_first: Measured) -> list[Mistake]:
+    """The first few pairs in which no face was seen before: one mislabelled photo would fill the list."""
+    chosen: list[Mistake] = []
+    seen: set[int] = set()
+    for first, second, distance in zip(worst_first.first, worst_first.second, worst_first.distances, strict=True):
+        if not {first, second} & seen:
+            chosen.append(Mistake(_face(embeddings, first), _face(embeddings, second), float(distance)))
+            seen |= {first, second}
+        if len(chosen) == SHOWN:
+            break
+    return chosen
 
 
 def _face(embeddings: Embeddings, row: int) -> Face:
     return Face(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])
-
-
-def _without_repeats(pairs: Pairs, worst_first: Indices) -> list[int]:
-    """The first few pairs in which no face was seen before: one mislabelled photo would fill the list."""
-    chosen: list[int] = []
-    seen: set[int] = set()
-    for pair in worst_first:
-        faces = {int(pairs.first[pair]), int(pairs.second[pair])}
-        if not faces & seen:
-            chosen.append(int(pair))
-            seen |= faces
-        if len(chosen) == _SHOWN:
-            break
-    return chosen

@@ -216,7 +216,7 @@ def _notes(pairs: Pairs, embeddings: Embeddings, missing: Missing, total: int) -
     trained = embeddings.split == "train"
     count = np.count_nonzero(trained[pairs.first] | trained[pairs.second])
     if count:
-        used = pairs.faces
+        used = np.union1d(pairs.first, pairs.second)
         identities = len(np.unique(embeddings.identity[used][trained[used]]))
         notes.append(
             f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): the "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from components.evaluate.metrics import Distances, Flags
+from components.evaluate.metrics import Curve
 from components.page.figures import DIFFERENT, INK, SAME, axes, roc_curves
 
 _BINS = 50
@@ -35,12 +35,11 @@ def roc_plot(
     return roc_curves("ROC curve", curves, lowest=1 / max(different_pairs, 10))
 
 
-def distance_plot(distances: Distances, same: Flags, threshold: float) -> str:
+def distance_plot(curve: Curve, threshold: float) -> str:
     """Histograms of same-identity and different-identity distances, each as shares of its own pairs.
 
     Args:
-        distances: float64 [pairs], 0 to 2.
-        same: bool [pairs].
+        curve: of the pairs.
         threshold: where the verdict changes.
 
     Returns:
@@ -48,8 +47,11 @@ def distance_plot(distances: Distances, same: Flags, threshold: float) -> str:
     """
     drawn: list[str] = []
     with axes("Histogram of distances", drawn) as plot:
-        for kind, colour, label in ((same, SAME, "same person"), (~same, DIFFERENT, "different people")):
-            counts, edges = np.histogram(distances[kind], bins=_BINS, range=(0, 2))
+        for accepted, colour, label in (
+            (curve.accepted_same, SAME, "same person"),
+            (curve.accepted_different, DIFFERENT, "different people"),
+        ):
+            counts, edges = np.histogram(curve.thresholds[1:], bins=_BINS, range=(0, 2), weights=np.diff(accepted))
             shares = counts / counts.sum()
             plot.stairs(shares, edges, fill=True, color=colour, alpha=0.35)
             plot.stairs(shares, edges, color=colour, linewidth=1.5, label=label)

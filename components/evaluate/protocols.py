@@ -7,12 +7,13 @@ come from them, because small false accept rates need many different-identity pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from components.common.draw import drawn
+from components.common.draw import Draw, Numbers
 from components.common.errors import UsageError
 from components.evaluate.embeddings import Indices, Names
 
@@ -36,12 +37,14 @@ class Pairs:
         """How many are same-identity pairs."""
         return int(np.count_nonzero(self.same))
 
-    @property
-    def faces(self) -> Indices:
-        """int64 []: the faces of any pair, ascending."""
-        seen = np.zeros(1 + max(self.first.max(), self.second.max()), bool)
-        seen[self.first] = seen[self.second] = True
-        return np.flatnonzero(seen)
+    def of_kind(self, same: bool) -> Iterator[tuple[Faces, Faces]]:
+        """First and second faces of the pairs of one kind."""
+        kind = self.same == same
+        yield self.first[kind], self.second[kind]
+
+    def listed(self) -> Pairs:
+        """These pairs."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Protocol:
         kind: "unseen-folds", "shared-folds" or "pairs-file".
         scored: pairs for accuracy.
         fold: int32 [len(scored)], from 0.
-        compared: pairs for everything else.
+        compared: pairs for everything else; they may be too many to list.
         notes: what a reader of the numbers must know, in sentences.
         missing: what a pairs file named in vain.
         slice: str or None [len(scored)], the part of a pairs file that names its parts; None when it names none.
@@ -70,7 +73,7 @@ class Protocol:
     kind: str
     scored: Pairs
     fold: Folds
-    compared: Pairs
+    compared: Pairs | Sample
     notes: list[str]
     missing: Missing = field(default_factory=Missing)
     slice: Names | None = None
@@ -103,23 +106,57 @@ class Population:
         same = int((self.block_end - np.arange(1, n + 1)).sum())
         return same, n * (n - 1) // 2 - same
 
-    def draw(self, same: int, different: int, rng: np.random.Generator) -> Pairs:
-        """That many pairs of each kind, in a fixed order: all of them, or a sample."""
-        n = len(self.faces)
-        first, second = zip(
-            self._draw(np.arange(1, n + 1), self.block_end, same, rng),
-            self._draw(self.block_end, np.full(n, n), different, rng),
-            strict=True,
-        )
-        return Pairs(np.concatenate(first), np.concatenate(second), np.repeat([True, False], [same, different]))
+    def draw(self, same: int, different: int, rng: np.random.Generator) -> Sample:
+        """That many pairs of each kind: all of them, or a sample."""
+        of_same, of_different = self.counts()
+        return Sample(self, Draw.of(of_same, same, rng), Draw.of(of_different, different, rng))
 
-    def _draw(self, begin: Indices, end: Indices, count: int, rng: np.random.Generator) -> tuple[Faces, Faces]:
+    def numbered(self, numbers: Numbers, same: bool) -> tuple[Faces, Faces]:
+        """First and second faces of the pairs of one kind that have these numbers, ascending."""
+        n = len(self.faces)
+        begin, end = (np.arange(1, n + 1), self.block_end) if same else (self.block_end, np.full(n, n))
         partners = end - begin
         after = np.cumsum(partners)
-        numbers = drawn(int(after[-1]), count, rng)
         each = np.diff(np.searchsorted(numbers, after), prepend=0)
-        numbers += np.repeat(begin - (after - partners), each)
-        return np.repeat(self.faces, each), self.faces[numbers]
+        second = numbers + np.repeat(begin - (after - partners), each)
+        return np.repeat(self.faces, each), self.faces[second]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pairs of a population, a sample or all of them, of which only some are listed at a time.
+
+    Args:
+        population: whose pairs.
+        same: the numbers of same-identity pairs.
+        different: the numbers of different-identity pairs.
+    """
+
+    population: Population
+    same: Draw
+    different: Draw
+
+    def __len__(self) -> int:
+        return self.same.count + self.different.count
+
+    @property
+    def same_count(self) -> int:
+        """How many are same-identity pairs."""
+        return self.same.count
+
+    def of_kind(self, same: bool) -> Iterator[tuple[Faces, Faces]]:
+        """First and second faces of the pairs of one kind, some at a time."""
+        for numbers in (self.same if same else self.different).pieces():
+            yield self.population.numbered(numbers, same)
+
+    def listed(self) -> Pairs:
+        """All pairs: of the same identity first, then the others."""
+        first, second = zip(*self.of_kind(True), *self.of_kind(False), strict=True)
+        return Pairs(
+            np.concatenate(first),
+            np.concatenate(second),
+            np.repeat([True, False], [self.same.count, self.different.count]),
+        )
 
 
 def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int, where: str) -> Protocol:
@@ -143,7 +180,7 @@ def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int,
     fold_of_face = deal_identities(identity, folds, rng)
     if fold_of_face is None:
         kind, notes = "shared-folds", [_why_shared(identity, folds)]
-        scored = everyone.draw(balanced, balanced, rng)
+        scored = everyone.draw(balanced, balanced, rng).listed()
         fold = deal_pairs(scored.same, min(folds, balanced))
     else:
         kind, notes = "unseen-folds", []
@@ -230,7 +267,7 @@ def _pairs_in_folds(
     for number in range(fold_of_face.max() + 1):
         population = Population.of(np.flatnonzero(fold_of_face == number), identity)
         balanced = min(*population.counts(), largest)
-        drawn.append(population.draw(balanced, balanced, rng))
+        drawn.append(population.draw(balanced, balanced, rng).listed())
     first, second, same = (
         np.concatenate([getattr(pairs, name) for pairs in drawn]) for name in ("first", "second", "same")
     )

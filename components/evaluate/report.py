@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate.former import Comparison
-from components.evaluate.metrics import Distances, Flags
+from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.plots import distance_plot, roc_plot
 from components.page.templates import Card, card
@@ -23,8 +23,7 @@ def render(
     record: Mapping[str, Any],
     mistakes: Mistakes,
     *,
-    distances: Distances,
-    same: Flags,
+    curve: Curve,
     comparison: Comparison | None = None,
     without_pictures: str = "",
 ) -> Card:
@@ -33,8 +32,7 @@ def render(
     Args:
         record: what `metrics.json` holds.
         mistakes: the worst mistakes.
-        distances: float64 [pairs], of the compared pairs.
-        same: bool [pairs].
+        curve: of the compared pairs.
         comparison: with a former report.
         without_pictures: why there are none; "" when there are.
     """
@@ -42,8 +40,8 @@ def render(
     values = {
         **record,
         "mistakes": mistakes,
-        "roc_svg": roc_plot(record["roc"], int((~same).sum()), former),
-        "distance_svg": distance_plot(distances, same, record["threshold"]),
+        "roc_svg": roc_plot(record["roc"], curve.different_pairs, former),
+        "distance_svg": distance_plot(curve, record["threshold"]),
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,

@@ -63,8 +63,8 @@ def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
     """
     scored = pair_distances(embeddings, protocol.scored.first, protocol.scored.second)
     folds = [fold.accuracy for fold in fold_accuracies(scored, protocol.scored.same, protocol.fold)]
-    compared = pair_distances(embeddings, protocol.compared.first, protocol.compared.second)
-    whole = curve(compared, protocol.compared.same)
+    compared = protocol.compared.listed()
+    whole = curve(pair_distances(embeddings, compared.first, compared.second), compared.same)
     accepted = val_at_far(whole, FALSE_ACCEPT_RATE)
     return Score(
         accuracy=float(np.mean(folds)),

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from kfp import dsl
 
-from components.evaluate import bootstrap
 from components.evaluate.__main__ import main
 from components.evaluate.bootstrap import _draws, intervals
+from components.evaluate.compared import Measured
 from components.evaluate.metrics import curve, val_at_far
-from components.evaluate.protocols import Pairs, Population
+from components.evaluate.protocols import Population
 
 RATES = (0.1, 0.01)
 
@@ -73,32 +73,21 @@ def test_the_confusion_counts_are_those_of_the_mistakes(inputs, tmp_path):
 def test_the_ranges_are_those_of_pairs_repeated_as_often_as_their_people_are_drawn():
     rng = np.random.default_rng(1)
     identity = np.repeat(np.arange(12), 5)
-    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng)
+    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng).listed()
     distances = np.round(rng.normal(np.where(pairs.same, 0.9, 1.3), 0.25), 2)  # with ties
     values = []
-    for drawn in _draws(identity, pairs, seed=3):
+    for drawn in _draws(np.arange(12), seed=3):
         first, second = drawn[identity[pairs.first]], drawn[identity[pairs.second]]
         repeated = np.repeat(np.arange(len(pairs)), np.where(pairs.same, first, first * second))
         whole = curve(distances[repeated], pairs.same[repeated])
         values.append([val_at_far(whole, far) for far in RATES])
     wanted = np.quantile(np.array(values), (0.025, 0.975), axis=0)
-    found = intervals(pairs, distances, identity, RATES, seed=3)
+    kinds = [Measured(pairs.first, pairs.second, distances)[kind] for kind in (pairs.same, ~pairs.same)]
+    found = intervals(*kinds, identity, np.arange(12), RATES, seed=3)
     for i, far in enumerate(RATES):
         np.testing.assert_allclose(found[far].val, wanted[:, i, 0])
         np.testing.assert_allclose(found[far].threshold, wanted[:, i, 1], atol=0.011)  # of people not drawn too
         assert found[far].val[0] < val_at_far(curve(distances, pairs.same), far)[0] < found[far].val[1]
-
-
-def test_of_many_pairs_the_ranges_are_those_of_pairs_at_even_distances(monkeypatch):
-    rng = np.random.default_rng(1)
-    identity = np.repeat(np.arange(12), 5)
-    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng)
-    distances = rng.normal(np.where(pairs.same, 0.9, 1.3), 0.25)
-    kept = np.concatenate([np.arange(120), np.arange(120, 1020, 3)])
-    fewer = Pairs(pairs.first[kept], pairs.second[kept], pairs.same[kept])
-    wanted = intervals(fewer, distances[kept], identity, RATES, seed=3)
-    monkeypatch.setattr(bootstrap, "MOST_PAIRS", 300)
-    assert intervals(pairs, distances, identity, RATES, seed=3) == wanted
 
 
 def test_the_ranges_stand_beside_the_rates_and_none_beside_what_is_not_measurable(tmp_path, write_inputs):

@@ -76,11 +76,12 @@ def test_no_embeddings_are_refused(tmp_path):
         read_embeddings(manifest(tmp_path / "e", []))
 
 
-def test_distances_are_euclidean_in_chunks_too(monkeypatch):
+def test_distances_are_euclidean_in_chunks_and_threads_too(monkeypatch):
     vectors = unit(40)
     first, second = np.random.default_rng(1).integers(0, 40, (2, 333))
     expected = [np.linalg.norm(vectors[a].astype(float) - vectors[b]) for a, b in zip(first, second, strict=True)]
     whole = pair_distances(vectors, first, second)
     monkeypatch.setattr("components.evaluate.embeddings._VALUES_PER_CHUNK", 28)
+    monkeypatch.setattr("components.evaluate.embeddings._PAIRS_PER_THREAD", 50)
     assert np.allclose(whole, expected, atol=1e-6)
     assert np.array_equal(pair_distances(vectors, first, second), whole)

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from components.evaluate import metrics
 from components.evaluate.metrics import (
     STEP,
+    STEPS,
     accuracy,
     area_under_curve,
     best_threshold,
+    count,
     curve,
+    curve_of_counts,
     equal_error_rate,
     fold_accuracies,
     roc,
@@ -177,18 +179,14 @@ def test_many_pairs_are_thinned_to_a_curve_of_nearly_the_same_area():
 
 
 @pytest.mark.parametrize(("make", "seed"), CASES)
-def test_counting_gives_the_curve_that_sorting_gives(make, seed, monkeypatch):
+def test_counting_gives_the_curve_that_sorting_gives(make, seed):
     distances, same = make(seed)
     distances = np.rint(distances / STEP) * STEP
-    by_sorting = curve(distances, same)
-    monkeypatch.setattr(metrics, "_MANY", 7)
-    monkeypatch.setattr(metrics, "_order", lambda distances: pytest.fail("sorted"))
-    counted = curve(distances, same)
+    counts = np.zeros((2, STEPS), np.int64)
+    for chunk in range(0, len(same), 7):
+        some, kind = distances[chunk : chunk + 7], same[chunk : chunk + 7]
+        count(counts[0], some[kind])
+        count(counts[1], some[~kind])
+    counted, by_sorting = curve_of_counts(*counts), curve(distances, same)
     for name in ("thresholds", "accepted_same", "accepted_different"):
         np.testing.assert_array_equal(getattr(counted, name), getattr(by_sorting, name))
-
-
-def test_distances_between_the_steps_are_never_counted(monkeypatch):
-    monkeypatch.setattr(metrics, "_MANY", 1)
-    distances = np.array([0.25, 0.25 + STEP / 2, 0.25 + STEP])
-    assert len(curve(distances, np.array([True, False, True])).thresholds) == 4
