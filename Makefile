@@ -46,7 +46,7 @@ fuzz: setup  ## damaged files of every kind that is read, twice FUZZ seconds eac
 	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
 	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
-bench: $(BENCH)/.ready  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; half an hour
+bench: $(BENCH)/.ready  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; 20 minutes
 	set -e; for one in $(BENCHMARKS); do $(BENCH)/bin/python -m benchmarks.$$one; done
 	$(BENCH)/bin/python -m benchmarks.extracting $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BENCH)/bin/python -m benchmarks.training $(if $(PHOTOS),--photos $(PHOTOS))

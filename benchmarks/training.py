@@ -33,6 +33,7 @@ Images = npt.NDArray[np.uint8]
 _SIZE = 64
 _PASSES = 5
 _BATCH = 64
+_FACES = 120
 
 
 def decoding(photos: Path, folder: Path) -> tuple[Images, npt.NDArray[np.int64]]:
@@ -166,7 +167,8 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="folders of people; drawn ones without it")
     with given_or_drawn(parser.parse_args().photos) as photos, tempfile.TemporaryDirectory() as name:
         images, labels = decoding(photos, Path(name))
-    rounds(images, labels)
+    # 6,000 triplets of 120 faces are 150 for each; a round of the product has millions of 2,500, some thousand for each.
+    rounds(images[:_FACES], labels[:_FACES])
 
 
 if __name__ == "__main__":
