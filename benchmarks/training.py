@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="folders of people; drawn ones without it")
     with given_or_drawn(parser.parse_args().photos) as photos, tempfile.TemporaryDirectory() as name:
         images, labels = decoding(photos, Path(name))
-    # 6,000 triplets of 120 faces are 150 for each; a round of the product has millions of 2,500, some thousand for each.
+    # 6,000 triplets of 120 faces are 150 for each; a round of the product has millions of 2,500 faces.
     rounds(images[:_FACES], labels[:_FACES])
 
 
