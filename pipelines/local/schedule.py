@@ -11,6 +11,9 @@ from pipelines.local.processes import BackEnd, Ended, Invocation
 
 Work = TypeVar("Work")
 
+# A signal may reach another thread, or this one just before it waits; Python acts on it only when this one wakes up.
+_WAKE_SECONDS = 0.5
+
 
 def side_by_side(
     back_end: BackEnd,
@@ -46,7 +49,7 @@ def side_by_side(
                     running[pool.submit(back_end.execute, invocation)] = work, cores
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in wait(running, _WAKE_SECONDS, FIRST_COMPLETED).done:
                     work, cores = running.pop(future)
                     free = sorted([*free, *cores])
                     finish(work, future.result())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -90,3 +91,19 @@ def test_an_exception_stops_what_runs_and_goes_on(monkeypatch, error):
         pieces.run()
     assert pieces.stopped.is_set()
     assert time.monotonic() - began < 30
+
+
+def test_a_signal_that_does_not_wake_the_waiting_thread_stops_all_the_same(monkeypatch):
+    pieces = Pieces(monkeypatch, 2, ["a"])
+    stopped = []
+
+    def execute(piece):
+        time.sleep(0.2)  # the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        stopped.append(pieces.stopped.wait(20))
+        return 0
+
+    pieces.execute = execute
+    with pytest.raises(KeyboardInterrupt):
+        pieces.run()
+    assert stopped == [True]
