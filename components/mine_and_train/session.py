@@ -118,11 +118,13 @@ def train(
 def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
     keras.utils.set_random_seed(settings.seed)
-    precision = fastest() if settings.precision == "auto" else settings.precision
     if settings.precision == "auto":
+        precision = fastest()
         print(f"The layers compute in {precision}, which is the fastest here.")
-    if (said := remark(precision)) is not None:
-        print(said)
+    else:
+        precision = settings.precision
+        if (said := remark(precision)) is not None:
+            print(said)
     with layers_in(precision), strategy.scope():
         return build(architecture)
 

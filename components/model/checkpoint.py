@@ -78,8 +78,9 @@ def describe(path: Path) -> dict[str, Any]:
     """
     file = path / DESCRIPTION
     if not file.is_file() or not (path / WEIGHTS).is_file():
-        missing = f"without {DESCRIPTION} or {WEIGHTS}" if path.is_dir() else "no such folder"
-        missing = "a file, not a folder" if path.is_file() else missing
+        missing = "a file, not a folder" if path.is_file() else "no such folder"
+        if path.is_dir():
+            missing = f"without {DESCRIPTION} or {WEIGHTS}"
         raise UsageError("There is no checkpoint here.", received=f"{path} ({missing})", advice=_ADVICE)
     try:
         description = json.loads(file.read_text())
