@@ -20,13 +20,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import tyro
 
 from components.common.command import run
 from components.common.errors import FacenetError
+from components.common.flags import Flag
 from components.common.preprocessing import pixels
 from components.embed.network import opened
 from components.extract.align import align, landmark_model
@@ -47,7 +47,7 @@ _DRAWN = 12
 class Settings:
     """Measure, for each model in a process of its own, what its faces cost: medians, in milliseconds."""
 
-    models: tyro.conf.Positional[tuple[Path, ...]]
+    models: Annotated[tuple[Path, ...], Flag(positional=True)]
     """.tflite files, or checkpoint folders."""
     photos: Path | None = None
     """A folder of photos with a face each; drawn ones when not given."""

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
-
-from components.common.command import Switch, run
+from components.common.command import run
 from components.common.errors import FacenetError, UsageError
+from components.common.flags import Flag, Switch
 from pipelines.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
 from pipelines.local import engine
 from pipelines.suggest import suggestion
@@ -29,14 +28,14 @@ class Settings:
     Set FACENET_REGISTRY (as registry.example/team) for names that a cluster can pull.
     """
 
-    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COMPONENT"), tyro.conf.UseAppendAction] = ()
+    only: Annotated[tuple[str, ...], Flag("COMPONENT", repeated=True)] = ()
     """Build this one; can be given several times."""
     variant: Literal["", "gpu", "litert"] = ""
     """Build these instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed without TensorFlow for
     .tflite files only, on aarch64 too."""
     push: Switch = False
     """true: push every image to its registry."""
-    base_image: Annotated[str, tyro.conf.arg(metavar="IMAGE")] = "python:3.11-slim"
+    base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
     """What the images begin with; Python 3.11 must be in it."""
 
 

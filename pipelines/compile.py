@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.atomic import write_file
-from components.common.command import Output, Switch, run
+from components.common.command import run
 from components.common.errors import FacenetError, UsageError
+from components.common.flags import Output, Switch
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from pipelines.local.record import RUNNING, is_alive, read_run
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ class Settings:
     whole. A network that learned from them cannot unlearn: train anew.
     """
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[str, Flag(positional=True)]
     """Their folder of photos, or the name they were enrolled under."""
-    gallery: Annotated[Path | None, tyro.conf.arg(aliases=["-g"], metavar="FILE")] = None
+    gallery: Annotated[Path | None, Flag("FILE", short="-g")] = None
     """The gallery. Without it and without --runs: gallery.db here."""
-    runs: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    runs: Annotated[Path | None, Flag("DIR")] = None
     """The runs folder."""
     dry_run: bool = False
     """Only list what is there of them."""

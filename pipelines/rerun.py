@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from pipelines import images
 from pipelines.configure import assignment
 from pipelines.launch import Launch, RunnerName, launch
@@ -35,15 +34,13 @@ _BY_HAND = "by-hand"
 class Settings:
     """Run one task again on what a past run gave it, as a new run that names its origin."""
 
-    task: tyro.conf.Positional[str]
+    task: Annotated[str, Flag(positional=True)]
     """The task, for instance mine-and-train; of several shards extract for all of them, extract-2 for one."""
-    run: Annotated[str, tyro.conf.arg(metavar="ID")] = "latest"
+    run: Annotated[str, Flag("ID")] = "latest"
     """The past run."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
+    set: Annotated[tuple[str, ...], Flag("PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of the task another value than it had; TASK.PARAM=VALUE for a later task with --and-after."""
-    input: Annotated[
-        tuple[str, ...], tyro.conf.arg(aliases=["-i"], metavar="INPUT=PATH"), tyro.conf.UseAppendAction
-    ] = ()
+    input: Annotated[tuple[str, ...], Flag("INPUT=PATH", short="-i", repeated=True)] = ()
     """Give the task another input, for instance dataset=PATH."""
     and_after: bool = False
     """Run the tasks after it too."""
@@ -51,7 +48,7 @@ class Settings:
     """Run nothing, and print the command to type, with results in RUNS/by-hand."""
     runner: RunnerName | None = None
     """process or compose; that of the past run when not given."""
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs and the cache are kept."""
 
 

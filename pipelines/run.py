@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
-from components.common.command import Switch, run
+from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag, Switch
 from pipelines import images
 from pipelines.configure import configured
 from pipelines.launch import Launch, RunnerName, launch
@@ -38,25 +37,25 @@ class Settings:
     """
 
     # Text, not a path: `gs://bucket/photos` must arrive as written, to be refused as what it is.
-    input: Annotated[str | None, tyro.conf.arg(aliases=["-i"], metavar="PHOTOS")] = None
+    input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
     """The folder of photos: one folder per person, named after them."""
-    recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name: laptop (small network, minutes on a CPU; the default), faces (thousands of real faces, 20
     minutes), full (the pipeline's own), or the path of a YAML file. With --pipeline the default is none."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK.PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
+    set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
-    from_task: Annotated[str | None, tyro.conf.arg(name="from", metavar="TASK")] = None
+    from_task: Annotated[str | None, Flag("TASK", name="from")] = None
     """Run this task and those after it anew, whatever the cache holds; those before it must be in the cache."""
-    to_task: Annotated[str | None, tyro.conf.arg(name="to", metavar="TASK")] = None
+    to_task: Annotated[str | None, Flag("TASK", name="to")] = None
     """Stop after this task."""
     cache: Switch = True
     """false: run every task anew."""
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs and the cache are kept."""
     runner: RunnerName = "process"
     """process: tasks are processes of this environment. compose: they are containers of the components' images, with
     the restrictions of docker/compose.yaml; images that are not there are built."""
-    pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_PIPELINE
+    pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline; see `facenet compile`."""
 
 

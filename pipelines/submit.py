@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
 from pipelines.compile import DEFAULT_OUTPUT
@@ -39,30 +38,30 @@ class Settings:
     has one); otherwise kfp's own settings hold. KFP_NAMESPACE names your namespace where people have one.
     """
 
-    input: Annotated[str | None, tyro.conf.arg(aliases=["-i"], metavar="PHOTOS")] = None
+    input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
     """Where the photos are, one folder per person, on a store that the cluster reads: gs://, s3:// or minio://."""
-    host: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
+    host: Annotated[str | None, Flag("URL")] = None
     """The address of Kubeflow Pipelines; the variable KF_PIPELINES_ENDPOINT when not given."""
-    experiment: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    experiment: Annotated[str | None, Flag("NAME")] = None
     """The experiment that the run belongs to; the cluster's default one when not given."""
     create_experiment: bool = False
     """Create the experiment where there is none of this name."""
-    run_name: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    run_name: Annotated[str | None, Flag("NAME")] = None
     """The run's name; the pipeline's name and the time when not given."""
-    recipe: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK.PARAM=VALUE"), tyro.conf.UseAppendAction] = ()
+    set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     no_cache: bool = False
     """Run every task, whatever the cluster's cache holds."""
-    cron: Annotated[str | None, tyro.conf.arg(metavar="EXPRESSION")] = None
+    cron: Annotated[str | None, Flag("EXPRESSION")] = None
     """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3 (UTC, unless
     the cluster is set up otherwise)."""
     dry_run: bool = False
     """Print what would be sent, and send nothing."""
-    pipeline: Annotated[Path, tyro.conf.arg(metavar="FILE")] = DEFAULT_OUTPUT
+    pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_OUTPUT
     """The compiled pipeline; see `facenet compile`."""
 
 

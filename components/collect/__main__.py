@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.collect.splits import SPLITS, TEST
-from components.common.command import ExecutorInput, Inputs, Output, Switch, run
+from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import ExecutorInput, Inputs, Output, Switch
 
 if TYPE_CHECKING:
     from components.collect.collect import Collected

@@ -1,4 +1,4 @@
-"""Turns a frozen dataclass into a command: flags in, one call, exit code out."""
+"""A command: flags in, one call, exit code out."""
 
 from __future__ import annotations
 
@@ -12,43 +12,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TypeVar
-
-import tyro
+from typing import TypeVar
 
 from components.common.errors import FacenetError
+from components.common.flags import parse
 from components.common.shortage import memory_ran_out
 
 Settings = TypeVar("Settings")
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"true or false is needed, not {text!r}")
-    return text.lower() == "true"
-
-
-# Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value.
-Switch = Annotated[
-    bool,
-    tyro.conf.FlagConversionOff,
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="{true,false}",
-        instance_from_str=lambda texts: _switch(texts[0]),
-        is_instance=lambda value: isinstance(value, bool),
-        str_from_instance=lambda value: ["true" if value else "false"],
-    ),
-]
-
-Input = Annotated[Path, tyro.conf.arg(aliases=["-i"], metavar="PATH")]
-# One manifest, or the shards of one; a pipeline names them in --executor_input instead.
-Inputs = Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-i"], metavar="PATH")]
-Output = Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
-Checkpoint = Annotated[Path, tyro.conf.arg(aliases=["-c"], metavar="PATH")]
-# Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
-ExecutorInput = Annotated[str, tyro.conf.arg(metavar="JSON")]
-
 
 # In the environment of a task: the process id of the runner that started it.
 RUNNER = "FACENET_RUNNER"
@@ -57,27 +27,6 @@ RUNNER = "FACENET_RUNNER"
 def _stop(number: int, frame: FrameType | None) -> None:
     # As an exception, so that what was written aside is cleaned up on the way out.
     raise SystemExit(128 + number)
-
-
-def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str, default: Any = None) -> Settings:
-    """Reads the flags of a command, or exits with code 2 and a message that names the flag.
-
-    Args:
-        settings: a dataclass; field names are flag names, field docstrings are their help.
-        argv: the arguments after the command's name; `sys.argv[1:]` when None.
-        prog: the command as the user types it.
-        default: an instance to take defaults from.
-    """
-    extra = {} if default is None else {"default": default}
-    return tyro.cli(
-        settings,
-        args=argv,
-        prog=prog,
-        use_underscores=True,
-        compact_help=False,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-        **extra,
-    )
 
 
 def run(

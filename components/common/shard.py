@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-import tyro
-
 from components.common.errors import UsageError
+from components.common.flags import Flag
 
 # Text, because a pipeline passes it from a list of texts; see `Shard.read`.
-ShardText = Annotated[str, tyro.conf.arg(metavar="K/N")]
+ShardText = Annotated[str, Flag("K/N")]
 
 
 @dataclass(frozen=True, order=True)

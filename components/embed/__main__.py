@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from components.common.command import Checkpoint, ExecutorInput, Input, Output, Switch, run
+from components.common.command import run
 from components.common.crops import crop_of, decoded, faces_of
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
+from components.common.flags import Checkpoint, ExecutorInput, Input, Output, Switch
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
 from components.common.shard import Shard, ShardText

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.common.command import ExecutorInput, Inputs, Output, Switch, run
+from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import ExecutorInput, Inputs, Output, Switch
 
 if TYPE_CHECKING:
     import pyarrow as pa

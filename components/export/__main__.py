@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.atomic import check_replaceable
-from components.common.command import Checkpoint, ExecutorInput, Input, Output, run
+from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Checkpoint, ExecutorInput, Input, Output
 from components.export.results import FILES, VARIANTS, switched_off
 from components.model.checkpoint import describe
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.common.atomic import check_replaceable
-from components.common.command import ExecutorInput, Input, Output, Switch, run
+from components.common.command import run
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
+from components.common.flags import ExecutorInput, Input, Output, Switch
 from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
 from components.extract.scan import other_files

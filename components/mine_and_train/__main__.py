@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import tyro
 
 from components.common.atomic import check_replaceable
-from components.common.command import Checkpoint, ExecutorInput, Input, Switch, run
+from components.common.command import run
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
+from components.common.flags import Checkpoint, ExecutorInput, Flag, Input, Switch
 from components.common.manifest import DATASET, read
 from components.mine_and_train import augmentation, heads, optimizer, state
 from components.mine_and_train.augmentation import Augmentation
@@ -65,10 +65,10 @@ class Settings:
     """Where the checkpoint goes; a former one is replaced."""
     faces: tuple[Path, ...] = ()
     """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
-    training: Annotated[str, tyro.conf.arg(metavar="DIR")] = ""
+    training: Annotated[str, Flag("DIR")] = ""
     """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
-    pretrained: Annotated[str, tyro.conf.arg(aliases=["-p"], metavar="PATH")] = ""
+    pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
     another TensorFlow checkpoint with its scopes, or Keras weights (.h5, .keras). Random ones when not given."""
     embeddings: Path | None = None

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.common.command import Switch
 from components.common.errors import UsageError
+from components.common.flags import Switch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,26 +15,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to training images.
-
-    Args:
-        flip: mirror left to right with probability 1/2; never upside down: nobody is photographed that way.
-        jitter: shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one
-            photo to the next; the edge is repeated.
-        brightness: add up to this fraction of the full range.
-        contrast: multiply the difference from the image's mean by 1 plus or minus up to this.
-        saturation: multiply the difference from grey by 1 plus or minus up to this.
-        jpeg_quality: encode as JPEG of a quality between this and 100; 100 does not.
-        erasing: probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1).
-    """
+    """What is done to training images."""
 
     flip: Switch = True
+    """Mirror left to right with probability 1/2; never upside down: nobody is photographed that way."""
     jitter: float = 0.0
+    """Shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one photo
+    to the next; the edge is repeated."""
     brightness: float = 0.0
+    """Add up to this fraction of the full range."""
     contrast: float = 0.0
+    """Multiply the difference from the image's mean by 1 plus or minus up to this."""
     saturation: float = 0.0
+    """Multiply the difference from grey by 1 plus or minus up to this."""
     jpeg_quality: int = 100
+    """Encode as JPEG of a quality between this and 100; 100 does not."""
     erasing: float = 0.0
+    """Probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1)."""
 
 
 # Of the rectangles erased: their share of the image, and height to width or width to height.

@@ -16,29 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the weights move.
-
-    Args:
-        optimizer: RMSProp, Adam, AdamW, Adagrad, or stochastic gradient descent with momentum.
-        learning_rate: the highest learning rate.
-        schedule: constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine, which falls to 0 along half
-            a cosine (Loshchilov and Hutter, 2017, section 3, without restarts).
-        warmup: share of the training in which the learning rate rises linearly from 0, before the schedule.
-        momentum: of sgd.
-        weight_decay: decoupled (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for
-            convolution and dense kernels only.
-        clip_norm: the largest norm of all gradients together; 0 does not clip.
-        ema: decay per step of the moving average of the weights that is scored and saved; 0 saves the weights.
-    """
+    """How the weights move."""
 
     optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd"] = "rmsprop"
+    """RMSProp, Adam, AdamW, Adagrad, or stochastic gradient descent with momentum."""
     learning_rate: float = 0.001
+    """The highest learning rate."""
     schedule: Literal["constant", "step", "cosine"] = "constant"
+    """Constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine, which falls to 0 along half a
+    cosine (Loshchilov and Hutter, 2017, section 3, without restarts)."""
     warmup: float = 0.0
+    """Share of the training in which the learning rate rises linearly from 0, before the schedule."""
     momentum: float = 0.9
+    """Of sgd."""
     weight_decay: float = 0.0
+    """Decoupled (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for convolution
+    and dense kernels only."""
     clip_norm: float = 0.0
+    """The largest norm of all gradients together; 0 does not clip."""
     ema: float = 0.0
+    """Decay per step of the moving average of the weights that is scored and saved; 0 saves the weights."""
 
 
 _STEPS = (0.6, 0.85)

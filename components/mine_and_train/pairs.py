@@ -26,21 +26,19 @@ class Strategy:
     """Which triplets to take.
 
     An anchor without a positive, and a pair of anchor and positive without such a negative, are in no triplet.
-
-    Args:
-        positives: of each anchor, "all" other faces of its identity (FaceNet, section 3.2: "all anchor-positive
-            pairs"); the "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one,
-            nearest to it (Xuan et al., 2020). Of equally far ones the first.
-        negatives: of each such pair, "hard": all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all with
-            d(a,p) <= d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is
-            hard, semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which
-            violate the constraint (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them.
-        margin: of the triplet loss, in squared distance.
     """
 
     positives: Literal["all", "hard", "easy"] = "all"
+    """Of each anchor, "all" other faces of its identity (FaceNet, section 3.2: "all anchor-positive pairs"); the
+    "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one, nearest to it (Xuan
+    et al., 2020). Of equally far ones the first."""
     negatives: Literal["hard", "semi-hard", "random-violating", "easy", "all"] = "hard"
+    """Of each such pair, "hard": all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all with d(a,p) <=
+    d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is hard, semi-hard
+    or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which violate the constraint
+    (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them."""
     margin: float = 0.2
+    """Of the triplet loss, in squared distance."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.common.command import Output, run
+from components.common.command import run
+from components.common.flags import Output
 from components.sample.folder import draw
 
 

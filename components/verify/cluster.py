@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import tyro
 
 from components.common.atomic import check_replaceable, new_directory
 from components.common.command import run
+from components.common.flags import Flag
 from components.extract.reasons import Reject
 from components.verify.faces import Seen, look_at, no_face, photos_of, rejected
 from components.verify.grouping import groups
@@ -30,9 +30,9 @@ _PERSON = "person-{:03d}"
 class Settings(ThresholdSettings):
     """Sort the faces in photos into people, without knowing any of them."""
 
-    photos: tyro.conf.Positional[PhotosOrFolders] = ()
+    photos: PhotosOrFolders = ()
     """The photos, or folders of them."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, Flag(short="-o")] = None
     """Also copy the photos into a folder for each person: OUTPUT/person-001/..., to name and to enroll. A former result
     is replaced."""
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
 from components.extract.reasons import Reject
@@ -31,7 +29,7 @@ class Settings(ModelSettings):
     A photo must show one face only, so that nobody is filed under somebody else's name.
     """
 
-    photos: tyro.conf.Positional[PhotosOrFolders] = ()
+    photos: PhotosOrFolders = ()
     """Folders that hold a folder for each person, named after them. With --name: photos and folders of that person."""
     gallery: GalleryFile = GALLERY
     """The gallery; begun when it is not there."""

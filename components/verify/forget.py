@@ -6,10 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import tyro
+from typing import Annotated
 
 from components.common.command import run
+from components.common.flags import Flag
 from components.verify.gallery import opened
 from components.verify.settings import GALLERY, GalleryFile
 
@@ -18,7 +18,7 @@ from components.verify.settings import GALLERY, GalleryFile
 class Settings:
     """Remove a person from a gallery; what was stored of them is overwritten in the file."""
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[str, Flag(positional=True)]
     """The name they were enrolled under."""
     gallery: GalleryFile = GALLERY
     """The gallery."""

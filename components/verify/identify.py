@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
 from components.extract.reasons import Reject
@@ -21,7 +19,7 @@ from components.verify.settings import NamingSettings, Photos
 class Settings(NamingSettings):
     """Say who is in photos: every face, from left to right, by the people of a gallery."""
 
-    photos: tyro.conf.Positional[Photos] = ()
+    photos: Photos = ()
     """The photos."""
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from components.common.flags import Flag
 
-Photos = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PHOTO [PHOTO ...]")]
-PhotosOrFolders = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="PHOTO|FOLDER [PHOTO|FOLDER ...]")]
-GalleryFile = Annotated[Path, tyro.conf.arg(aliases=["-g"], metavar="FILE")]
+Photos = Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]
+PhotosOrFolders = Annotated[tuple[Path, ...], Flag("PHOTO|FOLDER", positional=True)]
+GalleryFile = Annotated[Path, Flag("FILE", short="-g")]
 GALLERY = Path("gallery.db")
 
 
@@ -18,7 +18,7 @@ GALLERY = Path("gallery.db")
 class ModelSettings:
     """What every command needs to know that embeds faces."""
 
-    checkpoint: Annotated[Path | None, tyro.conf.arg(aliases=["-c"], metavar="MODEL")] = None
+    checkpoint: Annotated[Path | None, Flag("MODEL", short="-c")] = None
     """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
     here, or else what the latest run here exported, or its checkpoint."""
     landmarks: Path | None = None

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import tyro
 
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from components.extract.reasons import Reject
 from components.verify.compare import pairwise
 from components.verify.faces import look, no_face
@@ -32,9 +33,9 @@ class Settings(ThresholdSettings):
     found out, 2 for wrong use.
     """
 
-    photos: tyro.conf.Positional[Photos] = ()
+    photos: Photos = ()
     """The photos."""
-    input: Annotated[Photos, tyro.conf.arg(aliases=["-i"])] = ()
+    input: Annotated[tuple[Path, ...], Flag("PHOTO", short="-i")] = ()
     """The photos, as a flag."""
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Any
-
-import tyro
+from typing import Annotated, Any
 
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from components.extract.reasons import Reject
 from components.verify.answer import answers, lines, ready, strangers
 from components.verify.faces import look, rejected
@@ -34,7 +33,7 @@ class Settings(NamingSettings):
     Of a folder every new photo is answered, of a camera every change of who is there.
     """
 
-    source: tyro.conf.Positional[str] = ""
+    source: Annotated[str, Flag(positional=True)] = ""
     """A folder; or with OpenCV a camera: its number, 0 is the first, or an address or film that OpenCV opens."""
     top: int = 1
     """How many people to list for each face, the nearest first."""

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
-
 from components.common.command import run
+from components.common.flags import Flag
 from pipelines.local.summary import duration
 from pipelines.look import history
 from pipelines.look.words import assignments, table
@@ -23,7 +22,7 @@ _HEAD = ("run", "state", "time", "recipe", "accuracy", "AUC", "EER", "VAL@FAR 0.
 class Settings:
     """List the runs of a runs folder, newest first: how they ended, and how good their networks are."""
 
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
     json: bool = False
     """For scripts: a JSON list."""

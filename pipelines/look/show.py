@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 from pipelines.local.record import TaskRecord, located
 from pipelines.local.summary import duration, shown
 from pipelines.look import history
@@ -31,13 +30,13 @@ _LOST = "its runner ended without a word: killed, or the machine went down; the 
 class Settings:
     """Show a run with its tasks, a task with all that went in and came out, what is in an artifact, or two runs."""
 
-    what: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN[/TASK[/ARTIFACT[/FILE]]]")]] = "latest"
+    what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = "latest"
     """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
-    other: Annotated[str | None, tyro.conf.arg(name="with", metavar="RUN")] = None
+    other: Annotated[str | None, Flag("RUN", name="with")] = None
     """Compare the run with this one: the settings that differ, and the numbers of both."""
-    search: Annotated[str, tyro.conf.arg(metavar="TEXT")] = ""
+    search: Annotated[str, Flag("TEXT")] = ""
     """Of a table only the rows whose identity has this in it."""
     rows: int = ROWS
     """Of a table so many rows."""

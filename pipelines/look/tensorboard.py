@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
+from components.common.flags import Flag
 from pipelines.local.summary import shown
 from pipelines.look import history
 
@@ -22,9 +21,9 @@ from pipelines.look import history
 class Settings:
     """Start TensorBoard on the events of a run's training: its curves, and its embeddings in the projector."""
 
-    run: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]] = "latest"
+    run: Annotated[str, Flag("RUN", positional=True)] = "latest"
     """The run."""
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
     port: int = 6006
     """Where it listens, on this machine only."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.flags import Flag
 
 _HERE = "127.0.0.1"
 
@@ -21,7 +20,7 @@ _HERE = "127.0.0.1"
 class Settings:
     """Show runs, tasks and artifacts in a browser: read-only, and on this machine only. Ctrl-C ends it."""
 
-    runs: Annotated[Path, tyro.conf.arg(metavar="DIR")] = Path("runs")
+    runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
     port: int = 8080
     """Of this machine's own address; 0 takes any that is free."""

@@ -63,6 +63,9 @@ def test_every_headline_is_a_sentence():
 # there, {run} a run's folder with all that it made.
 COMMANDS = {
     "frobnicate": (2, "no such command"),
+    "run --inputs {tmp}": (2, "Did you mean --input?"),
+    "run {tmp}": (2, "more than the command takes"),
+    "evaluate": (2, "-o/--output"),
     "extract -i {tmp}/none -o {tmp}/x": (2, "no such photo folder"),
     "extract -i {file} -o {tmp}/x": (2, "not a file"),
     "extract -i {tmp} -o {tmp}/../x": (2, "no photos"),

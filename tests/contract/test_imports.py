@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "tyro", "components.common"}
+COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "components.common"}
 # package: what its modules may import besides the standard library and themselves, in functions too
 ALLOWED = {
     "components.common": COMMON,
@@ -33,19 +33,18 @@ ALLOWED = {
     | {"components.litert.specification"},
     "pipelines.local": {"yaml", "components.common", "pipelines"},
     "pipelines.cluster": {"yaml", "components.common", "pipelines"},
-    "pipelines.look": {"numpy", "pyarrow", "matplotlib", "tyro", "components.common", "components.page", "pipelines"},
+    "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page", "pipelines"},
     "pipelines.ui": {
         "starlette",
         "uvicorn",
         "jinja2",
         "markupsafe",
-        "tyro",
         "components.common",
         "components.page",
         "pipelines",
     },
     "pipelines.erase": {"pyarrow", "components.common", "pipelines"},
-    "pipelines": {"components.common", "tyro", "pipelines.local"},
+    "pipelines": {"components.common", "pipelines.local"},
 }
 SPECIFICATION = {"kfp", "pipelines.images"}
 WIRING = {
@@ -54,7 +53,7 @@ WIRING = {
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Galleries are what it shares with the command of a Pi.
-    "pipelines/forget.py": {"tyro", "components.common", "components.verify.gallery", "pipelines"},
+    "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},
     "pipelines/cluster/failures.py": {"kfp_server_api", "urllib3", "components.common"},

@@ -82,7 +82,7 @@ def _command(task: Task) -> list[str]:
 
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
 def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
-    from components.common.command import parse
+    from components.common.flags import parse
 
     command = _command(task)
     module = module_of(command)
@@ -106,7 +106,7 @@ def test_every_recipe_fits_the_pipeline(name, tmp_path):
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
 def test_a_component_and_its_stage_have_the_same_defaults(task):
     """`facenet STAGE` by hand and the pipeline do the same when no parameter is given."""
-    from components.common.command import parse
+    from components.common.flags import parse
 
     command = list(task.executor.command)
     stage = importlib.import_module(f"{module_of(command)}.__main__")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.command import Switch, guarded, run
+from components.common.command import guarded, run
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 
@@ -21,34 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Settings:
-    """A command."""
-
-    count: int = 1
-    """How many."""
-    flip: Switch = True
-    """Whether."""
-
-
-def settings_of(*argv):
-    seen = []
-    code = run(Settings, seen.append, argv, prog="facenet test")
-    assert code == 0
-    return seen[0]
-
-
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("True", True)])
-def test_a_switch_takes_a_value_as_kubeflow_writes_it(text, value):
-    assert settings_of("--flip", text).flip is value
-
-
-@pytest.mark.parametrize("argv", [["--flip", "maybe"], ["--flip"], ["--count", "x"], ["--cuont", "3"]])
-def test_wrong_flags_exit_with_2_and_name_the_flag(argv, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        run(Settings, lambda _: None, argv, prog="facenet test")
-    assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert argv[0] in said
-    assert "Traceback" not in said
+    """A command without flags."""
 
 
 @pytest.mark.parametrize(("error", "code"), [(UsageError, 2), (FacenetError, 1)])

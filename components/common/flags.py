@@ -1,0 +1,231 @@
+"""Flags, read from a dataclass: a field is a flag of its name, and the field's docstring is its help.
+
+Built on argparse, because a command should start at once: packages that do this and more take a tenth of a second to
+import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from components.common.errors import UsageError
+
+Settings = TypeVar("Settings")
+
+_WORDS = {str: "text", int: "int", float: "float", Path: "path"}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What a field's name and type do not say: `photos: Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]`.
+
+    Args:
+        value: what the help calls its value; by default after the type.
+        short: a second name, of one letter: `-i`.
+        name: its name where that is no name for a field: `from`.
+        positional: whether its value stands by itself, without the name.
+        repeated: whether each value of a tuple follows the name again; by default all follow it once.
+        read: makes the value of what was written, or raises argparse.ArgumentTypeError; by default the type does.
+    """
+
+    value: str | None = None
+    short: str | None = None
+    name: str | None = None
+    positional: bool = False
+    repeated: bool = False
+    read: Callable[[str], Any] | None = None
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false is needed, not {text!r}")
+    return text.lower() == "true"
+
+
+# Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value. A plain bool is a
+# flag without one.
+Switch = Annotated[bool, Flag("{true,false}", read=_switch)]
+
+Input = Annotated[Path, Flag("PATH", short="-i")]
+# One manifest, or the shards of one; a pipeline names them in --executor_input instead.
+Inputs = Annotated[tuple[Path, ...], Flag("PATH", short="-i")]
+Output = Annotated[Path, Flag("PATH", short="-o")]
+Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
+# Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
+ExecutorInput = Annotated[str, Flag("JSON")]
+
+
+def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str) -> Settings:
+    """Reads the flags of a command; `--help` prints them and exits.
+
+    Args:
+        settings: a dataclass; the fields of a dataclass that is the type of a field are flags like its own.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None.
+        prog: the command as the user types it.
+
+    Raises:
+        UsageError: a flag that there is not, one that is missing, or a value that does not fit.
+    """
+    words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
+    found = list(_fields(settings))
+    parser = _Parser(
+        prog=prog,
+        usage=" ".join([prog, "[flags]", *(one.value for one in found if one.flag.positional)]),
+        description=inspect.getdoc(settings),
+        formatter_class=_Help,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    asked = {"-h", "--help"} & set(words)  # finding docstrings takes as long as all else
+    for one in found:
+        parser.add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
+    given, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        raise _unknown(unknown[0], [name for one in found for name in one.names], prog)
+    made: Settings = _made(settings, vars(given))
+    return made
+
+
+def _underscored(word: str) -> str:
+    """`--max-pairs=3` as `--max_pairs=3`."""
+    name, equals, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field that is a flag.
+
+    Args:
+        name: of the field.
+        default: its value where the flag is not given; `dataclasses.MISSING` for a flag that must be.
+        type: of the field, without what `Annotated` adds.
+        flag: what `Annotated` adds.
+        owner: the dataclass that it is a field of.
+    """
+
+    name: str
+    default: Any
+    type: Any
+    flag: Flag
+    owner: Any
+
+    @property
+    def names(self) -> list[str]:
+        """What is written for it."""
+        if self.flag.positional:
+            return [self.name]
+        return [*filter(None, [self.flag.short]), f"--{self.flag.name or self.name}"]
+
+    @property
+    def one(self) -> Any:
+        """The type of one value: `Path` of `Path | None` and of `tuple[Path, ...]`."""
+        inner = self.type
+        while get_origin(inner) in (Union, UnionType, tuple):
+            inner = get_args(inner)[0]
+        return inner
+
+    @property
+    def value(self) -> str:
+        """What the help calls its value."""
+        return self.flag.value or (self.name if self.flag.positional else _WORDS[self.one]).upper()
+
+    def argument(self) -> dict[str, Any]:
+        """What argparse is told, besides its names and help."""
+        told: dict[str, Any] = {}
+        if not self.flag.positional:
+            told |= {"dest": self.name, "required": self.default is MISSING}
+        elif self.default is not MISSING:
+            told |= {"default": self.default, "nargs": "?"}
+        if get_origin(self.type) is tuple:
+            told |= {"action": "append"} if self.flag.repeated else {"nargs": "*"}
+        if self.one is bool and self.flag.read is None:
+            return told | {"action": "store_true"}
+        if get_origin(self.one) is Literal:
+            return told | {"choices": get_args(self.one)}
+        return told | {"type": self.flag.read or self.one, "metavar": self.value}
+
+    def help(self) -> str:
+        """Its docstring, and its default where it says something."""
+        default = ""
+        if self.default is MISSING:
+            default = " (required)"
+        elif isinstance(self.default, bool):
+            default = f" (default: {str(self.default).lower()})" if self.flag.read else ""
+        elif self.default not in (None, "", ()):
+            default = f" (default: {self.default})"
+        return f"{_docstrings(self.owner)[self.name]}{default}".replace("%", "%%")
+
+
+def _fields(settings: Any) -> Iterator[_Field]:
+    """The fields of a dataclass that are flags, and those of the dataclasses among its fields."""
+    types = get_type_hints(settings, include_extras=True)
+    for field in fields(settings):
+        noted = types[field.name]
+        type_, flag = get_args(noted) if get_origin(noted) is Annotated else (noted, Flag())
+        if is_dataclass(type_):
+            yield from _fields(type_)
+        else:
+            yield _Field(field.name, field.default, type_, flag, settings)
+
+
+def _made(settings: Any, given: Mapping[str, Any]) -> Any:
+    """The dataclass with what was given."""
+    types, values = get_type_hints(settings), {}
+    for field in fields(settings):
+        if is_dataclass(types[field.name]):
+            values[field.name] = _made(types[field.name], given)
+        elif field.name in given:
+            value = given[field.name]
+            values[field.name] = tuple(value) if isinstance(value, list) else value
+    return settings(**values)
+
+
+def _docstrings(settings: Any) -> dict[str, str]:
+    """What stands below each field of a dataclass and of those that it is derived from."""
+    found = {}
+    for one in reversed(settings.__mro__[:-1]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in pairwise(definition.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                found[ast.unparse(field.target)] = inspect.cleandoc(ast.literal_eval(below.value))
+    return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as every error here is said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", advice=f"`{self.prog} --help` lists the flags.")
+
+
+class _Help(argparse.HelpFormatter):
+    """Keeps the paragraphs of a description apart."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
+
+
+def _unknown(word: str, names: Sequence[str], prog: str) -> UsageError:
+    from difflib import get_close_matches
+
+    advice = f"`{prog} --help` lists the flags."
+    if not word.startswith("-"):
+        return UsageError("This is more than the command takes.", received=word, advice=advice)
+    near = get_close_matches(word, names)
+    return UsageError(
+        "There is no such flag.",
+        received=word,
+        advice=f"Did you mean {' or '.join(near)}? {advice}" if near else advice,
+    )

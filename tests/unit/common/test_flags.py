@@ -1,0 +1,131 @@
+"""Flags of a dataclass: what is read, what is refused, what `--help` says."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+
+from components.common.errors import UsageError
+from components.common.flags import Flag, Inputs, Output, Switch, parse
+from pipelines.cli import COMMANDS
+
+
+@dataclass(frozen=True)
+class Group:
+    """Flags that belong together."""
+
+    margin: float = 0.2
+    """How far, in %."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What several commands have."""
+
+    output: Output
+    """Where to."""
+
+
+@dataclass(frozen=True)
+class Settings(Base):
+    """A command.
+
+    It does something.
+    """
+
+    what: Annotated[tuple[str, ...], Flag(positional=True)] = ()
+    """Which."""
+    input: Inputs = ()
+    """Where from."""
+    set: Annotated[tuple[str, ...], Flag("NAME=VALUE", repeated=True)] = ()
+    """Settings."""
+    from_task: Annotated[str | None, Flag("TASK", name="from")] = None
+    """Begin here."""
+    max_pairs: int = 1
+    """How many."""
+    kind: Literal["one", "two"] = "one"
+    """Which kind."""
+    flip: Switch = True
+    """Whether."""
+    json: bool = False
+    """As JSON."""
+    group: Group = field(default_factory=Group)
+
+
+def parsed(*argv):
+    return parse(Settings, ["-o", "x", *argv], prog="facenet test")
+
+
+def test_what_is_not_given_has_its_default():
+    assert parsed() == Settings(Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        (["-i", "a", "b"], "input", (Path("a"), Path("b"))),
+        (["--input"], "input", ()),
+        (["--set", "a=1", "--set", "b=--c"], "set", ("a=1", "b=--c")),
+        (["--from", "embed"], "from_task", "embed"),
+        (["--from="], "from_task", ""),
+        (["--max_pairs", "-3"], "max_pairs", -3),
+        (["--max-pairs=3"], "max_pairs", 3),
+        (["--kind", "two"], "kind", "two"),
+        (["--flip", "false"], "flip", False),
+        (["--flip", "True"], "flip", True),
+        (["--json"], "json", True),
+        (["--margin", "1e-3"], "group", Group(0.001)),
+        (["a", "--json", "b"], "what", ("a", "b")),
+    ],
+)
+def test_flags_are_read(argv, name, value):
+    assert getattr(parsed(*argv), name) == value
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--flip", "maybe"], "--flip: true or false is needed, not 'maybe'"),
+        (["--flip"], "--flip"),
+        (["--max_pairs", "x"], "--max_pairs"),
+        (["--kind", "three"], "choose from 'one', 'two'"),
+        (["--max_piars", "3"], "Did you mean --max_pairs"),
+        (["--max", "3"], "no such flag"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_named(argv, said):
+    with pytest.raises(UsageError) as error:
+        parsed(*argv)
+    assert said in str(error.value)
+
+
+def test_a_missing_flag_is_named():
+    with pytest.raises(UsageError, match="--output"):
+        parse(Settings, [], prog="facenet test")
+
+
+def test_a_word_too_much_is_refused():
+    with pytest.raises(UsageError, match="more than the command takes"):
+        parse(Base, ["-o", "x", "y"], prog="facenet test")
+
+
+def test_help_says_what_each_flag_is_and_its_default(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parsed("--help")
+    assert stopped.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "usage: facenet test [flags] WHAT A command. It does something." in said
+    for flag in ("-o PATH, --output PATH Where to. (required)", "How far, in %. (default: 0.2)", "(default: true)"):
+        assert flag in said
+
+
+@pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
+def test_every_flag_of_every_command_has_its_help(module, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(module).main(["--help"])
+    assert stopped.value.code == 0
+    assert "usage: facenet" in capsys.readouterr().out
