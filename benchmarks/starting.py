@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,9 @@ _STAGES = {
 
 
 def _run(*command: str, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    # Byte code is kept, also where the environment says otherwise: pip has written the peer's.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 

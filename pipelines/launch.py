@@ -12,9 +12,8 @@ from typing import Literal
 
 from components.common.errors import FacenetError, UsageError
 from pipelines import images
-from pipelines.build import build
 from pipelines.configure import in_words
-from pipelines.local import containers, engine, processes
+from pipelines.local import processes
 from pipelines.local.cache import Cache
 from pipelines.local.plan import Container, Pipeline
 from pipelines.local.processes import BackEnd
@@ -116,6 +115,9 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Conta
 
     if runner == "process":
         return processes.back_end(images.REPOSITORY, show), _code
+    from pipelines.build import build
+    from pipelines.local import containers, engine
+
     engine.need()
     own = {images.reference(component): component for component in images.COMPONENTS}
     for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import io
 import os
@@ -45,6 +44,8 @@ def run(
 def _end_with_runner() -> None:
     """Lets the system send SIGTERM when the runner that started this process dies, however it dies; on Linux."""
     if sys.platform == "linux" and os.environ.get(RUNNER) == str(os.getppid()):
+        import ctypes
+
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import UnionType
@@ -201,7 +201,7 @@ def located(text: str, runs: Path) -> Path:
 
 def write_run(runs: Path, record: RunRecord) -> None:
     """Writes run.json."""
-    _write(runs / record.id / "run.json", asdict(record))
+    _write(runs / record.id / "run.json", vars(record))
 
 
 def write_task(runs: Path, run: str, record: TaskRecord) -> None:
@@ -209,7 +209,7 @@ def write_task(runs: Path, run: str, record: TaskRecord) -> None:
 
     What waits or was answered from the cache is the first to be lost with the machine: the next run finds it out again.
     """
-    _write(runs / run / record.task / "task.json", asdict(record), durable=record.state not in (PENDING, CACHED))
+    _write(runs / run / record.task / "task.json", vars(record), durable=record.state not in (PENDING, CACHED))
 
 
 def read_run(runs: Path, run: str) -> RunRecord:
