@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Optimization:
     """How the weights move."""
 
-    optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd"] = "rmsprop"
-    """RMSProp, Adam, AdamW, Adagrad, or stochastic gradient descent with momentum."""
+    optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd", "muon"] = "rmsprop"
+    """RMSProp, Adam, AdamW, Adagrad, gradient descent with momentum, or Muon, which needs fewer steps."""
     learning_rate: float = 0.001
     """The highest learning rate."""
     schedule: Literal["constant", "step", "cosine"] = "constant"
@@ -28,7 +28,7 @@ class Optimization:
     warmup: float = 0.0
     """Share of the training in which the learning rate rises linearly from 0, before the schedule."""
     momentum: float = 0.9
-    """Of sgd."""
+    """Of sgd and muon."""
     weight_decay: float = 0.0
     """Decoupled (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for convolution
     and dense kernels only."""
@@ -81,19 +81,24 @@ def optimizer_for(
     """
     import keras
 
+    from components.mine_and_train.muon import Muon
+
     kinds = {
         "rmsprop": keras.optimizers.RMSprop,
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
         "adagrad": keras.optimizers.Adagrad,
         "sgd": keras.optimizers.SGD,
+        "muon": Muon,
     }
-    options: dict[str, Any] = {"momentum": optimization.momentum} if optimization.optimizer == "sgd" else {}
+    options: dict[str, Any] = {"momentum": optimization.momentum} if optimization.optimizer in ("sgd", "muon") else {}
+    if optimization.optimizer == "muon":
+        options |= {"adam_weight_decay": optimization.weight_decay}
     if optimization.ema:
         options |= {"use_ema": True, "ema_momentum": optimization.ema}
     optimizer = kinds[optimization.optimizer](
         learning_rate=optimization.learning_rate,
-        weight_decay=optimization.weight_decay or (0.0 if optimization.optimizer == "adamw" else None),
+        weight_decay=optimization.weight_decay or (0.0 if optimization.optimizer in ("adamw", "muon") else None),
         global_clipnorm=optimization.clip_norm / devices or None,
         **options,
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from components.common.errors import UsageError
+from components.mine_and_train.muon import orthogonal
 from components.mine_and_train.optimizer import Optimization, averaged_weights, check, optimizer_for, rate
 
 START = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32)
@@ -47,24 +48,73 @@ def adagrad(w, gradients):
     return w
 
 
-def stepped(optimization, gradients=GRADIENTS, name="kernel"):
-    variable = keras.Variable(START, name=name)
+def newton_schulz(x):
+    """The step by its definition (Jordan, 2024), in float64."""
+    x = x / np.linalg.norm(x)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x - 4.7750 * gram @ x + 2.0315 * gram @ gram @ x
+    return x
+
+
+def muon(w, gradients):
+    momentum = 0
+    for gradient in gradients:
+        momentum = 0.9 * momentum + gradient
+        matrix = (gradient + 0.9 * momentum).astype(float).reshape(-1, w.shape[-1])
+        w = w - RATE * 0.2 * np.sqrt(max(matrix.shape)) * newton_schulz(matrix).reshape(w.shape)
+    return w
+
+
+def stepped(optimization, gradients=GRADIENTS, name="kernel", start=START):
+    variable = keras.Variable(start, name=name)
     optimizer = optimizer_for(optimization, [variable])
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
     return variable.numpy()
 
 
-@pytest.mark.parametrize("rule", [sgd, rmsprop, adam, adagrad], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [sgd, rmsprop, adam, adagrad, muon], ids=lambda rule: rule.__name__)
 def test_an_optimiser_follows_its_rule(rule):
     moved = stepped(Optimization(optimizer=rule.__name__, learning_rate=RATE))
     np.testing.assert_allclose(moved, rule(START, GRADIENTS), rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 8), (1, 1, 8, 40), (5, 40), (40, 5)])
+def test_muon_takes_a_kernel_of_any_shape_for_a_matrix(shape):
+    rng = np.random.default_rng(0)
+    start, *gradients = rng.normal(size=(3, *shape)).astype(np.float32)
+    moved = stepped(Optimization(optimizer="muon", learning_rate=RATE), gradients, start=start)
+    np.testing.assert_allclose(moved, muon(start, gradients), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("bias", (4,)), ("kernel", (3, 3, 4, 1)), ("centres", (6, 4))])
+def test_muon_moves_what_is_no_matrix_by_adam(name, shape):
+    rng = np.random.default_rng(0)
+    start, *gradients = rng.normal(size=(3, *shape)).astype(np.float32)
+    moved = stepped(Optimization(optimizer="muon", learning_rate=RATE), gradients, name, start)
+    np.testing.assert_allclose(moved, adam(start, gradients), rtol=1e-4)
+
+
+def test_orthogonal_brings_singular_values_near_1_and_keeps_the_singular_vectors():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(20, 50)) * np.logspace(0, -1, 20)[:, None]
+    result = orthogonal(matrix.astype(np.float32)).numpy()
+    left, before, right = np.linalg.svd(matrix, full_matrices=False)
+    within = left.T @ result @ right.T
+    assert before.max() > 10 * before.min()
+    assert (np.diag(within) > 0.65).all() and (np.diag(within) < 1.25).all()
+    np.testing.assert_allclose(within - np.diag(np.diag(within)), 0, atol=1e-3)
 
 
 def test_weight_decay_is_decoupled_and_of_kernels_only():
     decayed = Optimization(optimizer="adamw", learning_rate=RATE, weight_decay=0.5)
     np.testing.assert_allclose(stepped(decayed), adam(START, GRADIENTS, decay=0.5), rtol=1e-4)
     np.testing.assert_allclose(stepped(decayed, name="bias"), adam(START, GRADIENTS), rtol=1e-4)
+    plain, decayed = (Optimization(optimizer="muon", learning_rate=RATE, weight_decay=decay) for decay in (0.0, 0.5))
+    first = GRADIENTS[:1]
+    np.testing.assert_allclose(stepped(decayed, first), stepped(plain, first) - RATE * 0.5 * START, rtol=1e-5)
+    np.testing.assert_array_equal(stepped(decayed, first, "bias"), stepped(plain, first, "bias"))
 
 
 def test_clipping_bounds_the_norm_of_all_gradients():

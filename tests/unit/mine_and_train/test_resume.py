@@ -35,7 +35,7 @@ RECIPES = {
         max_batches=4,
         mining="online",
         strategy=Strategy("all", "random-violating", 0.3),
-        optimization=Optimization(optimizer="adam", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
+        optimization=Optimization(optimizer="muon", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
         augmentation=Augmentation(jitter=0.1, brightness=0.2, erasing=0.5),
     ),
     "classification first": Recipe(
