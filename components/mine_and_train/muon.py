@@ -14,7 +14,7 @@ _STEPS = 5
 _STEP_SIZE = 0.2
 
 
-class Muon(keras.optimizers.Muon):
+class Muon(keras.optimizers.Muon):  # type: ignore[misc]  # keras has no types
     """Keras' Muon, with the kernels of convolutions as matrices too: [height * width * channels, filters].
 
     What is no matrix moves by Adam at the same learning rate: biases, BatchNorm, and depthwise kernels, whose channels
