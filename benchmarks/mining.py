@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import faiss
 import numpy as np
@@ -15,7 +15,7 @@ from benchmarks.harness import command_line, compare, memory_of
 from components.mine_and_train.cores import threads
 from components.mine_and_train.hardest import _TILE_COLUMNS, _TILE_ROWS, Hardest, hardest
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.pairs import Runs, Strategy, Triplets
 
 Rows = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
@@ -30,9 +30,14 @@ def people(faces: int, each: int, apart: float) -> tuple[Rows, Numbers]:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-def ours(apart: float) -> npt.NDArray[np.int32]:
-    """All triplets whose negative is nearer than the positive."""
+def ours(apart: float) -> Runs:
+    """All triplets whose negative is nearer than the positive, as batches are made of them."""
     return mine(*people(1250, 25, apart), Strategy(), np.random.default_rng(1)).triplets
+
+
+def ours_listed(apart: float) -> Triplets:
+    """The same, one by one."""
+    return ours(apart).listed()
 
 
 def metric_learning(apart: float) -> npt.NDArray[np.int64]:
@@ -43,13 +48,13 @@ def metric_learning(apart: float) -> npt.NDArray[np.int64]:
     return torch.stack(found, dim=1).numpy()
 
 
-def same_triplets(mine: npt.NDArray[np.int32], theirs: npt.NDArray[np.int64]) -> str:
+def same_triplets(mine: Runs | Triplets, theirs: npt.NDArray[np.int64]) -> str:
     """Equal but for pairs that are equally far to the last bits."""
 
     def numbers(triplets: npt.NDArray[np.integer]) -> Numbers:
         return np.unique(np.asarray(triplets, np.int64) @ [1250 * 1250, 1250, 1])
 
-    one, other = numbers(mine), numbers(theirs)
+    one, other = numbers(mine.listed() if isinstance(mine, Runs) else mine), numbers(theirs)
     differing = len(np.setxor1d(one, other, assume_unique=True))
     assert differing <= 1e-5 * len(other), f"{differing} of {len(other)} triplets differ"
     return f"{len(one)} triplets, all but {differing} in both"
@@ -88,15 +93,16 @@ def main() -> None:
     """Mining, then the hardest negatives."""
     command_line(__doc__).parse_args()
     for name, apart in (("people well apart", 1.0), ("half apart", 0.5), ("random", 0.0)):
-        compare(
-            f"all hard triplets, 1,250 x 128, {name}",
-            "pytorch-metric-learning",
-            lambda apart=apart: ours(apart),
-            lambda apart=apart: metric_learning(apart),
-            same_triplets,
-            at_least=50,
-            memory=(memory_of(ours, apart), memory_of(metric_learning, apart)),
-        )
+        for way, call in (("", ours), (", listed one by one", ours_listed)):
+            compare(
+                f"all hard triplets, 1,250 x 128, {name}{way}",
+                "pytorch-metric-learning",
+                partial(call, apart),
+                partial(metric_learning, apart),
+                same_triplets,
+                at_least=50,
+                memory=(memory_of(call, apart), memory_of(metric_learning, apart)),
+            )
     rows, labels = people(50_000, 25, 0.0)
     compare(
         "hardest negative, 50,000 x 128",

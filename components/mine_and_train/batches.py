@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.mine_and_train.pairs import Indices, Labels, Triplets
+from components.mine_and_train.pairs import Indices, Labels, Runs, Triplets
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def check_batch_size(batch_size: int, faces_per_identity: int) -> None:
         )
 
 
-def batches(triplets: Triplets, labels: Labels, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
+def batches(triplets: Runs, labels: Labels, batch_size: int, rng: np.random.Generator) -> Iterator[Batch]:
     """One pass over the triplets: each in exactly one batch.
 
     Taking only the first batches is a fair sample: whether a triplet is among them depends on how identities were
     dealt and blocks were ordered, both at random, and not on the triplet.
 
     Args:
-        triplets: int32 [t, 3], as indices into `labels`.
+        triplets: of faces, as indices into `labels`.
         labels: int64 [n], the identities of the round's images.
         batch_size: the most images in a batch; at least twice the faces of an identity.
         rng: the source of randomness.
@@ -83,17 +83,25 @@ def _groups(labels: Labels, largest: int, rng: np.random.Generator) -> Indices:
     return group_of[identity]
 
 
-def _blocks(triplets: Triplets, group: Indices, rng: np.random.Generator) -> Iterator[Triplets]:
-    """The triplets between each two groups together, in random order; never none."""
+def _blocks(runs: Runs, group: Indices, rng: np.random.Generator) -> Iterator[Triplets]:
+    """The triplets between each two groups together, in random order; never none. Only those asked for are listed."""
     count = int(group.max()) + 1
-    turn = rng.permutation(count * count).astype(np.min_scalar_type(count * count - 1))
-    anchor, negative = group[triplets[:, 0]], group[triplets[:, 2]]
-    turns = turn[np.minimum(anchor, negative) * count + np.maximum(anchor, negative)]
+    turn = rng.permutation(count * count)
+    one, other = group[runs.owner], group[runs.negatives]
+    turns = turn.astype(np.min_scalar_type(count * count))[np.minimum(one, other) * count + np.maximum(one, other)]
     order = np.argsort(turns, kind="stable")  # a radix sort where there are few blocks
     ends = np.cumsum(np.bincount(turns, minlength=count * count))
-    for begin, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
-        if end > begin:
-            yield triplets[order[begin:end]]
+    pairs_in = [np.flatnonzero(group[runs.anchor] == number) for number in range(count)]
+    for number, begin, end in zip(np.argsort(turn), np.concatenate([[0], ends[:-1]]), ends, strict=True):
+        # Where the negatives of this block are, ascending: two searches tell where a run begins and ends among them.
+        places = order[begin:end]
+        pairs = np.sort(np.concatenate([pairs_in[each] for each in {number // count, number % count}]))
+        start, stop = np.searchsorted(places, [runs.start[pairs], runs.start[pairs] + runs.count[pairs]])
+        block = Runs(
+            runs.anchor[pairs], runs.positive[pairs], start, stop - start, runs.negatives[places], runs.owner[places]
+        )
+        if len(block):
+            yield block.listed()
 
 
 def _batch(blocks: list[Triplets], images: npt.NDArray[np.bool_]) -> Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -17,9 +17,10 @@ from components.mine_and_train.pairs import (
     Indices,
     Labels,
     Pairs,
+    Runs,
     Strategy,
-    Triplets,
     by_identity,
+    joined,
     pairs_of,
 )
 
@@ -32,11 +33,11 @@ class Mined:
     """What mining found.
 
     Args:
-        triplets: int32 [t, 3], anchor, positive, negative.
+        triplets: of faces, as indices into the labels.
         found: how many the strategy yields; `triplets` are a fair sample of them when they are fewer.
     """
 
-    triplets: Triplets
+    triplets: Runs
     found: int
 
 
@@ -57,34 +58,30 @@ def mine(
         limit: the most triplets to return; all when None. Each is equally likely to be among them.
 
     Returns:
-        Triplets as indices into `labels`. Memory besides: a few blocks of anchors' distances to all for each core.
+        The triplets, with at most as many negatives as there are of them. Memory besides: a few blocks of anchors'
+        distances to all for each core.
     """
     seed = int(rng.integers(2**63))  # the random negatives are drawn alike in both passes
     order, starts = by_identity(labels)
-    faces = np.diff(starts)
-    every = int(np.sum(faces * (faces - 1) * (len(labels) - faces)))
-    most = every if limit is None else min(limit, every)
-    # Columns side by side are written fastest. What is not written of so large an array takes no memory.
-    triplets = np.empty((3, most), np.int32).T
     ordered, counts = embeddings[order], np.zeros(len(labels), np.int64)
+    kept: list[Runs] = []
     found = 0
     with threads() as pool:
-        written: list[Future[None]] = []
         for pairs in _each(ordered, order, starts, strategy, seed, pool):
             counts[pairs.places] = pairs.counts
-            before, found = found, found + int(pairs.count.sum())
-            if before < found <= most:
-                written.append(pool.submit(pairs.write, triplets[before:found]))
-        if found > most:
-            ends = _shares(counts, most, int(rng.integers(found)))
+            found += len(pairs.runs)
+            if limit is None or found <= limit:
+                kept.append(pairs.runs)
+        if limit is not None and found > limit:
+            kept.clear()
+            ends = _shares(counts, limit, int(rng.integers(found)))
             sampler = np.random.default_rng([seed, 1])
+            drawing: list[Future[Runs]] = []
             for pairs in _each(ordered, order, starts, strategy, seed, pool):
-                share = ends[pairs.place : pairs.places.stop + 1]
-                ranks = _ranks(pairs.counts, np.diff(share), sampler)
-                written.append(pool.submit(pairs.write, triplets[share[0] : share[-1]], ranks))
-        for one in written:
-            one.result()
-    return Mined(triplets[:found], found)
+                ranks = _ranks(pairs.counts, np.diff(ends[pairs.place : pairs.places.stop + 1]), sampler)
+                drawing.append(pool.submit(pairs.runs.apart, ranks))
+            kept = [one.result() for one in drawing]
+    return Mined(joined(kept), found)
 
 
 def _each(
@@ -96,7 +93,8 @@ def _each(
 
     def following() -> Pairs:
         pairs = ahead.popleft().result()
-        return pairs.one_of_each(rng) if strategy.negatives == "random-violating" else pairs
+        runs = pairs.runs.one_of_each(rng) if strategy.negatives == "random-violating" else pairs.runs
+        return replace(pairs, runs=runs.smallest())
 
     for first, last in _blocks(starts):
         ahead.append(pool.submit(pairs_of, ordered, order, starts[first : last + 1], strategy))

@@ -6,7 +6,9 @@ of another identity. Distances d are squared Euclidean distances between unit ve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -42,26 +44,80 @@ class Strategy:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The pairs of anchor and positive of a block of anchors that take negatives; those are a run of a list.
+class Runs:
+    """Triplets that are not listed: pairs of anchor and positive, each of which takes a run of a list of negatives.
+
+    The pairs of an anchor take overlapping runs of its negatives. So 18 million triplets of 1,250 faces are 1.5 million
+    negatives and 30,000 pairs, where a list would be 55 million numbers.
 
     Args:
-        place: of the first anchor, among all faces ordered by identity.
-        each: int64 [anchors], how many pairs each has.
-        anchor: int32 [pairs], faces, in the order of their places.
+        anchor: int32 [pairs], faces, those of one anchor together.
         positive: int32 [pairs], faces.
         start: int64 [pairs], where the run of each begins in `negatives`.
         count: int64 [pairs], its length.
-        negatives: int32 [], faces: for each anchor all negatives by distance.
+        negatives: int32 [], faces, those of one anchor together.
+        owner: int32 [], the anchor that each of them is a negative of.
     """
 
-    place: int
-    each: Indices
     anchor: Faces
     positive: Faces
     start: Indices
     count: Indices
     negatives: Faces
+    owner: Faces
+
+    def __len__(self) -> int:
+        """How many triplets there are."""
+        return int(self.count.sum())
+
+    def listed(self) -> Triplets:
+        """All of them, pair after pair: int32 [t, 3], anchor, positive, negative."""
+        every = self.apart(np.arange(len(self)))
+        return np.stack([every.owner, np.repeat(every.positive, every.count), every.negatives], axis=1)
+
+    def apart(self, ranks: Indices) -> Runs:
+        """The triplets of these ranks, ascending, among those of all pairs in turn; their runs do not overlap."""
+        end = np.cumsum(self.count)
+        count = np.diff(np.searchsorted(ranks, end), prepend=0)
+        place = ranks + np.repeat(self.start - (end - self.count), count)
+        return replace(
+            self,
+            start=np.cumsum(count) - count,
+            count=count,
+            negatives=self.negatives.take(place),
+            owner=np.repeat(self.anchor, count),
+        )
+
+    def one_of_each(self, rng: np.random.Generator) -> Runs:
+        """The same pairs, each with one of its negatives, of which it has some."""
+        return replace(self, start=self.start + rng.integers(self.count), count=np.ones_like(self.count))
+
+    def smallest(self) -> Runs:
+        """The same triplets, in a list of negatives that is not longer than they are many."""
+        return self if len(self.negatives) <= len(self) else self.apart(np.arange(len(self)))
+
+
+def joined(parts: Sequence[Runs]) -> Runs:
+    """All triplets of the parts in turn."""
+    before = accumulate((len(part.negatives) for part in parts), initial=0)
+    moved = [replace(part, start=part.start + offset) for part, offset in zip(parts, before, strict=False)]
+    names = [field.name for field in fields(Runs)]
+    return Runs(**{name: np.concatenate([getattr(part, name) for part in moved]) for name in names})
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a block of anchors has.
+
+    Args:
+        place: of the first anchor, among all faces ordered by identity.
+        each: int64 [anchors], how many pairs that take negatives each has.
+        runs: those pairs, in the order of their anchors' places, and their negatives by distance.
+    """
+
+    place: int
+    each: Indices
+    runs: Runs
 
     @property
     def places(self) -> slice:
@@ -71,26 +127,8 @@ class Pairs:
     @property
     def counts(self) -> Indices:
         """int64 [anchors], the triplets of each."""
-        ends = np.concatenate([[0], np.cumsum(self.count)])[np.cumsum(self.each)]
+        ends = np.concatenate([[0], np.cumsum(self.runs.count)])[np.cumsum(self.each)]
         return np.diff(ends, prepend=0)
-
-    def one_of_each(self, rng: np.random.Generator) -> Pairs:
-        """The same pairs, each with one of its negatives."""
-        return replace(self, start=self.start + rng.integers(self.count), count=np.ones_like(self.count))
-
-    def write(self, triplets: Triplets, ranks: Indices | None = None) -> None:
-        """Writes the triplets of these ranks, ascending, among those of all pairs in turn; all when None."""
-        count = self.count
-        if ranks is None:
-            runs = zip(self.start.tolist(), count.tolist(), strict=True)
-            np.concatenate([self.negatives[start : start + length] for start, length in runs], out=triplets[:, 2])
-        else:
-            end = np.cumsum(count)
-            first = self.start - (end - count)
-            count = np.diff(np.searchsorted(ranks, end), prepend=0)
-            triplets[:, 2] = self.negatives.take(ranks + np.repeat(first, count))
-        triplets[:, 0] = np.repeat(self.anchor, count)
-        triplets[:, 1] = np.repeat(self.positive, count)
 
 
 def pairs_of(ordered: Embeddings, order: Indices, starts: Indices, strategy: Strategy) -> Pairs:
@@ -117,16 +155,20 @@ def pairs_of(ordered: Embeddings, order: Indices, starts: Indices, strategy: Str
         within[:] = np.inf  # sorts behind all negatives
     row = np.repeat(np.arange(end - begin), np.repeat(counts, np.diff(starts)))
     low, high = _limits(np.concatenate(reaches), strategy)
-    keys, runs = _sorted_keys(distances, order, row, low, high)
+    keys, near, runs = _sorted_keys(distances, order, row, low, high)
     taken = np.flatnonzero(runs[0] < runs[1])
+    anchors = order[begin:end].astype(np.int32)
     return Pairs(
         place=begin,
         each=np.bincount(row[taken], minlength=end - begin),
-        anchor=order[begin + row[taken]].astype(np.int32),
-        positive=order[np.concatenate(positives)[taken]].astype(np.int32),
-        start=runs[0, taken],
-        count=runs[1, taken] - runs[0, taken],
-        negatives=keys.astype(np.uint32).view(np.int32),
+        runs=Runs(
+            anchor=anchors[row[taken]],
+            positive=order[np.concatenate(positives)[taken]].astype(np.int32),
+            start=runs[0, taken],
+            count=runs[1, taken] - runs[0, taken],
+            negatives=keys.astype(np.uint32).view(np.int32),
+            owner=np.repeat(anchors, near),
+        ),
     )
 
 
@@ -155,7 +197,7 @@ def _limits(reach: Distances, strategy: Strategy) -> tuple[Distances, Distances]
 
 def _sorted_keys(
     distances: Distances, order: Indices, row: Indices, low: Distances, high: Distances
-) -> tuple[Keys, Indices]:
+) -> tuple[Keys, Indices, Indices]:
     """The negatives that are near enough for any pair of their anchor, by distance; and the run that each pair takes.
 
     Args:
@@ -166,8 +208,8 @@ def _sorted_keys(
         high: float32 [pairs], below which.
 
     Returns:
-        uint64 [], for each anchor in turn: distances, as bits, above the faces they lead to. And int64 [2, pairs],
-        where each run begins and ends there.
+        uint64 [], for each anchor in turn: distances, as bits, above the faces they lead to. int64 [anchors], how many
+        of these each has. And int64 [2, pairs], where each run begins and ends there.
     """
     farthest = np.zeros(len(distances), np.float32)
     np.maximum.at(farthest, row, high)
@@ -184,7 +226,7 @@ def _sorted_keys(
         own, of_pairs = slice(*begins[anchor : anchor + 2]), slice(*pairs[anchor : anchor + 2])
         keys[own].sort()
         runs[:, of_pairs] = begins[anchor] + keys[own].searchsorted(limits[:, of_pairs])
-    return keys, runs
+    return keys, count, runs
 
 
 def _keys(distances: Distances, faces: Indices) -> Keys:

@@ -40,7 +40,7 @@ def squared(vectors, one, other):
 def test_the_batch_holds_the_triplets_that_mining_finds(strategy):
     labels = np.repeat(np.arange(6), 4)
     vectors = unit_vectors(labels, 8, seed=3)
-    triplets = mine(vectors, labels, strategy, np.random.default_rng(0)).triplets
+    triplets = mine(vectors, labels, strategy, np.random.default_rng(0)).triplets.listed()
     anchor, positive, negative = triplets.T
     d_positive, d_negative = squared(vectors, anchor, positive), squared(vectors, anchor, negative)
     losses = np.maximum(d_positive - d_negative + 0.2, 0)
@@ -57,8 +57,8 @@ def test_the_batch_holds_the_triplets_that_mining_finds(strategy):
 def test_a_random_violating_negative_is_one_for_each_pair_that_has_any():
     labels = np.repeat(np.arange(6), 4)
     vectors = unit_vectors(labels, 8, seed=3)
-    every = mine(vectors, labels, Strategy("all", "hard", 0.2), np.random.default_rng(0)).triplets
-    semi = mine(vectors, labels, Strategy("all", "semi-hard", 0.2), np.random.default_rng(0)).triplets
+    every = mine(vectors, labels, Strategy("all", "hard", 0.2), np.random.default_rng(0)).triplets.listed()
+    semi = mine(vectors, labels, Strategy("all", "semi-hard", 0.2), np.random.default_rng(0)).triplets.listed()
     pairs = {tuple(row[:2]) for row in np.concatenate([every, semi]).tolist()}
     loss = on_triplets_of_the_batch(Strategy("all", "random-violating", 0.2))
     seen = [loss(tf.constant(vectors), tf.constant(labels, tf.int32), tf.constant([0, n])) for n in range(3)]
@@ -80,7 +80,7 @@ def test_a_batch_without_such_a_triplet_has_no_loss_and_a_finite_gradient():
 def test_the_loss_of_mined_triplets_is_the_mean_of_the_hinge():
     labels = np.repeat(np.arange(5), 3)
     vectors = unit_vectors(labels, 8, seed=5)
-    triplets = mine(vectors, labels, Strategy("all", "all", 0.2), np.random.default_rng(0)).triplets
+    triplets = mine(vectors, labels, Strategy("all", "all", 0.2), np.random.default_rng(0)).triplets.listed()
     anchor, positive, negative = triplets.T
     hinge = np.maximum(squared(vectors, anchor, positive) - squared(vectors, anchor, negative) + 0.2, 0)
     seen = on_mined_triplets(0.2)(tf.constant(vectors), tf.constant(triplets), SEED)

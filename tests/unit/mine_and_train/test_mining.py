@@ -70,7 +70,7 @@ def tied_round(seed, faces=30, identities=6):
 
 def mined(embeddings, labels, strategy, seed=0, limit=None):
     found = mine(embeddings, labels, strategy, np.random.default_rng(seed), limit)
-    return [tuple(triplet) for triplet in found.triplets.tolist()], found.found
+    return [tuple(triplet) for triplet in found.triplets.listed().tolist()], found.found
 
 
 @pytest.mark.parametrize(("make", "margin"), [(random_round, MARGIN), (tied_round, MARGIN), (tied_round, 2.0)])
@@ -82,6 +82,21 @@ def test_every_strategy_finds_the_triplets_of_the_triple_loop(make, margin, stra
         triplets, found = mined(embeddings, labels, strategy)
         assert sorted(triplets) == triple_loop(embeddings, labels, strategy)
         assert len(triplets) == found > 0
+
+
+@pytest.mark.parametrize("strategy", [*STRATEGIES, Strategy("all", "random-violating", MARGIN)], ids=repr)
+def test_there_are_never_more_negatives_kept_than_triplets(strategy):
+    embeddings, labels = random_round(0)
+    for limit in (None, 7):
+        triplets = mine(embeddings, labels, strategy, np.random.default_rng(0), limit).triplets
+        assert len(triplets.negatives) == len(triplets.owner) <= len(triplets)
+
+
+def test_pairs_of_an_anchor_share_its_negatives():
+    embeddings, labels = random_round(0)
+    triplets = mine(embeddings, labels, Strategy("all", "all"), np.random.default_rng(0)).triplets
+    different = {(anchor, negative) for anchor, _, negative in triplets.listed().tolist()}
+    assert sorted(zip(triplets.owner.tolist(), triplets.negatives.tolist(), strict=True)) == sorted(different)
 
 
 def test_hard_semi_hard_and_easy_share_all_negatives_between_them():
@@ -127,8 +142,8 @@ def test_the_anchor_is_never_its_own_positive_even_among_equal_embeddings(strate
 def test_without_positives_or_negatives_there_are_no_triplets(labels, negatives):
     embeddings, _ = random_round(0, faces=4)
     found = mine(embeddings, np.array(labels), Strategy("all", negatives, 4.0), np.random.default_rng(0))
-    assert found.triplets.shape == (0, 3)
-    assert found.found == 0
+    assert found.triplets.listed().shape == (0, 3)
+    assert len(found.triplets) == found.found == 0
 
 
 def test_an_anchor_without_such_a_negative_is_in_no_triplet():
