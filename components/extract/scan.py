@@ -63,10 +63,19 @@ def scan(root: Path) -> Scan:
 
     Raises:
         UsageError: no such folder, a file in its place, no photos in it, or photos that are all outside identity
-            folders.
+            folders, or all in the folders of one: a folder of people seen from one too high.
     """
     layout = _LAYOUT.format(folder=root)
     found = below(root, layout)
+    folders = {PurePosixPath(path).parent for path in found.photos}
+    above = {folder.parts[0] for folder in folders}
+    if len(folders) > 1 and len(above) == 1 and all(len(folder.parts) > 1 for folder in folders):
+        people = root / above.pop()
+        raise UsageError(
+            "All photos lie in folders of one folder, so they would all show one person.",
+            received=f"{root}, with {len(found.photos)} photos in {len(folders)} folders of {people.name}",
+            advice=f"If those folders are people, give {people} instead.\n{layout}",
+        )
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
         return found
     if found.rejects:

@@ -355,6 +355,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "unit/extract/test_align.py": ("align.py: A landmark model of five points",),
     "unit/extract/test_extract.py": ("extract.py: There is no face in any",),
+    "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
     "unit/litert/test_embedder.py": (
         "embedder.py: LiteRT cannot run this model",

@@ -46,6 +46,18 @@ def test_only_loose_photos_are_wrong_use_and_the_layout_is_explained(tmp_path):
         scan(tmp_path)
 
 
+def test_a_folder_of_people_seen_from_one_too_high_is_wrong_use(tmp_path):
+    touch(tmp_path, "people/a/1.jpg", "people/b/1.jpg", "people/b/2.jpg")
+    with pytest.raises(UsageError) as error:
+        scan(tmp_path)
+    assert "one person" in str(error.value)
+    assert "3 photos in 2 folders of people" in str(error.value)
+    assert f"give {tmp_path / 'people'} instead" in str(error.value)
+    assert len(scan(tmp_path / "people").photos) == 3
+    touch(tmp_path, "people/1.jpg")  # one person, with some photos sorted further
+    assert len(scan(tmp_path).photos) == 4
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
