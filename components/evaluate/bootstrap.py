@@ -8,6 +8,7 @@ independent. A pair counts as often as its people were drawn, a pair of two peop
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,16 @@ def intervals(
         rates: false accept rates, each above 0 and below 1.
         seed: of the draws.
     """
-    found: list[list[Range]] = []
     same, different = _Side.of(same_pairs, identity, True), _Side.of(different_pairs, identity, False)
-    for drawn in _draws(people, seed):
+
+    def replicate(drawn: Indices) -> list[Range]:
         accepted = same.accepted(drawn), different.accepted(drawn)
-        if accepted[0][-1] and accepted[1][-1]:
-            found.append([_val_at_far(same, different, *accepted, far) for far in rates])
+        if not (accepted[0][-1] and accepted[1][-1]):
+            return []
+        return [_val_at_far(same, different, *accepted, far) for far in rates]
+
+    with ThreadPoolExecutor() as pool:
+        found = [ranges for ranges in pool.map(replicate, _draws(people, seed)) if ranges]
     if not found:
         return {}
     low, high = np.quantile(np.array(found), _TAILS, axis=0)  # [rates, 2] each
@@ -79,8 +84,12 @@ class _Side:
 
     def accepted(self, drawn: Indices) -> Indices:
         """int64 [pairs + 1]: how many pairs, counted as often as drawn, the nearest 0, 1, ... of them are."""
-        times = drawn[self.first] if self.same else drawn[self.first] * drawn[self.second]
-        return np.concatenate([[0], np.cumsum(times)])
+        times = drawn[self.first]
+        if not self.same:
+            times *= drawn[self.second]
+        accepted = np.zeros(len(times) + 1, np.int64)
+        np.cumsum(times, out=accepted[1:])
+        return accepted
 
 
 def _draws(people: Indices, seed: int) -> Iterator[Indices]:

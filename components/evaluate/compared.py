@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,17 +87,32 @@ def _kind(vectors: npt.NDArray[np.float32], pairs: Pairs | Sample, same: bool, t
     sample, mistakes, limit = [none], none, threshold
     # A shown mistake rules out the other pairs of its two faces, fewer than two of each face that there is.
     enough = 2 * (SHOWN - 1) * len(vectors) + 1
-    for first, second in pairs.of_kind(same):
-        some = Measured(first, second, pair_distances(vectors, first, second))
+    for some in _measured(vectors, pairs.of_kind(same)):
         count(counts, some.distances)
-        faces[first] = faces[second] = True
-        sample.append(some[np.arange(-passed % every, len(first), every)])
-        passed += len(first)
+        if not faces.all():
+            faces[some.first] = faces[some.second] = True
+        sample.append(some[np.arange(-passed % every, len(some.first), every)])
+        passed += len(some.first)
         mistakes = Measured.joined([mistakes, some[some.distances > limit if same else some.distances <= limit]])
         if len(mistakes.distances) > 2 * enough:
             mistakes = _worst(mistakes, same, enough)
             limit = float(mistakes.distances[-1])
     return Kind(counts, faces, Measured.joined(sample), _worst(mistakes, same, enough))
+
+
+def _measured(vectors: npt.NDArray[np.float32], pieces: Iterable[tuple[Faces, Faces]]) -> Iterator[Measured]:
+    """Pairs with their distances, some at a time; the next ones are measured while these are worked on."""
+
+    def measured(first: Faces, second: Faces) -> Measured:
+        return Measured(first, second, pair_distances(vectors, first, second))
+
+    waiting: list[Future[Measured]] = []
+    with ThreadPoolExecutor(1) as ahead:
+        for piece in pieces:
+            waiting.append(ahead.submit(measured, *piece))
+            if len(waiting) > 1:
+                yield waiting.pop(0).result()
+        yield from (future.result() for future in waiting)
 
 
 def _worst(mistakes: Measured, same: bool, most: int) -> Measured:

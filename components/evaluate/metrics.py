@@ -21,6 +21,9 @@ Counts = npt.NDArray[np.int64]
 
 ROC_POINTS = 200
 
+# Folds are counted together while their counts are not more: few pairs at once, many fold by fold.
+_MOST_COUNTS = 1 << 16
+
 # Distances of embeddings are told apart to a millionth: float32 vectors of length 1 say no more.
 STEP = 2.0**-20
 # Up to 2.25: nearly of length 1, vectors may be a little more than 2 apart.
@@ -90,7 +93,7 @@ def _steps(distances: Distances) -> npt.NDArray[np.int32] | None:
     """Distances as numbers of steps; None unless all are multiples of `STEP` below `STEPS * STEP`."""
     scaled = distances / STEP
     steps = scaled.astype(np.int32)
-    fits = steps.min() >= 0 and steps.max() < STEPS and np.array_equal(steps, scaled)
+    fits = steps.min() >= 0 and steps.max() < STEPS and (steps == scaled).all()
     return steps if fits else None
 
 
@@ -153,8 +156,8 @@ def _best(distances: Distances, gained: Counts, pairs: Counts) -> float:
     if gained[best] <= 0:
         return float(np.nextafter(distances[np.argmax(pairs > 0)], -np.inf))
     accepted = float(distances[best])
-    beyond = pairs[best + 1 :] > 0
-    return _midway(accepted, float(distances[best + 1 + beyond.argmax()])) if beyond.any() else accepted
+    beyond = np.flatnonzero(pairs[best + 1 :])
+    return _midway(accepted, float(distances[best + 1 + beyond[0]])) if len(beyond) else accepted
 
 
 def _midway(accepted: float, rejected: float) -> float:
@@ -176,23 +179,35 @@ def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.inte
         fold: int [pairs], from 0, at least two different values.
     """
     distinct, rank = _distinct(distances)
-    right = np.where(same, 1.0, -1.0)
+    pairs, gained = _counted(rank, same, (1, len(distinct)))
+    folds = int(fold.max()) + 1
+    at_once = min(folds, max(1, _MOST_COUNTS // len(distinct)))
+    for begin in range(0, folds, at_once):
+        some = np.flatnonzero((fold >= begin) & (fold < begin + at_once))
+        cell = (fold[some] - begin) * len(distinct) + rank[some]
+        inside, gained_inside = _counted(cell, same[some], (at_once, len(distinct)))
+        outside, gained_outside = pairs - inside, gained - gained_inside
+        for row, number in enumerate(inside.sum(axis=1).tolist()):
+            if not number:
+                continue
+            threshold = _best(distinct, gained_outside[row], outside[row])
+            accepted = int(distinct.searchsorted(threshold, side="right"))
+            same_pairs = (number + int(gained_inside[row, -1])) // 2
+            right_calls = number - same_pairs + (int(gained_inside[row, accepted - 1]) if accepted else 0)
+            yield FoldAccuracy(begin + row, right_calls / number, threshold, same_pairs, number - same_pairs)
 
-    def counted(rank: Counts, right: Distances) -> tuple[Counts, Counts]:
-        """The pairs of each distance, and how many more calls are right by accepting all up to it."""
-        pairs, gained = np.bincount(rank, minlength=len(distinct)), np.bincount(rank, right, len(distinct))
-        return pairs, gained.astype(np.int64).cumsum()
 
-    pairs, gained = counted(rank, right)
-    for number in np.flatnonzero(np.bincount(fold)).tolist():
-        inside = np.flatnonzero(fold == number)
-        pairs_inside, gained_inside = counted(rank[inside], right[inside])
-        threshold = _best(distinct, gained - gained_inside, pairs - pairs_inside)
-        accepted = int(distinct.searchsorted(threshold, side="right"))
-        same_pairs = int(np.count_nonzero(same[inside]))
-        different_pairs = len(inside) - same_pairs
-        right_calls = different_pairs + (int(gained_inside[accepted - 1]) if accepted else 0)
-        yield FoldAccuracy(number, right_calls / len(inside), threshold, same_pairs, different_pairs)
+def _counted(cell: npt.NDArray[np.integer], same: Flags, shape: tuple[int, int]) -> tuple[Counts, Counts]:
+    """The pairs in each cell of a table, and how many more calls are right by accepting its row up to there.
+
+    Args:
+        cell: int [pairs], in which cell each pair is.
+        same: bool [pairs].
+        shape: of the table.
+    """
+    counts = np.bincount(2 * cell + same, minlength=2 * shape[0] * shape[1]).reshape(*shape, 2)
+    of_different, of_same = counts[..., 0], counts[..., 1]
+    return of_same + of_different, (of_same - of_different).cumsum(axis=1)
 
 
 def _distinct(distances: Distances) -> tuple[Distances, Counts]:
