@@ -8,7 +8,6 @@ independent. A pair counts as often as its people were drawn, a pair of two peop
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,15 +49,11 @@ def intervals(
         seed: of the draws.
     """
     same, different = _Side.of(same_pairs, identity, True), _Side.of(different_pairs, identity, False)
-
-    def replicate(drawn: Indices) -> list[Range]:
+    found: list[list[Range]] = []
+    for drawn in _draws(people, seed):
         accepted = same.accepted(drawn), different.accepted(drawn)
-        if not (accepted[0][-1] and accepted[1][-1]):
-            return []
-        return [_val_at_far(same, different, *accepted, far) for far in rates]
-
-    with ThreadPoolExecutor() as pool:
-        found = [ranges for ranges in pool.map(replicate, _draws(people, seed)) if ranges]
+        if accepted[0][-1] and accepted[1][-1]:
+            found.append([_val_at_far(same, different, *accepted, far) for far in rates])
     if not found:
         return {}
     low, high = np.quantile(np.array(found), _TAILS, axis=0)  # [rates, 2] each
