@@ -164,7 +164,8 @@ class _Field:
             default = f" (default: {str(self.default).lower()})" if self.flag.read else ""
         elif self.default not in (None, "", ()):
             default = f" (default: {self.default})"
-        return f"{_docstrings(self.owner)[self.name]}{default}".replace("%", "%%")
+        repeated = " (repeatable)" if self.flag.repeated else ""
+        return f"{_docstrings(self.owner)[self.name]}{default}{repeated}".replace("%", "%%")
 
 
 def _fields(settings: Any) -> Iterator[_Field]:

@@ -119,7 +119,12 @@ def test_help_says_what_each_flag_is_and_its_default(capsys):
     assert stopped.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "usage: facenet test [flags] WHAT A command. It does something." in said
-    for flag in ("-o PATH, --output PATH Where to. (required)", "How far, in %. (default: 0.2)", "(default: true)"):
+    for flag in (
+        "-o PATH, --output PATH Where to. (required)",
+        "How far, in %. (default: 0.2)",
+        "(default: true)",
+        "Settings. (repeatable)",
+    ):
         assert flag in said
 
 
