@@ -67,15 +67,8 @@ def scan(root: Path) -> Scan:
     """
     layout = _LAYOUT.format(folder=root)
     found = below(root, layout)
-    folders = {PurePosixPath(path).parent for path in found.photos}
-    above = {folder.parts[0] for folder in folders}
-    if len(folders) > 1 and len(above) == 1 and all(len(folder.parts) > 1 for folder in folders):
-        people = root / above.pop()
-        raise UsageError(
-            "All photos lie in folders of one folder, so they would all show one person.",
-            received=f"{root}, with {len(found.photos)} photos in {len(folders)} folders of {people.name}",
-            advice=f"If those folders are people, give {people} instead.\n{layout}",
-        )
+    if len({identity_of(path) for path in found.photos}) == 1:
+        _check_height(root, found.photos, layout)
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
         return found
     if found.rejects:
@@ -85,6 +78,18 @@ def scan(root: Path) -> Scan:
             advice=layout,
         )
     raise UsageError("There are no photos in this folder.", received=f"{root}, {_content(found)}", advice=layout)
+
+
+def _check_height(root: Path, photos: list[str], layout: str) -> None:
+    """Refuses photos of one person that all lie in folders of theirs, of which there are several."""
+    people = root / identity_of(photos[0])
+    folders = {root / PurePosixPath(path).parent for path in photos}
+    if len(folders) > 1 and people not in folders:
+        raise UsageError(
+            "All photos lie in folders of one folder, so they would all show one person.",
+            received=f"{root}, with {len(photos)} photos in {len(folders)} folders of {people.name}",
+            advice=f"If those folders are people, give {people} instead.\n{layout}",
+        )
 
 
 def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
