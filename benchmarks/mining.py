@@ -12,7 +12,7 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.miners import TripletMarginMiner
 
 from benchmarks.harness import command_line, compare, memory_of
-from components.mine_and_train.cores import threads
+from components.common.cores import threads
 from components.mine_and_train.hardest import _TILE_COLUMNS, _TILE_ROWS, Hardest, hardest
 from components.mine_and_train.mining import mine
 from components.mine_and_train.pairs import Runs, Strategy, Triplets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from components.common.cores import threads
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, Folders, named, read
 from components.evaluate.metrics import STEP
 
 Names = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
+Squares = npt.NDArray[np.float64]
 
 # Normalised in float32, a vector misses length 1 by some 1e-7; in half precision by some 1e-3.
 LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
 _VALUES_PER_CHUNK = 1 << 17
-_PAIRS_PER_THREAD = 1 << 17
+_PAIRS_PER_THREAD = 1 << 18
+_PRODUCTS_PER_PAIR = 16
 
 
 @dataclass(frozen=True)
@@ -135,30 +137,76 @@ def pair_distances(
 ) -> npt.NDArray[np.float64]:
     """Euclidean distances between pairs of vectors, in bounded memory.
 
+    They are computed in float64, where two ways to the same distance differ by much less than a step, even between
+    copies, and rounded to `STEP`: so it does not matter which way was taken.
+
     Args:
         vectors: float32 [n, size], unit length.
-        first: int [p], indices into `vectors`.
+        first: int [p], indices into `vectors`; many at once are fastest when equal ones follow each other.
         second: int [p].
 
     Returns:
         float64 [p], 0 to 2: multiples of `STEP`.
     """
-    squares = np.empty(len(first), np.float32)
+    distances = np.empty(len(first))
+
+    def measure(begin: int) -> None:
+        piece = slice(begin, begin + _PAIRS_PER_THREAD)
+        squares = _squares(vectors, first[piece], second[piece])
+        # What rounding leaves of the squared distance of copies may lie below 0.
+        np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+        np.multiply(np.rint(np.divide(squares, STEP, out=squares), out=squares), STEP, out=distances[piece])
+
+    with threads() as pool:
+        list(pool.map(measure, range(0, len(first), _PAIRS_PER_THREAD)))
+    return distances
+
+
+def _squares(
+    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
+) -> Squares:
+    """Squared distances of some pairs, float64 [p]."""
+    begins = np.flatnonzero(np.diff(first, prepend=-1))
+    low, high = int(second.min()), int(second.max()) + 1
+    width = high - low
+    if len(begins) * width > _PRODUCTS_PER_PAIR * len(first):
+        return _of_pairs(vectors, first, second)
+    # All pairs of these first faces and that range of second ones, and those that were asked for picked from them.
+    table = _of_ranges(vectors, first[begins], low, high)
+    row_begins = np.repeat(np.arange(len(begins)) * width - low, np.diff(begins, append=len(first)))
+    return np.take(table, row_begins + second)
+
+
+def _of_pairs(
+    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
+) -> Squares:
+    """Squared distances, float64 [p], of pairs picked one by one."""
+    squares = np.empty(len(first))
     chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
+    both = np.empty((2, chunk, vectors.shape[1]), np.float32)
+    differences = np.empty((chunk, vectors.shape[1]))
+    for start in range(0, len(first), chunk):
+        piece = slice(start, start + chunk)
+        number = len(first[piece])
+        one, other = both[:, :number]
+        # Into memory that is there already; to check the indices numpy would copy it.
+        np.take(vectors, first[piece], axis=0, out=one, mode="clip")
+        np.take(vectors, second[piece], axis=0, out=other, mode="clip")
+        difference = np.subtract(one, other, out=differences[:number], dtype=np.float64)
+        np.einsum("ij,ij->i", difference, difference, out=squares[piece])
+    return squares
 
-    def square(begin: int) -> None:
-        both = np.empty((2, chunk, vectors.shape[1]), np.float32)
-        for start in range(begin, min(begin + _PAIRS_PER_THREAD, len(first)), chunk):
-            piece = slice(start, min(start + chunk, begin + _PAIRS_PER_THREAD))
-            difference, other = both[:, : len(first[piece])]
-            # Into memory that is there already; to check the indices numpy would copy it.
-            np.take(vectors, first[piece], axis=0, out=difference, mode="clip")
-            np.take(vectors, second[piece], axis=0, out=other, mode="clip")
-            # Not 2 - 2ab: that cancels to noise between near copies.
-            difference -= other
-            np.einsum("ij,ij->i", difference, difference, out=squares[piece])
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(square, range(0, len(first), _PAIRS_PER_THREAD)))
-    # All multiples of a step up to 2 are float32 numbers.
-    return (np.rint(np.sqrt(squares) / STEP) * STEP).astype(np.float64)
+def _of_ranges(vectors: npt.NDArray[np.float32], faces: npt.NDArray[np.integer], low: int, high: int) -> Squares:
+    """Squared distances, float64 [faces, high - low], of faces and all from `low` to `high`: by a matrix product."""
+    squares = np.empty((len(faces), high - low))
+    one = vectors[faces].astype(np.float64)
+    lengths = np.einsum("ij,ij->i", one, one)[:, None]
+    chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
+    for start in range(low, high, chunk):
+        other = vectors[start : min(start + chunk, high)].astype(np.float64)
+        columns = squares[:, start - low :][:, : len(other)]
+        np.matmul(-2 * one, other.T, out=columns)
+        columns += lengths
+        columns += np.einsum("ij,ij->i", other, other)
+    return squares

@@ -91,9 +91,10 @@ def curve(distances: Distances, same: Flags) -> Curve:
 
 def _steps(distances: Distances) -> npt.NDArray[np.int32] | None:
     """Distances as numbers of steps; None unless all are multiples of `STEP` below `STEPS * STEP`."""
-    scaled = distances / STEP
+    scaled = distances * (1 / STEP)
     steps = scaled.astype(np.int32)
-    fits = steps.min() >= 0 and steps.max() < STEPS and (steps == scaled).all()
+    # As numbers without a sign negative ones are the largest.
+    fits = steps.view(np.uint32).max() < STEPS and (steps == scaled).all()
     return steps if fits else None
 
 
@@ -141,28 +142,35 @@ def best_threshold(curve: Curve) -> float:
     where accepting all is best at the largest.
     """
     accepted = curve.accepted_same + curve.accepted_different
-    return _best(curve.thresholds[1:], (curve.accepted_same - curve.accepted_different)[1:], np.diff(accepted))
+    gained = (curve.accepted_same - curve.accepted_different)[1:]
+    return float(_best(curve.thresholds[1:], gained[None], np.diff(accepted)[None])[0])
 
 
-def _best(distances: Distances, gained: Counts, pairs: Counts) -> float:
-    """The `best_threshold`.
+def _best(distances: Distances, gained: Counts, pairs: Counts) -> Distances:
+    """The `best_threshold` of each row.
 
     Args:
         distances: float64 [n], ascending, distinct.
-        gained: int64 [n], how many more calls are right by accepting all up to each distance than by accepting none.
-        pairs: int64 [n], how many pairs are of each distance; those of none are passed over.
+        gained: int64 [rows, n], how many more calls are right by accepting all up to each distance than by accepting
+            none.
+        pairs: int64 [rows, n], how many pairs are of each distance; those of none are passed over.
+
+    Returns:
+        float64 [rows].
     """
-    best = int(gained.argmax())
-    if gained[best] <= 0:
-        return float(np.nextafter(distances[np.argmax(pairs > 0)], -np.inf))
-    accepted = float(distances[best])
-    beyond = np.flatnonzero(pairs[best + 1 :])
-    return _midway(accepted, float(distances[best + 1 + beyond[0]])) if len(beyond) else accepted
-
-
-def _midway(accepted: float, rejected: float) -> float:
-    midpoint = (accepted + rejected) / 2
-    return midpoint if midpoint < rejected else accepted  # neighbouring floats have nothing between them
+    rows = np.arange(len(gained))
+    best = gained.argmax(axis=1)
+    present = pairs > 0
+    beyond = present & (np.arange(len(distances)) > best[:, None])
+    rejected = beyond.argmax(axis=1)  # the first, or 0 if there is none
+    thresholds, nearest = distances[best], distances[rejected]
+    midway = (thresholds + nearest) / 2
+    # Neighbouring floats have nothing between them.
+    np.copyto(thresholds, midway, where=beyond[rows, rejected] & (midway < nearest))
+    rejects_all = gained[rows, best] <= 0
+    if rejects_all.any():
+        thresholds[rejects_all] = np.nextafter(distances[present.argmax(axis=1)], -np.inf)[rejects_all]
+    return thresholds
 
 
 def accuracy(distances: Distances, same: Flags, threshold: float) -> float:
@@ -179,22 +187,25 @@ def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.inte
         fold: int [pairs], from 0, at least two different values.
     """
     distinct, rank = _distinct(distances)
-    pairs, gained = _counted(rank, same, (1, len(distinct)))
     folds = int(fold.max()) + 1
     at_once = min(folds, max(1, _MOST_COUNTS // len(distinct)))
+    if at_once < folds:
+        pairs, gained = _counted(rank, same, (1, len(distinct)))
     for begin in range(0, folds, at_once):
-        some = np.flatnonzero((fold >= begin) & (fold < begin + at_once))
+        some = slice(None) if at_once == folds else np.flatnonzero((fold >= begin) & (fold < begin + at_once))
         cell = (fold[some] - begin) * len(distinct) + rank[some]
         inside, gained_inside = _counted(cell, same[some], (at_once, len(distinct)))
-        outside, gained_outside = pairs - inside, gained - gained_inside
-        for row, number in enumerate(inside.sum(axis=1).tolist()):
-            if not number:
-                continue
-            threshold = _best(distinct, gained_outside[row], outside[row])
-            accepted = int(distinct.searchsorted(threshold, side="right"))
-            same_pairs = (number + int(gained_inside[row, -1])) // 2
-            right_calls = number - same_pairs + (int(gained_inside[row, accepted - 1]) if accepted else 0)
-            yield FoldAccuracy(begin + row, right_calls / number, threshold, same_pairs, number - same_pairs)
+        if at_once == folds:
+            pairs, gained = inside.sum(axis=0), gained_inside.sum(axis=0)
+        thresholds = _best(distinct, gained - gained_inside, pairs - inside)
+        accepted = distinct.searchsorted(thresholds, side="right")
+        rights = np.where(accepted, gained_inside[np.arange(at_once), accepted - 1], 0)
+        columns = thresholds, inside.sum(axis=1), gained_inside[:, -1], rights
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for number, (threshold, of_fold, more_same, right) in enumerate(rows, begin):
+            if of_fold:
+                of_same = (of_fold + more_same) // 2
+                yield FoldAccuracy(number, (of_fold - of_same + right) / of_fold, threshold, of_same, of_fold - of_same)
 
 
 def _counted(cell: npt.NDArray[np.integer], same: Flags, shape: tuple[int, int]) -> tuple[Counts, Counts]:
@@ -214,9 +225,11 @@ def _distinct(distances: Distances) -> tuple[Distances, Counts]:
     """The distinct distances, ascending, and for each distance which of them it is."""
     order = _order(distances)
     ordered = distances[order]
-    begins = np.append(True, ordered[1:] != ordered[:-1])
+    begins = np.ones(len(order), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
     rank = np.empty(len(order), np.int64)
-    rank[order] = np.cumsum(begins) - 1
+    rank[order] = begins.cumsum()
+    rank -= 1
     return ordered[begins], rank
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.mine_and_train.cores import threads
+from components.common.cores import threads
 from components.mine_and_train.pairs import Distances, Embeddings, Indices, Labels, by_identity
 
 # Sides of the tiles in which negatives are looked for: a tile stays in the processor's cache.

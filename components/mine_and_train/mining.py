@@ -10,8 +10,8 @@ from itertools import accumulate
 
 import numpy as np
 
+from components.common.cores import cores, threads
 from components.common.draw import drawn
-from components.mine_and_train.cores import cores, threads
 from components.mine_and_train.pairs import (
     Embeddings,
     Indices,

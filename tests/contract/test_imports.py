@@ -13,13 +13,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "components.common"}
 # package: what its modules may import besides the standard library and themselves, in functions too
 ALLOWED = {
-    "components.common": COMMON,
+    "components.common": COMMON | {"threadpoolctl"},
     "components.sample": COMMON,
     "components.extract": COMMON | {"dlib", "components.page"},
     "components.collect": COMMON | {"pandas", "components.page"},
     "components.model": COMMON | {"keras", "tensorflow"},
     "components.mine_and_train": COMMON
-    | {"keras", "tensorflow", "matplotlib", "threadpoolctl", "components.model", "components.page"}
+    | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
     | {f"components.evaluate.{module}" for module in ("protocols", "score")},
     "components.export": COMMON
     | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}

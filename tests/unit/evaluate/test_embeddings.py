@@ -7,6 +7,7 @@ import pytest
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, write
 from components.evaluate.embeddings import pair_distances, read_embeddings
+from components.evaluate.metrics import STEP
 
 
 def manifest(path, vectors, checkpoints=None):
@@ -76,12 +77,28 @@ def test_no_embeddings_are_refused(tmp_path):
         read_embeddings(manifest(tmp_path / "e", []))
 
 
-def test_distances_are_euclidean_in_chunks_and_threads_too(monkeypatch):
+def exact(vectors, first, second):
+    """In float64, pair by pair, to the nearest step."""
+    distances = np.linalg.norm(vectors[first].astype(float) - vectors[second], axis=1)
+    return np.rint(distances / STEP) * STEP
+
+
+@pytest.mark.parametrize("products", [0, 1e9], ids=["picked", "product"])
+def test_distances_are_exact_in_chunks_and_threads_and_both_ways(monkeypatch, products):
     vectors = unit(40)
-    first, second = np.random.default_rng(1).integers(0, 40, (2, 333))
-    expected = [np.linalg.norm(vectors[a].astype(float) - vectors[b]) for a, b in zip(first, second, strict=True)]
+    vectors[7] = vectors[3]
+    vectors[8] = vectors[3] * np.float32(1 + 2e-4)  # nearly of unit length, as in half precision
+    first, second = np.triu_indices(40)
+    monkeypatch.setattr("components.evaluate.embeddings._PRODUCTS_PER_PAIR", products)
     whole = pair_distances(vectors, first, second)
+    assert np.array_equal(whole, exact(vectors, first, second))
+    assert whole[(first == 3) & (second == 7)] == 0
     monkeypatch.setattr("components.evaluate.embeddings._VALUES_PER_CHUNK", 28)
     monkeypatch.setattr("components.evaluate.embeddings._PAIRS_PER_THREAD", 50)
-    assert np.allclose(whole, expected, atol=1e-6)
     assert np.array_equal(pair_distances(vectors, first, second), whole)
+
+
+def test_pairs_may_come_in_any_order():
+    vectors = unit(40)
+    first, second = np.random.default_rng(1).integers(0, 40, (2, 333))
+    assert np.array_equal(pair_distances(vectors, first, second), exact(vectors, first, second))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from components.mine_and_train.cores import cores, threads
+from components.common.cores import cores, threads
 
 
 def numpys_threads():
