@@ -19,7 +19,6 @@ from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses import LABELS, on_triplets_of_the_batch
 from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
-from components.model.backbones.normalization import BatchNormalization
 from components.model.network import Architecture, Embedder, build, scaled
 from components.model.precision import Precision, layers_in
 
@@ -40,8 +39,7 @@ def in_plain_keras(network: keras.Model) -> keras.Model:
     """The same network and weights, of Keras's own layers alone."""
 
     def plain(layer: keras.Layer) -> keras.Layer:
-        kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config())
+        return getattr(keras.layers, type(layer).__name__).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=plain)
     copy.set_weights(network.get_weights())

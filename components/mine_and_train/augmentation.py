@@ -63,6 +63,7 @@ def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
 
     from components.model.network import scaled
 
+    shape = images.shape
     if augmentation.jpeg_quality < 100:
         images = _encoded(images, seed + 2, augmentation.jpeg_quality)
     changed = scaled(images)
@@ -72,7 +73,10 @@ def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     if augmentation.saturation or augmentation.contrast or augmentation.brightness:
         changed = _recoloured(changed, uniform, augmentation)
     changed = tf.clip_by_value(changed, -1.0, 1.0)
-    return _erased(changed, seed + 1, augmentation.erasing) if augmentation.erasing else changed
+    if augmentation.erasing:
+        changed = _erased(changed, seed + 1, augmentation.erasing)
+    # Some of these operations forget the size, by which convolutions choose their gradient.
+    return tf.ensure_shape(changed, shape)
 
 
 def _each(values: tf.Tensor) -> Any:

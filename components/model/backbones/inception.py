@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.model.backbones.convolution import Conv2D
 from components.model.backbones.normalization import normalized
 
 # Scope, channels, kernel (height, width): a chain of them is a branch.
@@ -21,7 +22,7 @@ def convolution(
     x: Any, scope: str, width: int, kernel: tuple[int, int], *, strides: int = 1, padding: str = "same"
 ) -> Any:
     """Convolution without bias, BatchNorm without gamma, ReLU."""
-    x = layers.Conv2D(width, kernel, strides=strides, padding=padding, use_bias=False, name=scope)(x)
+    x = Conv2D(width, kernel, strides=strides, padding=padding, use_bias=False, name=scope)(x)
     return layers.ReLU(name=f"{scope}.ReLU")(normalized(x, scale=False, name=f"{scope}.BatchNorm"))
 
 
@@ -54,7 +55,7 @@ def residual(x: Any, scope: str, chains: Sequence[Chain], scale: float, *, activ
     """A block that adds its scaled branches to its input (section 3.3 on the scaling)."""
     branches = [branch(x, f"{scope}.Branch_{number}", chain) for number, chain in enumerate(chains)]
     joined = layers.Concatenate(name=f"{scope}.Concatenate")(branches)
-    up = layers.Conv2D(x.shape[-1], 1, name=f"{scope}.Conv2d_1x1")(joined)
+    up = Conv2D(x.shape[-1], 1, name=f"{scope}.Conv2d_1x1")(joined)
     x = layers.Add(name=f"{scope}.Add")([x, layers.Rescaling(scale, name=f"{scope}.Scale")(up)])
     return layers.ReLU(name=f"{scope}.ReLU")(x) if activate else x
 

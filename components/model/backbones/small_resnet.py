@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from components.model.backbones.convolution import Conv2D
 from components.model.backbones.normalization import normalized
 
 STEM = 32
@@ -19,17 +20,17 @@ WIDTHS = (32, 64, 128, 256)
 
 
 def _block(x: Any, width: int) -> Any:
-    shortcut = layers.Conv2D(width, 1, strides=2, padding="same", use_bias=False)(x)
-    x = layers.Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
+    shortcut = Conv2D(width, 1, strides=2, padding="same", use_bias=False)(x)
+    x = Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
     x = layers.ReLU()(normalized(x))
-    x = normalized(layers.Conv2D(width, 3, padding="same", use_bias=False)(x))
+    x = normalized(Conv2D(width, 3, padding="same", use_bias=False)(x))
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
 def build(image_size: int) -> keras.Model:
     """1.2 M parameters, 256 features, 1/32 of the input's side before the pooling."""
     images = layers.Input((image_size, image_size, 3))
-    x = layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=False)(images)
+    x = Conv2D(STEM, 3, strides=2, padding="same", use_bias=False)(images)
     x = layers.ReLU()(normalized(x))
     for width in WIDTHS:
         x = _block(x, width)

@@ -44,6 +44,16 @@ def test_a_change_is_repeatable_differs_by_seed_and_image_and_stays_in_range(fla
     assert np.abs(once).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "flag", [{"jitter": 0.1}, {"erasing": 0.5}, {"jpeg_quality": 30}], ids=lambda flag: next(iter(flag))
+)
+def test_the_size_of_changed_images_is_known_before_they_are_there(flag):
+    """Convolutions choose their gradient by it."""
+    images = tf.TensorSpec((None, 12, 12, 3), tf.uint8)
+    change = tf.function(lambda images: augmented(images, tf.constant((1, 2)), Augmentation(**{**STILL, **flag})))
+    assert change.get_concrete_function(images).output_shapes == tf.TensorShape((None, 12, 12, 3))
+
+
 def test_mirroring_is_left_to_right_of_about_half_the_images():
     mirrored = changed(flip=True)
     kept, turned = (
