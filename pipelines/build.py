@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag, Switch
+from components.common.suggest import suggestion
 from pipelines.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
 from pipelines.local import engine
-from pipelines.suggest import suggestion
 
 # Where pip is told to look for packages; the build's own stage sees them, the image does not.
 _PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

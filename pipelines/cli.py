@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from components.common.errors import UsageError
-from pipelines.suggest import suggestion
+from components.common.suggest import suggestion
 
 # command: (module with `main`, what it does)
 COMMANDS = {

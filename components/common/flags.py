@@ -219,14 +219,14 @@ class _Help(argparse.HelpFormatter):
 
 
 def _unknown(word: str, names: Sequence[str], prog: str) -> UsageError:
-    from difflib import get_close_matches
+    from components.common.suggest import near
 
     advice = f"`{prog} --help` lists the flags."
     if not word.startswith("-"):
         return UsageError("This is more than the command takes.", received=word, advice=advice)
-    near = get_close_matches(word, names)
+    alike = near(word, names)
     return UsageError(
         "There is no such flag.",
         received=word,
-        advice=f"Did you mean {' or '.join(near)}? {advice}" if near else advice,
+        advice=f"Did you mean {' or '.join(alike)}? {advice}" if alike else advice,
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
+from components.common.suggest import suggestion
 from pipelines.cluster.access import Cluster
 from pipelines.cluster.package import Package
-from pipelines.suggest import suggestion
 
 _MOST_NAMES = 100
 

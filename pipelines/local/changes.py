@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.common.errors import UsageError
+from components.common.suggest import suggestion
 from pipelines.local.plan import Constant, Importer, LoopItem, Parameter, Pipeline, Task, TaskOutput, allowed
 from pipelines.local.shards import SHARDS, written_out
 from pipelines.local.values import Value, from_text, typed
-from pipelines.suggest import suggestion
 
 
 def _settable(pipeline: Pipeline, name: str) -> Parameter:

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from components.common.errors import MALFORMED, UsageError
+from components.common.suggest import suggestion
 from pipelines.local.values import Value
-from pipelines.suggest import suggestion
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 DEFAULT = "laptop"

@@ -20,7 +20,7 @@ from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
-from pipelines.suggest import near
+from components.common.suggest import near
 
 SCHEMA_VERSION = 2
 _LISTED = 5

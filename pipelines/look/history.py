@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
+from components.common.suggest import near
 from pipelines.local import recipe
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
 from pipelines.look.words import plain
-from pipelines.suggest import near
 
 LATEST = "latest"
 LOST = "lost"  # says that it is running, but its runner has ended without a word

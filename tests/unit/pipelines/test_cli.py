@@ -5,7 +5,6 @@ import pytest
 
 from pipelines.cli import COMMANDS, main
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.suggest import suggestion
 
 REPOSITORY = DEFAULT_OUTPUT.parent
 
@@ -28,15 +27,6 @@ def test_no_command_shows_the_help_and_is_wrong_use(capsys):
 def test_an_unknown_command_suggests_the_near_one(name, near, capsys):
     assert main([name]) == 2
     assert f"Did you mean {near}?" in capsys.readouterr().err
-
-
-def test_a_name_near_to_nothing_lists_what_there_is():
-    assert suggestion("zzz", ["extract", "collect"]) == "Known: extract, collect."
-
-
-def test_the_nearest_name_comes_first():
-    names = ["rounds", "mine-and-train.rounds", "evaluate.folds"]
-    assert suggestion("mine_and_train.rounds", names).startswith("Did you mean mine-and-train.rounds or")
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch, capsys):
