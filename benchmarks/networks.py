@@ -25,6 +25,7 @@ from components.model.precision import Precision, layers_in
 Rows = npt.NDArray[np.float32]
 _BATCH = 16
 _IMAGES = 32
+_STEP = 96  # mine-and-train's --batch_size unless told otherwise
 _SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 160}}
 
 
@@ -120,10 +121,10 @@ def training(images: npt.NDArray[np.uint8]) -> None:
 
 
 def main() -> None:
-    """32 images of 160 pixels each: what the network is made for, and a batch that a training would have."""
+    """Images of 160 pixels, what the network is made for."""
     command_line(__doc__).parse_args()
-    images = np.random.default_rng(0).integers(256, size=(_IMAGES, 160, 160, 3), dtype=np.uint8)
-    embedding(images)
+    images = np.random.default_rng(0).integers(256, size=(_STEP, 160, 160, 3), dtype=np.uint8)
+    embedding(images[:_IMAGES])
     training(images)
 
 
