@@ -25,6 +25,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from components.common.command import run
+from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.flags import Flag
 from components.common.preprocessing import pixels
@@ -35,7 +36,6 @@ from components.extract.decode import Photo
 from components.extract.detect import LONG_SIDE, detect
 from components.extract.photo import MAX_PIXELS
 from components.extract.scan import below
-from components.extract.workers import cores
 from components.sample.folder import draw
 from components.verify.search import People, nearest
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.faces import machine
-from components.extract.workers import cores
+from components.common.cores import cores
 
 RESULTS = Path("benchmarks/results.csv")
 COLUMNS = (

@@ -1,14 +1,17 @@
-"""A thread of ours for each core, and none of the matrix library's beside them."""
+"""How many processors there are, and a thread for each of them, with none of the matrix library's beside it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import ThreadpoolController
 
 
 def cores() -> int:
@@ -23,10 +26,14 @@ def threads() -> Iterator[ThreadPoolExecutor]:
     The threads that OpenBLAS has for a product wait for the next one without sleeping, for up to 30 ms, on cores that
     ours have other work for: half of the processor time of a mining went into that.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
         yield pool
 
 
 @cache
 def _libraries() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController  # not installed where nothing is multiplied in threads
+
     return ThreadpoolController()  # looks through all that is loaded: 15 ms, once TensorFlow is

@@ -23,6 +23,7 @@ LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
 _VALUES_PER_CHUNK = 1 << 17
 _PAIRS_PER_THREAD = 1 << 18
+# A matrix product measures more pairs than these in the time that it takes to pick the two vectors of one.
 _PRODUCTS_PER_PAIR = 16
 
 

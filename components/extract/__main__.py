@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from components.common.atomic import check_replaceable
 from components.common.command import run
+from components.common.cores import cores
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.common.flags import ExecutorInput, Input, Output, Switch
 from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
 from components.extract.scan import other_files
-from components.extract.workers import cores
 
 if TYPE_CHECKING:
     from components.extract.extract import Extracted

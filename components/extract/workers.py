@@ -7,7 +7,6 @@ process holds one task at a time, on a pipe of its own.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 import warnings
@@ -53,11 +52,6 @@ class Late:
     """
 
     seconds: float
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_order(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from components.common.batches import embedded
+from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert import metadata
 from components.litert.specification import Specification, parsed
@@ -49,7 +50,7 @@ class Embedder:
 
     def __init__(self, path: Path, threads: int | None = None, at_a_time: int = 1) -> None:
         self._path = path
-        self._interpreter = _opened(path, threads or len(os.sched_getaffinity(0)))
+        self._interpreter = _opened(path, threads or cores())
         own = metadata.read(path)
         self.specification = parsed(own, str(path)) if own is not None else _beside(path)
         self._input, self._output = self._ends()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from components.common.batches import Images, Rows, embedded
+from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert.embedder import Embedder
 
@@ -34,7 +34,7 @@ class ParallelEmbedder:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        number = threads or len(os.sched_getaffinity(0))
+        number = threads or cores()
         self.one = _widest(path)
         others = [Embedder(path, threads=1, at_a_time=self.one.batch) for _ in range(number - 1)]
         self._pool = ThreadPoolExecutor(number, thread_name_prefix="litert")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.atomic import new_directory, write_file
+from components.common.cores import cores
 from components.common.errors import MALFORMED, FacenetError, UsageError
 from components.common.progress import progress
 from components.sample.picture import portraits
@@ -62,7 +63,7 @@ def draw(output: Path, *, identities: int, photos: int, seed: int, workers: int 
         return 0
     with new_directory(output, ["person-*", RECORD]) as folder, progress(identities * photos, "draw photos") as bar:
         sizes: dict[str, int] = {}
-        for person_sizes in _people(folder, sample, workers or _cores()):
+        for person_sizes in _people(folder, sample, workers or cores()):
             sizes |= person_sizes
             bar.update(photos)
         record = {"sample": asdict(sample), "code": _code(), "bytes": dict(sorted(sizes.items()))}
@@ -139,10 +140,6 @@ def _code() -> str:
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.read_bytes())
     return digest.hexdigest()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _people(folder: Path, sample: Sample, workers: int) -> Iterator[dict[str, int]]:

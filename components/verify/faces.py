@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common.cores import cores
 from components.common.errors import FacenetError, UsageError
 from components.extract.photo import Extraction, Face, Which, faces_in
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
 from components.extract.scan import below
-from components.extract.workers import cores
 from components.verify.model import Model
 
 # A process of its own takes as long to start as a few photos take.
