@@ -27,15 +27,20 @@ class Settings:
     check: Switch = False
     """true: write nothing, and fail when a file is not what the pipeline compiles to."""
     gpus: int = 0
-    """GPUs for mine-and-train, in the image that `facenet images --gpu true` builds."""
+    """GPUs for mine-and-train, in an image of its own; `facenet images --pipeline FILE` builds what the file names."""
     image_pull_secret: str = ""
     """Name of the cluster's Secret to pull images with."""
     workspace: str = "20Gi"
     """Size of the volume that keeps a training's state when its pod is lost; "" for none: a lost training begins
     anew, but a finished one is answered from the cluster's cache."""
+    storage_class: str = ""
+    """The StorageClass of that volume, which Kubeflow Pipelines 2.15 and 2.16 want to be told; later ones take the
+    cluster's default."""
 
 
-def compiled(gpus: int = 0, image_pull_secret: str = "", workspace: str = Settings.workspace) -> str:
+def compiled(
+    gpus: int = 0, image_pull_secret: str = "", workspace: str = Settings.workspace, storage_class: str = ""
+) -> str:
     """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source.
 
     Raises:
@@ -46,7 +51,7 @@ def compiled(gpus: int = 0, image_pull_secret: str = "", workspace: str = Settin
     from pipelines.facenet import Cluster, pipeline
 
     try:
-        facenet = pipeline(Cluster(gpus, image_pull_secret, workspace))
+        facenet = pipeline(Cluster(gpus, image_pull_secret, workspace, storage_class))
     except ValueError as error:
         raise UsageError(
             "This is not a size of a volume.", received=workspace, advice="Write 20Gi, or 500Mi."
@@ -74,10 +79,17 @@ def composed(file: Path) -> str:
 
 
 def _compile(settings: Settings) -> None:
-    options = (settings.gpus, settings.image_pull_secret, settings.workspace)
+    options = (settings.gpus, settings.image_pull_secret, settings.workspace, settings.storage_class)
     if settings.gpus < 0:
         raise UsageError("--gpus is a number of GPUs, or 0 for none.", received=settings.gpus)
-    if settings.output == DEFAULT_OUTPUT and options != (Settings.gpus, Settings.image_pull_secret, Settings.workspace):
+    if settings.storage_class and not settings.workspace:
+        raise UsageError(
+            "There is no volume to choose the storage of.",
+            received=f"--storage_class {settings.storage_class} with an empty --workspace",
+            advice="Leave out one of them.",
+        )
+    usual = (Settings.gpus, Settings.image_pull_secret, Settings.workspace, Settings.storage_class)
+    if settings.output == DEFAULT_OUTPUT and options != usual:
         raise UsageError(
             "pipeline.yaml is the pipeline for any cluster, and for this machine.",
             received="settings of one cluster without -o",

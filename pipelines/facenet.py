@@ -26,14 +26,16 @@ class Cluster:
         gpus: how many mine-and-train gets; with any, it runs in the image for them.
         image_pull_secret: the name of the Secret to pull images with; "" for none.
         workspace: size of the volume that keeps a training's state when its pod is lost; "" for no volume.
+        storage_class: the kind of storage that the volume is made of; "" for the cluster's default one.
     """
 
     gpus: int = 0
     image_pull_secret: str = ""
     workspace: str = "20Gi"
+    storage_class: str = ""
 
     def sized(self, task: dsl.PipelineTask, *, cpus: int, memory: int, shared_memory: int = 0) -> dsl.PipelineTask:
-        """Says what a task may use at most, asks for half of it, and for another try when its pod is lost.
+        """Says what a task may use at most, and asks for half of it.
 
         Args:
             task: the task.
@@ -47,8 +49,17 @@ class Cluster:
             kubernetes.empty_dir_mount(task, "shared-memory", _SHARED_MEMORY, "Memory", f"{shared_memory}Gi")
         if self.image_pull_secret:
             kubernetes.set_image_pull_secrets(task, [self.image_pull_secret])
-        # The longest time counts from the start of the first attempt: a task that takes longer would get no other.
-        return task.set_retry(num_retries=3, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="1w")
+        return task
+
+    def resumed(self, task: dsl.PipelineTask) -> None:
+        """Gives a task further attempts, when it goes on from what the one before left in the workspace.
+
+        Before Kubeflow Pipelines 2.18 a cluster tries again whatever ended with an error, wrong settings too, so nothing
+        gets another attempt that would only begin anew.
+        """
+        if self.workspace:
+            # The longest time counts from the start of the first attempt: a task that takes longer would get no other.
+            task.set_retry(num_retries=3, backoff_duration="10s", backoff_factor=2.0, backoff_max_duration="1w")
 
     def accelerated(self, task: dsl.PipelineTask) -> None:
         """Gives a task the GPUs, the image that uses them, and a place on the nodes that have them."""
@@ -65,7 +76,25 @@ class Cluster:
     @property
     def config(self) -> dsl.PipelineConfig:
         """The settings of the pipeline as a whole."""
-        return dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(self.workspace) if self.workspace else None)
+        if not self.workspace:
+            return dsl.PipelineConfig()
+        # One task mounts it. Kubeflow has no default for the access; for the class of storage it has, since 2.17.
+        claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
+        if self.storage_class:
+            claim["storageClassName"] = self.storage_class
+        return dsl.PipelineConfig(
+            workspace=dsl.WorkspaceConfig(self.workspace, dsl.KubernetesWorkspaceConfig(pvcSpecPatch=claim))
+        )
+
+
+def _task(component: Any, **given: Any) -> dsl.PipelineTask:
+    """A task of a component that is passed every parameter, its component's default where nothing else is given.
+
+    Server 2.17.0 refuses an argument whose parameter the pipeline does not pass, and no server's cache key holds a
+    default: after a change of one, a cluster would answer with what the old one gave.
+    """
+    inputs = component.component_spec.inputs
+    return component(**{name: one.default for name, one in inputs.items() if one.default is not None} | given)
 
 
 def _embed_shards(cluster: Cluster) -> Any:
@@ -79,7 +108,7 @@ def _embed_shards(cluster: Cluster) -> Any:
     ) -> list[dsl.Artifact]:
         """Fans embed out: a pipeline of its own, because kfp lets no collected artifacts into a loop otherwise."""
         with dsl.ParallelFor(items=shards, name="shards of embed") as shard:
-            embedded = embed(dataset=dataset, faces=faces, checkpoint=checkpoint, pictures=pictures, shard=shard)
+            embedded = _task(embed, dataset=dataset, faces=faces, checkpoint=checkpoint, pictures=pictures, shard=shard)
             cluster.sized(embedded, cpus=4, memory=8)
         return dsl.Collected(embedded.outputs["embeddings"])
 
@@ -127,16 +156,17 @@ def pipeline(cluster: Cluster) -> Any:
         source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
         source.set_display_name("photos")
         with dsl.ParallelFor(items=shards, name="shards of extract") as shard:
-            found = extract(photos=source.output, pictures=pictures, shard=shard)
+            found = _task(extract, photos=source.output, pictures=pictures, shard=shard)
             cluster.sized(found, cpus=4, memory=4, shared_memory=1)
 
         def faces() -> dsl.Collected:
             # Anew for each reader: the compiler changes what it is given.
             return dsl.Collected(found.outputs["faces"])
 
-        collected = collect(faces=faces(), min_examples=min_examples, pictures=pictures)
+        collected = _task(collect, faces=faces(), min_examples=min_examples, pictures=pictures)
         cluster.sized(collected, cpus=1, memory=4)
-        trained = mine_and_train(
+        trained = _task(
+            mine_and_train,
             dataset=collected.outputs["dataset"],
             faces=faces(),
             training=cluster.training,
@@ -150,6 +180,7 @@ def pipeline(cluster: Cluster) -> Any:
         )
         cluster.sized(trained, cpus=8, memory=16, shared_memory=2)
         cluster.accelerated(trained)
+        cluster.resumed(trained)
         embedded = embed_shards(
             dataset=collected.outputs["dataset"],
             faces=faces(),
@@ -157,9 +188,10 @@ def pipeline(cluster: Cluster) -> Any:
             shards=shards,
             pictures=pictures,
         )
-        scored = evaluate(embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
+        scored = _task(evaluate, embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
         cluster.sized(scored, cpus=1, memory=4)
-        exported = export_component(
+        exported = _task(
+            export_component,
             dataset=collected.outputs["dataset"],
             faces=faces(),
             checkpoint=trained.outputs["checkpoint"],

@@ -129,7 +129,7 @@ class _Reader:
 
     def _task(self, name: str, node: Any, level: _Level) -> Task:
         where = f"{level.where}.{name}"
-        # Retries are for pods that a cluster loses: what fails here would fail again.
+        # A local run makes no second attempt: what fails here would fail again.
         known = ("taskInfo", "componentRef", "inputs", "dependentTasks", "cachingOptions", "retryPolicy")
         spec = fields(node, where, *known)
         place = f"components.{spec['componentRef']['name']}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
 
+from components.collect.component import collect
 from pipelines import images
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
 from pipelines.local import ir
@@ -57,15 +60,32 @@ def test_every_task_says_what_it_needs_and_what_it_may_use_at_most():
         assert not limits.HasField("accelerator"), name
 
 
-def test_every_task_is_tried_again_with_growing_pauses_however_long_an_attempt_took():
-    found = {name: task.retry_policy for name, task in tasks(DEFAULT[0]) if name in STAGES}
-    assert set(found) == STAGES
-    for name, retry in found.items():
-        assert retry.max_retry_count >= 2, name
-        assert retry.backoff_duration.seconds > 0, name
-        assert retry.backoff_factor > 1, name
-        # Argo counts this from the start of the first attempt, and makes no further one after it.
-        assert retry.backoff_max_duration.seconds >= 7 * 24 * 3600, name
+def test_only_the_training_is_tried_again_because_it_goes_on_where_it_was_however_long_an_attempt_took():
+    for spec, volume in ((DEFAULT[0], True), (read(compiled(workspace=""))[0], False)):
+        found = {name: task.retry_policy for name, task in tasks(spec) if task.HasField("retry_policy")}
+        assert set(found) == ({"mine-and-train"} if volume else set())
+        for retry in found.values():
+            assert retry.max_retry_count >= 2
+            assert retry.backoff_duration.seconds > 0
+            assert retry.backoff_factor > 1
+            # Argo counts this from the start of the first attempt, and makes no further one after it.
+            assert retry.backoff_max_duration.seconds >= 7 * 24 * 3600
+
+
+def test_every_task_is_passed_all_its_parameters():
+    """A server 2.17.0 refuses an argument of one that is not, and no server's cache key has its component's default."""
+    for spec in (DEFAULT[0], GPUS[0]):
+        for name, task in tasks(spec):
+            wanted = spec.components[task.component_ref.name].input_definitions.parameters
+            loop = {task.parameter_iterator.item_input} - {""}
+            assert set(task.inputs.parameters) | loop == set(wanted), name
+
+
+def test_a_changed_default_of_a_component_changes_what_a_cluster_compares(monkeypatch):
+    inputs = collect.component_spec.inputs
+    monkeypatch.setitem(inputs, "validation", dataclasses.replace(inputs["validation"], default=0.15))
+    (task,) = (task for name, task in tasks(read(compiled())[0]) if name == "collect")
+    assert task.inputs.parameters["validation"].runtime_value.constant.number_value == 0.15
 
 
 def test_every_task_may_be_answered_from_the_cache():
@@ -88,7 +108,15 @@ def test_a_trainings_state_lies_on_a_volume_that_outlives_a_pod():
     training = spec.root.dag.tasks["mine-and-train"].inputs.parameters["training"]
     # As the value of a parameter: the driver fills it in there, and mounts the volume because of it.
     assert training.runtime_value.constant.string_value == "{{$.workspace_path}}/training"
-    assert platform.platforms["kubernetes"].pipelineConfig.workspace.size == "20Gi"
+    workspace = platform.platforms["kubernetes"].pipelineConfig.workspace
+    assert workspace.size == "20Gi"
+    assert json_format.MessageToDict(workspace.kubernetes.pvc_spec_patch) == {"accessModes": ["ReadWriteOnce"]}
+
+
+def test_the_volume_can_be_of_a_named_kind():
+    _, platform, *_ = read(compiled(storage_class="fast"))
+    patch = platform.platforms["kubernetes"].pipelineConfig.workspace.kubernetes.pvc_spec_patch
+    assert json_format.MessageToDict(patch) == {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast"}
 
 
 def test_the_volume_can_be_left_out():
@@ -145,6 +173,8 @@ def test_a_local_run_honours_what_it_can_of_it(tmp_path):
         (["--gpus", "1"], "Write them to a file of their own: -o cluster.yaml."),
         (["--gpus", "-1", "-o", "x.yaml"], "--gpus is a number"),
         (["--workspace", "much", "-o", "x.yaml"], "not a size of a volume"),
+        (["--storage_class", "fast"], "Write them to a file of their own: -o cluster.yaml."),
+        (["--storage_class", "fast", "--workspace", "", "-o", "x.yaml"], "There is no volume to choose the storage of"),
     ],
 )
 def test_wrong_settings_are_refused(flags, message, capsys, tmp_path, monkeypatch):
