@@ -15,7 +15,8 @@ from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag, Switch
 from components.common.suggest import suggestion
 from pipelines.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
-from pipelines.local import engine
+from pipelines.local import engine, ir
+from pipelines.local.plan import Container
 
 # Where pip is told to look for packages; the build's own stage sees them, the image does not.
 _PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
@@ -33,6 +34,8 @@ class Settings:
     variant: Literal["", "gpu", "litert"] = ""
     """Build these instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed without TensorFlow for
     .tflite files only, on aarch64 too."""
+    pipeline: Annotated[Path | None, Flag("FILE")] = None
+    """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
     push: Switch = False
     """true: push every image to its registry."""
     base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
@@ -86,24 +89,58 @@ def _do(command: Sequence[str], headline: str) -> None:
         )
 
 
-def _images(settings: Settings) -> None:
+def _named_in(file: Path) -> list[tuple[str, str]]:
+    """The components whose images a compiled pipeline names, each with its variant.
+
+    Raises:
+        UsageError: it is no compiled pipeline, or names images of other code or of another registry.
+    """
+    tasks = ir.read(file).tasks
+    images = dict.fromkeys(task.executor.image for task in tasks if isinstance(task.executor, Container))
+    every = [(component, "") for component in COMPONENTS]
+    every += [(component, variant) for variant, having in VARIANTS.items() for component in having]
+    known = {reference(*one): one for one in every}
+    for name in images:
+        if name not in known:
+            raise UsageError(
+                "The pipeline names an image that cannot be built from this code under that name.",
+                received=name,
+                advice="Compile it again with the FACENET_REGISTRY that is set now: facenet compile -o FILE.",
+            )
+    return [known[name] for name in images]
+
+
+def _chosen(settings: Settings) -> list[tuple[str, str]]:
+    """The components whose images are to be built, each with its variant.
+
+    Raises:
+        UsageError: no such component, or flags that exclude each other.
+    """
+    if settings.pipeline:
+        if settings.only or settings.variant:
+            raise UsageError("--pipeline says which images.", advice="Leave out --only and --variant.")
+        return _named_in(settings.pipeline)
     for component in settings.only:
         if component not in COMPONENTS:
             raise UsageError(
                 "There is no such component.", received=component, advice=suggestion(component, COMPONENTS)
             )
     having = VARIANTS.get(settings.variant, COMPONENTS)
-    chosen = settings.only or having
-    for component in chosen:
+    for component in settings.only:
         if component not in having:
             raise UsageError(
                 f"Only {', '.join(having)} has a variant {settings.variant}.",
                 received=component,
                 advice="Leave out --variant, or name those components.",
             )
+    return [(component, settings.variant) for component in settings.only or having]
+
+
+def _images(settings: Settings) -> None:
+    chosen = _chosen(settings)
     engine.need()
-    for component in chosen:
-        name = build(component, settings.variant, settings.base_image)
+    for component, variant in chosen:
+        name = build(component, variant, settings.base_image)
         if settings.push:
             _do(["docker", "push", name], f"The image {name} cannot be pushed.")
 

@@ -54,8 +54,8 @@ class Cluster:
     def resumed(self, task: dsl.PipelineTask) -> None:
         """Gives a task further attempts, when it goes on from what the one before left in the workspace.
 
-        Before Kubeflow Pipelines 2.18 a cluster tries again whatever ended with an error, wrong settings too, so nothing
-        gets another attempt that would only begin anew.
+        Before Kubeflow Pipelines 2.18 a cluster tries again whatever failed, wrong settings too: what would begin anew
+        gets no other attempt.
         """
         if self.workspace:
             # The longest time counts from the start of the first attempt: a task that takes longer would get no other.

@@ -209,9 +209,12 @@ COMMANDS = {
     "tensorboard none --runs {runs}": (2, "no such run"),
     "images --only none": (2, "no such component"),
     "images --only collect --variant litert": (2, "has a variant litert"),
+    "images --only collect --pipeline pipeline.yaml": (2, "--pipeline says which images"),
+    "images --pipeline {tmp}/none": (2, "compiled pipeline cannot be read"),
     "compile --gpus -1": (2, "--gpus"),
     "compile --gpus 1": (2, "the pipeline for any cluster"),
     "compile -o {tmp}/x --workspace large": (2, "not a size of a volume"),
+    "compile -o {tmp}/x --workspace= --storage_class fast": (2, "no volume to choose the storage of"),
     "compile -o {tmp}/none --check true": (1, "not what the pipeline compiles to now"),
     "submit -i s3://bucket/photos": (2, "Which cluster?"),
     "submit -i {photos} --dry-run": (2, "does not see this machine"),
@@ -320,6 +323,7 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": ("erase.py: Somebody else is being forgotten, and", "forget.py: A run is going on in"),
     "pipeline/test_loops.py": ("launch.py: \\n",),
+    "unit/pipelines/test_build.py": ("build.py: The pipeline names an image that cannot be",),
     "pipeline/test_rerun.py": (
         "rerun.py: The run has no result of",
         "rerun.py: What {task.name} made has been deleted",

@@ -1,0 +1,67 @@
+"""Which images `facenet images` builds and pushes. An engine that only writes down what it is asked stands for Docker:
+the image for GPUs takes gigabytes, and a push needs a registry."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.build import main
+from pipelines.compile import compiled
+from pipelines.images import COMPONENTS, reference
+
+REGISTRY = "registry.example/team"
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Runs the command beside an engine that has no image, and gives back what it was asked."""
+    log, engine = tmp_path / "asked", tmp_path / "docker"
+    engine.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != image ]\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("FACENET_REGISTRY", REGISTRY)
+    reference.cache_clear()
+
+    def run(*flags: str) -> list[list[str]]:
+        assert main(list(flags)) == 0
+        return [line.split() for line in log.read_text().splitlines()]
+
+    yield run
+    reference.cache_clear()
+
+
+def built_and_pushed(lines):
+    built = {words[words.index("--tag") + 1]: words for words in lines if words[0] == "build"}
+    pushed = {words[1] for words in lines if words[0] == "push"}
+    return built, pushed
+
+
+def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(asked, tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text(compiled(gpus=2))
+    built, pushed = built_and_pushed(asked("--pipeline", str(file), "--push", "true"))
+    named = {line.split()[-1] for line in file.read_text().splitlines() if line.strip().startswith("image:")}
+    assert set(built) == pushed == named
+    gpus = reference("mine-and-train", "gpu")
+    assert gpus in named
+    assert "REQUIREMENTS=requirements-gpu.lock" in built[gpus]
+    assert {name.split("/")[2].split(":")[0] for name in named} == set(COMPONENTS) - {"verify"}
+    assert all(name.startswith(REGISTRY) for name in named)
+
+
+def test_a_file_for_another_registry_is_refused_before_anything_is_built(asked, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "cluster.yaml"
+    file.write_text(compiled())
+    monkeypatch.setenv("FACENET_REGISTRY", "elsewhere.example/team")
+    reference.cache_clear()
+    assert main(["--pipeline", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert f"Received: {REGISTRY}/" in error
+    assert "facenet compile -o FILE" in error
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("flags", [["--only", "extract"], ["--variant", "gpu"]])
+def test_a_file_and_names_of_images_exclude_each_other(flags, capsys):
+    assert main(["--pipeline", "pipeline.yaml", *flags]) == 2
+    assert "Leave out --only and --variant." in capsys.readouterr().err
