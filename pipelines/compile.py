@@ -46,9 +46,11 @@ def compiled(
     Raises:
         UsageError: the workspace is not of a size that Kubernetes knows.
     """
+    import yaml
     from kfp import compiler
 
     from pipelines.facenet import Cluster, pipeline
+    from pipelines.readable import readable
 
     try:
         facenet = pipeline(Cluster(gpus, image_pull_secret, workspace, storage_class))
@@ -59,7 +61,10 @@ def compiled(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(facenet, str(file))
-        return _HEADER + file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
+    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    spec, *platform = yaml.safe_load_all(text)
+    return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
 
 
 def composed(file: Path) -> str:

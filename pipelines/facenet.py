@@ -97,27 +97,23 @@ def _task(component: Any, **given: Any) -> dsl.PipelineTask:
     return component(**{name: one.default for name, one in inputs.items() if one.default is not None} | given)
 
 
-def _embed_shards(cluster: Cluster) -> Any:
-    @dsl.pipeline(name="embed-shards", description="The dataset's embeddings, a part of the dataset by each task.")
-    def embed_shards(
-        dataset: dsl.Input[dsl.Dataset],
-        faces: dsl.Input[list[dsl.Artifact]],
-        checkpoint: dsl.Input[dsl.Model],
-        shards: list[str],
-        pictures: bool,
-    ) -> list[dsl.Artifact]:
-        """Fans embed out: a pipeline of its own, because kfp lets no collected artifacts into a loop otherwise."""
-        with dsl.ParallelFor(items=shards, name="shards of embed") as shard:
-            embedded = _task(embed, dataset=dataset, faces=faces, checkpoint=checkpoint, pictures=pictures, shard=shard)
-            cluster.sized(embedded, cpus=4, memory=8)
-        return dsl.Collected(embedded.outputs["embeddings"])
+def _extraction(cluster: Cluster) -> Any:
+    @dsl.pipeline(name="extraction", description="The faces in the photos, a part of the photos by each task.")
+    def extraction(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
+        """One box in Kubeflow's graph, whose page cannot show a longer one whole."""
+        source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
+        source.set_display_name("photos")
+        with dsl.ParallelFor(items=shards, name="shards") as shard:
+            extracted = _task(extract, photos=source.output, pictures=pictures, shard=shard)
+            cluster.sized(extracted, cpus=4, memory=4, shared_memory=1)
+        return dsl.Collected(extracted.outputs["faces"])
 
-    return embed_shards
+    return extraction
 
 
 def pipeline(cluster: Cluster) -> Any:
     """The pipeline, ready to compile, for a cluster."""
-    embed_shards = _embed_shards(cluster)
+    extraction = _extraction(cluster)
 
     @dsl.pipeline(
         name="facenet",
@@ -153,22 +149,13 @@ def pipeline(cluster: Cluster) -> Any:
             pictures: false shows no faces and no photos in any stage's card.
             seed: of every random choice.
         """
-        source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
-        source.set_display_name("photos")
-        with dsl.ParallelFor(items=shards, name="shards of extract") as shard:
-            found = _task(extract, photos=source.output, pictures=pictures, shard=shard)
-            cluster.sized(found, cpus=4, memory=4, shared_memory=1)
-
-        def faces() -> dsl.Collected:
-            # Anew for each reader: the compiler changes what it is given.
-            return dsl.Collected(found.outputs["faces"])
-
-        collected = _task(collect, faces=faces(), min_examples=min_examples, pictures=pictures)
+        found = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
+        collected = _task(collect, extracted=found.output, min_examples=min_examples, pictures=pictures)
         cluster.sized(collected, cpus=1, memory=4)
         trained = _task(
             mine_and_train,
             dataset=collected.outputs["dataset"],
-            faces=faces(),
+            faces=collected.outputs["faces"],
             training=cluster.training,
             backbone=backbone,
             image_size=image_size,
@@ -181,19 +168,28 @@ def pipeline(cluster: Cluster) -> Any:
         cluster.sized(trained, cpus=8, memory=16, shared_memory=2)
         cluster.accelerated(trained)
         cluster.resumed(trained)
-        embedded = embed_shards(
-            dataset=collected.outputs["dataset"],
-            faces=faces(),
-            checkpoint=trained.outputs["checkpoint"],
-            shards=shards,
+        with dsl.ParallelFor(items=shards, name="embed") as shard:
+            embedded = _task(
+                embed,
+                dataset=collected.outputs["dataset"],
+                faces=collected.outputs["faces"],
+                checkpoint=trained.outputs["checkpoint"],
+                pictures=pictures,
+                shard=shard,
+            )
+            cluster.sized(embedded, cpus=4, memory=8)
+        scored = _task(
+            evaluate,
+            embeddings=dsl.Collected(embedded.outputs["embeddings"]),
+            faces=collected.outputs["faces"],
             pictures=pictures,
+            seed=seed,
         )
-        scored = _task(evaluate, embeddings=embedded.output, faces=faces(), pictures=pictures, seed=seed)
         cluster.sized(scored, cpus=1, memory=4)
         exported = _task(
             export_component,
             dataset=collected.outputs["dataset"],
-            faces=faces(),
+            faces=collected.outputs["faces"],
             checkpoint=trained.outputs["checkpoint"],
             report=scored.outputs["report"],
             variants=export,

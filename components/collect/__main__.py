@@ -24,7 +24,7 @@ class Settings:
     """Choose the faces to learn from, and the people who are kept unseen for validation and test.
 
     Exact duplicates within an identity are dropped but one; a picture under two names is dropped under both and
-    reported; identities with too few faces are dropped. No image is copied: the dataset points into the faces.
+    reported; identities with too few faces are dropped. The dataset points into the faces and copies no image.
     """
 
     output: Output
@@ -33,6 +33,8 @@ class Settings:
     """The faces manifest that `facenet extract` wrote, or all shards of one."""
     dropped: Path | None = None
     """Where the list of dropped faces goes; beside the dataset, as DATASET-dropped, when not given."""
+    faces: Path | None = None
+    """Also put all shards of the faces into this folder, as one manifest, which the dataset then points into."""
     min_examples: int = 2
     """Identities with fewer faces are left out."""
     validation: float = 0.1
@@ -65,10 +67,10 @@ def _checked(settings: Settings) -> None:
 def _collect(settings: Settings) -> None:
     from components.common.atomic import write_file
     from components.common.executor import inputs, write_metrics
-    from components.common.manifest import DATASET, DROPPED, FACES, joined, parts, write
+    from components.common.manifest import DATASET, DROPPED, FACES, gathered, joined, parts, write
 
     _checked(settings)
-    folders = joined(inputs(settings.executor_input, "faces", settings.input, "-i FACES"), FACES)
+    folders = joined(inputs(settings.executor_input, "extracted", settings.input, "-i FACES"), FACES)
     # pandas takes half a second to import: a wrong flag or folder should not wait for it.
     from components.collect.collect import as_table, collect, listing, read_faces
 
@@ -80,6 +82,9 @@ def _collect(settings: Settings) -> None:
         test=settings.test,
     )
     dropped = settings.dropped or settings.output.with_name(f"{settings.output.name}-dropped")
+    if settings.faces:
+        gathered(folders, FACES, settings.faces)
+        folders = (settings.faces,)
     about = {
         "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],
         "min_examples": settings.min_examples,

@@ -7,11 +7,11 @@ from pipelines.images import command, reference
 
 @dsl.container_component
 def collect(
-    faces: dsl.Input[list[dsl.Artifact]],
+    extracted: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Output[dsl.Artifact],
     dataset: dsl.Output[dsl.Dataset],
     dropped: dsl.Output[dsl.Artifact],
-    html: dsl.Output[dsl.HTML],
-    markdown: dsl.Output[dsl.Markdown],
+    card: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     min_examples: int = 2,
     validation: float = 0.1,
@@ -24,9 +24,9 @@ def collect(
         command=command("collect"),
         args=[
             "--output", dataset.path,
+            "--faces", faces.path,
             "--dropped", dropped.path,
-            "--html", html.path,
-            "--markdown", markdown.path,
+            "--html", card.path,
             "--min_examples", min_examples,
             "--validation", validation,
             "--test", test,

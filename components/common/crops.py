@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.executor import inputs
 from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
@@ -22,9 +21,9 @@ from components.common.progress import progress
 MEMORY_LIMIT_BYTES = 4 * 2**30
 
 
-def faces_of(dataset: Path, faces: Sequence[Path], executor_input: str) -> tuple[Path, ...]:
-    """Where the faces manifest of a dataset lies: as given, or where collect read it, relative to the dataset."""
-    if not faces and not executor_input:
+def faces_of(dataset: Path, faces: Sequence[Path]) -> tuple[Path, ...]:
+    """Where the faces manifest of a dataset lies: as given, or where collect left it, relative to the dataset."""
+    if not faces:
         written = about(dataset, DATASET).get("faces")
         relative = [written] if isinstance(written, str) else written  # one text before there were shards
         if not isinstance(relative, list) or not all(isinstance(path, str) for path in relative):
@@ -32,7 +31,7 @@ def faces_of(dataset: Path, faces: Sequence[Path], executor_input: str) -> tuple
                 "This dataset does not say where its faces lie.", received=dataset, advice="Say it with --faces FACES."
             )
         faces = [Path(os.path.normpath(dataset / path)) for path in relative]
-    return joined(inputs(executor_input, "faces", faces, "--faces FACES"), FACES)
+    return joined(faces, FACES)
 
 
 def crop_of(faces: Folders) -> Crop:

@@ -2,8 +2,8 @@
 
 Column meanings stand here and nowhere else. A manifest also carries `about`: what the stage that wrote it says
 of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata, and which shard of how many it
-is. Several tasks may have written one manifest: `joined` puts their folders in order, and every function that reads
-takes one folder or all of them.
+is. Several tasks may have written one manifest: `joined` puts their folders in order, every function that reads
+takes one folder or all of them, and `gathered` puts the parts of all into one folder, which is the whole manifest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.common.atomic import new_directory
+from components.common.atomic import linked, new_directory
 from components.common.errors import MALFORMED, UsageError
 from components.common.shard import WHOLE, Shard
 
@@ -236,6 +236,19 @@ def joined(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
     return tuple(folder for _, folder in found)
 
 
+def gathered(folders: Folders, manifest: Manifest, path: Path) -> None:
+    """Puts the parts of a manifest into one folder, in their order; they are linked where the file system can.
+
+    Args:
+        folders: the manifest, or its shards as `joined` puts them.
+        manifest: what it is.
+        path: where they go.
+    """
+    with new_directory(path, [PARTS]) as folder:
+        for number, file in enumerate(parts(folders, manifest)):
+            linked(file, folder / f"part-{number:05d}.parquet")
+
+
 def parts(folders: Folders, manifest: Manifest) -> list[Path]:
     """The Parquet files of a manifest in order, each checked to be of this kind and version.
 
@@ -355,10 +368,22 @@ def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
 
 
 def shard_of(folder: Path, manifest: Manifest) -> Shard:
-    """Which shard of a manifest lies in a folder."""
-    file = _parts_of(folder, manifest)[0]
-    shard: Shard = _record(_open(file), file, manifest)["shard"]
-    return shard
+    """Which shard of a manifest lies in a folder; one that holds all of them holds the whole.
+
+    Raises:
+        UsageError: it holds some shards and not the others; see `parts`.
+    """
+    files = _parts_of(folder, manifest)
+    found: list[Shard] = sorted({_record(_open(file), file, manifest)["shard"] for file in files})
+    if len(found) == 1:
+        return found[0]
+    if found != [Shard(number, len(found)) for number in range(1, len(found) + 1)]:
+        raise UsageError(
+            f"This folder holds parts of several shards of a {manifest.name} manifest, and not of all.",
+            received=f"{folder} ({', '.join(map(str, found))})",
+            advice="Give the folder of every shard, each once.",
+        )
+    return WHOLE
 
 
 def named(folders: Folders) -> str:

@@ -50,7 +50,7 @@ class Settings:
 def _embed(settings: Settings) -> None:
     shard = Shard.read(settings.shard)
     rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces, settings.executor_input)
+    faces = faces_of(settings.input, settings.faces)
     crop = crop_of(faces)
     # Between batches: an image in a batch of another size may come out with other last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))

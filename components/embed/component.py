@@ -8,11 +8,10 @@ from pipelines.images import command, reference
 @dsl.container_component
 def embed(
     dataset: dsl.Input[dsl.Dataset],
-    faces: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Input[dsl.Artifact],
     checkpoint: dsl.Input[dsl.Model],
     embeddings: dsl.Output[dsl.Artifact],
-    html: dsl.Output[dsl.HTML],
-    markdown: dsl.Output[dsl.Markdown],
+    card: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     shard: str = "1/1",
     pictures: bool = True,
@@ -23,11 +22,11 @@ def embed(
         command=command("embed"),
         args=[
             "--input", dataset.path,
+            "--faces", faces.path,
             "--checkpoint", checkpoint.path,
             "--output", embeddings.path,
             "--shard", shard,
-            "--html", html.path,
-            "--markdown", markdown.path,
+            "--html", card.path,
             "--pictures", pictures,
             "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
         ],

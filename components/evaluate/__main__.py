@@ -130,8 +130,7 @@ def _located(settings: Settings) -> Settings:
 
     given = settings.executor_input
     embeddings = joined(inputs(given, "embeddings", settings.input, "-i EMBEDDINGS"), EMBEDDINGS)
-    with_faces = bool(given or settings.faces)
-    faces = joined(inputs(given, "faces", settings.faces, "--faces FACES"), FACES) if with_faces else ()
+    faces = joined(settings.faces, FACES) if settings.faces else ()
     return replace(settings, input=embeddings, faces=faces)
 
 

@@ -8,10 +8,9 @@ from pipelines.images import command, reference
 @dsl.container_component
 def evaluate(
     embeddings: dsl.Input[list[dsl.Artifact]],
-    faces: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Input[dsl.Artifact],
     report: dsl.Output[dsl.Artifact],
-    html: dsl.Output[dsl.HTML],
-    markdown: dsl.Output[dsl.Markdown],
+    card: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     roc: dsl.Output[dsl.ClassificationMetrics],
     split: str = "test",
@@ -26,8 +25,8 @@ def evaluate(
         command=command("evaluate"),
         args=[
             "--output", report.path,
-            "--html", html.path,
-            "--markdown", markdown.path,
+            "--faces", faces.path,
+            "--html", card.path,
             "--split", split,
             "--folds", folds,
             "--max_pairs", max_pairs,

@@ -8,12 +8,11 @@ from pipelines.images import command, reference
 @dsl.container_component
 def export(
     dataset: dsl.Input[dsl.Dataset],
-    faces: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Input[dsl.Artifact],
     checkpoint: dsl.Input[dsl.Model],
     report: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
-    html: dsl.Output[dsl.HTML],
-    markdown: dsl.Output[dsl.Markdown],
+    card: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     variants: str = "float32,float16,dynamic,int8",
     calibration: int = 200,
@@ -26,11 +25,11 @@ def export(
         command=command("export"),
         args=[
             "--input", dataset.path,
+            "--faces", faces.path,
             "--checkpoint", checkpoint.path,
             "--report", report.path,
             "--output", model.path,
-            "--html", html.path,
-            "--markdown", markdown.path,
+            "--html", card.path,
             "--variants", variants,
             "--calibration", calibration,
             "--held_out", held_out,

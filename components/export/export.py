@@ -74,7 +74,7 @@ def export(settings: Settings) -> Export:
         FacenetError: a variant does not keep its bound, and nothing is written; or the dataset lacks a split.
     """
     rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces, settings.executor_input)
+    faces = faces_of(settings.input, settings.faces)
     checkpoint = _checkpoint(settings.checkpoint, faces)
     metrics = evaluation.read(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)

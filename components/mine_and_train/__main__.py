@@ -231,7 +231,7 @@ def _train(settings: Settings) -> None:
     _checked(settings)
     check_replaceable(settings.checkpoint, FILES)
     rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces, settings.executor_input)
+    faces = faces_of(settings.input, settings.faces)
     training_rows = _training_rows(rows, settings.input)
     told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     former = _former(settings, told)

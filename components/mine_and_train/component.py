@@ -8,10 +8,9 @@ from pipelines.images import command, reference
 @dsl.container_component
 def mine_and_train(
     dataset: dsl.Input[dsl.Dataset],
-    faces: dsl.Input[list[dsl.Artifact]],
+    faces: dsl.Input[dsl.Artifact],
     checkpoint: dsl.Output[dsl.Model],
-    html: dsl.Output[dsl.HTML],
-    markdown: dsl.Output[dsl.Markdown],
+    card: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     training: str = "",
     backbone: str = "inception_resnet_v2",
@@ -66,10 +65,10 @@ def mine_and_train(
         command=command("mine-and-train"),
         args=[
             "--input", dataset.path,
+            "--faces", faces.path,
             "--checkpoint", checkpoint.path,
             "--training", training,
-            "--html", html.path,
-            "--markdown", markdown.path,
+            "--html", card.path,
             "--backbone", backbone,
             "--image_size", image_size,
             "--embedding_size", embedding_size,

@@ -28,8 +28,8 @@ from components.common.manifest import (
 )
 
 KINDS = {kind.name: kind for kind in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
-# What stages show pictures and names on. A Markdown summary has no pictures, but may have names.
-_PAGES = ("html", "markdown", "*.html", "report.md")
+# What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
+_PAGES = ("card", "html", "markdown", "*.html", "report.md")
 # TensorBoard's pictures and names of faces, and the embeddings that an unfinished round of a training was mined from.
 _PICTURES = ("events/names.tsv", "events/vectors.tsv", "events/faces.png", "events/projector_config.pbtxt", "state.npz")
 
@@ -147,6 +147,6 @@ def _kind(file: Path) -> Manifest | None:
 def faces_behind(dataset: Path) -> tuple[Path, ...]:
     """The faces that a dataset points into; none where they are not there any more."""
     try:
-        return faces_of(dataset, (), "")
+        return faces_of(dataset, ())
     except UsageError:
         return ()

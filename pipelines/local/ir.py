@@ -224,13 +224,15 @@ class _Reader:
         return level.after | producers | frozenset(waits)
 
     def _leaves(self, name: str, tasks: Mapping[str, Any]) -> Iterator[str]:
-        """The task of a name, or the tasks inside it."""
+        """The task of a name, or the last ones inside it: those that no other one there waits for."""
         component = self._component(tasks[name])
         if "dag" not in component:
             yield name
         else:
-            for inside in component["dag"]["tasks"]:
-                yield from self._leaves(inside, component["dag"]["tasks"])
+            inside = component["dag"]["tasks"]
+            waited_for = {one for task in inside.values() for one in task.get("dependentTasks") or ()}
+            for last in inside.keys() - waited_for:
+                yield from self._leaves(last, inside)
 
 
 def _pipeline(document: Any, shared_memory: Mapping[str, int]) -> Pipeline:

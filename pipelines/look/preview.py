@@ -172,7 +172,7 @@ def picture(folder: Path, artifact: Artifact, row: int, file: str = "") -> bytes
         parts = _parts(folder, found) if found.is_dir() else [found]
         pointer = _cell(parts, row, ("face_id", "part", "row"))
         if pointer is not None:
-            files = [file for shard in faces_of(found, (), "") for file in sorted(shard.glob(_PARTS))]
+            files = [file for shard in faces_of(found, ()) for file in sorted(shard.glob(_PARTS))]
             file_of_face = inside(folder, files[pointer["part"]])
             parts, row = [file_of_face] if file_of_face else [], pointer["row"]
         face = _cell(parts, row, ("face_id", "image"))

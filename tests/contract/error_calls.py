@@ -45,7 +45,7 @@ HOST = "https://cluster.example"
 
 def _dataset_without_faces(here: Path) -> None:
     write(here / "dataset", DATASET, DATASET.schema.empty_table())
-    faces_of(here / "dataset", (), "")
+    faces_of(here / "dataset", ())
 
 
 def _no_faces(here: Path) -> Path:

@@ -166,7 +166,7 @@ def test_what_containers_made_answers_a_run_of_processes(in_containers, sample_p
     run_pipeline(sample_photos, in_containers.parent)
     records = in_containers.parent.glob("latest/*/task.json")
     states = {record.parent.name: json.loads(record.read_text())["state"] for record in records}
-    assert states.pop("importer") == "succeeded"
+    assert states.pop("photos") == "succeeded"
     assert set(states.values()) == {"cached"}
 
 

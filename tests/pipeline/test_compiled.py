@@ -70,7 +70,7 @@ def test_the_pipeline_follows_kubeflows_schema():
 
 def test_the_tasks_come_in_an_order_in_which_they_can_run():
     names = [task.name for task in PIPELINE.tasks]
-    assert names == ["importer", "extract", "collect", "mine-and-train", "embed", "evaluate", "export"]
+    assert names == ["photos", "extract", "collect", "mine-and-train", "embed", "evaluate", "export"]
 
 
 def _command(task: Task) -> list[str]:
@@ -123,7 +123,7 @@ def test_a_component_and_its_stage_have_the_same_defaults(task):
 
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
 def test_every_stage_has_a_card_and_numbers_for_kubeflows_ui(task):
-    kinds = {"system.HTML", "system.Markdown", "system.Metrics"}
+    kinds = {"system.HTML", "system.Metrics"}
     assert set(task.outputs.values()) >= kinds | (
         {"system.ClassificationMetrics"} if task.name == "evaluate" else set()
     )

@@ -23,6 +23,7 @@ from pipelines.local.record import read_task
 MANIFESTS = {
     "extract/faces": FACES,
     "extract/rejects": REJECTS,
+    "collect/faces": FACES,
     "collect/dataset": DATASET,
     "collect/dropped": DROPPED,
     "embed/embeddings": EMBEDDINGS,
@@ -39,7 +40,7 @@ def runs(in_processes, tmp_path) -> Path:
     (tmp_path / "runs" / "20000101-000000-000" / "collect").mkdir()
     link = tmp_path / "runs" / "20000101-000000-000" / "collect" / "dataset"
     link.symlink_to(f"../../{in_processes.name}/collect/dataset")
-    (link.parent / "html").write_text("a card with faces")
+    (link.parent / "card").write_text("a card with faces")
     shutil.copytree(in_processes / "extract" / "faces", tmp_path / "runs" / "by-hand" / "extract" / "faces")
     return tmp_path / "runs"
 
@@ -100,16 +101,16 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     assert not held
     after = tables(run)
     assert without(name, after) == without(name, before) == without("nobody", after)
-    for card in ("extract/html", "embed/html", "evaluate/report/report.html", "mine-and-train/training/card.html"):
+    for card in ("extract/card", "embed/card", "evaluate/report/report.html", "mine-and-train/training/card.html"):
         assert b"asked to be forgotten" in (run / card).read_bytes()
-    assert b"asked to be forgotten" in (runs / "20000101-000000-000" / "collect" / "html").read_bytes()
+    assert b"asked to be forgotten" in (runs / "20000101-000000-000" / "collect" / "card").read_bytes()
     assert not list(run.glob("mine-and-train/training/events/*.png"))
     assert (run / "extract" / "log.txt").read_text() == "one line\n(erased)\n"
     (noted,) = json.loads((runs / "forgotten.json").read_text())
     assert noted["runs"] == ["20000101-000000-000", in_processes.name, "by-hand"] and noted["rows"]["faces"] == 8
 
     # The others' pictures are still those of the same people, and records tell the truth.
-    rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", (), "")
+    rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", ())
     assert len(decoded(rows, faces, 32)) == len(before["collect/dataset"]) - 4
     cache = Cache(runs, lambda executor, names: "")
     for task in ("extract", "collect", "embed", "evaluate"):
@@ -144,7 +145,7 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
     assert without("nobody", tables(run)) == without(name, before)
     assert not (runs / ".forgetting.json").exists()
     rows = read(run / "collect" / "dataset", DATASET)
-    assert decoded(rows, faces_of(run / "collect" / "dataset", (), ""), 32).dtype == np.uint8
+    assert decoded(rows, faces_of(run / "collect" / "dataset", ()), 32).dtype == np.uint8
 
 
 def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
@@ -174,4 +175,4 @@ def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_p
     assert main(["forget", name, "--runs", str(tmp_path / "runs")]) == 0
     after = read(run / "collect" / "dataset", DATASET)
     assert after["face_id"].to_pylist() == [row["face_id"] for row in before.to_pylist() if row["identity"] != name]
-    assert len(decoded(after, faces_of(run / "collect" / "dataset", (), ""), 32)) == len(after)  # compares the ids
+    assert len(decoded(after, faces_of(run / "collect" / "dataset", ()), 32)) == len(after)  # compares the ids

@@ -29,6 +29,7 @@ def joined(run: Path, pattern: str, kind: manifest.Manifest):
     [
         ("extract*/faces", FACES),
         ("extract*/rejects", REJECTS),
+        ("collect/faces", FACES),
         ("collect/dropped", DROPPED),
         ("embed*/embeddings", EMBEDDINGS),
     ],
@@ -37,12 +38,12 @@ def test_what_the_shards_made_is_what_one_task_makes(runs, pattern, kind):
     assert joined(runs[3], pattern, kind).equals(joined(runs[1], pattern, kind))
 
 
-def test_the_dataset_is_the_same_and_points_into_the_shards(runs):
+def test_the_dataset_is_the_same_and_points_into_the_faces_of_all_shards(runs):
     one, three = (joined(runs[shards], "collect/dataset", DATASET) for shards in (1, 3))
     assert one.drop_columns(["part", "row"]).equals(three.drop_columns(["part", "row"]))
     assert set(three["part"].to_pylist()) == {0, 1, 2}
-    faces = manifest.joined(sorted(runs[3].glob("extract*/faces")), FACES)
-    parts = [manifest.read(folder, FACES, ["face_id"])["face_id"].to_pylist() for folder in faces]
+    parts = [manifest.opened_part(file).read(["face_id"])["face_id"].to_pylist()
+             for file in manifest.parts(runs[3] / "collect/faces", FACES)]  # fmt: skip
     pointed = zip(three["part"].to_pylist(), three["row"].to_pylist(), strict=True)
     assert [parts[part][row] for part, row in pointed] == three["face_id"].to_pylist()
 
@@ -58,8 +59,10 @@ def test_the_tasks_of_three_shards_are_recorded_one_by_one(runs):
     record = json.loads((runs[3] / "run.json").read_text())
     assert record["parameters"]["shards"] == ["1/3", "2/3", "3/3"]
     assert record["tasks"] == [
-        "importer", "extract-1", "extract-2", "extract-3", "collect", "mine-and-train",
+        "photos", "extract-1", "extract-2", "extract-3", "collect", "mine-and-train",
         "embed-1", "embed-2", "embed-3", "evaluate", "export",
     ]  # fmt: skip
-    faces = json.loads((runs[3] / "embed-2/task.json").read_text())["inputs"]["faces"]
-    assert [one["task"] for one in faces] == ["extract-1", "extract-2", "extract-3"]
+    extracted = json.loads((runs[3] / "collect/task.json").read_text())["inputs"]["extracted"]
+    assert [one["task"] for one in extracted] == ["extract-1", "extract-2", "extract-3"]
+    (faces,) = json.loads((runs[3] / "embed-2/task.json").read_text())["inputs"]["faces"]
+    assert faces["task"] == "collect"

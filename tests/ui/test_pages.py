@@ -61,7 +61,7 @@ def test_every_answer_forbids_what_is_from_elsewhere(site, path):
 
 def test_a_card_has_a_world_of_its_own_and_other_files_are_only_kept(real):
     (run,) = listed(real.get("/"))
-    for place in ("evaluate/html", "evaluate/report/report.html"):
+    for place in ("evaluate/card", "evaluate/report/report.html"):
         card = real.get(f"/files/runs/{run}/{place}")
         assert card.status == 200
         assert card.headers["content-type"].startswith("text/html")

@@ -9,8 +9,10 @@ from components.collect.__main__ import main
 from components.collect.collect import collect, listing
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
+from components.common.crops import decoded, faces_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, about, read
+from components.common.manifest import DATASET, DROPPED, FACES, about, read, write
+from components.common.shard import Shard
 
 
 def table(*rows):
@@ -86,6 +88,19 @@ def test_the_stage_writes_dataset_dropped_and_listing(faces, tmp_path, capsys):
     assert (output / place).resolve() == faces.resolve()
     assert json.loads(file.read_text()) == listing(rows)
     assert f"{len(rows)} faces" in capsys.readouterr().out
+
+
+def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_into(faces, tmp_path):
+    rows = read(faces, FACES)
+    for number, some in ((1, rows.slice(0, 7)), (2, rows.slice(7))):
+        write(tmp_path / f"{number}", FACES, some, about(faces, FACES), Shard(number, 2))
+    flags = ["--output", str(tmp_path / "dataset"), "--faces", str(tmp_path / "faces")]
+    assert main(["-i", str(tmp_path / "2"), str(tmp_path / "1"), *flags]) == 0
+    assert read(tmp_path / "faces", FACES).equals(rows)
+    assert about(tmp_path / "dataset", DATASET)["faces"] == ["../faces"]
+    dataset = read(tmp_path / "dataset", DATASET)
+    assert faces_of(tmp_path / "dataset", ()) == (tmp_path / "faces",)
+    assert len(decoded(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
 
 
 @pytest.mark.parametrize("flags", [["--test", "1"], ["--validation", "-0.1"], ["--min_examples", "0"]])

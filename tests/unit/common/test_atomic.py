@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.common.atomic import new_directory, write_file
+from components.common.atomic import linked, new_directory, write_file
 from components.common.errors import UsageError
 
 
@@ -61,3 +61,20 @@ def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
     with new_directory(tmp_path / "empty", ["part-*"]) as folder:
         (folder / "part-1").write_text("1")
     assert (tmp_path / "empty" / "part-1").exists()
+
+
+def test_a_second_name_costs_no_second_copy_where_the_file_system_has_links(tmp_path):
+    (tmp_path / "a").write_text("1")
+    linked(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").stat().st_ino == (tmp_path / "a").stat().st_ino
+
+
+def test_without_links_it_is_a_copy(tmp_path, monkeypatch):
+    def refuse(place, file):
+        raise PermissionError(1, "Operation not permitted")  # what FAT answers
+
+    monkeypatch.setattr(type(tmp_path), "hardlink_to", refuse)
+    (tmp_path / "a").write_text("1")
+    linked(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "1"
+    assert (tmp_path / "b").stat().st_ino != (tmp_path / "a").stat().st_ino

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 
 import numpy as np
 import pyarrow as pa
@@ -87,10 +86,8 @@ def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
         manifest.write(folder, FACES, FACES.schema.empty_table())
     for written in ("../faces", ["../faces"]):  # a text before there were shards
         manifest.write(dataset, DATASET, DATASET.schema.empty_table(), {"faces": written})
-        assert crops.faces_of(dataset, (), "") == (faces,)
-    assert crops.faces_of(dataset, (moved,), "") == (moved,)
-    described = {"inputs": {"artifacts": {"faces": {"artifacts": [{"uri": str(moved)}]}}}}
-    assert crops.faces_of(dataset, (), json.dumps(described)) == (moved,)
+        assert crops.faces_of(dataset, ()) == (faces,)
+    assert crops.faces_of(dataset, (moved,)) == (moved,)
 
 
 def test_crops_are_found_in_shards_one_after_another(tmp_path, monkeypatch):

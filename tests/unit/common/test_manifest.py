@@ -147,3 +147,19 @@ def test_shards_that_were_made_with_other_settings_are_refused(tmp_path):
     folders = shards(tmp_path, "1/2", margin=0.25) + shards(tmp_path, "2/2", margin=0.3)
     with pytest.raises(UsageError, match=r"(?s)different settings.*0.25.*0.3"):
         manifest.joined(folders, REJECTS)
+
+
+def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
+    folders = manifest.joined(shards(tmp_path, "2/2", "1/2", margin=0.25), REJECTS)
+    manifest.gathered(folders, REJECTS, tmp_path / "all")
+    assert manifest.joined([tmp_path / "all"], REJECTS) == (tmp_path / "all",)
+    assert manifest.shard_of(tmp_path / "all", REJECTS) == Shard()
+    assert manifest.read(tmp_path / "all", REJECTS).equals(manifest.read(folders, REJECTS))
+    assert manifest.about(tmp_path / "all", REJECTS) == {"margin": 0.25}
+
+
+def test_a_folder_with_parts_of_some_shards_only_is_refused(tmp_path):
+    (first, second) = shards(tmp_path, "1/3", "2/3")
+    (second / "part-00000.parquet").rename(first / "part-00001.parquet")
+    with pytest.raises(UsageError, match=r"(?s)several shards.*1/3, 2/3"):
+        manifest.joined([first], REJECTS)

@@ -36,7 +36,7 @@ def texts(output):
 
 def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(inputs, tmp_path):
     artifacts = {name: {"artifacts": [{"name": name, "uri": f"gs://{name}"}]} for name in ("metrics", "roc")}
-    given = {name: {"artifacts": [{"name": name, "uri": str(inputs / name)}]} for name in ("embeddings", "faces")}
+    given = {"embeddings": {"artifacts": [{"name": "embeddings", "uri": str(inputs / "embeddings")}]}}
     task = {
         "inputs": {"artifacts": given},
         "outputs": {"artifacts": artifacts, "outputFile": str(tmp_path / "out" / "executor_output.json")},

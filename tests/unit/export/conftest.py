@@ -23,7 +23,7 @@ def checkpoint(dataset: Path) -> Path:
     architecture = Architecture("small_resnet", 32, 64)
     keras.utils.set_random_seed(0)
     network = build(architecture)
-    faces = faces_of(dataset, (), "")
+    faces = faces_of(dataset, ())
     images = scaled(decoded(read(dataset, DATASET), faces, 32))
     for _ in range(60):
         network(images, training=True)

@@ -193,7 +193,7 @@ def executor(document):
         (lambda d: executor(d).update(lifecycle={}), "a container lifecycle hook"),
         (lambda d: executor(d).pop("command"), "without a command"),
         (
-            lambda d: collect(d)["inputs"]["artifacts"]["faces"].update(componentInputArtifact="x"),
+            lambda d: collect(d)["inputs"]["artifacts"]["extracted"].update(componentInputArtifact="x"),
             "an artifact as an input",
         ),
         (
@@ -345,6 +345,6 @@ def test_two_tasks_of_one_name_are_refused(tmp_path):
 
 def test_what_a_task_depends_on():
     pipeline = ir.read(DEFAULT_OUTPUT)
-    assert ancestors(pipeline, "mine-and-train") == {"importer", "extract", "collect"}
+    assert ancestors(pipeline, "mine-and-train") == {"photos", "extract", "collect"}
     assert descendants(pipeline, "mine-and-train") == {"embed", "evaluate", "export"}
-    assert [task.name for task in up_to(pipeline, "collect").tasks] == ["importer", "extract", "collect"]
+    assert [task.name for task in up_to(pipeline, "collect").tasks] == ["photos", "extract", "collect"]

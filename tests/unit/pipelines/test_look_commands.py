@@ -62,8 +62,10 @@ def test_show_of_an_artifact_is_its_preview(in_processes, capsys):
     text = output(capsys, show, in_processes.parent, "latest/extract/faces", "--search", "person-00003")
     assert text.startswith("4 of 96 rows\n")
     assert '"backbone": "small_resnet"' in output(capsys, show, in_processes.parent, "latest/mine-and-train/checkpoint")
-    assert output(capsys, show, in_processes.parent, "latest/evaluate/markdown").startswith("# Face verification")
-    assert "opened in a browser" in output(capsys, show, in_processes.parent, "latest/evaluate/html")
+    assert output(capsys, show, in_processes.parent, "latest/evaluate/report/report.md").startswith(
+        "# Face verification"
+    )
+    assert "opened in a browser" in output(capsys, show, in_processes.parent, "latest/evaluate/card")
 
 
 def test_two_runs_are_shown_side_by_side(in_processes, capsys):

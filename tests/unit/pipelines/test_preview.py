@@ -31,8 +31,8 @@ def folder(tmp_path) -> Path:
 
 
 def test_each_artifact_of_a_real_run_is_shown_as_what_it_is(in_processes):
-    assert isinstance(shown(in_processes, "evaluate/html"), Page)
-    summary = shown(in_processes, "evaluate/markdown")
+    assert isinstance(shown(in_processes, "evaluate/card"), Page)
+    summary = shown(in_processes, "evaluate/report/report.md")
     assert isinstance(summary, Text)
     assert summary.markdown
     assert summary.text.startswith("# Face verification")
