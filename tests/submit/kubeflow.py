@@ -35,6 +35,9 @@ class Kubeflow:
 
     token: str | None = None
     multi_user: bool = False
+    # What the workspaces' volumes are where a pipeline does not say it, and what has to be said.
+    volumes: dict[str, Any] = field(default_factory=dict)
+    wanted_of_volumes: tuple[str, ...] = ()
     story: list[tuple[str, dict[str, str]]] = field(default_factory=lambda: [("SUCCEEDED", {})])
     experiments: list[dict[str, Any]] = field(default_factory=list)
     pipelines: list[dict[str, Any]] = field(default_factory=list)
@@ -144,7 +147,27 @@ def _begun(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
     for name, value in given.items():
         if name not in declared or not isinstance(value, _TYPES[declared[name]["parameterType"]]):
             raise RefusedError(400, f"the parameter {name} is not what the pipeline declares")
+    _check_volume(kubeflow, kubeflow.files[kubeflow.versions.index(version)])
     return body
+
+
+def _check_volume(kubeflow: Kubeflow, file: str) -> None:
+    """Refuses a workspace whose volume is not described, as the API server does when it compiles a run."""
+    for document in list(yaml.load_all(file, yaml.CSafeLoader))[1:]:
+        workspace = document["platforms"]["kubernetes"].get("pipelineConfig", {}).get("workspace")
+        if workspace:
+            volume = {**kubeflow.volumes, **workspace["kubernetes"]["pvcSpecPatch"]}
+            for name in kubeflow.wanted_of_volumes:
+                if not volume.get(name):
+                    raise RefusedError(500, as_go_says(f"workspace PVC spec must specify {name}"))
+
+
+def as_go_says(cause: str) -> str:
+    """An error as the API server shows one that it made no answer of: each wrapping with its place in the code."""
+    said = f"Internal error: {cause}"
+    for number, wrapping in enumerate(("Failed to compile job", "Failed to generate the ExecutionSpec")):
+        said += f"\n{wrapping}\nexample.org/server.(*Spec).RunWorkflow\n\t/go/src/server/spec.go:{number}98"
+    return f"{said}\nruntime.goexit\n\t/usr/local/go/src/runtime/asm_amd64.s:1700"
 
 
 def _run(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
