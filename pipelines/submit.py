@@ -16,6 +16,7 @@ from components.common.errors import UsageError
 from components.common.flags import Flag
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
+from pipelines.cluster.stores import check
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, in_words
 from pipelines.local.loops import expanded
@@ -24,8 +25,6 @@ from pipelines.local.plan import Container, Importer, Pipeline, parameter_values
 if TYPE_CHECKING:
     from pipelines.cluster.access import Cluster
 
-# What Kubeflow's importer and launcher read from.
-_STORES = ("gs://", "s3://", "minio://")
 _LONGEST = 255  # characters that the cluster's database has for a run's description
 _HOST = "KF_PIPELINES_ENDPOINT"
 
@@ -39,7 +38,8 @@ class Settings:
     """
 
     input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
-    """Where the photos are, one folder per person, on a store that the cluster reads: gs://, s3:// or minio://."""
+    """Where the photos are, one folder per person, on a store that the cluster reads: gs://BUCKET/FOLDER, s3:// or
+    minio://."""
     host: Annotated[str | None, Flag("URL")] = None
     """The address of Kubeflow Pipelines; the variable KF_PIPELINES_ENDPOINT when not given."""
     experiment: Annotated[str | None, Flag("NAME")] = None
@@ -97,8 +97,8 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     """Finds what the cluster would refuse or misread, before it is asked.
 
     Raises:
-        UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos that no
-            cluster can read.
+        UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos where no
+            cluster can fetch them.
     """
     if settings.cron:
         if settings.wait:
@@ -116,14 +116,7 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     for task in expanded(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
-            uri = str(parameters[task.executor.parameter])
-            if not uri.startswith(_STORES):
-                raise UsageError(
-                    f"A cluster does not see this machine: {task.label} must be on a store that it reads.",
-                    received=uri,
-                    advice=f"Copy them there and give the URI, which begins with {', '.join(_STORES[:-1])} "
-                    f"or {_STORES[-1]}. To run on this machine: facenet run.",
-                )
+            check(str(parameters[task.executor.parameter]), task.label)
 
 
 def _without_registry(pipeline: Pipeline) -> list[str]:

@@ -249,7 +249,7 @@ def test_images_that_no_cluster_can_pull_are_named(kubeflow, submit, capsys, tmp
     ("flags", "message"),
     [
         (["-i", "photos"], "A cluster does not see this machine: photos must be on a store that it reads."),
-        (["-i", "file:///photos"], "Copy them there and give the URI, which begins with gs://, s3:// or minio://."),
+        (["-i", "file:///photos"], "mc cp) and give the URI, which begins with gs://, s3:// or minio://."),
         ([], "The pipeline needs a value for photos.\nGive it with -i PHOTOS."),
         (["-i", PHOTOS, "--set", "rounds=many"], "rounds is a whole number.\nReceived: rounds=many"),
         (["-i", PHOTOS, "--set", "extract.margni=1"], "Did you mean extract.margin"),
