@@ -16,17 +16,21 @@ from components.common.errors import UsageError
 from components.common.flags import Flag
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
-from pipelines.cluster.stores import check
+from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, in_words
 from pipelines.local.loops import expanded
-from pipelines.local.plan import Container, Importer, Pipeline, parameter_values
+from pipelines.local.plan import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
     from pipelines.cluster.access import Cluster
 
 _LONGEST = 255  # characters that the cluster's database has for a run's description
 _HOST = "KF_PIPELINES_ENDPOINT"
+# The parameters of tasks that name a place. A pod sees neither this machine nor a store: a model is imported for it,
+# and a training's state lies on the volume that outlives it.
+MODELS = frozenset({"mine-and-train.pretrained"})
+STATES = frozenset({"mine-and-train.training"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Settings:
     recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's. Weights to
+    start from (pretrained) lie on a store as the photos do: the URI of one file, or of a checkpoint's folder."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     no_cache: bool = False
@@ -68,10 +73,11 @@ class Settings:
 def _submit(settings: Settings) -> int:
     pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
     _check(pipeline, settings)
+    imports = _imports(pipeline)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
     order = Order(
-        package=package(settings.pipeline, of_tasks, cached=not settings.no_cache),
+        package=package(settings.pipeline, of_tasks, imports, cached=not settings.no_cache),
         name=settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
         about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
         parameters=pipeline.values(),
@@ -117,6 +123,29 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
             check(str(parameters[task.executor.parameter]), task.label)
+
+
+def _imports(pipeline: Pipeline) -> dict[str, str]:
+    """The URIs of the models that tasks are to start from, by the parameter that names each.
+
+    Raises:
+        UsageError: one that no cluster can fetch, or a place for a training's state that is lost with its pod.
+    """
+    values = pipeline.values()
+    imports = {}
+    for task in pipeline.tasks:
+        for key, value in parameter_values(task, values, None).items():
+            name = f"{task.name}.{key}"
+            if name in MODELS and value:
+                check_weights(str(value), name)
+                imports[name] = str(value)
+            if name in STATES and value and not str(value).startswith(WORKSPACE):
+                raise UsageError(
+                    "On a cluster a training's state lies on the run's volume.",
+                    received=f"{name}={value}",
+                    advice=f"Leave out {name}: `facenet compile --workspace SIZE` makes that volume.",
+                )
+    return imports
 
 
 def _without_registry(pipeline: Pipeline) -> list[str]:

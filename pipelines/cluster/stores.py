@@ -12,6 +12,8 @@ from components.common.errors import UsageError
 
 SCHEMES = ("gs://", "s3://", "minio://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# One of the files that a TensorFlow checkpoint of version 2 is.
+_PART = re.compile(r"\.(index|data-\d+-of-\d+)$")
 
 
 def check(uri: str, what: str) -> None:
@@ -51,6 +53,21 @@ def check(uri: str, what: str) -> None:
         )
     if not {"", ".", ".."}.isdisjoint(names):
         raise _unreadable(uri, "a name in it is empty, . or ..")
+
+
+def check_weights(uri: str, what: str) -> None:
+    """The same for weights to start from: one file, or a folder.
+
+    Raises:
+        UsageError: as `check`; or it is one of the several files of a checkpoint.
+    """
+    check(uri, what)
+    if _PART.search(uri):
+        raise UsageError(
+            "This is one of the several files of a TensorFlow checkpoint.",
+            received=uri,
+            advice="Give the folder that they are in, with no other checkpoint beside them.",
+        )
 
 
 def _unreadable(uri: str, reason: str) -> UsageError:

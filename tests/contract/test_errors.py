@@ -218,6 +218,8 @@ COMMANDS = {
     "submit -i s3://photos --dry-run": (2, "no whole bucket"),
     "submit -i s3://bucket//photos --dry-run": (2, "does not read this URI as it is meant"),
     "submit -i s3://ada:secret@bucket/photos --dry-run": (2, "do not belong into an address, as they are"),
+    "submit -i s3://a/b --set pretrained=s3://a/w.index --dry-run": (2, "several files of a TensorFlow checkpoint"),
+    "submit -i s3://a/b --set mine-and-train.training=/data --dry-run": (2, "lies on the run's volume"),
     "submit -i s3://bucket/photos --host nowhere": (2, "not the address of a cluster"),
     "submit -i s3://bucket/photos --host https://ada:secret@host": (2, "do not belong into an address"),
     "submit -i s3://bucket/photos --cron @daily --wait": (2, "no end to wait for"),
