@@ -19,6 +19,7 @@ _OF_WHAT_WAS_SENT = (
     "Invalid input error",
     "InvalidInputError",
     "denied the request",
+    "Failed to create a pipeline version",  # all that 2.15 and 2.16 say of a file; the reason is in their log
 )
 _OF_THE_WORKSPACE = "workspace PVC spec"
 # Go shows where an error was wrapped: a function, and on the next line, indented, a file.
@@ -33,7 +34,9 @@ def said(error: ApiException) -> str:
     """The sentences in an answer that says no, without the JSON around them and Go's places in the code."""
     try:
         body = json.loads(error.body)
-        message = str(body.get("message") or body.get("error") or error.reason)
+        # `error_message` is what an upload is answered with, which goes another way than all else.
+        told = (body.get(key) for key in ("message", "error", "error_message"))
+        message = str(next(filter(None, told), error.reason))
         return ": ".join(_FRAMES.sub("", message).split("\n"))
     except (ValueError, TypeError, AttributeError):  # no JSON, or not an object
         return str(error.reason)

@@ -129,6 +129,21 @@ def test_what_is_wrong_with_what_was_sent_is_no_trouble_of_the_cluster(kubeflow,
     assert "Whether the run has started" not in error and "/go/src" not in error
 
 
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (400, 'invalid v2 pipeline spec: proto: (line 1:7): unknown field "nobody"'),  # since 2.17
+        (500, "Failed to create a pipeline version"),  # before
+    ],
+)
+def test_a_file_that_is_refused_at_its_upload(kubeflow, submit, capsys, status, says):
+    kubeflow.troubles = [Trouble("POST pipelines/upload_version", status, says=says)]
+    assert submit() == 1
+    error = capsys.readouterr().err
+    assert f"The cluster refused what was asked.\nReceived: {kubeflow.host}: {status} {says}\n" in error
+    assert not kubeflow.runs
+
+
 def test_a_slow_cluster_is_asked_again(kubeflow, submit, monkeypatch):
     monkeypatch.setattr(access, "TIMEOUT", (1, 1))
     kubeflow.troubles = [Trouble("healthz", seconds=1.3), Trouble("GET pipelines", seconds=1.3, times=2)]

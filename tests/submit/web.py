@@ -103,6 +103,8 @@ def handler(kubeflow: Answering) -> type[BaseHTTPRequestHandler]:
                     raise RefusedError(trouble.what, says)
                 return 200, kubeflow.answer(request)
             except RefusedError as refused:
+                if "upload" in request.path:
+                    return refused.status, {"error_message": str(refused), "error_details": str(refused)}
                 return refused.status, {"error": str(refused), "code": 2, "message": str(refused), "details": []}
             except Exception as error:
                 kubeflow.wrong.append(f"{request.method} {request.path}: {error!r}")
