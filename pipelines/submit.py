@@ -6,16 +6,17 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from components.common.command import run
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
+from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, in_words
@@ -76,15 +77,19 @@ def _submit(settings: Settings) -> int:
     imports = _imports(pipeline)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
-    order = Order(
-        package=package(settings.pipeline, of_tasks, imports, cached=not settings.no_cache),
-        name=settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-        about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
-        parameters=pipeline.values(),
-        cron=settings.cron,
-    )
+    name = settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+    def order(server: tuple[int, int] | None) -> Order:
+        return Order(
+            package=package(settings.pipeline, of_tasks, imports, cached=not settings.no_cache, server=server),
+            name=name,
+            about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
+            parameters=pipeline.values(),
+            cron=settings.cron,
+        )
+
     if settings.dry_run:
-        print(order.shown(settings.experiment, settings.create_experiment), end="")
+        print(order(None).shown(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
     if not host:
@@ -154,14 +159,26 @@ def _without_registry(pipeline: Pipeline) -> list[str]:
     return [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
 
 
-def _start(order: Order, cluster: Cluster, labels: Mapping[str, str], settings: Settings) -> int:
+def _start(
+    ordered: Callable[[tuple[int, int] | None], Order],
+    cluster: Cluster,
+    labels: Mapping[str, str],
+    settings: Settings,
+) -> int:
     from pipelines.cluster.upload import experiment_on, version_on
 
     experiment = None
     if settings.experiment:
         experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
         print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
-    version, made = version_on(cluster, order.package)
+    order = ordered(cluster.version)
+    try:
+        version, made = version_on(cluster, order.package)
+    except FacenetError as error:
+        if not unknown(error):
+            raise
+        order = ordered(None)
+        version, made = version_on(cluster, order.package)
     state = "uploaded" if made else "on the cluster already"
     print(f"Pipeline {order.package.pipeline}, version {order.package.version}: {state}", flush=True)
     started, page = start(cluster, order, version, experiment)

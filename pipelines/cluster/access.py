@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ TIMEOUT = (10, 60)
 TOKEN = "KFP_EXISTING_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE = kfp.client.KF_PIPELINES_SA_TOKEN_ENV
 NAMESPACE = "KFP_NAMESPACE"
+OLDEST = (2, 15)  # the first whose loops hand on lists of artifacts, and which has workspaces
 
 
 class Cluster(kfp.client.Client):  # type: ignore[misc]
@@ -34,9 +36,14 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
     Args:
         host: the address of Kubeflow Pipelines.
 
+    Attributes:
+        version: of Kubeflow Pipelines there, as (2, 17); None when it does not say, as a build of somebody's own.
+
     Raises:
-        FacenetError: it cannot be reached, it refuses, or it is something else.
+        FacenetError: it cannot be reached, it refuses, it is too old for our pipeline, or it is something else.
     """
+
+    version: tuple[int, int] | None = None
 
     def __init__(self, host: str) -> None:
         self.host = _checked(host)
@@ -60,7 +67,14 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
                 received=f"{self._LOCAL_KFP_CONTEXT} ({type(error).__name__})",
                 advice="Mend the file or remove it.",
             ) from None
-        if self.get_kfp_healthz().multi_user and not self.namespace:
+        health = self.get_kfp_healthz()
+        if self.version is not None and self.version < OLDEST:
+            raise UsageError(
+                "The cluster's Kubeflow Pipelines is too old for this pipeline.",
+                received=f"{self.host}: {'.'.join(map(str, self.version))}",
+                advice=f"It has to be {'.'.join(map(str, OLDEST))} or later.",
+            )
+        if health.multi_user and not self.namespace:
             raise UsageError(
                 "On this cluster people have namespaces of their own.",
                 received=f"no {NAMESPACE}",
@@ -74,7 +88,12 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
 
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
         """How the cluster is; kfp's own asks five times in 25 seconds, prints tracebacks, and may wait for ever."""
-        return self.ask(self.healthzs.healthz_service_get_healthz)
+        answer = self.ask(self.healthzs.healthz_service_get_healthz)
+        # The API's schema leaves out the version, which the server, and the user interface in front of it, say.
+        said = json.loads(self._healthz_api.api_client.last_response.data)
+        tag = re.match(r"v?(\d+)\.(\d+)\.\d", str(said.get("apiServerTagName") or said.get("tag_name")))
+        self.version = (int(tag[1]), int(tag[2])) if tag else None
+        return answer
 
     def ask(self, question: Callable[..., Any], **arguments: Any) -> Any:
         """Asks a question of the API.

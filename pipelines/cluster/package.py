@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.cluster.retries import for_server
 from pipelines.local.values import Value
 
 _DIGITS = 12
@@ -30,7 +31,13 @@ class Package:
     text: str
 
 
-def package(file: Path, settings: Mapping[str, Value], imports: Mapping[str, str], cached: bool) -> Package:
+def package(
+    file: Path,
+    settings: Mapping[str, Value],
+    imports: Mapping[str, str],
+    cached: bool,
+    server: tuple[int, int] | None,
+) -> Package:
     """Makes the package of a compiled pipeline.
 
     A cluster takes values for the parameters of the pipeline, not for those of its tasks: they become constants.
@@ -40,6 +47,7 @@ def package(file: Path, settings: Mapping[str, Value], imports: Mapping[str, str
         settings: values by `task.parameter`.
         imports: the URIs of models, by the `task.parameter` that names each.
         cached: whether tasks may be answered from the cluster's cache, where the pipeline lets them.
+        server: the version of what will run it; None when it is not known.
     """
     documents = list(
         yaml.load_all(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -53,9 +61,13 @@ def package(file: Path, settings: Mapping[str, Value], imports: Mapping[str, str
     for parameter, uri in imports.items():
         name, _, key = parameter.rpartition(".")
         _import(spec, name, key, uri)
-    if not cached:
-        for _, task in _tasks(spec):
+    for _, task in _tasks(spec):
+        if not cached:
             task["cachingOptions"] = {"enableCache": False}
+        if _runs_a_container(spec, task):
+            retries = for_server(server, task.pop("retryPolicy", None))
+            if retries is not None:
+                task["retryPolicy"] = retries
     text: str = yaml.dump_all(
         documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, width=120
     )
@@ -96,6 +108,11 @@ def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:
     container["args"] = [
         path if word == f"{{{{$.inputs.parameters['{parameter}']}}}}" else word for word in container["args"]
     ]
+
+
+def _runs_a_container(spec: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
+    label = spec["components"][task["componentRef"]["name"]].get("executorLabel")
+    return "container" in spec["deploymentSpec"]["executors"].get(label, {})
 
 
 def _dags(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

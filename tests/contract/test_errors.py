@@ -335,6 +335,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "follow.py: \\n",
         "upload.py: The cluster has no such experiment",
     ),
+    "submit/test_versions.py": ("access.py: The cluster's Kubeflow Pipelines is",),
     "submit/test_trouble.py": (
         "access.py: kfp's own settings cannot be read",
         "order.py: {error.headline} Whether the run has started",

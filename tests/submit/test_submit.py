@@ -20,7 +20,10 @@ REPOSITORY = DEFAULT_OUTPUT.parent
 
 def tasks_in(file: str) -> dict:
     """Every task of an uploaded pipeline by its name, those in loops too."""
-    spec = next(yaml.load_all(file, yaml.CSafeLoader))
+    return tasks_of(next(yaml.load_all(file, yaml.CSafeLoader)))
+
+
+def tasks_of(spec: dict) -> dict:
     dags = [component["dag"] for component in (spec["root"], *spec["components"].values()) if "dag" in component]
     return {name: task for dag in dags for name, task in dag["tasks"].items()}
 
