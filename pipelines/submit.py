@@ -88,6 +88,7 @@ def _submit(settings: Settings) -> int:
             cron=settings.cron,
         )
 
+    _warn(pipeline)
     if settings.dry_run:
         print(order(None).shown(settings.experiment, settings.create_experiment), end="")
         return 0
@@ -96,12 +97,7 @@ def _submit(settings: Settings) -> int:
         raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
     from pipelines.cluster.access import Cluster
 
-    cluster = Cluster(host)
-    without_registry = _without_registry(pipeline)
-    if without_registry:
-        first = without_registry[0]
-        print(f"Images without a registry's name, as {first}: the cluster must have them already", flush=True)
-    return _start(order, cluster, {task.name: task.label for task in pipeline.tasks}, settings)
+    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
 
 
 def _check(pipeline: Pipeline, settings: Settings) -> None:
@@ -153,10 +149,16 @@ def _imports(pipeline: Pipeline) -> dict[str, str]:
     return imports
 
 
-def _without_registry(pipeline: Pipeline) -> list[str]:
-    """The images that a cluster cannot pull: those whose name does not begin with a host's."""
+def _warn(pipeline: Pipeline) -> None:
+    """Says when a cluster cannot pull the images: their names do not begin with a host's."""
     images = dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container))
-    return [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
+    without_registry = [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
+    if without_registry:
+        print(
+            f"Images without a registry's name, as {without_registry[0]}: the cluster must have them already",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _start(
