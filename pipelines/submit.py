@@ -6,28 +6,32 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from components.common.command import run
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
+from pipelines.cluster.retries import unknown
+from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, in_words
 from pipelines.local.loops import expanded
-from pipelines.local.plan import Container, Importer, Pipeline, parameter_values
+from pipelines.local.plan import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
     from pipelines.cluster.access import Cluster
 
-# What Kubeflow's importer and launcher read from.
-_STORES = ("gs://", "s3://", "minio://")
 _LONGEST = 255  # characters that the cluster's database has for a run's description
 _HOST = "KF_PIPELINES_ENDPOINT"
+# The parameters of tasks that name a place. A pod sees neither this machine nor a store: a model is imported for it,
+# and a training's state lies on the volume that outlives it.
+MODELS = frozenset({"mine-and-train.pretrained"})
+STATES = frozenset({"mine-and-train.training"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Settings:
     """
 
     input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
-    """Where the photos are, one folder per person, on a store that the cluster reads: gs://, s3:// or minio://."""
+    """Where the photos are, one folder per person, on a store that the cluster reads: gs://BUCKET/FOLDER, s3:// or
+    minio://."""
     host: Annotated[str | None, Flag("URL")] = None
     """The address of Kubeflow Pipelines; the variable KF_PIPELINES_ENDPOINT when not given."""
     experiment: Annotated[str | None, Flag("NAME")] = None
@@ -51,7 +56,8 @@ class Settings:
     recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's. Weights to
+    start from (pretrained) lie on a store as the photos do: the URI of one file, or of a checkpoint's folder."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     no_cache: bool = False
@@ -68,37 +74,38 @@ class Settings:
 def _submit(settings: Settings) -> int:
     pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
     _check(pipeline, settings)
+    imports = _imports(pipeline)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
-    order = Order(
-        package=package(settings.pipeline, of_tasks, cached=not settings.no_cache),
-        name=settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-        about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
-        parameters=pipeline.values(),
-        cron=settings.cron,
-    )
+    name = settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+    def order(server: tuple[int, int] | None) -> Order:
+        return Order(
+            package=package(settings.pipeline, of_tasks, imports, cached=not settings.no_cache, server=server),
+            name=name,
+            about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
+            parameters=pipeline.values(),
+            cron=settings.cron,
+        )
+
+    _warn(pipeline)
     if settings.dry_run:
-        print(order.shown(settings.experiment, settings.create_experiment), end="")
+        print(order(None).shown(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
     if not host:
         raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
     from pipelines.cluster.access import Cluster
 
-    cluster = Cluster(host)
-    without_registry = _without_registry(pipeline)
-    if without_registry:
-        first = without_registry[0]
-        print(f"Images without a registry's name, as {first}: the cluster must have them already", flush=True)
-    return _start(order, cluster, {task.name: task.label for task in pipeline.tasks}, settings)
+    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
 
 
 def _check(pipeline: Pipeline, settings: Settings) -> None:
     """Finds what the cluster would refuse or misread, before it is asked.
 
     Raises:
-        UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos that no
-            cluster can read.
+        UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos where no
+            cluster can fetch them.
     """
     if settings.cron:
         if settings.wait:
@@ -116,30 +123,64 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     for task in expanded(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
-            uri = str(parameters[task.executor.parameter])
-            if not uri.startswith(_STORES):
+            check(str(parameters[task.executor.parameter]), task.label)
+
+
+def _imports(pipeline: Pipeline) -> dict[str, str]:
+    """The URIs of the models that tasks are to start from, by the parameter that names each.
+
+    Raises:
+        UsageError: one that no cluster can fetch, or a place for a training's state that is lost with its pod.
+    """
+    values = pipeline.values()
+    imports = {}
+    for task in pipeline.tasks:
+        for key, value in parameter_values(task, values, None).items():
+            name = f"{task.name}.{key}"
+            if name in MODELS and value:
+                check_weights(str(value), name)
+                imports[name] = str(value)
+            if name in STATES and value and not str(value).startswith(WORKSPACE):
                 raise UsageError(
-                    f"A cluster does not see this machine: {task.label} must be on a store that it reads.",
-                    received=uri,
-                    advice=f"Copy them there and give the URI, which begins with {', '.join(_STORES[:-1])} "
-                    f"or {_STORES[-1]}. To run on this machine: facenet run.",
+                    "On a cluster a training's state lies on the run's volume.",
+                    received=f"{name}={value}",
+                    advice=f"Leave out {name}: `facenet compile --workspace SIZE` makes that volume.",
                 )
+    return imports
 
 
-def _without_registry(pipeline: Pipeline) -> list[str]:
-    """The images that a cluster cannot pull: those whose name does not begin with a host's."""
+def _warn(pipeline: Pipeline) -> None:
+    """Says when a cluster cannot pull the images: their names do not begin with a host's."""
     images = dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container))
-    return [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
+    without_registry = [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
+    if without_registry:
+        print(
+            f"Images without a registry's name, as {without_registry[0]}: the cluster must have them already",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
-def _start(order: Order, cluster: Cluster, labels: Mapping[str, str], settings: Settings) -> int:
+def _start(
+    ordered: Callable[[tuple[int, int] | None], Order],
+    cluster: Cluster,
+    labels: Mapping[str, str],
+    settings: Settings,
+) -> int:
     from pipelines.cluster.upload import experiment_on, version_on
 
     experiment = None
     if settings.experiment:
         experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
         print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
-    version, made = version_on(cluster, order.package)
+    order = ordered(cluster.version)
+    try:
+        version, made = version_on(cluster, order.package)
+    except FacenetError as error:
+        if not unknown(error):
+            raise
+        order = ordered(None)
+        version, made = version_on(cluster, order.package)
     state = "uploaded" if made else "on the cluster already"
     print(f"Pipeline {order.package.pipeline}, version {order.package.version}: {state}", flush=True)
     started, page = start(cluster, order, version, experiment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ TIMEOUT = (10, 60)
 TOKEN = "KFP_EXISTING_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE = kfp.client.KF_PIPELINES_SA_TOKEN_ENV
 NAMESPACE = "KFP_NAMESPACE"
+# Where Google hosts Kubeflow Pipelines behind a proxy of its own; much else under googleusercontent.com is anybody's.
+_GOOGLES = re.compile(r"https://[a-z0-9-]+\.(pipelines|notebooks)\.googleusercontent\.com/?", re.ASCII | re.IGNORECASE)
+OLDEST = (2, 15)  # the first whose loops hand on lists of artifacts, and which has workspaces
 
 
 class Cluster(kfp.client.Client):  # type: ignore[misc]
@@ -34,14 +38,21 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
     Args:
         host: the address of Kubeflow Pipelines.
 
+    Attributes:
+        version: of Kubeflow Pipelines there, as (2, 17); None when it does not say, as a build of somebody's own.
+
     Raises:
-        FacenetError: it cannot be reached, it refuses, or it is something else.
+        FacenetError: it cannot be reached, it refuses, it is too old for our pipeline, or it is something else.
     """
+
+    version: tuple[int, int] | None = None
 
     def __init__(self, host: str) -> None:
         self.host = _checked(host)
         self._answered = False
-        token, file, self._sent = _credentials()
+        token, self._file, self._sent = _credentials()
+        # Read anew for each question: the file's content is renewed.
+        credentials = kfp.client.ServiceAccountTokenVolumeCredentials(self._file) if self._file else None
         # It warns of every attempt that fails; the last one is an error here.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
@@ -50,8 +61,7 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
                 super().__init__(
                     host=self.host,
                     existing_token=token,
-                    # Read anew for each question: the file's content is renewed.
-                    credentials=kfp.client.ServiceAccountTokenVolumeCredentials(file) if file else None,
+                    credentials=credentials,
                     namespace=os.environ.get(NAMESPACE) or "kubeflow",  # which kfp takes for none
                 )
         except (ValueError, LookupError) as error:
@@ -60,7 +70,14 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
                 received=f"{self._LOCAL_KFP_CONTEXT} ({type(error).__name__})",
                 advice="Mend the file or remove it.",
             ) from None
-        if self.get_kfp_healthz().multi_user and not self.namespace:
+        health = self.get_kfp_healthz()
+        if self.version is not None and self.version < OLDEST:
+            raise UsageError(
+                "The cluster's Kubeflow Pipelines is too old for this pipeline.",
+                received=f"{self.host}: {'.'.join(map(str, self.version))}",
+                advice=f"It has to be {'.'.join(map(str, OLDEST))} or later.",
+            )
+        if health.multi_user and not self.namespace:
             raise UsageError(
                 "On this cluster people have namespaces of their own.",
                 received=f"no {NAMESPACE}",
@@ -74,7 +91,12 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
 
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
         """How the cluster is; kfp's own asks five times in 25 seconds, prints tracebacks, and may wait for ever."""
-        return self.ask(self.healthzs.healthz_service_get_healthz)
+        answer = self.ask(self.healthzs.healthz_service_get_healthz)
+        # The API's schema leaves out the version, which the server, and the user interface in front of it, say.
+        said = json.loads(self._healthz_api.api_client.last_response.data)
+        tag = re.match(r"v?(\d+)\.(\d+)\.\d", str(said.get("apiServerTagName") or said.get("tag_name")))
+        self.version = (int(tag[1]), int(tag[2])) if tag else None
+        return answer
 
     def ask(self, question: Callable[..., Any], **arguments: Any) -> Any:
         """Asks a question of the API.
@@ -96,7 +118,7 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
             if error.status == 404 and not self._answered:
                 raise not_kubeflow(self.host) from None
             # Not `from error`, which would show all that came back.
-            raise refusal(error.status, self._without_secrets(said(error)), self.host, self._sent) from None
+            raise refusal(error.status, self._without_secrets(said(error)), self.host, self._in_words()) from None
         except urllib3.exceptions.HTTPError as error:
             raise silence(error, self.host) from None
         except UnicodeDecodeError:
@@ -111,12 +133,31 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
         """The address of a page of the user interface."""
         return f"{self._get_url_prefix()}/#/{path}"
 
+    def _is_inverse_proxy_host(self, host: str) -> bool:
+        """Whether kfp asks Google for a token of whoever runs this, and sends it to the host.
+
+        In place of kfp's own, whose pattern any host can be made to fit (GHSA-qv29-qxgh-jcw8, mended in 2.18.1), and
+        which goes before the token's file.
+        """
+        return self._file is None and is_googles(host)
+
+    def _in_words(self) -> str:
+        """The credentials that are sent."""
+        if self._sent:
+            return self._sent
+        return "the token that kfp got from Google" if self._existing_config.api_key else "no token"
+
     def _without_secrets(self, text: str) -> str:
         context = self._context_setting
         cookie, header = (context.get(f"client_authentication_{name}") for name in ("cookie", "header_value"))
         for secret in filter(None, (self._existing_config.api_key.get("authorization"), cookie, header)):
             text = text.replace(secret, "[hidden]")
         return text
+
+
+def is_googles(host: str) -> bool:
+    """Whether Google hosts Kubeflow Pipelines there, and wants a Google token."""
+    return _GOOGLES.fullmatch(host) is not None
 
 
 def _is_object(text: str | bytes) -> bool:
@@ -139,7 +180,7 @@ def _checked(host: str) -> str:
 
 
 def _credentials() -> tuple[str | None, str | None, str]:
-    """The token, or the file that holds one, or neither; and which it is, in words."""
+    """The token, or the file that holds one, or neither; and which it is, in words, "" for neither."""
     token = os.environ.get(TOKEN, "").strip()
     if token:
         source = f"the token in {TOKEN}"
@@ -148,7 +189,7 @@ def _credentials() -> tuple[str | None, str | None, str]:
     named = os.environ.get(TOKEN_FILE)
     file = Path(named or kfp.client.KF_PIPELINES_SA_TOKEN_PATH)
     if not named and not file.is_file():
-        return None, None, "no token"
+        return None, None, ""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

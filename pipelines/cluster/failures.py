@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from kfp_server_api import ApiException
 from urllib3 import exceptions
@@ -10,6 +11,19 @@ from urllib3 import exceptions
 from components.common.errors import FacenetError, UsageError
 
 _LONGEST = 500
+# In answers with 500: the API server calls its own checks of what was sent internal errors, and leaves to Kubernetes'
+# admission to say what else is wrong (kubeflow/pipelines, backend/src/apiserver/{template,resource}, 2.15 to 2.17).
+_OF_WHAT_WAS_SENT = (
+    "Failed to compile job",
+    "Failed to validate workflow",
+    "Invalid input error",
+    "InvalidInputError",
+    "denied the request",
+    "Failed to create a pipeline version",  # all that 2.15 and 2.16 say of a file; the reason is in their log
+)
+_OF_THE_WORKSPACE = "workspace PVC spec"
+# Go shows where an error was wrapped: a function, and on the next line, indented, a file.
+_FRAMES = re.compile(r"\n[^\n]+\n\t[^\n]+:\d+")
 
 
 class UnansweredError(FacenetError):
@@ -17,10 +31,13 @@ class UnansweredError(FacenetError):
 
 
 def said(error: ApiException) -> str:
-    """The sentence in an answer that says no, without the JSON around it."""
+    """The sentences in an answer that says no, without the JSON around them and Go's places in the code."""
     try:
         body = json.loads(error.body)
-        return str(body.get("message") or body.get("error") or error.reason)
+        # `error_message` is what an upload is answered with, which goes another way than all else.
+        told = (body.get(key) for key in ("message", "error", "error_message"))
+        message = str(next(filter(None, told), error.reason))
+        return ": ".join(_FRAMES.sub("", message).split("\n"))
     except (ValueError, TypeError, AttributeError):  # no JSON, or not an object
         return str(error.reason)
 
@@ -48,7 +65,14 @@ def refusal(status: int, message: str, host: str, sent: str) -> FacenetError:
             received=f"{received} (sent: {sent})",
             advice="Is the namespace in KFP_NAMESPACE yours? Otherwise ask whoever runs the cluster for this right.",
         )
-    if status >= 500:
+    if _OF_THE_WORKSPACE in message:
+        return UsageError(
+            "This cluster wants its file to say more about the workspace's volume.",
+            received=received,
+            advice="Compile it with a class that `kubectl get storageclass` lists: facenet compile -o cluster.yaml "
+            '--storage_class NAME, or without a volume: --workspace "". Then add --pipeline cluster.yaml.',
+        )
+    if status >= 500 and not any(sign in message for sign in _OF_WHAT_WAS_SENT):
         return UnansweredError("The cluster is in trouble.", received=received, advice="Try again in a while.")
     return FacenetError(
         "The cluster refused what was asked.",

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.cluster.retries import for_server
 from pipelines.local.values import Value
 
 _DIGITS = 12
@@ -30,7 +31,13 @@ class Package:
     text: str
 
 
-def package(file: Path, settings: Mapping[str, Value], cached: bool) -> Package:
+def package(
+    file: Path,
+    settings: Mapping[str, Value],
+    imports: Mapping[str, str],
+    cached: bool,
+    server: tuple[int, int] | None,
+) -> Package:
     """Makes the package of a compiled pipeline.
 
     A cluster takes values for the parameters of the pipeline, not for those of its tasks: they become constants.
@@ -38,7 +45,9 @@ def package(file: Path, settings: Mapping[str, Value], cached: bool) -> Package:
     Args:
         file: the compiled pipeline.
         settings: values by `task.parameter`.
+        imports: the URIs of models, by the `task.parameter` that names each.
         cached: whether tasks may be answered from the cluster's cache, where the pipeline lets them.
+        server: the version of what will run it; None when it is not known.
     """
     documents = list(
         yaml.load_all(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -49,16 +58,69 @@ def package(file: Path, settings: Mapping[str, Value], cached: bool) -> Package:
         for task in (task for other, task in _tasks(spec) if other == name):
             parameters = task.setdefault("inputs", {}).setdefault("parameters", {})
             parameters[key] = {"runtimeValue": {"constant": value}}
-    if not cached:
-        for _, task in _tasks(spec):
+    for parameter, uri in imports.items():
+        name, _, key = parameter.rpartition(".")
+        _import(spec, name, key, uri)
+    for _, task in _tasks(spec):
+        if not cached:
             task["cachingOptions"] = {"enableCache": False}
+        if _runs_a_container(spec, task):
+            retries = for_server(server, task.pop("retryPolicy", None))
+            if retries is not None:
+                task["retryPolicy"] = retries
     text: str = yaml.dump_all(
         documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, width=120
     )
     return Package(spec["pipelineInfo"]["name"], hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], text)
 
 
+def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:
+    """Has a model fetched for a task, which then gets its path where it got the value of a parameter.
+
+    A launcher fetches what is an artifact, and nothing that a parameter names. The importer is as kfp writes one of a
+    constant: Kubeflow's takes no constant from a task's inputs.
+    """
+    new, artifact = f"{name}-{parameter}", f"{parameter}_model"  # the parameter's own name is taken
+    model = {"schemaTitle": "system.Model", "schemaVersion": "0.0.1"}
+    dag = next(dag for dag in _dags(spec) if name in dag["tasks"])
+    task = dag["tasks"][name]
+    component = spec["components"][task["componentRef"]["name"]]
+    executors = spec["deploymentSpec"]["executors"]
+    executors[f"exec-{new}"] = {"importer": {"artifactUri": {"constant": uri}, "typeSchema": {**model}}}
+    spec["components"][f"comp-{new}"] = {
+        "executorLabel": f"exec-{new}",
+        "inputDefinitions": {"parameters": {"uri": {"parameterType": "STRING"}}},
+        "outputDefinitions": {"artifacts": {"artifact": {"artifactType": {**model}}}},
+    }
+    dag["tasks"][new] = {
+        "cachingOptions": {"enableCache": True},
+        "componentRef": {"name": f"comp-{new}"},
+        "inputs": {"parameters": {"uri": {"runtimeValue": {"constant": uri}}}},
+        "taskInfo": {"name": f"{parameter} of {name}"},
+    }
+    component["inputDefinitions"].setdefault("artifacts", {})[artifact] = {"artifactType": model}
+    task["inputs"].setdefault("artifacts", {})[artifact] = {
+        "taskOutputArtifact": {"outputArtifactKey": "artifact", "producerTask": new}
+    }
+    task["dependentTasks"] = sorted([*task.get("dependentTasks", ()), new])
+    container = executors[component["executorLabel"]]["container"]
+    path = f"{{{{$.inputs.artifacts['{artifact}'].path}}}}"
+    container["args"] = [
+        path if word == f"{{{{$.inputs.parameters['{parameter}']}}}}" else word for word in container["args"]
+    ]
+
+
+def _runs_a_container(spec: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
+    label = spec["components"][task["componentRef"]["name"]].get("executorLabel")
+    return "container" in spec["deploymentSpec"]["executors"].get(label, {})
+
+
+def _dags(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The pipeline's tasks, and those of each loop and pipeline inside it."""
+    yield from (component["dag"] for component in (spec["root"], *spec["components"].values()) if "dag" in component)
+
+
 def _tasks(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every task by its name, those inside loops too."""
-    for component in (spec["root"], *spec["components"].values()):
-        yield from component.get("dag", {}).get("tasks", {}).items()
+    for dag in _dags(spec):
+        yield from dag["tasks"].items()

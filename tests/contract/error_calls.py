@@ -327,6 +327,10 @@ def _refused(here: Path) -> None:
     raise failures.refusal(400, "no", HOST, "no token")
 
 
+def _undescribed_volume(here: Path) -> None:
+    raise failures.refusal(500, "workspace PVC spec must specify accessModes", HOST, "no token")
+
+
 def _untrusted(here: Path) -> None:
     raise failures.silence(SSLError("certificate"), HOST)
 
@@ -386,6 +390,7 @@ CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {
     _wrong_credentials: (2, "does not accept these credentials"),
     _not_allowed: (2, "does not allow this with these credentials"),
     _refused: (1, "cluster refused what was asked"),
+    _undescribed_volume: (2, "say more about the workspace's volume"),
     _untrusted: (2, "No trusted connection"),
     _not_kubeflow: (2, "does not answer as Kubeflow Pipelines 2 does"),
 }

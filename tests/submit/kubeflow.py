@@ -35,6 +35,12 @@ class Kubeflow:
 
     token: str | None = None
     multi_user: bool = False
+    tag: str = "2.17.0"
+    by_its_pages: bool = False  # asked through the server of its user interface, which words its health otherwise
+    knows_policies: bool = False
+    # What the workspaces' volumes are where a pipeline does not say it, and what has to be said.
+    volumes: dict[str, Any] = field(default_factory=dict)
+    wanted_of_volumes: tuple[str, ...] = ()
     story: list[tuple[str, dict[str, str]]] = field(default_factory=lambda: [("SUCCEEDED", {})])
     experiments: list[dict[str, Any]] = field(default_factory=list)
     pipelines: list[dict[str, Any]] = field(default_factory=list)
@@ -78,6 +84,8 @@ class Kubeflow:
                     check(request.body, asked, asked)
                 answer = act(self, request, *match.groups())
                 check(answer, answered, answered)
+                if answered == "V2beta1GetHealthzResponse":  # the schema leaves out what every server says
+                    answer |= {"apiServerTagName" if self.by_its_pages else "tag_name": self.tag}
                 return answer
         raise RefusedError(404, "Not Found")
 
@@ -109,6 +117,12 @@ def _upload(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
     if any(one["display_name"] == name and one["pipeline_id"] == pipeline["pipeline_id"] for one in kubeflow.versions):
         raise RefusedError(409, f"The pipeline version {name} exists already")
     documents = list(yaml.load_all(request.body, yaml.CSafeLoader))
+    for component in (documents[0]["root"], *documents[0]["components"].values()):
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            policy = task.get("retryPolicy", {}).pop("policy", None)  # kfp's protocol buffers do not know it yet
+            assert policy in (None, "POLICY_ALWAYS", "POLICY_ON_FAILURE", "POLICY_ON_ERROR")
+            if policy and not kubeflow.knows_policies:
+                raise RefusedError(400, 'invalid v2 pipeline spec: proto: (line 1:2345): unknown field "policy"')
     spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(documents[0]["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
     for document in documents[1:]:
@@ -144,7 +158,27 @@ def _begun(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
     for name, value in given.items():
         if name not in declared or not isinstance(value, _TYPES[declared[name]["parameterType"]]):
             raise RefusedError(400, f"the parameter {name} is not what the pipeline declares")
+    _check_volume(kubeflow, kubeflow.files[kubeflow.versions.index(version)])
     return body
+
+
+def _check_volume(kubeflow: Kubeflow, file: str) -> None:
+    """Refuses a workspace whose volume is not described, as the API server does when it compiles a run."""
+    for document in list(yaml.load_all(file, yaml.CSafeLoader))[1:]:
+        workspace = document["platforms"]["kubernetes"].get("pipelineConfig", {}).get("workspace")
+        if workspace:
+            volume = {**kubeflow.volumes, **workspace["kubernetes"]["pvcSpecPatch"]}
+            for name in kubeflow.wanted_of_volumes:
+                if not volume.get(name):
+                    raise RefusedError(500, as_go_says(f"workspace PVC spec must specify {name}"))
+
+
+def as_go_says(cause: str) -> str:
+    """An error as the API server shows one that it made no answer of: each wrapping with its place in the code."""
+    said = f"Internal error: {cause}"
+    for number, wrapping in enumerate(("Failed to compile job", "Failed to generate the ExecutionSpec")):
+        said += f"\n{wrapping}\nexample.org/server.(*Spec).RunWorkflow\n\t/go/src/server/spec.go:{number}98"
+    return f"{said}\nruntime.goexit\n\t/usr/local/go/src/runtime/asm_amd64.s:1700"
 
 
 def _run(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:

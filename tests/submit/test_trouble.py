@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import traceback
 
@@ -11,8 +12,10 @@ import yaml
 
 from components.common.errors import UsageError
 from pipelines.cluster import access, follow
+from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.submit import main
 from tests.submit.conftest import PHOTOS
+from tests.submit.kubeflow import as_go_says
 from tests.submit.web import DROP, LOSE, PAGE, Trouble
 
 TOKEN = "eyJhbGciOiJub25lIn0.secret-of-ada"
@@ -78,6 +81,67 @@ def test_a_refusal_later_on_is_told_in_the_clusters_words(kubeflow, submit, caps
     kubeflow.troubles = [Trouble("POST runs", 400)]
     assert submit() == 1
     assert "The cluster refused what was asked." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("default", "wanted", "missing"),
+    [
+        ({}, ("accessModes",), "accessModes"),  # since 2.17
+        ({}, ("accessModes", "storageClassName"), "accessModes"),  # before
+        ({"accessModes": ["ReadWriteOnce"]}, ("accessModes", "storageClassName"), "storageClassName"),
+    ],
+)
+def test_a_workspace_without_a_volume_is_told_as_what_it_is(
+    kubeflow, submit, capsys, tmp_path, default, wanted, missing
+):
+    kubeflow.volumes, kubeflow.wanted_of_volumes = default, wanted
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(re.sub(r"pvcSpecPatch:( \{\}|(\n {10}.+)+)", "pvcSpecPatch: {}", DEFAULT_OUTPUT.read_text()))
+    assert submit("--pipeline", str(bare)) == 2
+    error = capsys.readouterr().err
+    assert "This cluster wants its file to say more about the workspace's volume.\n" in error
+    assert f"500 Internal error: workspace PVC spec must specify {missing}: Failed to compile job" in error
+    assert "--storage_class NAME" in error and '--workspace ""' in error
+    assert "/go/src" not in error and "\t" not in error
+    told = tmp_path / "told.yaml"
+    described = {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard"}
+    told.write_text(bare.read_text().replace("pvcSpecPatch: {}", f"pvcSpecPatch: {json.dumps(described)}"))
+    assert submit("--pipeline", str(told)) == 0
+    without = tmp_path / "without.yaml"
+    without.write_text(bare.read_text().partition("    pipelineConfig:")[0])
+    assert submit("--pipeline", str(without)) == 0
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        as_go_says('compiling DAG "root": component spec for "comp-x" not found'),
+        "InternalServerError: Failed to validate workflow for (facenet-): templates.root: not found",
+        "InternalServerError: Failed to create a run due to error fetching manifest: InvalidInputError: unknown format",
+        'InternalServerError: Failed to create a workflow for (): admission webhook "tags" denied the request: none',
+    ],
+)
+def test_what_is_wrong_with_what_was_sent_is_no_trouble_of_the_cluster(kubeflow, submit, capsys, says):
+    kubeflow.troubles = [Trouble("POST runs", 500, says=says)]
+    assert submit() == 1
+    error = capsys.readouterr().err
+    assert f"The cluster refused what was asked.\nReceived: {kubeflow.host}: 500 Internal" in error
+    assert "Whether the run has started" not in error and "/go/src" not in error
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (400, 'invalid v2 pipeline spec: proto: (line 1:7): unknown field "nobody"'),  # since 2.17
+        (500, "Failed to create a pipeline version"),  # before
+    ],
+)
+def test_a_file_that_is_refused_at_its_upload(kubeflow, submit, capsys, status, says):
+    kubeflow.troubles = [Trouble("POST pipelines/upload_version", status, says=says)]
+    assert submit() == 1
+    error = capsys.readouterr().err
+    assert f"The cluster refused what was asked.\nReceived: {kubeflow.host}: {status} {says}\n" in error
+    assert not kubeflow.runs
 
 
 def test_a_slow_cluster_is_asked_again(kubeflow, submit, monkeypatch):

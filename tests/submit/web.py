@@ -38,10 +38,11 @@ class Request:
 
 @dataclass
 class Trouble:
-    """What happens to the next requests whose method and path match: a status, PAGE, DROP or LOSE; after a while."""
+    """What happens to the next requests whose method and path match, after a while: a status, PAGE, DROP or LOSE."""
 
     pattern: str
     what: int | str | None = None
+    says: str = ""
     seconds: float = 0.0
     times: int = 1
 
@@ -79,7 +80,7 @@ def handler(kubeflow: Answering) -> type[BaseHTTPRequestHandler]:
             if trouble.what == DROP:
                 self.close_connection = True
                 return
-            status, answer = self._decided(request, trouble.what)
+            status, answer = self._decided(request, trouble)
             if trouble.what == LOSE:
                 self.close_connection = True
                 return
@@ -92,15 +93,18 @@ def handler(kubeflow: Answering) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def _decided(self, request: Request, trouble: int | str | None) -> tuple[int, Any]:
+        def _decided(self, request: Request, trouble: Trouble) -> tuple[int, Any]:
             try:
                 if kubeflow.token and request.token != f"Bearer {kubeflow.token}":
                     # Some proxies show what they were sent.
                     raise RefusedError(401, f"no rights for {request.token}")
-                if isinstance(trouble, int):
-                    raise RefusedError(trouble, f"trouble with {request.token or request.cookie}")
+                if isinstance(trouble.what, int):
+                    says = trouble.says or f"trouble with {request.token or request.cookie}"
+                    raise RefusedError(trouble.what, says)
                 return 200, kubeflow.answer(request)
             except RefusedError as refused:
+                if "upload" in request.path:
+                    return refused.status, {"error_message": str(refused), "error_details": str(refused)}
                 return refused.status, {"error": str(refused), "code": 2, "message": str(refused), "details": []}
             except Exception as error:
                 kubeflow.wrong.append(f"{request.method} {request.path}: {error!r}")

@@ -1,0 +1,116 @@
+"""Weights to start from: a pod sees neither this machine nor a store, so a model is imported for it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import is_dataclass
+from itertools import pairwise
+from typing import Any, get_args, get_type_hints
+
+import kfp.components
+import pytest
+import yaml
+
+from components.common.flags import Flag
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.local import ir
+from pipelines.local.plan import Container
+from pipelines.submit import MODELS, STATES, main
+from tests.submit.conftest import PHOTOS
+
+WEIGHTS = "s3://bucket/models/w.weights.h5"
+PLACEHOLDER = re.compile(r"\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\['([^']+)'\]")
+
+
+@pytest.mark.parametrize("setting", ["pretrained", "mine-and-train.pretrained"])
+@pytest.mark.parametrize(
+    "uri", [WEIGHTS, "gs://bucket/checkpoint/", "minio://mlpipeline/v2/artifacts/facenet/1/checkpoint"]
+)
+def test_a_model_is_imported_and_its_path_is_what_the_task_gets(kubeflow, submit, setting, uri):
+    assert submit("--set", f"{setting}={uri}", "--no-cache") == 0
+    (file,) = kubeflow.files  # which the cluster has checked against kfp's protocol buffers
+    spec = next(yaml.load_all(file, yaml.CSafeLoader))
+    tasks = spec["root"]["dag"]["tasks"]
+    train, importer = tasks["mine-and-train"], tasks["mine-and-train-pretrained"]
+    assert train["inputs"]["artifacts"]["pretrained_model"] == {
+        "taskOutputArtifact": {"outputArtifactKey": "artifact", "producerTask": "mine-and-train-pretrained"}
+    }
+    assert "mine-and-train-pretrained" in train["dependentTasks"]
+    assert importer["cachingOptions"] == {"enableCache": False}
+    executors = spec["deploymentSpec"]["executors"]
+    # Kubeflow's importer takes its URI from here, or from a parameter of the pipeline; from no constant of its task.
+    label = spec["components"][importer["componentRef"]["name"]]["executorLabel"]
+    assert executors[label]["importer"]["artifactUri"] == {"constant": uri}
+    args = executors["exec-mine-and-train"]["container"]["args"]
+    assert args[args.index("--pretrained") + 1] == "{{$.inputs.artifacts['pretrained_model'].path}}"
+    assert "&id" not in file  # nobody need know YAML's references
+    assert kfp.components.load_component_from_text(file).name == "facenet"
+
+
+def test_every_placeholder_can_be_filled_in(kubeflow, submit):
+    """Since 2.17 one that cannot be fails its task."""
+    assert submit("--set", f"pretrained={WEIGHTS}") == 0
+    spec = next(yaml.load_all(kubeflow.files[0], yaml.CSafeLoader))
+    dags = [component["dag"] for component in (spec["root"], *spec["components"].values()) if "dag" in component]
+    count = 0
+    for name, task in ((name, task) for dag in dags for name, task in dag["tasks"].items()):
+        component = spec["components"][task["componentRef"]["name"]]
+        executor = spec["deploymentSpec"]["executors"].get(component.get("executorLabel"), {})
+        for place, kind, key in PLACEHOLDER.findall(" ".join(executor.get("container", {}).get("args", ()))):
+            count += 1
+            declared = component[f"{place[:-1]}Definitions"][kind][key]
+            if (place, kind) == ("inputs", "artifacts"):
+                assert key in task["inputs"]["artifacts"], f"{name}: {key}"
+            if (place, kind) == ("inputs", "parameters"):
+                given = key in task.get("inputs", {}).get("parameters", {})
+                assert given or "defaultValue" in declared, f"{name}: {key}"
+    assert count > 80
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("pretrained=w.weights.h5", "this machine: mine-and-train.pretrained must be on a store that it reads."),
+        ("mine-and-train.pretrained=/data/w.ckpt", "Copy it there (aws s3 cp, gsutil cp, mc cp) and give the URI"),
+        ("pretrained=s3://models", "Put mine-and-train.pretrained into a folder of it: s3://models/FOLDER."),
+        ("pretrained=s3://bucket/w.ckpt.index", "This is one of the several files of a TensorFlow checkpoint."),
+        ("pretrained=gs://bucket/w.ckpt.data-00000-of-00001", "Give the folder that they are in"),
+        ("mine-and-train.training=/data/state", "On a cluster a training's state lies on the run's volume."),
+    ],
+)
+def test_what_no_pod_would_see_is_refused(capsys, setting, message):
+    assert main(["-i", PHOTOS, "--set", setting, "--dry-run"]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert not captured.out
+
+
+def test_a_training_may_keep_its_state_elsewhere_on_the_volume_or_nowhere(capsys):
+    for place in ("{{$.workspace_path}}/mine", ""):
+        assert main(["-i", PHOTOS, "--set", f"mine-and-train.training={place}", "--dry-run"]) == 0
+
+
+def hints(settings: type) -> dict[str, Any]:
+    """The types of a command's flags, those of dataclasses within its settings too."""
+    found = {}
+    for name, hint in get_type_hints(settings, include_extras=True).items():
+        found |= hints(hint) if is_dataclass(hint) else {name: hint}
+    return found
+
+
+def test_every_parameter_that_names_a_place_is_known():
+    """A task's parameter whose flag takes a path would be sent as it is, and no pod would find anything there."""
+    found = set()
+    for task in ir.read(DEFAULT_OUTPUT).tasks:
+        if isinstance(task.executor, Container):
+            words = task.executor.command
+            types = hints(importlib.import_module(f"{words[words.index('-m') + 1]}.__main__").Settings)
+            for flag, word in pairwise(words):
+                placeholder = PLACEHOLDER.match(word)
+                if placeholder and placeholder[2] == "parameters":
+                    hint = types[flag.removeprefix("--")]
+                    told = {one.value for one in get_args(hint) if isinstance(one, Flag)}
+                    if "Path" in str(hint) or {"PATH", "DIR", "FILE"} & told:
+                        found.add(f"{task.name}.{placeholder[3]}")
+    assert found == MODELS | STATES
