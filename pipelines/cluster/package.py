@@ -96,7 +96,7 @@ def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:
         "cachingOptions": {"enableCache": True},
         "componentRef": {"name": f"comp-{new}"},
         "inputs": {"parameters": {"uri": {"runtimeValue": {"constant": uri}}}},
-        "taskInfo": {"name": f"{parameter} of {name}"},
+        "taskInfo": {"name": new},  # of an importer the key and this have to be one: see pipelines/readable.py
     }
     component["inputDefinitions"].setdefault("artifacts", {})[artifact] = {"artifactType": model}
     task["inputs"].setdefault("artifacts", {})[artifact] = {

@@ -1,8 +1,9 @@
 """Which ends of a task are worth another attempt, for a server that can be told.
 
-Argo ends a task as failed when its program failed, and as an error when the pod was lost: deleted, evicted, or with its
-node. A server before 2.18 leaves the choice to Argo, which then tries again what failed and not what was lost. Since
-2.18 a file may say it: `PipelineTaskSpec.RetryPolicy.policy` (kubeflow/pipelines, pull request 13386).
+Argo ends a task as failed when its program failed or its node needed the memory, and as an error when its pod was
+deleted. Before 2.18 a file cannot say which of them counts: with the manifests of 2.15 and 2.16 the failed do, with
+those of 2.17 the errors. Since 2.18 it can: `PipelineTaskSpec.RetryPolicy.policy` (kubeflow/pipelines, pull request
+13386).
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ def test_a_model_is_imported_and_its_path_is_what_the_task_gets(kubeflow, submit
     }
     assert "mine-and-train-pretrained" in train["dependentTasks"]
     assert importer["cachingOptions"] == {"enableCache": False}
+    assert importer["taskInfo"]["name"] == "mine-and-train-pretrained"  # under which a server up to 2.17 looks it up
     executors = spec["deploymentSpec"]["executors"]
     # Kubeflow's importer takes its URI from here, or from a parameter of the pipeline; from no constant of its task.
     label = spec["components"][importer["componentRef"]["name"]]["executorLabel"]
