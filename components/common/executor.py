@@ -16,6 +16,8 @@ from typing import Any
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
 
+# The UI shows every digit that it is given. Six tell any two results apart; the stages' own results keep all.
+_DIGITS = 6
 # Where the launcher puts what it downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component.
 _MOUNTS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 
@@ -73,15 +75,17 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
 
     Args:
         executor_input: Kubeflow's ExecutorInput message as JSON.
-        metrics: finite numbers by name.
+        metrics: finite numbers by name; fractions are rounded to six significant digits. The UI sorts them by name and
+            shows ten on a page.
         **others: likewise the metadata of other output artifacts, by their names.
     """
     if not executor_input:
         return
     answers = {}
+    shown = {name: _shown(number) for name, number in metrics.items()}
     try:
         outputs = json.loads(executor_input)["outputs"]
-        said = {name: {} for name in outputs["artifacts"]} | {"metrics": metrics} | others
+        said: dict[str, Mapping[str, Any]] = {name: {} for name in outputs["artifacts"]} | {"metrics": shown} | others
         for name, metadata in said.items():
             artifact = outputs["artifacts"][name]["artifacts"][0]
             answer = {"name": artifact["name"], "uri": artifact["uri"], "metadata": dict(metadata)}
@@ -90,3 +94,7 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
         write_file(Path(outputs["outputFile"]), text)
     except MALFORMED as error:
         raise _not_an_executor_input(executor_input) from error
+
+
+def _shown(number: float | int) -> float | int:
+    return float(f"{number:.{_DIGITS}g}") if isinstance(number, float) else number

@@ -78,13 +78,12 @@ class Export:
         return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
 
     def metrics(self) -> dict[str, float | int]:
-        """What Kubeflow's UI shows as numbers."""
+        """What Kubeflow's UI shows as numbers: few enough of two variants for a page of its table; the card has all."""
         found: dict[str, float | int] = {"files": len(self.exported)}
         for one in self.exported:
             found[f"{one.variant}_bytes"] = one.bytes
             found[f"{one.variant}_milliseconds"] = one.milliseconds
             found[f"{one.variant}_cosine_minimum"] = one.parity.minimum
-            found[f"{one.variant}_cosine_mean"] = one.parity.mean
             if one.parity.accuracy is not None:
                 found[f"{one.variant}_accuracy"] = one.parity.accuracy
         return found

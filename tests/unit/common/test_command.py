@@ -49,9 +49,10 @@ def test_a_system_error_is_said_and_not_traced(tmp_path, capsys):
 def test_metrics_are_written_as_kubeflow_reads_them_and_every_output_is_named(tmp_path):
     given = {key: {"artifacts": [{"name": key[0], "uri": f"gs://{key}"}]} for key in ("faces", "metrics")}
     task = {"outputs": {"artifacts": given, "outputFile": str(tmp_path / "deep" / "o")}}
-    write_metrics(json.dumps(task), {"accuracy": 0.9})
+    write_metrics(json.dumps(task), {"accuracy": 1 / 9, "tiny": 2e-7 / 3, "whole": 7.0, "pairs": 123456789})
     written = json.loads((tmp_path / "deep" / "o").read_text())
-    metrics = {"name": "m", "uri": "gs://metrics", "metadata": {"accuracy": 0.9}}
+    numbers = {"accuracy": 0.111111, "tiny": 6.66667e-08, "whole": 7.0, "pairs": 123456789}
+    metrics = {"name": "m", "uri": "gs://metrics", "metadata": numbers}
     faces = {"name": "f", "uri": "gs://faces", "metadata": {}}
     assert written == {"artifacts": {"faces": {"artifacts": [faces]}, "metrics": {"artifacts": [metrics]}}}
 
