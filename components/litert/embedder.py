@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from components.common.batches import embedded
 from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert import metadata
-from components.litert.specification import Specification, parsed
-from components.litert.tensors import Floats, dequantised, quantised, scaled
+from components.litert.specification import RANGES, Specification, parsed
+from components.litert.tensors import Floats, dequantised, error_in_greys, quantised, scaled
+
+# Levels of grey, on average. Under the right scaling half a level is lost by rounding, and some at the ends where the
+# input was calibrated on dull pictures; under another one 32 and more.
+_LARGEST_ERROR = 16.0
 
 
 class Embedder:
@@ -33,14 +38,15 @@ class Embedder:
             networks look at each image alone, of others nobody knows.
 
     Attributes:
-        specification: see `Specification`.
+        specification: see `Specification`; with the scaling, also where the record leaves it to the model's input.
         image_size: side of the input in pixels.
         batch: images that the model takes at a time.
         embedding_size: length of the output.
 
     Raises:
-        UsageError: no model, a damaged one, one that LiteRT cannot run, one without a specification, or one whose input
-            and output are not an image and an embedding.
+        UsageError: no model, a damaged one, one that LiteRT cannot run, one without a specification, one whose input
+            and output are not an image and an embedding, or one whose input has no room for what the scaling makes of
+            pixels.
 
     Example:
         >>> embed = Embedder(Path("facenet.tflite"))
@@ -59,6 +65,7 @@ class Embedder:
         # A batch that the model leaves open is -1 in its shape.
         self.batch = at_a_time if shape[0] < 1 or (shape[0] == 1 and own is not None) else shape[0]
         self._allocate()
+        self.specification = _with_scaling(path, self.specification, self._input)
         self.embedding_size = int(np.prod(self._output["shape"][1:]))
 
     @functools.cached_property
@@ -191,6 +198,27 @@ def _fitting(path: Path, shape: list[int], specification: Specification) -> int:
     return size
 
 
+def _with_scaling(path: Path, specification: Specification, tensor: dict[str, Any]) -> Specification:
+    """A specification with a scaling that fits the model's input.
+
+    An input of whole numbers has a range: of one for 0 to 255, a scaling to [-1, 1] leaves black pictures, and any two
+    people look the same.
+    """
+    given = specification.scaling
+    for scaling in RANGES.values() if given is None else (given,):
+        found = replace(specification, scaling=scaling)
+        if error_in_greys(found, tensor) <= _LARGEST_ERROR:
+            return found
+    raise UsageError(
+        "The input of this model has no room for pictures in this scaling.",
+        received=f"{path}, input {np.dtype(tensor['dtype'])} with scale and zero point {tensor['quantization']}; "
+        f"scaling {given or 'not given'}",
+        advice="Give the scaling that the model was made for: components/litert/README.md describes the field.",
+    )
+
+
 def _unit(embeddings: Floats) -> Floats:
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
+    # What comes of infinity and its like is for those to refuse who want an embedding.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)

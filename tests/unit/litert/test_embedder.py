@@ -114,6 +114,50 @@ def test_a_float16_input(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "fields", "less"),
+    [
+        (tf.uint8, {}, 0),
+        (tf.uint8, {"scaling": "[0, 255]"}, 0),
+        (tf.int8, {"scaling": {"mean": 128, "deviation": 1}}, 128),
+    ],
+)
+def test_whole_numbers_without_a_scale_are_pixels(tmp_path, kind, fields, less):
+    model = converted(lambda images: embedded(tf.cast(images, tf.float32)), [1, 16, 16, 3], kind)
+    embed = Embedder(stored(tmp_path, model, with_fields(**fields)))
+    assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) - less))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (tf.uint8, {"scaling": "[-1, 1]"}),
+        (tf.uint8, {"scaling": "[0, 1]"}),
+        (tf.uint8, {"scaling": "standardised"}),
+        (tf.int8, {"scaling": "[-1, 1]", "layout": "NCHW"}),
+        (tf.int8, {"scaling": "[0, 255]"}),  # half of the pixels would be 127
+        (tf.int8, {}),
+    ],
+)
+def test_a_scaling_that_whole_numbers_have_no_room_for_is_refused(tmp_path, kind, fields):
+    shape, order = ([1, 3, 16, 16], [0, 2, 3, 1]) if "layout" in fields else ([1, 16, 16, 3], range(4))
+    model = converted(lambda images: embedded(tf.transpose(tf.cast(images, tf.float32), order)), shape, kind)
+    with pytest.raises(UsageError, match="no room for pictures in this scaling"):
+        Embedder(stored(tmp_path, model, with_fields(**fields)))
+
+
+@pytest.mark.parametrize("low", [-1, 0])
+def test_a_quantised_input_tells_its_range_where_no_scaling_is_given(tmp_path, low):
+    values = IMAGES.astype(np.float32) * ((1 - low) / 255) + low
+    model = converted(
+        embedded, [1, 16, 16, 3],
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=lambda: ([value[None]] for value in values),
+        inference_input_type=tf.uint8,
+    )  # fmt: skip
+    assert_same_direction(Embedder(stored(tmp_path, model, SPECIFICATION))(IMAGES), embedded(values), least=0.99)
+
+
+@pytest.mark.parametrize(
     ("shape", "exported", "batch"),
     [([None, 16, 16, 3], False, 8), ([1, 16, 16, 3], True, 8), ([1, 16, 16, 3], False, 1), ([2, 16, 16, 3], True, 2)],
 )
