@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from components.common.errors import MALFORMED, UsageError
@@ -81,6 +82,11 @@ class Specification:
     flip_averaging: bool = False
     thresholds: tuple[Threshold, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+
+
+def place(model: Path) -> Path:
+    """Where the specification beside a model lies."""
+    return model.with_suffix(".json")
 
 
 def record_of(

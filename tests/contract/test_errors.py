@@ -361,7 +361,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
     "unit/litert/test_embedder.py": (
         "embedder.py: LiteRT cannot run this model",
-        "embedder.py: This model does not say what",
+        "file.py: This model does not say what",
         "embedder.py: The input of this model has",
         "embedder.py: The input of this model is",
         "embedder.py: A face embedder has one input",

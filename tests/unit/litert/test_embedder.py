@@ -43,7 +43,6 @@ def test_a_published_model_with_a_batch_of_two_and_192_numbers(tmp_path):
     path = stored(tmp_path, pair_model(), SPECIFICATION)
     embed = Embedder(path)
     assert (embed.batch, embed.embedding_size, embed.image_size) == (2, 192, 16)
-    assert embed.sha256 == hashlib.sha256(pair_model()).hexdigest()
     embeddings = embed(IMAGES)  # an odd number
     assert embeddings.shape == (5, 192)
     assert_same_direction(embeddings, embedded(IMAGES.astype(np.float32) / 127.5 - 1))
@@ -170,6 +169,48 @@ def test_many_images_at_a_time_give_the_same_bits(tmp_path, shape, exported, bat
     assert embed.one.batch == batch
     np.testing.assert_array_equal(embed(images), Embedder(path)(images))
     assert embed(images[:0]).shape == (0, 192)
+
+
+def test_what_changes_an_embedding_makes_another_network(tmp_path):
+    def sha256(record):
+        return Embedder(stored(tmp_path, pair_model(), record)).sha256
+
+    same = [
+        SPECIFICATION,
+        with_fields(image_size=16, scaling="[-1, 1]", colours="RGB"),  # as when left out
+        {**SPECIFICATION, "thresholds": [{"far": 0.1, "distance": 1.2}], "about": {"by": "Ada"}},
+    ]
+    assert len({sha256(record) for record in same}) == 1
+    others: list[dict] = [
+        {"crop": {"margin": 0.3, "alignment": "none"}},
+        {"crop": {"margin": 0.25, "alignment": "five-point"}},
+        {"scaling": "[0, 1]"},
+        {"scaling": "standardised"},
+        {"scaling": {"mean": 127.5, "deviation": 128}},
+        {"colours": "BGR"},
+        {"flip_averaging": True},
+    ]
+    assert len({sha256(SPECIFICATION), *(sha256(with_fields(**fields)) for fields in others)}) == 1 + len(others)
+
+
+def test_a_file_that_says_all_itself_is_named_by_its_own_hash(tmp_path):
+    model = metadata.added(pair_model(), SPECIFICATION)
+    for beside in (None, with_fields(colours="BGR")):
+        assert Embedder(stored(tmp_path, model, beside)).sha256 == hashlib.sha256(model).hexdigest()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_that_is_overwritten_while_it_is_used_changes_nothing(tmp_path, several):
+    path = stored(tmp_path, pair_model(), SPECIFICATION)
+    embed = ParallelEmbedder(path, threads=2) if several else Embedder(path)
+    before = embed(IMAGES)
+    other = converted(lambda images: embedded(images) * 0, [2, 16, 16, 3])
+    with path.open("r+b") as file:  # in place, as `cp` does it
+        file.write(other)
+        file.truncate()
+    stored(tmp_path, other, with_fields(colours="BGR"))
+    np.testing.assert_array_equal(embed(IMAGES), before)
+    assert (embed.one if several else embed).sha256 == Embedder(stored(tmp_path, pair_model(), SPECIFICATION)).sha256
 
 
 def test_what_the_file_says_itself_counts_first(tmp_path):
