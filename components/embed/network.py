@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop
 from components.litert.specification import Threshold
 from components.model.checkpoint import describe, load
 
 if TYPE_CHECKING:
     from components.model.precision import Precision
+
+
+Embed = Callable[[npt.NDArray[np.uint8], Any], npt.NDArray[np.float32]]
+# Two pictures as different as can be lie at least so far apart, 0 to 2. Untrained networks have 0.4 and more between
+# them; one that is given pixels in another scaling than it was made for 0.01.
+_LEAST_APART = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Network:
     image_size: int
     embedding_size: int
     sha256: str
-    embed: Callable[[npt.NDArray[np.uint8], Any], npt.NDArray[np.float32]]
+    embed: Embed
     thresholds: tuple[Threshold, ...] = ()
 
 
@@ -50,7 +56,49 @@ def opened(path: Path, precision: Precision | None = None, *, many: bool = False
 
     Raises:
         UsageError: neither of them, or one that cannot be used.
+        FacenetError: it gives no embeddings, or the same one to all pictures; no embeddings may also be found later.
     """
+    network = _opened(path, precision, many)
+    network = replace(network, embed=_sound(path, network.embed))
+    pair = _unlike(network.image_size)
+    one, other = network.embed(pair, None)
+    if (apart := float(np.linalg.norm(one - other))) < _LEAST_APART:
+        raise FacenetError(
+            "This network gives all pictures the same embedding, so everybody would be one person.",
+            received=f"{path}: a picture and its negative are {apart:.3f} apart; {_LEAST_APART} is the least",
+            advice="Of a .tflite file, correct the scaling in its specification (components/litert/README.md), or "
+            "convert it anew; train a checkpoint anew.",
+        )
+    return network
+
+
+def _unlike(image_size: int) -> npt.NDArray[np.uint8]:
+    """uint8 [2, image_size, image_size, 3]: coarse blocks of colour that nothing mirrors, and their negative."""
+    blocks = np.random.default_rng(0).integers(0, 2, (4, 4, 3), np.uint8) * np.uint8(255)
+    place = np.arange(image_size) * 4 // image_size
+    picture = blocks[place][:, place]
+    return np.stack([picture, 255 - picture])
+
+
+def _sound(path: Path, embed: Embed) -> Embed:
+    """What embeds faces, with each embedding looked at before anybody compares it or writes it down."""
+
+    def looked_at(images: npt.NDArray[np.uint8], progress: Any) -> npt.NDArray[np.float32]:
+        embeddings = embed(images, progress)
+        # Not "== 0": what is not a number is nothing to compare either.
+        bad = np.flatnonzero(~np.isclose(np.einsum("nd,nd->n", embeddings, embeddings), 1, atol=1e-3))
+        if len(bad):
+            raise FacenetError(
+                "The network gave no embedding: not finite, or of length 0.",
+                received=f"{path}, {len(bad)} of {len(images)} pictures",
+                advice="Convert it anew, or train it anew: nothing can be compared with it.",
+            )
+        return embeddings
+
+    return looked_at
+
+
+def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
     if path.suffix == ".tflite":
         if precision is not None:
             raise UsageError(

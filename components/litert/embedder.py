@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,36 @@ from ai_edge_litert.interpreter import Interpreter
 from components.common.batches import embedded
 from components.common.cores import cores
 from components.common.errors import UsageError
-from components.litert import metadata
-from components.litert.specification import Specification, parsed
-from components.litert.tensors import Floats, dequantised, quantised, scaled
+from components.litert.file import ModelFile, read
+from components.litert.specification import RANGES, Specification
+from components.litert.tensors import Floats, dequantised, error_in_greys, quantised, scaled
+
+# Levels of grey, on average. Under the right scaling half a level is lost by rounding, and some at the ends where the
+# input was calibrated on dull pictures; under another one 32 and more.
+_LARGEST_ERROR = 16.0
 
 
 class Embedder:
     """Embeds images with any LiteRT model that has one image input and one embedding as its output.
 
     Args:
-        path: the model. What it wants of a face it says itself, when `facenet export` wrote it; for others a file of
-            the same name that ends in .json says it.
+        model: its path, or what `file.read` found there, for several of exactly that. What it wants of a face it says
+            itself, when `facenet export` wrote it; for others a file of the same name that ends in .json says it.
         threads: processors to use; all that this process may use when None.
         at_a_time: images to take at a time where the model leaves that open, or says one and was exported here: those
             networks look at each image alone, of others nobody knows.
 
     Attributes:
-        specification: see `Specification`.
+        specification: see `Specification`; with the size and the scaling, also where the record leaves them to the
+            model's input.
         image_size: side of the input in pixels.
         batch: images that the model takes at a time.
         embedding_size: length of the output.
 
     Raises:
-        UsageError: no model, a damaged one, one that LiteRT cannot run, one without a specification, or one whose input
-            and output are not an image and an embedding.
+        UsageError: no model, a damaged one, one that LiteRT cannot run, one without a specification, one whose input
+            and output are not an image and an embedding, or one whose input has no room for what the scaling makes of
+            pixels.
 
     Example:
         >>> embed = Embedder(Path("facenet.tflite"))
@@ -48,24 +54,25 @@ class Embedder:
         (5, 128)
     """
 
-    def __init__(self, path: Path, threads: int | None = None, at_a_time: int = 1) -> None:
-        self._path = path
-        self._interpreter = _opened(path, threads or cores())
-        own = metadata.read(path)
-        self.specification = parsed(own, str(path)) if own is not None else _beside(path)
+    def __init__(self, model: Path | ModelFile, threads: int | None = None, at_a_time: int = 1) -> None:
+        file = read(model) if isinstance(model, Path) else model
+        self._file, path = file, file.path
+        self._interpreter = _opened(file, threads or cores())
+        self.specification = file.specification()
         self._input, self._output = self._ends()
         shape = self._input["shape_signature"].tolist()
         self.image_size = _fitting(path, shape, self.specification)
         # A batch that the model leaves open is -1 in its shape.
-        self.batch = at_a_time if shape[0] < 1 or (shape[0] == 1 and own is not None) else shape[0]
+        self.batch = at_a_time if shape[0] < 1 or (shape[0] == 1 and file.record is not None) else shape[0]
         self._allocate()
+        fitting = _with_scaling(path, self.specification, self._input)
+        self.specification = replace(fitting, image_size=self.image_size)
         self.embedding_size = int(np.prod(self._output["shape"][1:]))
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Of the file: names the model in manifests and reports."""
-        with self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """Names the model in manifests, reports and galleries; see `ModelFile.sha256`."""
+        return self._file.sha256(self.specification)
 
     def __call__(self, images: npt.NDArray[np.uint8], progress: Any = None) -> Floats:
         """Embeds images.
@@ -94,7 +101,7 @@ class Embedder:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise _not_run(self._path, error) from error
+            raise _not_run(self._file.path, error) from error
         output = dequantised(self._interpreter.get_tensor(self._output["index"]), self._output)
         return _unit(output.reshape(self.batch, -1))
 
@@ -103,7 +110,7 @@ class Embedder:
         if len(inputs) != 1 or len(outputs) != 1:
             raise UsageError(
                 "A face embedder has one input and one output.",
-                received=f"{self._path}, with {len(inputs)} inputs and {len(outputs)} outputs",
+                received=f"{self._file.path}, with {len(inputs)} inputs and {len(outputs)} outputs",
                 advice="Export the network up to its embedding and nothing else.",
             )
         return inputs[0], outputs[0]
@@ -116,29 +123,28 @@ class Embedder:
             with _without_remarks():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise _not_run(self._path, error) from error
+            raise _not_run(self._file.path, error) from error
         self._input, self._output = self._ends()
         if len(self._output["shape"]) < 2 or self._output["shape"][0] != self.batch:
             raise UsageError(
                 "The output of this model is not one embedding for each image.",
-                received=f"{self._path}, output {self._output['shape'].tolist()} for {self.batch} images",
+                received=f"{self._file.path}, output {self._output['shape'].tolist()} for {self.batch} images",
                 advice="Export the network up to its embedding and nothing else.",
             )
 
 
-def _opened(path: Path, threads: int) -> Interpreter:
-    if not path.is_file():
-        raise UsageError("There is no LiteRT model here.", received=path, advice="A model is a file: NAME.tflite")
+def _opened(file: ModelFile, threads: int) -> Interpreter:
     try:
-        return Interpreter(str(path), num_threads=threads)
+        # Not by its path: LiteRT would map the file, and somebody who copies another one over it change the network.
+        return Interpreter(model_content=file.content, num_threads=threads)
     except ValueError as error:
         raise UsageError(
             "This file is not a LiteRT model, or it is damaged.",
-            received=f"{path} ({str(error).strip().splitlines()[0][:200]})",
+            received=f"{file.path} ({str(error).strip().splitlines()[0][:200]})",
             advice="Copy it again, whole, from where it was exported.",
         ) from error
     except RuntimeError as error:
-        raise _not_run(path, error) from error
+        raise _not_run(file.path, error) from error
 
 
 @contextmanager
@@ -162,18 +168,6 @@ def _not_run(path: Path, error: Exception) -> UsageError:
     )
 
 
-def _beside(path: Path) -> Specification:
-    """The specification in a file beside the model."""
-    beside = path.with_suffix(".json")
-    if not beside.is_file():
-        raise UsageError(
-            "This model does not say what it wants of a face.",
-            received=f"{path}, without metadata of `facenet export` and without {beside.name} beside it",
-            advice=f"Write {beside}: components/litert/README.md describes its fields.",
-        )
-    return parsed(beside.read_text(errors="replace"), str(beside))
-
-
 def _fitting(path: Path, shape: list[int], specification: Specification) -> int:
     """The image size of a model, checked; an axis that it leaves open is -1 in its shape."""
     channels_first = specification.layout == "NCHW"
@@ -191,6 +185,27 @@ def _fitting(path: Path, shape: list[int], specification: Specification) -> int:
     return size
 
 
+def _with_scaling(path: Path, specification: Specification, tensor: dict[str, Any]) -> Specification:
+    """A specification with a scaling that fits the model's input.
+
+    An input of whole numbers has a range: of one for 0 to 255, a scaling to [-1, 1] leaves black pictures, and any two
+    people look the same.
+    """
+    given = specification.scaling
+    for scaling in RANGES.values() if given is None else (given,):
+        found = replace(specification, scaling=scaling)
+        if error_in_greys(found, tensor) <= _LARGEST_ERROR:
+            return found
+    raise UsageError(
+        "The input of this model has no room for pictures in this scaling.",
+        received=f"{path}, input {np.dtype(tensor['dtype'])} with scale and zero point {tensor['quantization']}; "
+        f"scaling {given or 'not given'}",
+        advice="Give the scaling that the model was made for: components/litert/README.md describes the field.",
+    )
+
+
 def _unit(embeddings: Floats) -> Floats:
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
+    # What comes of infinity and its like is for those to refuse who want an embedding.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)

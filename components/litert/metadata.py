@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,18 +11,16 @@ from ai_edge_litert import schema_py_generated as schema
 NAME = "FACENET"
 
 
-def read(path: Path) -> str | None:
+def read(content: bytes) -> str | None:
     """The text of a model's entry, None without one.
 
     Args:
-        path: a LiteRT file that has been verified, as an interpreter does when it opens one.
+        content: of a LiteRT file, verified, as an interpreter does when it opens one.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        model = schema.Model.GetRootAs(mapped)
-        entries = (model.Metadata(number) for number in range(model.MetadataLength()))
-        found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
-        # bytes(): no view may be left when the mapping is closed.
-        return bytes(model.Buffers(found[0]).DataAsNumpy()).decode(errors="replace") if found else None
+    model = schema.Model.GetRootAs(content)
+    entries = (model.Metadata(number) for number in range(model.MetadataLength()))
+    found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
+    return bytes(model.Buffers(found[0]).DataAsNumpy()).decode(errors="replace") if found else None
 
 
 def added(model: bytes, record: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from components.common.batches import Images, Rows, embedded
 from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert.embedder import Embedder
+from components.litert.file import ModelFile, read
 
 # Weights come from memory once for so many images. Beyond eight that gains nothing more.
 _AT_A_TIME = 8
@@ -35,8 +36,9 @@ class ParallelEmbedder:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         number = threads or cores()
-        self.one = _widest(path)
-        others = [Embedder(path, threads=1, at_a_time=self.one.batch) for _ in range(number - 1)]
+        file = read(path)
+        self.one = _widest(file)
+        others = [Embedder(file, threads=1, at_a_time=self.one.batch) for _ in range(number - 1)]
         self._pool = ThreadPoolExecutor(number, thread_name_prefix="litert")
         self._free: SimpleQueue[Embedder] = SimpleQueue()
         for embedder in (self.one, *others):
@@ -54,9 +56,9 @@ class ParallelEmbedder:
             self._free.put(embedder)
 
 
-def _widest(path: Path) -> Embedder:
+def _widest(file: ModelFile) -> Embedder:
     try:
-        return Embedder(path, threads=1, at_a_time=_AT_A_TIME)
+        return Embedder(file, threads=1, at_a_time=_AT_A_TIME)
     except UsageError:
         # Inside, an operation may have one image written down; what else is wrong is wrong with one image too.
-        return Embedder(path, threads=1)
+        return Embedder(file, threads=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, Crop
@@ -12,9 +13,8 @@ from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALIN
 FORMAT = 1
 LAYOUTS = ("NHWC", "NCHW")
 COLOURS = ("RGB", "BGR")
-STANDARDISED = "standardised"
-# A named range is value = (pixel - mean) / deviation.
-RANGES = {SCALING: (127.5, 127.5), "[0, 1]": (0.0, 255.0), "[0, 255]": (0.0, 1.0)}
+Standardised = Literal["standardised"]
+STANDARDISED: Standardised = "standardised"
 _ADVICE = "components/litert/README.md describes the fields."
 
 
@@ -29,6 +29,14 @@ class Scaling:
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+
+# The most usual first.
+RANGES = {
+    SCALING: Scaling((127.5,) * 3, (127.5,) * 3),
+    "[0, 1]": Scaling((0.0,) * 3, (255.0,) * 3),
+    "[0, 255]": Scaling((0.0,) * 3, (1.0,) * 3),
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class Specification:
     Args:
         crop: how faces are cut out of photos.
         image_size: side of the square input in pixels; None for what the model's input says.
-        scaling: see `Scaling`; None to bring each image to mean 0 and deviation 1.
+        scaling: see `Scaling`; `STANDARDISED` to bring each image to mean 0 and deviation 1; None where the record does
+            not say, which means the first of `RANGES` unless the model's input has no room for it.
         colours: order of the channels, one of `COLOURS`.
         layout: order of the input's axes, one of `LAYOUTS`.
         flip_averaging: whether an embedding is the mean of those of the image and of its mirror image.
@@ -67,12 +76,17 @@ class Specification:
 
     crop: Crop
     image_size: int | None = None
-    scaling: Scaling | None = None
+    scaling: Scaling | Standardised | None = None
     colours: str = "RGB"
     layout: str = "NHWC"
     flip_averaging: bool = False
     thresholds: tuple[Threshold, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
+
+
+def place(model: Path) -> Path:
+    """Where the specification beside a model lies."""
+    return model.with_suffix(".json")
 
 
 def record_of(
@@ -125,7 +139,7 @@ def _input(
     crop: dict[str, Any],
     image_size: int | None = None,
     resize_filter: str = RESIZE_FILTER,
-    scaling: Any = SCALING,
+    scaling: Any = None,
     colours: str = "RGB",
     layout: str = "NHWC",
     flip_averaging: bool = False,
@@ -152,17 +166,16 @@ def _one_of(name: str, value: object, known: tuple[object, ...]) -> None:
         raise ValueError(f"{name} is {value!r}; known: {', '.join(map(str, known))}")
 
 
-def _scaling(value: Any) -> Scaling | None:
+def _scaling(value: Any) -> Scaling | Standardised | None:
+    if value is None:
+        return None
     if isinstance(value, dict):
         scaling = Scaling(_per_channel(value["mean"]), _per_channel(value["deviation"]))
         if min(scaling.deviation) <= 0:
             raise ValueError("the deviation of a scaling must be positive")
         return scaling
     _one_of("scaling", value, (*RANGES, STANDARDISED))
-    if value == STANDARDISED:
-        return None
-    mean, deviation = RANGES[value]
-    return Scaling((mean,) * 3, (deviation,) * 3)
+    return RANGES.get(value, STANDARDISED)
 
 
 def _per_channel(value: Any) -> tuple[float, ...]:

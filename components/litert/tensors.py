@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.litert.specification import Specification
+from components.common.preprocessing import SCALING
+from components.litert.specification import RANGES, STANDARDISED, Specification
 
 Floats = npt.NDArray[np.float32]
+# All 256 levels of grey, as an image.
+_GREYS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
 
 
 def scaled(images: npt.NDArray[np.uint8], specification: Specification) -> Floats:
@@ -25,14 +28,15 @@ def scaled(images: npt.NDArray[np.uint8], specification: Specification) -> Float
     values = images.astype(np.float32)
     if specification.colours == "BGR":
         values = values[..., ::-1]
-    if specification.scaling is None:
+    scaling = specification.scaling or RANGES[SCALING]
+    if scaling == STANDARDISED:
         mean = values.mean(axis=(1, 2, 3), keepdims=True)
         deviation = values.std(axis=(1, 2, 3), keepdims=True)
         # A picture of one colour has no deviation: what TensorFlow's per_image_standardization divides by then.
         values = (values - mean) / np.maximum(deviation, 1 / np.sqrt(values[0].size))
     else:
-        scaling = np.array([specification.scaling.mean, specification.scaling.deviation], np.float32)
-        values = (values - scaling[0]) / scaling[1]
+        mean, deviation = np.array([scaling.mean, scaling.deviation], np.float32)
+        values = (values - mean) / deviation
     return values.transpose(0, 3, 1, 2) if specification.layout == "NCHW" else values
 
 
@@ -51,3 +55,15 @@ def dequantised(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Floats:
     scale, zero_point = tensor["quantization"]
     real = values.astype(np.float32)
     return (real - zero_point) * np.float32(scale) if scale else real
+
+
+def error_in_greys(specification: Specification, tensor: dict[str, Any]) -> float:
+    """How far off an input tensor stores pixels, on average over all 256 levels of grey and in such levels.
+
+    Far where the tensor has whole numbers for another scaling: one for 0 to 255 has none of [-1, 1] but -1, 0 and 1.
+    """
+    wanted = scaled(_GREYS, specification)
+    stored = dequantised(quantised(wanted, tensor), tensor)
+    axes = (2, 3) if specification.layout == "NCHW" else (1, 2)
+    level = np.ptp(wanted, axis=axes, keepdims=True) / 255
+    return float(np.mean(np.abs(stored - wanted) / level))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from components.embed.network import Network
 from components.embed.network import opened as opened_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
+from components.litert.specification import place
 from components.verify.settings import ModelSettings
 
 _PLACES = tuple(
@@ -26,13 +28,30 @@ _PLACES = tuple(
 )
 
 
+# name -> inode, size in bytes, and when it was written in nanoseconds.
+Files = dict[str, tuple[int, int, int]]
+
+
 @dataclass(frozen=True)
 class Model:
-    """A network, where it lies, and the landmark model for its alignment; None when it wants none."""
+    """A network.
+
+    Args:
+        path: where it lies.
+        network: as it was read.
+        landmarks: the landmark model for its alignment; None when it wants none.
+        files: what its files were then.
+    """
 
     path: Path
     network: Network
     landmarks: Path | None
+    files: Files
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether its files are no longer those that were read: the network in memory is still the one from then."""
+        return _files(self.path) != self.files
 
     def extraction(self, which: Which) -> Extraction:
         """How faces are cut out for this network."""
@@ -55,8 +74,20 @@ def opened(settings: ModelSettings) -> Model:
         UsageError: no such network, or flags that do not fit it.
     """
     path = settings.checkpoint or _found()
+    files = _files(path)
     network = opened_network(path)
-    return Model(path, network, _landmarks(settings.landmarks, network))
+    return Model(path, network, _landmarks(settings.landmarks, network), files)
+
+
+def _files(path: Path) -> Files:
+    """What tells a change of a network's files: of a model and what stands beside it, or of a checkpoint folder's."""
+    parts = path.iterdir() if path.is_dir() else (path, place(path))
+    files = {}
+    for part in parts:
+        with suppress(FileNotFoundError):
+            status = part.stat()
+            files[part.name] = status.st_ino, status.st_size, status.st_mtime_ns
+    return files
 
 
 def _found() -> Path:

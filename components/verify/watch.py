@@ -25,6 +25,8 @@ from components.verify.settings import NamingSettings
 from components.verify.sources import camera, folder
 from components.verify.threshold import Chosen
 
+_CHANGED = "{} has changed. The network from the start goes on; begin again to use the new one."
+
 
 @dataclass(frozen=True)
 class Settings(NamingSettings):
@@ -93,7 +95,10 @@ def _watch(settings: Settings) -> None:
             pictures = camera(int(source) if source.isdecimal() else source, stop.wait)
             records = _of_camera(pictures, model, people, threshold, settings.top)
         print(f"Watching {source}; Ctrl-C ends.", file=sys.stderr, flush=True)
+        changed = False
         for record in records:
+            if not changed and (changed := model.has_changed):
+                print(_CHANGED.format(model.path), file=sys.stderr, flush=True)
             _say(record, as_json=settings.json)
 
 

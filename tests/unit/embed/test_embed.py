@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.common.crops import crop_of
+from components.common.errors import FacenetError
 from components.common.manifest import DATASET, EMBEDDINGS, read
 from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
-from tests.unit.litert.published import SPECIFICATION, pair_model
+from components.embed.network import opened
+from components.litert.embedder import Embedder
+from tests.unit.litert.published import SPECIFICATION, converted, embedded, pair_model
 
 # A process of its own: TensorFlow is in this one already.
 WITHOUT_TENSORFLOW = """
@@ -43,7 +46,7 @@ def test_a_published_model_is_scored(tmp_path, published, dataset):
     flags = ["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]
     subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, *flags], check=True)
     table = read(tmp_path / "embeddings", EMBEDDINGS)
-    assert set(table["checkpoint_sha256"].to_pylist()) == {hashlib.sha256(published.read_bytes()).hexdigest()}
+    assert set(table["checkpoint_sha256"].to_pylist()) == {Embedder(published).sha256}
     vectors = np.array(table["embedding"].to_pylist())
     assert vectors.shape == (len(read(dataset, DATASET)), 192)
 
@@ -92,3 +95,49 @@ def test_bfloat16_is_near_and_a_file_keeps_its_own_precision(tmp_path, published
     specified(published)
     assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "e"), "--precision", "bfloat16"]) == 2
     assert "the precision that it was exported with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda images: tf.math.log(embedded(images) - 1e6), "gave no embedding"),  # NaN
+        (lambda images: embedded(images) * 0, "gave no embedding"),
+        (lambda images: embedded(images) / 0, "gave no embedding"),  # infinite
+        (lambda images: embedded((images - 127.5) / 127.5), "all pictures the same embedding"),  # it wants 0 to 255
+    ],
+)
+def test_a_file_that_makes_one_person_of_everybody_writes_nothing(tmp_path, published, dataset, capsys, call, message):
+    published.write_bytes(converted(call, [1, 16, 16, 3]))
+    specified(published)
+    assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "embeddings").exists()
+
+
+def test_a_face_without_an_embedding_is_an_error_where_others_have_one(published):
+    """Of a network that divides by 0 where a picture has no light."""
+    published.write_bytes(converted(lambda images: embedded(images) / tf.reduce_max(images), [1, 16, 16, 3]))
+    published.with_suffix(".json").write_text(
+        json.dumps({**SPECIFICATION, "preprocessing": {**SPECIFICATION["preprocessing"], "scaling": "[0, 255]"}})
+    )
+    embed = opened(published).embed
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    np.testing.assert_allclose(np.linalg.norm(embed(pictures, None), axis=1), 1, atol=1e-5)
+    pictures[1] = 0
+    with pytest.raises(FacenetError, match="gave no embedding") as failed:
+        embed(pictures, None)
+    assert "1 of 3 pictures" in str(failed.value)
+
+
+@pytest.mark.parametrize("gamma", [float("nan"), 0.0])
+def test_a_checkpoint_that_gives_no_embedding_writes_none(tmp_path, dataset, faces, capsys, gamma):
+    from components.model import checkpoint
+    from components.model.network import Architecture, build
+
+    architecture = Architecture("small_resnet", 32, 16)
+    network = build(architecture)
+    network.get_layer("embedding").set_weights([np.full(network.get_layer("embedding").kernel.shape, gamma)])
+    checkpoint.save(tmp_path / "c", network, architecture, Preprocessing(32, crop_of(faces)), {})
+    assert main(["-i", str(dataset), "-c", str(tmp_path / "c"), "-o", str(tmp_path / "e")]) == 1
+    assert "gave no embedding" in capsys.readouterr().err
+    assert not (tmp_path / "e").exists()

@@ -43,7 +43,6 @@ def test_a_published_model_with_a_batch_of_two_and_192_numbers(tmp_path):
     path = stored(tmp_path, pair_model(), SPECIFICATION)
     embed = Embedder(path)
     assert (embed.batch, embed.embedding_size, embed.image_size) == (2, 192, 16)
-    assert embed.sha256 == hashlib.sha256(pair_model()).hexdigest()
     embeddings = embed(IMAGES)  # an odd number
     assert embeddings.shape == (5, 192)
     assert_same_direction(embeddings, embedded(IMAGES.astype(np.float32) / 127.5 - 1))
@@ -114,6 +113,50 @@ def test_a_float16_input(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "fields", "less"),
+    [
+        (tf.uint8, {}, 0),
+        (tf.uint8, {"scaling": "[0, 255]"}, 0),
+        (tf.int8, {"scaling": {"mean": 128, "deviation": 1}}, 128),
+    ],
+)
+def test_whole_numbers_without_a_scale_are_pixels(tmp_path, kind, fields, less):
+    model = converted(lambda images: embedded(tf.cast(images, tf.float32)), [1, 16, 16, 3], kind)
+    embed = Embedder(stored(tmp_path, model, with_fields(**fields)))
+    assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) - less))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (tf.uint8, {"scaling": "[-1, 1]"}),
+        (tf.uint8, {"scaling": "[0, 1]"}),
+        (tf.uint8, {"scaling": "standardised"}),
+        (tf.int8, {"scaling": "[-1, 1]", "layout": "NCHW"}),
+        (tf.int8, {"scaling": "[0, 255]"}),  # half of the pixels would be 127
+        (tf.int8, {}),
+    ],
+)
+def test_a_scaling_that_whole_numbers_have_no_room_for_is_refused(tmp_path, kind, fields):
+    shape, order = ([1, 3, 16, 16], [0, 2, 3, 1]) if "layout" in fields else ([1, 16, 16, 3], range(4))
+    model = converted(lambda images: embedded(tf.transpose(tf.cast(images, tf.float32), order)), shape, kind)
+    with pytest.raises(UsageError, match="no room for pictures in this scaling"):
+        Embedder(stored(tmp_path, model, with_fields(**fields)))
+
+
+@pytest.mark.parametrize("low", [-1, 0])
+def test_a_quantised_input_tells_its_range_where_no_scaling_is_given(tmp_path, low):
+    values = IMAGES.astype(np.float32) * ((1 - low) / 255) + low
+    model = converted(
+        embedded, [1, 16, 16, 3],
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=lambda: ([value[None]] for value in values),
+        inference_input_type=tf.uint8,
+    )  # fmt: skip
+    assert_same_direction(Embedder(stored(tmp_path, model, SPECIFICATION))(IMAGES), embedded(values), least=0.99)
+
+
+@pytest.mark.parametrize(
     ("shape", "exported", "batch"),
     [([None, 16, 16, 3], False, 8), ([1, 16, 16, 3], True, 8), ([1, 16, 16, 3], False, 1), ([2, 16, 16, 3], True, 2)],
 )
@@ -126,6 +169,48 @@ def test_many_images_at_a_time_give_the_same_bits(tmp_path, shape, exported, bat
     assert embed.one.batch == batch
     np.testing.assert_array_equal(embed(images), Embedder(path)(images))
     assert embed(images[:0]).shape == (0, 192)
+
+
+def test_what_changes_an_embedding_makes_another_network(tmp_path):
+    def sha256(record):
+        return Embedder(stored(tmp_path, pair_model(), record)).sha256
+
+    same = [
+        SPECIFICATION,
+        with_fields(image_size=16, scaling="[-1, 1]", colours="RGB"),  # as when left out
+        {**SPECIFICATION, "thresholds": [{"far": 0.1, "distance": 1.2}], "about": {"by": "Ada"}},
+    ]
+    assert len({sha256(record) for record in same}) == 1
+    others: list[dict] = [
+        {"crop": {"margin": 0.3, "alignment": "none"}},
+        {"crop": {"margin": 0.25, "alignment": "five-point"}},
+        {"scaling": "[0, 1]"},
+        {"scaling": "standardised"},
+        {"scaling": {"mean": 127.5, "deviation": 128}},
+        {"colours": "BGR"},
+        {"flip_averaging": True},
+    ]
+    assert len({sha256(SPECIFICATION), *(sha256(with_fields(**fields)) for fields in others)}) == 1 + len(others)
+
+
+def test_a_file_that_says_all_itself_is_named_by_its_own_hash(tmp_path):
+    model = metadata.added(pair_model(), SPECIFICATION)
+    for beside in (None, with_fields(colours="BGR")):
+        assert Embedder(stored(tmp_path, model, beside)).sha256 == hashlib.sha256(model).hexdigest()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_that_is_overwritten_while_it_is_used_changes_nothing(tmp_path, several):
+    path = stored(tmp_path, pair_model(), SPECIFICATION)
+    embed = ParallelEmbedder(path, threads=2) if several else Embedder(path)
+    before = embed(IMAGES)
+    other = converted(lambda images: embedded(images) * 0, [2, 16, 16, 3])
+    with path.open("r+b") as file:  # in place, as `cp` does it
+        file.write(other)
+        file.truncate()
+    stored(tmp_path, other, with_fields(colours="BGR"))
+    np.testing.assert_array_equal(embed(IMAGES), before)
+    assert (embed.one if several else embed).sha256 == Embedder(stored(tmp_path, pair_model(), SPECIFICATION)).sha256
 
 
 def test_what_the_file_says_itself_counts_first(tmp_path):

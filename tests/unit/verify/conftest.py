@@ -12,11 +12,10 @@ THRESHOLDS = (Threshold(0.001, 0.3), Threshold(0.01, 0.45, 0.4, 0.5, 0.6), Thres
 
 
 @pytest.fixture(scope="session")
-def with_record(tmp_path_factory):
-    """Writes the model with its preprocessing and some thresholds inside."""
+def bare():
+    """The model without a word on what it wants."""
     import tensorflow as tf
 
-    from components.litert import metadata
     from tests.unit.litert.published import converted
 
     def colours(images):
@@ -24,12 +23,18 @@ def with_record(tmp_path_factory):
         fields = tf.reshape(tf.nn.avg_pool2d(images, 8, 8, "VALID"), [-1, 48])
         return fields - tf.reduce_mean(fields, axis=1, keepdims=True)
 
-    network = converted(colours, [1, 32, 32, 3])
+    return converted(colours, [1, 32, 32, 3])
+
+
+@pytest.fixture(scope="session")
+def with_record(bare, tmp_path_factory):
+    """Writes the model with its preprocessing and some thresholds inside."""
+    from components.litert import metadata
 
     def written(thresholds):
         record = record_of(Preprocessing(32, Crop(0.25, "none")).to_json(), thresholds, {})
         path = tmp_path_factory.mktemp("model") / "facenet.tflite"
-        path.write_bytes(metadata.added(network, record))
+        path.write_bytes(metadata.added(bare, record))
         return path
 
     return written

@@ -122,6 +122,30 @@ def test_another_networks_gallery_is_refused(unevaluated, enrolled, people, caps
     assert capsys.readouterr().err.count("made by another network") == 2
 
 
+def test_a_specification_that_changes_beside_a_model_makes_its_gallery_and_report_anothers(
+    bare, people, tmp_path, capsys
+):
+    model, gallery, report = tmp_path / "bought.tflite", tmp_path / "g.db", tmp_path / "report"
+    specification = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}}}
+    model.write_bytes(bare)
+    model.with_suffix(".json").write_text(json.dumps(specification))
+    photo = str(people[next(iter(people))][0])
+    flags = ["-g", str(gallery), "-c", str(model)]
+    made_by = told(enroll, photo, "--name", "Ada", *flags, capsys=capsys)["model"]["sha256"]
+    metrics = {"checkpoint_sha256": made_by, "val_at_far": [{"far": 0.01, "threshold": 0.5, "val": 0.9}]}
+    report.mkdir()
+    (report / "metrics.json").write_text(json.dumps(metrics))
+    assert identify([photo, *flags]) == 0
+    specification["preprocessing"]["colours"] = "BGR"
+    model.with_suffix(".json").write_text(json.dumps(specification))
+    assert identify([photo, *flags, "--threshold", "1"]) == 2
+    assert "gallery was made by another network" in capsys.readouterr().err
+    assert identify([photo, *flags, "--report", str(report)]) == 2
+    assert "report is about another network" in capsys.readouterr().err
+    assert identify([photo, *flags]) == 2
+    assert "No evaluation of this network was found" in capsys.readouterr().err
+
+
 def test_a_forgotten_person_is_a_stranger(model, gallery, people, capsys):
     name = next(iter(people))
     assert told(forget, name, "-g", gallery, capsys=capsys) == {"gallery": str(gallery), "name": name, "faces": 1}

@@ -73,6 +73,28 @@ def test_a_watched_folder_is_answered_as_photos_come_until_it_is_told_to_stop(
     assert watch.stdout.read() == "" and "Traceback" not in watch.stderr.read()
 
 
+def test_a_network_that_is_replaced_is_said_once_and_the_one_from_the_start_goes_on(
+    model, enrolled, people, film, tmp_path, monkeypatch, capsys
+):
+    mine = tmp_path / "facenet.tflite"
+    mine.write_bytes(model.read_bytes())
+    frames = sources.camera
+
+    def replaced(*given):
+        for number, picture in enumerate(frames(*given)):
+            if number == 2:
+                mine.write_bytes(b"\0" * mine.stat().st_size)  # in place, as `cp` does it
+            yield picture
+
+    monkeypatch.setattr("components.verify.watch.camera", replaced)
+    path, names = film
+    assert main([str(path), "-g", str(enrolled), "-c", str(mine), "--far", "0.1", "--json"]) == 0
+    said = capsys.readouterr()
+    records = [json.loads(line) for line in said.out.splitlines()]
+    assert [[face["name"] for face in record["faces"]] for record in records] == [[names[0]], [], [names[1]]]
+    assert said.err.count("facenet.tflite has changed. The network from the start goes on") == 1
+
+
 @pytest.fixture(scope="module")
 def film(people, tmp_path_factory):
     """Two pictures of one enrolled person, two of nobody, one of another person; a camera shows it to OpenCV."""

@@ -1,0 +1,75 @@
+"""A LiteRT file and what is said of it, read once: whatever happens to the files meanwhile, one network is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components.common.errors import UsageError
+from components.litert import metadata
+from components.litert.specification import Specification, parsed, place
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What was read.
+
+    Args:
+        path: where the model lies.
+        content: its bytes.
+        beside: the text of the specification beside it, None where there is none.
+    """
+
+    path: Path
+    content: bytes
+    beside: str | None
+
+    @property
+    def record(self) -> str | None:
+        """The text of the specification in the file itself, None without one; the content must have been verified."""
+        return metadata.read(self.content)
+
+    def specification(self) -> Specification:
+        """What the model wants of a face, as far as it is said: in the file itself or else beside it.
+
+        Raises:
+            UsageError: nowhere, or in words that are not understood.
+        """
+        own, name = self.record, place(self.path)
+        if own is None and self.beside is None:
+            raise UsageError(
+                "This model does not say what it wants of a face.",
+                received=f"{self.path}, without metadata of `facenet export` and without {name.name} beside it",
+                advice=f"Write {name}: components/litert/README.md describes its fields.",
+            )
+        return parsed(self.beside or "", str(name)) if own is None else parsed(own, str(self.path))
+
+    def sha256(self, specification: Specification) -> str:
+        """Names the network in manifests, reports and galleries.
+
+        Of the file, which holds all that makes an embedding. What stands beside a file makes it another network too, as
+        far as it changes embeddings.
+
+        Args:
+            specification: with everything that the record leaves to the model's input.
+        """
+        content = hashlib.sha256(self.content).hexdigest()
+        if self.record is not None:
+            return content
+        said = asdict(specification)
+        del said["thresholds"], said["about"]
+        return hashlib.sha256(f"{content}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
+
+
+def read(path: Path) -> ModelFile:
+    """Reads a model.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not path.is_file():
+        raise UsageError("There is no LiteRT model here.", received=path, advice="A model is a file: NAME.tflite")
+    beside = place(path)
+    return ModelFile(path, path.read_bytes(), beside.read_text(errors="replace") if beside.is_file() else None)
