@@ -54,8 +54,8 @@ class Cluster:
     def resumed(self, task: dsl.PipelineTask) -> None:
         """Gives a task further attempts, when it goes on from what the one before left in the workspace.
 
-        Kubeflow Pipelines 2.15 and 2.16 try again whatever failed, wrong settings too: what would begin anew asks for no
-        other attempt.
+        Kubeflow Pipelines 2.15 and 2.16 try again whatever failed, wrong settings too: what would begin anew asks for
+        no other attempt.
         """
         if self.workspace:
             # The longest time counts from the start of the first attempt: a task that takes longer would get no other.
