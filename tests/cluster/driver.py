@@ -132,7 +132,7 @@ class Driver:
         component = self._pipeline.components[task.component_ref.name]
         container = self._deployment.executors[component.executor_label].container
         root = store.pipeline_root(self._roots[task.component_ref.name])
-        given = spec.ExecutorInput()
+        given = launched = spec.ExecutorInput()
         found: dict[str, Any] = {}
         try:
             for key, value in inputs.parameters(task, component, scope, self._known(name)).items():
@@ -146,12 +146,13 @@ class Driver:
                 found["cache_key"] = cachekey.cache_key(component, container, given, claims)
                 found["fingerprint"] = cachekey.fingerprint(found["cache_key"])
             found["resources"] = _resources(container.resources)
-            found |= self._words(component, container, given)
+            launched = self._launched(component, given)
+            found |= self._words(container, given, launched)
             found["buckets"] = store.check_inputs(given.inputs.artifacts, root, self._version)
         except RefusedError as error:
             found["refused"] = str(error)
         env = {variable.name: variable.value for variable in container.env}
-        pod = Pod(path, name, root, given, container.image, env, **found)
+        pod = Pod(path, name, root, given, launched, container.image, env, **found)
         session = {"Provider": root.scheme.removesuffix("://")}
         return {
             key: [self._metadata.record(key, one, session) for one in listed]
@@ -173,25 +174,33 @@ class Driver:
             given.outputs.parameters[name].output_file = f"/tmp/kfp/outputs/{name}"
         given.outputs.output_file = str(store.local_path(task_root) / "output_metadata.json")
 
-    def _words(self, component: spec.ComponentSpec, container: Any, given: spec.ExecutorInput) -> dict[str, list[str]]:
+    def _launched(self, component: spec.ComponentSpec, given: spec.ExecutorInput) -> spec.ExecutorInput:
+        """What the driver handed over, with the component's defaults, and the name of the first attempt's log.
+
+        Source: component/launcher_v2.go, executeV2, addDefaultParams and, 2.16.1, qualifyExecutorLogsForRetry.
+        """
+        launched = spec.ExecutorInput()
+        launched.CopyFrom(given)
+        for name, definition in component.input_definitions.parameters.items():
+            if definition.HasField("default_value") and name not in given.inputs.parameter_values:
+                launched.inputs.parameter_values[name].CopyFrom(definition.default_value)
+        if self._version.log_by_attempt and LOG in launched.outputs.artifacts:
+            launched.outputs.artifacts[LOG].artifacts[0].uri += "-0"
+        return launched
+
+    def _words(self, container: Any, given: spec.ExecutorInput, launched: spec.ExecutorInput) -> dict[str, list[str]]:
         """The words after driver and launcher.
 
         A component's defaults are added by the launcher. In 2.17.0 the driver, which knows nothing of them, fills
         words in first; since PR 14175 it adds them for that.
 
-        Source: driver/driver.go, initPodSpecPatch, 2.15.0 and 2.17.0; component/launcher_v2.go, executeV2 and
-        addDefaultParams; PR 14175.
+        Source: driver/driver.go, initPodSpecPatch, 2.15.0 and 2.17.0; component/launcher_v2.go, executeV2; PR 14175.
         """
-        complete = spec.ExecutorInput()
-        complete.CopyFrom(given)
-        for name, definition in component.input_definitions.parameters.items():
-            if definition.HasField("default_value") and name not in given.inputs.parameter_values:
-                complete.inputs.parameter_values[name].CopyFrom(definition.default_value)
         words = {"driver_words": [*container.command, *container.args]}
         if self._version.driver_fills_words:
-            known = complete if self._version.defaults_before_driver else given
+            known = launched if self._version.defaults_before_driver else given
             words["driver_words"] = fill_by_driver(words["driver_words"], dict(known.inputs.parameter_values))
-        return words | {"words": fill_by_launcher(words["driver_words"], complete)}
+        return words | {"words": fill_by_launcher(words["driver_words"], launched)}
 
     def _mounts(self, label: str, given: spec.ExecutorInput) -> Iterator[dict[str, str]]:
         """The workspace, of which a parameter that is passed speaks, and what the platform's settings name.

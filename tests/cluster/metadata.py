@@ -42,7 +42,8 @@ class Metadata:
                     inner = kept.metadata.get_or_create_struct(key)
                     inner.fields[kind.removesuffix("_value")].CopyFrom(value)
                 case "null_value":
-                    raise RefusedError("failed to convert RuntimeArtifact to MLMD artifact: unknown/unsupported value")
+                    trouble = "unknown/unsupported value type *structpb.Value_NullValue"
+                    raise RefusedError(f"failed to convert RuntimeArtifact to MLMD artifact: {trouble}")
                 case _:
                     kept.metadata.fields[key].CopyFrom(value)
         for key, text in (("display_name", name), ("store_session_info", json.dumps(session, separators=(",", ":")))):

@@ -40,6 +40,7 @@ class Pod:
         task: its name.
         root: the folder that its outputs lie in.
         given: what the driver hands to the launcher.
+        launched: what the launcher makes of it: with the component's defaults.
         image, env: its container's.
         driver_words: the container's words after the driver, none when it refused.
         words: after the launcher.
@@ -53,6 +54,7 @@ class Pod:
     task: str
     root: Bucket
     given: spec.ExecutorInput
+    launched: spec.ExecutorInput
     image: str
     env: dict[str, str]
     driver_words: list[str] = field(default_factory=list)

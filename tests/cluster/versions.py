@@ -6,7 +6,7 @@ name; "PR" is a pull request there. A rule without a tag is the same in all of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class Version:
         checks_keys: downloads keep to the folder that was asked for.
         minio_without_session: a bucket `minio://` that is not the pipeline root's can be opened.
         log_by_attempt: the log of each attempt has a name of its own.
+        error_retries: how often Argo, as it is installed, tries a template again that is in Error, and no other; a task
+            that names no policy of its own has this one too. Source: manifests/kustomize/third-party/argo/base,
+            workflow-controller-configmap-patch.yaml, 2.17.0; PR 13485.
         retry_policy: a task may say after which ends it is tried again.
     """
 
@@ -33,27 +36,32 @@ class Version:
     checks_keys: bool = False
     minio_without_session: bool = False
     log_by_attempt: bool = False
+    error_retries: int = 0
     retry_policy: bool = False
 
 
-_SINCE_2_17 = {
-    "driver_fills_words": True,
-    "storage_class_required": False,
-    "checks_keys": True,
-    "minio_without_session": True,
-    "log_by_attempt": True,
-}
+_V2_17_0 = Version(
+    "2.17.0",
+    "4.0.5",
+    driver_fills_words=True,
+    storage_class_required=False,
+    checks_keys=True,
+    minio_without_session=True,
+    log_by_attempt=True,
+    error_retries=2,
+)
+# PR 14175, its backport 14178.
+_V2_17_1 = replace(_V2_17_0, name="2.17.1", defaults_before_driver=True)
 VERSIONS = {
     version.name: version
     for version in (
         Version("2.15.0", "3.7.3"),
         Version("2.16.0", "3.7.8"),
         Version("2.16.1", "3.7.8", log_by_attempt=True),
-        Version("2.17.0", "4.0.5", **_SINCE_2_17),
-        # PR 14175, its backport 14178.
-        Version("2.17.1", "4.0.5", defaults_before_driver=True, **_SINCE_2_17),
+        _V2_17_0,
+        _V2_17_1,
         # PR 13386, open: what it will be if it is merged as it is.
-        Version("2.18", "4.0.5", defaults_before_driver=True, retry_policy=True, **_SINCE_2_17),
+        replace(_V2_17_1, name="2.18", retry_policy=True),
     )
 }
 SUPPORTED = ("2.15.0", "2.16.0", "2.16.1", "2.17.0", "2.17.1")
