@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from typing import Any
 
-import yaml
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
 from tests.cluster import cachekey, inputs, store
+from tests.cluster.compiled import documents
 from tests.cluster.inputs import WORKSPACE, Values
 from tests.cluster.metadata import Artifacts, Metadata, through_dag
 from tests.cluster.pods import LOG, Pod, Run
@@ -34,10 +34,9 @@ class Driver:
     """
 
     def __init__(self, compiled: str, version: Version, run: Run, execute: Callable[[Pod], Artifacts]) -> None:
-        document, *platforms = yaml.safe_load_all(compiled)
+        document, kubernetes = documents(compiled)
         self._pipeline = json_format.ParseDict(document, spec.PipelineSpec())
         self._deployment = json_format.ParseDict(document["deploymentSpec"], spec.PipelineDeploymentConfig())
-        kubernetes = platforms[0]["platforms"]["kubernetes"] if platforms else {}
         self._settings = kubernetes.get("deploymentSpec", {}).get("executors", {})
         self._version, self._run, self._execute = version, run, execute
         self._metadata = Metadata()

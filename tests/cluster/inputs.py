@@ -61,7 +61,7 @@ def parameters(
                     nothing.add(name)
     for name, source in task.inputs.parameters.items():
         value = _parameter(source, scope, known)
-        if not value.HasField("null_value"):
+        if not (source.component_input_parameter and value.HasField("null_value")):
             found[name] = value
         elif not (name in definitions and definitions[name].is_optional):
             raise RefusedError(f"the resolved input parameter is null: {source.component_input_parameter}")

@@ -186,7 +186,7 @@ def downloads(keys: Iterable[str], wanted: str, local: Path, version: Version) -
                 continue
             if ".." in key.split("/"):
                 raise RefusedError(f"path traversal detected: blob key \"{key}\" contains '..' component")
-        placed[key] = Path(os.path.normpath(local / posixpath.relpath(key, wanted)))
+        placed[key] = Path(os.path.normpath(local / _relative(key, wanted)))
         blocked = [other for other in placed.values() if other in placed[key].parents]
         if blocked:
             raise RefusedError(
@@ -194,6 +194,13 @@ def downloads(keys: Iterable[str], wanted: str, local: Path, version: Version) -
                 f'create local directory "{placed[key].parent}": mkdir {blocked[0]}: not a directory'
             )
     return placed
+
+
+def _relative(key: str, folder: str) -> str:
+    """As filepath.Rel: by names alone."""
+    parts, above = (posixpath.normpath(path).split("/") for path in (key, folder))
+    same = len(posixpath.commonprefix([parts, above]))
+    return "/".join([".."] * (len(above) - same) + parts[same:])
 
 
 def uploads(local: Path, key: str) -> dict[str, Path]:

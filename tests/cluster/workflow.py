@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-import yaml
-
+from tests.cluster.compiled import documents
 from tests.cluster.versions import RefusedError, Version
 
 _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?")
@@ -32,8 +31,7 @@ def workspace_claim(compiled: str, version: Version, default: dict[str, Any] | N
     Raises:
         RefusedError: the run is not made; the text is in the API server's answer.
     """
-    _, *platforms = yaml.safe_load_all(compiled)
-    kubernetes = platforms[0]["platforms"]["kubernetes"] if platforms else {}
+    _, kubernetes = documents(compiled)
     workspace = kubernetes.get("pipelineConfig", {}).get("workspace", {})
     if "kubernetes" not in workspace:
         return None
@@ -116,7 +114,7 @@ def retries(compiled: str, version: Version) -> dict[str, Retries]:
     its review; and workflow/controller/operator.go of github.com/argoproj/argo-workflows, v4.0.5,
     mergedTemplateDefaultsInto.
     """
-    document = next(yaml.safe_load_all(compiled))
+    document, _ = documents(compiled)
     return dict(_tasks(document, document["root"], "", _AROUND, version))
 
 
