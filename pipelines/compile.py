@@ -62,7 +62,7 @@ def compiled(
         file = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(facenet, str(file))
         text = file.read_text(encoding="utf-8")
-    comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    comments = "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.startswith("#"))
     spec, *platform = yaml.safe_load_all(text)
     return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
 

@@ -14,6 +14,15 @@ from components.mine_and_train.component import mine_and_train
 from pipelines.images import reference
 
 _ONE_SHARD = ["1/1"]
+# Kubeflow's pages show this as Markdown, and show no description of a parameter.
+_DESCRIPTION = """Photos in; a face-embedding network and its verification report out.
+
+**photos** is to be given: the URI of a folder of photos, with a folder for each person (`gs://`, `s3://`, `minio://`).
+
+**backbone**: `inception_resnet_v2`, or `small_resnet` for few photos. **rounds**: how often to sample, mine and train.
+
+**shards**: `["1/2", "2/2"]` runs extract and embed in two pods each. **pictures**: `false` shows no faces in any card.
+"""
 _GPU = "nvidia.com/gpu"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a container's own
 
@@ -117,7 +126,7 @@ def pipeline(cluster: Cluster) -> Any:
 
     @dsl.pipeline(
         name="facenet",
-        description="Photos in; a face-embedding network and its verification report out.",
+        description=_DESCRIPTION,
         pipeline_config=cluster.config,
     )
     def facenet(

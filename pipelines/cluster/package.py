@@ -23,11 +23,13 @@ class Package:
     Args:
         pipeline: its name.
         version: a hash of the text: one name for one content, so that it need not be uploaded twice.
+        about: the pipeline's description, which a cluster does not take from the text.
         text: YAML, the pipeline and, where there is one, the document with its settings for Kubernetes.
     """
 
     pipeline: str
     version: str
+    about: str
     text: str
 
 
@@ -71,7 +73,9 @@ def package(
     text: str = yaml.dump_all(
         documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, width=120
     )
-    return Package(spec["pipelineInfo"]["name"], hashlib.sha256(text.encode()).hexdigest()[:_DIGITS], text)
+    info = spec["pipelineInfo"]
+    version = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return Package(info["name"], version, info.get("description", ""), text)
 
 
 def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:

@@ -21,7 +21,7 @@ def version_on(cluster: Cluster, package: Package) -> tuple[dict[str, str], bool
     Returns:
         The reference to it, as the API wants it, and whether it had to be uploaded.
     """
-    pipeline = _pipeline(cluster, package.pipeline)
+    pipeline = _pipeline(cluster, package)
     found = cluster.ask(
         cluster.pipelines.pipeline_service_list_pipeline_versions,
         pipeline_id=pipeline,
@@ -62,15 +62,15 @@ def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]
     )
 
 
-def _pipeline(cluster: Cluster, name: str) -> str:
+def _pipeline(cluster: Cluster, package: Package) -> str:
     """The ID of the pipeline, which is made when there is none."""
     service, namespace = cluster.pipelines, cluster.namespace
     found = cluster.ask(
-        service.pipeline_service_list_pipelines, filter=_called(name), **_given(namespace=namespace)
+        service.pipeline_service_list_pipelines, filter=_called(package.pipeline), **_given(namespace=namespace)
     ).pipelines
     if found:
         return found[0].pipeline_id
-    body = _given(display_name=name, namespace=namespace)
+    body = _given(display_name=package.pipeline, description=package.about, namespace=namespace)
     return cluster.ask(service.pipeline_service_create_pipeline, pipeline=body).pipeline_id
 
 

@@ -39,6 +39,7 @@ def test_a_run_is_started_with_the_pipeline_and_every_parameter_in_its_type(kube
     (file,) = kubeflow.files
     sent, compiled = (list(yaml.load_all(text, yaml.CSafeLoader)) for text in (file, DEFAULT_OUTPUT.read_text()))
     assert sent == compiled
+    assert kubeflow.pipelines[0]["description"] == compiled[0]["pipelineInfo"]["description"]
     out = capsys.readouterr().out
     assert f"Run mine: {kubeflow.host}/#/runs/details/{run['run_id']}\n" in out
     assert f"Pipeline facenet, version {kubeflow.versions[0]['display_name']}: uploaded\n" in out
@@ -95,10 +96,10 @@ def test_without_the_cache_no_task_may_be_answered_from_it(kubeflow, submit):
 def test_a_run_is_followed_to_its_end(kubeflow, submit, capsys):
     kubeflow.story = [
         ("PENDING", {}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "RUNNING"}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "RUNNING", "extract#2": "PENDING"}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "RUNNING"}),
-        ("SUCCEEDED", {"importer": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "SUCCEEDED"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "RUNNING"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "RUNNING", "extract#2": "PENDING"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "RUNNING"}),
+        ("SUCCEEDED", {"photos": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "SUCCEEDED"}),
     ]
     assert submit("--wait") == 0
     lines = capsys.readouterr().out.splitlines()

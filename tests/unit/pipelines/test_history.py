@@ -31,9 +31,9 @@ def test_a_real_run_with_its_tasks_numbers_and_graph(in_processes):
     assert [task.task for task in found] == run.record.tasks
     assert all(task.cpu_seconds and task.peak_bytes for task in found if task.log)
     lines = edges(found)
-    assert ("importer", "extract") in lines
+    assert ("photos", "extract") in lines
     assert {before for before, after in lines if after == "collect"} == {"extract"}
-    assert {before for before, after in lines if after == "evaluate"} == {"extract", "embed"}
+    assert {before for before, after in lines if after == "evaluate"} == {"collect", "embed"}
     order = {task.task: number for number, task in enumerate(found)}
     assert all(order[before] < order[after] for before, after in lines)
 
@@ -46,8 +46,8 @@ def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
     assert report.path == in_processes / "evaluate" / "report"
     assert find(folder, "latest/evaluate/report/metrics.json").path == report.path / "metrics.json"
     made = {artifact.name: artifact for artifact in artifacts(folder, find(folder, "latest/evaluate").task)}
-    assert made["html"].kind == "system.HTML"
-    assert made["html"].on_disk
+    assert made["card"].kind == "system.HTML"
+    assert made["card"].on_disk
     assert not made["metrics"].on_disk
 
 
@@ -56,7 +56,7 @@ def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
     [
         ("latest/evalaute", "Did you mean evaluate?"),
         ("latest/evaluate/reprot", "Did you mean report?"),
-        ("latest/../evaluate", "Known: importer, extract, collect, mine-and-train, embed and 2 more."),
+        ("latest/../evaluate", "Known: photos, extract, collect, mine-and-train, embed and 2 more."),
         ("..", "Known: latest, 2"),
     ],
 )
