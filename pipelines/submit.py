@@ -88,8 +88,8 @@ def _submit(settings: Settings) -> int:
             cron=settings.cron,
         )
 
-    _warn(pipeline)
     if settings.dry_run:
+        _warn(pipeline)
         print(order(None).shown(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
@@ -97,7 +97,9 @@ def _submit(settings: Settings) -> int:
         raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
     from pipelines.cluster.access import Cluster
 
-    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
+    cluster = Cluster(host)
+    _warn(pipeline)
+    return _start(order, cluster, {task.name: task.label for task in pipeline.tasks}, settings)
 
 
 def _check(pipeline: Pipeline, settings: Settings) -> None:

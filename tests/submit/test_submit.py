@@ -95,10 +95,10 @@ def test_without_the_cache_no_task_may_be_answered_from_it(kubeflow, submit):
 def test_a_run_is_followed_to_its_end(kubeflow, submit, capsys):
     kubeflow.story = [
         ("PENDING", {}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "RUNNING"}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "RUNNING", "extract#2": "PENDING"}),
-        ("RUNNING", {"importer": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "RUNNING"}),
-        ("SUCCEEDED", {"importer": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "SUCCEEDED"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "RUNNING"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "RUNNING", "extract#2": "PENDING"}),
+        ("RUNNING", {"photos": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "RUNNING"}),
+        ("SUCCEEDED", {"photos": "SUCCEEDED", "extract": "SUCCEEDED", "extract#2": "SUCCEEDED"}),
     ]
     assert submit("--wait") == 0
     lines = capsys.readouterr().out.splitlines()
