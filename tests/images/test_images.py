@@ -13,9 +13,9 @@ import pytest
 from components.common.manifest import EMBEDDINGS, read
 from pipelines import build, images
 from pipelines.local import sources
+from tests.cluster.launcher import LEAST
 from tests.conftest import run_pipeline
 from tests.images.agreement import agree, agree_on_metrics
-from tests.images.launcher import LEAST
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
 pytestmark = pytest.mark.docker

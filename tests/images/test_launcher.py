@@ -16,8 +16,11 @@ from kfp import compiler, dsl
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
 from pipelines.compile import DEFAULT_OUTPUT
+from tests.cluster.launcher import LEAST, SHELLS, USER, Cluster, Launch
+from tests.cluster.pods import LOG
+from tests.cluster.store import MOUNTS, local_path
+from tests.cluster.versions import RefusedError
 from tests.images.agreement import agree, agree_on_metrics
-from tests.images.launcher import LEAST, MOUNTS, SHELLS, USER, Cluster, Launch, local_path
 
 pytestmark = pytest.mark.docker
 
@@ -45,9 +48,9 @@ def strict(text: str) -> Any:
 
 
 def outputs(launch: Launch) -> dict[str, str]:
-    """A task's output artifacts and their types."""
+    """A task's own output artifacts, without its log, and their types."""
     given = launch.given.outputs.artifacts
-    return {name: listed.artifacts[0].type.schema_title for name, listed in given.items()}
+    return {name: listed.artifacts[0].type.schema_title for name, listed in given.items() if name != LOG}
 
 
 def lost(folder: Path) -> list[Path]:
@@ -93,7 +96,8 @@ def test_what_is_stored_is_what_the_tasks_left(cluster):
 
 def test_tasks_write_to_their_outputs_and_to_tmp_only(cluster):
     for launch in cluster.launches:
-        places = [launch.output(name) for name in outputs(launch)]
+        places = [launch.output(name) for name in (*outputs(launch), LOG)]
+        places.append(launch.pod / launch.given.outputs.output_file.lstrip("/"))
         places += [
             local_path(one.uri, launch.pod) for it in launch.given.inputs.artifacts.values() for one in it.artifacts
         ]
@@ -158,7 +162,7 @@ said["metrics"]["artifacts"][0]["metadata"] = {"number": float(sys.argv[3])}
 result.mkdir()
 (result / "file").write_text("x")
 """
-END = "\nfile.parent.mkdir()\nfile.write_text(json.dumps({'artifacts': said}))"
+END = "\nfile.write_text(json.dumps({'artifacts': said}))"
 
 
 def pipeline_of(code: str, folder: Path) -> str:
@@ -186,7 +190,7 @@ def pipeline_of(code: str, folder: Path) -> str:
         ("(result / 'link').symlink_to('/usr')", "link"),
         ("(result / 'file').unlink(); result.rmdir()", "no result"),
         ("said['metrics']['artifacts'][0]['metadata'] = {'number': float('nan')}", "NaN"),
-        ("said['metrics']['artifacts'][0]['metadata'] = {'number': None}", "null"),
+        ("said['metrics']['artifacts'][0]['metadata'] = {'number': None}", "NullValue"),
         ("said['metrics']['artifacts'][0]['path'] = '/tmp'", "path"),
         ("said['metrics']['artifacts'][0]['metadata'] = {}", "says nothing"),
     ],
@@ -197,6 +201,6 @@ def test_the_check_notices(more, what, tmp_path):
         cluster.run(pipeline_of(GOOD + more, tmp_path))
         check(cluster.launches[0])
         found = None
-    except (AssertionError, ValueError, OSError, json_format.ParseError) as error:
+    except (AssertionError, RefusedError, ValueError, OSError, json_format.ParseError) as error:
         found = str(error)
     assert found is None if what is None else what in (found or "nothing was noticed")

@@ -107,7 +107,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     assert not list(run.glob("mine-and-train/training/events/*.png"))
     assert (run / "extract" / "log.txt").read_text() == "one line\n(erased)\n"
     (noted,) = json.loads((runs / "forgotten.json").read_text())
-    assert noted["runs"] == ["20000101-000000-000", in_processes.name, "by-hand"] and noted["rows"]["faces"] == 8
+    assert noted["runs"] == ["20000101-000000-000", in_processes.name, "by-hand"] and noted["rows"]["faces"] == 12
 
     # The others' pictures are still those of the same people, and records tell the truth.
     rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", ())

@@ -47,7 +47,7 @@ def test_each_artifact_of_a_real_run_is_shown_as_what_it_is(in_processes):
     assert isinstance(metrics, Values)
     assert shown(in_processes, "evaluate/report/metrics.json").value["accuracy"]["mean"] == metrics.value["accuracy"]
     assert "bytes" in shown(in_processes, "mine-and-train/checkpoint/model.weights.h5").reason
-    assert "outside" in shown(in_processes, "importer/artifact").reason  # the photos: named, not read
+    assert "outside" in shown(in_processes, "photos/artifact").reason  # the photos: named, not read
 
 
 def test_a_faces_manifest_is_a_table_searched_by_identity_with_pictures(in_processes):
