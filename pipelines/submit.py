@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,9 +73,9 @@ class Settings:
 
 def _submit(settings: Settings) -> int:
     pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
-    _check(pipeline, settings)
-    imports = _imports(pipeline)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
+    _check(pipeline, of_tasks, settings)
+    imports = _imports(pipeline)
     about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
     name = settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
@@ -88,8 +88,8 @@ def _submit(settings: Settings) -> int:
             cron=settings.cron,
         )
 
-    _warn(pipeline)
     if settings.dry_run:
+        _warn(pipeline)
         print(order(None).shown(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
@@ -97,11 +97,18 @@ def _submit(settings: Settings) -> int:
         raise UsageError("Which cluster?", advice=f"Give its address with --host URL, or in the variable {_HOST}.")
     from pipelines.cluster.access import Cluster
 
-    return _start(order, Cluster(host), {task.name: task.label for task in pipeline.tasks}, settings)
+    cluster = Cluster(host)
+    _warn(pipeline)
+    return _start(order, cluster, {task.name: task.label for task in pipeline.tasks}, settings)
 
 
-def _check(pipeline: Pipeline, settings: Settings) -> None:
+def _check(pipeline: Pipeline, of_tasks: Collection[str], settings: Settings) -> None:
     """Finds what the cluster would refuse or misread, before it is asked.
+
+    Args:
+        pipeline: as it is to run.
+        of_tasks: the parameters of tasks that were given a value.
+        settings: of the command.
 
     Raises:
         UsageError: flags that exclude each other, a parameter without a value, a loop over nothing, photos where no
@@ -123,6 +130,12 @@ def _check(pipeline: Pipeline, settings: Settings) -> None:
     for task in expanded(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
+            if f"{task.name}.{task.executor.parameter}" in of_tasks:
+                raise UsageError(
+                    "Kubeflow's importer takes its URI from a parameter of the pipeline only.",
+                    received=f"--set {task.name}.{task.executor.parameter}=...",
+                    advice="Give photos with -i PHOTOS.",
+                )
             check(str(parameters[task.executor.parameter]), task.label)
 
 

@@ -222,6 +222,7 @@ COMMANDS = {
     "submit -i s3://bucket//photos --dry-run": (2, "does not read this URI as it is meant"),
     "submit -i s3://ada:secret@bucket/photos --dry-run": (2, "do not belong into an address, as they are"),
     "submit -i s3://a/b --set pretrained=s3://a/w.index --dry-run": (2, "several files of a TensorFlow checkpoint"),
+    "submit -i s3://a/b --set photos.uri=s3://a/c --dry-run": (2, "takes its URI from a parameter of the pipeline"),
     "submit -i s3://a/b --set mine-and-train.training=/data --dry-run": (2, "lies on the run's volume"),
     "submit -i s3://bucket/photos --host nowhere": (2, "not the address of a cluster"),
     "submit -i s3://bucket/photos --host https://ada:secret@host": (2, "do not belong into an address"),

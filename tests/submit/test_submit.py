@@ -262,6 +262,7 @@ def test_images_that_no_cluster_can_pull_are_named_beside_the_output(kubeflow, s
         (["-i", PHOTOS, "--set", "extract.margni=1"], "Did you mean extract.margin"),
         (["-i", PHOTOS, "--set", "shards=[]"], "A loop needs a list with something in it."),
         (["-i", PHOTOS, "--set", "extract.shard=1/2"], "extract.shard is set by the loop that extract is in."),
+        (["-i", PHOTOS, "--set", "photos.uri=s3://a/b"], "Give photos with -i PHOTOS."),
         (["-i", PHOTOS, "--recipe", "lapptop"], "Did you mean laptop?"),
         (["-i", PHOTOS, "--cron", "0 3 * * 1"], "Kubeflow's schedules have six fields: seconds come first."),
         (["-i", PHOTOS, "--cron", "0 0 3 * * 1", "--wait"], "A recurring run has no end to wait for."),

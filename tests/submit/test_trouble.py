@@ -96,7 +96,7 @@ def test_a_workspace_without_a_volume_is_told_as_what_it_is(
 ):
     kubeflow.volumes, kubeflow.wanted_of_volumes = default, wanted
     bare = tmp_path / "bare.yaml"
-    bare.write_text(re.sub(r"pvcSpecPatch:( \{\}|(\n {10}.+)+)", "pvcSpecPatch: {}", DEFAULT_OUTPUT.read_text()))
+    bare.write_text(re.sub(r"pvcSpecPatch:( \{\}|(\n {12}.+)+)", "pvcSpecPatch: {}", DEFAULT_OUTPUT.read_text()))
     assert submit("--pipeline", str(bare)) == 2
     error = capsys.readouterr().err
     assert "This cluster wants its file to say more about the workspace's volume.\n" in error

@@ -49,7 +49,7 @@ def test_since_2_18_every_task_is_tried_again_when_its_pod_is_lost(kubeflow, sub
     assert submit("--pipeline", str(file)) == 0
     policies = {name: task.get("retryPolicy", {}).get("policy") for name, task in tasks_in(kubeflow.files[0]).items()}
     assert policies.pop("mine-and-train") == "POLICY_ALWAYS"
-    assert {policies.pop(name) for name in ("importer", "for-loop-1", "embed-shards")} == {None}
+    assert {policies.pop(name) for name in ("photos", "extraction", "for-loop-1")} == {None}
     assert set(policies.values()) == {"POLICY_ON_ERROR"} and len(policies) == 5
     sent = tasks_in(kubeflow.files[0])
     assert sent["mine-and-train"]["retryPolicy"] == {**COMPILED, "policy": "POLICY_ALWAYS"}
