@@ -126,7 +126,7 @@ class RunRecord:
     """One run: which pipeline, with what settings, and how it ended.
 
     Args:
-        id: the time it began, in UTC; unique in the runs folder.
+        id: the time it began, in UTC; of a run by docker compose the name of its folder. Unique in the runs folder.
         pipeline: the pipeline's name.
         pipeline_file: where it was read.
         recipe: the recipe's name, or None.
