@@ -76,10 +76,11 @@ def composed(file: Path) -> str:
     from pipelines.local.changes import with_setting
     from pipelines.local.loops import expanded
 
-    pipeline = ir.read(file)
-    for name, value in recipe.read(recipe.DEFAULT).settings.items():
+    pipeline, settings = ir.read(file), recipe.read(recipe.DEFAULT).settings
+    for name, value in settings.items():
         pipeline = with_setting(pipeline, name, value)
-    text: str = yaml.safe_dump(compose_file(expanded(pipeline)), sort_keys=False, width=120)
+    services = compose_file(expanded(pipeline), recipe.DEFAULT, settings)
+    text: str = yaml.safe_dump(services, sort_keys=False, width=120)
     return HEADER.format(recipe=recipe.DEFAULT) + text
 
 

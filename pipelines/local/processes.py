@@ -17,7 +17,9 @@ from components.common.command import RUNNER
 from pipelines.local.plan import Container
 from pipelines.local.usage import Meter
 
-CANNOT_START = 127  # a shell's exit code for a command that is not there
+_CANNOT_START = 127  # a shell's exit code for a command that is not there
+_RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
+_CRASHED = {128 + number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)}
 _GRACE_SECONDS = 30.0
 _LINGER_SECONDS = 2.0
 
@@ -58,6 +60,21 @@ class Ended:
     exit_code: int
     cpu_seconds: float | None = None
     peak_bytes: int | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why it failed; "" when it did not."""
+        if not self.exit_code:
+            return ""
+        if self.exit_code == _RESUMABLE:
+            return "told to stop; the same command goes on from there"
+        if self.exit_code == _CANNOT_START:
+            return "its command cannot be started (exit code 127)"
+        if self.exit_code == 137:
+            return "killed by the system (exit code 137), perhaps for want of memory"
+        if self.exit_code in _CRASHED:
+            return f"a library crashed (exit code {self.exit_code}), perhaps for want of memory"
+        return f"exit code {self.exit_code}"
 
 
 def environment(code: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -145,7 +162,7 @@ class Commands:
             session: that of what it runs.
 
         Returns:
-            How it ended; with `CANNOT_START` when there is no such command.
+            How it ended; with `_CANNOT_START` when there is no such command.
         """
         try:
             process = self._started(invocation.cores, command, env, send)
@@ -153,7 +170,7 @@ class Commands:
             message = f"The command cannot be started: {error}"
             invocation.log.write_text(f"{message}\n")
             self._show(f"| {message}")
-            return Ended(CANNOT_START)
+            return Ended(_CANNOT_START)
         if process is None:
             return Ended(128 + signal.SIGTERM)
         # In a thread, so that a task that is being stopped can still say its last words.

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from types import UnionType
 from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
@@ -26,6 +27,8 @@ SCHEMA_VERSION = 2
 _LISTED = 5
 # Locked by the runner of a run while it lives.
 _ALIVE = ".alive"
+# In which the next container of a run has begun when one has ended.
+_HANDING_OVER_SECONDS = 30.0
 
 PENDING = "pending"  # not yet begun
 RUNNING = "running"
@@ -123,7 +126,7 @@ class RunRecord:
     """One run: which pipeline, with what settings, and how it ended.
 
     Args:
-        id: the time it began, in UTC; unique in the runs folder.
+        id: the time it began, in UTC; of a run by docker compose the name of its folder. Unique in the runs folder.
         pipeline: the pipeline's name.
         pipeline_file: where it was read.
         recipe: the recipe's name, or None.
@@ -294,14 +297,28 @@ def alive(runs: Path, run: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
+    """The same for one of several processes of a run, beside or after each other: for the next one there is a while."""
+    with (runs / run / _ALIVE).open("a") as file:
+        os.utime(file.fileno())
+        # It waits for those that run beside it, and ends with the process.
+        Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX), daemon=True).start()
+        try:
+            yield
+        finally:
+            until = time.time() + _HANDING_OVER_SECONDS
+            os.utime(file.fileno(), (until, until))
+
+
 def is_alive(runs: Path, run: str) -> bool:
     """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
     try:
         with (runs / run / _ALIVE).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return os.fstat(file.fileno()).st_mtime > time.time()
     except OSError:
         return True
-    return False
 
 
 def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:

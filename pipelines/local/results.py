@@ -11,7 +11,7 @@ from typing import Any
 
 from components.common.errors import MALFORMED, FacenetError
 from pipelines.local.content import Contents
-from pipelines.local.plan import Task
+from pipelines.local.plan import Parameter
 from pipelines.local.render import Artifact
 from pipelines.local.values import Value, from_text
 
@@ -35,15 +35,23 @@ class Results:
     metrics: dict[str, Any]
 
 
-def collect(task: Task, folder: Path, contents: Contents) -> Results:
-    """Reads what a task that ended without an error left in its folder.
+def collect(
+    outputs: Mapping[str, str], output_parameters: Mapping[str, Parameter], folder: Path, contents: Contents
+) -> Results:
+    """Reads what a task that ended without an error left in its folder, which has its name.
+
+    Args:
+        outputs: the types of its output artifacts.
+        output_parameters: its output parameters.
+        folder: the folder.
+        contents: what hashes it.
 
     Raises:
         FacenetError: something is missing, or what the task said of its results cannot be read.
     """
     said = _executor_output(folder / "executor_output.json")
     artifacts, metrics = {}, {}
-    for name, kind in task.outputs.items():
+    for name, kind in outputs.items():
         path = folder / name
         metadata = _metadata(said, name, path)
         if path.exists():
@@ -55,16 +63,16 @@ def collect(task: Task, folder: Path, contents: Contents) -> Results:
         artifacts[name] = Artifact(path, kind, sha256, metadata)
         if kind == _METRICS:
             metrics.update(metadata)
-    return Results(artifacts, _parameters(task, folder / "parameters"), metrics)
+    return Results(artifacts, _parameters(output_parameters, folder), metrics)
 
 
-def _parameters(task: Task, folder: Path) -> dict[str, Value]:
+def _parameters(output_parameters: Mapping[str, Parameter], folder: Path) -> dict[str, Value]:
     found = {}
-    for name, parameter in task.output_parameters.items():
-        file = folder / name
+    for name, parameter in output_parameters.items():
+        file = folder / "parameters" / name
         if not file.exists():
             raise FacenetError(f"it ended without an error, but wrote no value of {name} to {file}")
-        found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{task.name}.{name}")
+        found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from components.common.errors import FacenetError, UsageError
 from pipelines.local.cache import Cache, files_named
 from pipelines.local.check import local_path
 from pipelines.local.plan import Container, Importer, Pipeline, Task, parameter_values
-from pipelines.local.processes import CANNOT_START, BackEnd, Ended, Invocation
+from pipelines.local.processes import BackEnd, Ended, Invocation
 from pipelines.local.record import (
     CACHED,
     FAILED,
@@ -39,8 +38,6 @@ from pipelines.local.schedule import side_by_side
 
 _DONE = (SUCCEEDED, CACHED)
 _ENDED = (*_DONE, FAILED, SKIPPED)
-_CRASHED = {128 + number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)}
-_RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
 
 
 @dataclass(frozen=True)
@@ -276,8 +273,8 @@ class Runner:
         record.exit_code = ended.exit_code
         record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
         try:
-            if ended.exit_code:
-                raise FacenetError(_reason(ended.exit_code))
+            if ended.problem:
+                raise FacenetError(ended.problem)
             self._keep(attempt.task, record, attempt.invocation.folder)
         except FacenetError as error:
             record.state, record.message = FAILED, str(error)
@@ -285,7 +282,7 @@ class Runner:
 
     def _keep(self, task: Task, record: TaskRecord, folder: Path) -> None:
         """Notes what a task left in its folder, for those after it and for later runs."""
-        left = collect(task, folder, self.cache.contents)
+        left = collect(task.outputs, task.output_parameters, folder, self.cache.contents)
         record.outputs = {name: self._output(artifact) for name, artifact in left.artifacts.items()}
         record.output_parameters, record.metrics = left.parameters, left.metrics
         record.state = SUCCEEDED
@@ -315,15 +312,3 @@ class Runner:
         sha256 = self.cache.contents.sha256(path)
         record.outputs = {name: self._output(Artifact(path, kind, sha256))}
         record.state = SUCCEEDED
-
-
-def _reason(exit_code: int) -> str:
-    if exit_code == _RESUMABLE:
-        return "told to stop; the same command goes on from there"
-    if exit_code == CANNOT_START:
-        return "its command cannot be started (exit code 127)"
-    if exit_code == 137:
-        return "killed by the system (exit code 137), perhaps for want of memory"
-    if exit_code in _CRASHED:
-        return f"a library crashed (exit code {exit_code}), perhaps for want of memory"
-    return f"exit code {exit_code}"

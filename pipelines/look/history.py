@@ -97,7 +97,15 @@ def runs(folder: Path) -> list[Run]:
     Raises:
         UsageError: there is no such folder.
     """
-    return [run for name in _names(folder) if (run := _run(folder, name)) is not None]
+    found = [run for name in _names(folder) if (run := _run(folder, name)) is not None]
+    return sorted(found, key=began, reverse=True)
+
+
+def began(run: Run) -> str:
+    """When a run began: its id, or the same of one that docker compose made in a folder of another name."""
+    if run.record.id[:1].isdigit():
+        return run.record.id
+    return run.record.started.replace("-", "").replace("T", "-").replace(":", "")
 
 
 def tasks(folder: Path, run: Run) -> list[TaskRecord]:

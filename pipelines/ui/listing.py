@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.configure import in_words
-from pipelines.look.history import HEADLINE, Run
+from pipelines.look.history import HEADLINE, Run, began
 
 _KEYS: dict[str, Callable[[Run], Any]] = {
-    "run": lambda run: run.record.id,
+    "run": began,
     "state": lambda run: run.state,
     "time": lambda run: run.record.seconds,
     "recipe": lambda run: run.record.recipe,

@@ -34,7 +34,7 @@ from pipelines.cli import main
 from pipelines.cluster import failures
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compose import compose_file
-from pipelines.local import engine
+from pipelines.local import composed, engine
 from pipelines.local.loops import expanded
 from pipelines.local.plan import Container, Parameter, Pipeline, Task, allowed, parameter_values
 from pipelines.local.record import new_run
@@ -269,6 +269,11 @@ def _compose_file_that_hands_on(here: Path) -> None:
     compose_file(Pipeline("asks", {}, (_task(output_parameters={"size": Parameter("STRING")}),)))
 
 
+def _run_by_compose_without_a_name(here: Path) -> int:
+    with patch.dict(os.environ, RUNS=".."):
+        return composed.main([str(here), "begin", "{}"])
+
+
 def _no_docker(here: Path) -> None:
     with patch.dict(os.environ, PATH=str(here)):
         engine.need()
@@ -381,6 +386,7 @@ CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {
     _no_such_choice: (2, "size has no such value"),
     _no_value: (2, "ask.size has no value"),
     _compose_file_that_hands_on: (2, "cannot hand on the values of parameters"),
+    _run_by_compose_without_a_name: (2, "RUNS does not name the run's folder"),
     _no_docker: (1, "Docker is not installed"),
     _docker_in_trouble: (1, "Docker engine does not answer"),
     _no_image_built: (1, "image of collect cannot be built"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
+from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 
+from pipelines import build
 from pipelines.compile import DEFAULT_OUTPUT
 from tests.images.agreement import agree, agree_on_metrics
 
@@ -20,29 +22,54 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def theirs(sample_photos: Path, settings: dict[str, Any], built: None, tmp_path_factory) -> dict[str, Path]:
-    """The folders of the tasks of a run by kfp's runner."""
-    from kfp import components, local
+README = DEFAULT_OUTPUT.parent / "pipelines" / "README.md"
 
-    root = tmp_path_factory.mktemp("kfp")
-    # It mounts nothing but its own root.
-    shutil.copytree(sample_photos, root / "photos")
-    runner = local.DockerRunner(
-        user=f"{os.getuid()}:{os.getgid()}",
-        read_only=True,
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        tmpfs={"/tmp": ""},
-        network_disabled=True,
-    )
-    (root / "workspace").mkdir()
-    local.init(runner, pipeline_root=str(root), workspace_root=str(root / "workspace"), raise_on_error=True)
-    pipeline = components.load_component_from_file(str(DEFAULT_OUTPUT))
-    pipeline(photos=str(root / "photos"), **settings)
+
+def block() -> str:
+    """What the README tells to paste."""
+    (found,) = re.findall(r"```python\n(.*?kfp.*?)```", README.read_text(), re.DOTALL)
+    return found
+
+
+def paste(text: str, photos: Path, here: Path) -> Path:
+    """Runs a text as it is in a folder like the repository's, and gives the folder that kfp's runner filled."""
+    from kfp.local.config import LocalExecutionConfig
+
+    shutil.copytree(photos, here / "photos")
+    shutil.copy(DEFAULT_OUTPUT, here)
+    try:
+        with chdir(here):
+            exec(compile(text, str(README), "exec"), {})
+    finally:
+        LocalExecutionConfig.instance = None
+    return here / "kfp-local"
+
+
+@pytest.fixture(scope="module")
+def theirs(sample_photos: Path, built: None, tmp_path_factory) -> dict[str, Path]:
+    """The folders of the tasks of a run by kfp's runner."""
+    root = paste(block(), sample_photos, tmp_path_factory.mktemp("kfp"))
     folders = [file.parent for file in root.rglob("executor_output.json")]
     assert len({folder.name for folder in folders}) == len(folders)
     return {folder.name: folder for folder in folders}
+
+
+def test_without_the_user_it_ends_with_what_the_readme_says(sample_photos, tmp_path, capfd, monkeypatch):
+    from kfp.local.orchestrator import task_executor
+
+    build.build("extract")  # no more is run
+    # Before each other attempt it waits as the pipeline tells a cluster to: minutes.
+    waits: list[float] = []
+    monkeypatch.setattr(task_executor, "time", SimpleNamespace(sleep=waits.append))
+    text, changed = re.subn(r"DockerRunner\(.*\)", "DockerRunner()", block())
+    assert changed == 1
+    with pytest.raises(RuntimeError, match="extract"):
+        paste(text, sample_photos, tmp_path)
+    said = " ".join(capfd.readouterr().out.split())
+    assert "The folder for the result cannot be made" in said
+    assert "Permission denied" in said
+    assert "The folder for the result cannot be made" in README.read_text()
+    assert waits == [30, 60, 120]
 
 
 def test_every_task_of_ours_is_one_of_theirs(theirs, in_containers):

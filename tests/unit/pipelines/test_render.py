@@ -96,5 +96,5 @@ def test_metrics_written_by_a_stage_are_where_the_runner_looks(tmp_path):
     write_metrics(text, {"faces": 7, "share": 0.5})
     database = sqlite3.connect(":memory:")
     database.executescript(TABLES)
-    assert collect(task, tmp_path, Contents(database)).metrics == {"faces": 7, "share": 0.5}
+    assert collect(task.outputs, {}, tmp_path, Contents(database)).metrics == {"faces": 7, "share": 0.5}
     assert json.loads((tmp_path / "executor_output.json").read_text())

@@ -1,0 +1,240 @@
+"""Records a run by `docker compose`, from inside its containers: beside this package they hold one component's code.
+
+    python -m pipelines.local.composed FOLDER begin JSON        # the service `begin`: a new run, all its tasks pending
+    python -m pipelines.local.composed FOLDER TASK COMMAND...   # that of a task: runs its command, notes how it ended
+
+FOLDER is the run's, as the containers see it. On the host it has the name that the variable RUNS ends with.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from components.common.command import guarded
+from components.common.errors import FacenetError, UsageError
+from pipelines.local import processes
+from pipelines.local.content import TABLES, Contents
+from pipelines.local.plan import Container
+from pipelines.local.processes import Ended, Invocation
+from pipelines.local.record import (
+    FAILED,
+    PENDING,
+    RUNNING,
+    SKIPPED,
+    STOPPED,
+    SUCCEEDED,
+    Input,
+    RunRecord,
+    TaskRecord,
+    alive_in_turn,
+    now,
+    read_run,
+    read_task,
+    write_run,
+    write_task,
+)
+from pipelines.local.results import collect
+from pipelines.local.schedule import side_by_side
+
+# Where an image has its component's code: see docker/Dockerfile.
+_CODE = Path("/app")
+
+
+def begin(runs: Path, run: str, described: Mapping[str, Any], photos: str) -> None:
+    """Writes the records of a run that begins, in the place of those of a former one.
+
+    Args:
+        runs: the runs folder.
+        run: the run's name.
+        described: what `pipelines.compose` says of the run and of each task, as far as fields of their records.
+        photos: where the photos are on the host.
+    """
+    about = dict(described["run"])
+    for given in ("settings", "parameters"):
+        about[given] = {**about[given], "photos": photos}
+    for task in described["tasks"]:
+        write_task(runs, run, TaskRecord(**task))
+    names = [task["task"] for task in described["tasks"]]
+    write_run(runs, RunRecord(id=run, tasks=names, runner="compose", **about))
+
+
+def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str]) -> int:
+    """Runs a task, and records it.
+
+    Args:
+        runs: the runs folder.
+        run: the run's name there.
+        folder: the run's folder as the command names it.
+        name: the task.
+        command: what to run.
+
+    Returns:
+        The command's exit code, or 1 when what it left is not what it was to leave.
+
+    Raises:
+        UsageError: no run has begun there.
+    """
+    pending = read_task(runs, run, name) or TaskRecord(name, name)
+    record = TaskRecord(name, pending.label, RUNNING, template=pending.template, after=pending.after)
+    # Kubeflow's description of the task, in the words that a component gets it.
+    given = json.loads(dict(itertools.pairwise(command)).get("--executor_input", "{}"))
+    read = given.get("inputs", {"artifacts": {}, "parameterValues": {}})
+    record.command, record.parameters, record.started = list(command), read["parameterValues"], now()
+    record.inputs = {
+        key: [_input(runs, run, folder, one["uri"]) for one in listed["artifacts"]]
+        for key, listed in read["artifacts"].items()
+    }
+    record.log = f"{run}/{name}/log.txt"
+    _note(runs, run, record)
+    own = folder / name
+    # What a former run's task said is not this one's.
+    (own / "executor_output.json").unlink(missing_ok=True)
+    clock = time.perf_counter()
+    try:
+        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / "log.txt"))
+        record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
+        record.exit_code = ended.exit_code
+        problem = ended.problem or _kept(record, run, folder, given.get("outputs", {"artifacts": {}}))
+        record.state, record.message = (FAILED, problem) if problem else (SUCCEEDED, None)
+        if problem:
+            print(f"{name}: {problem}", flush=True)
+        return ended.exit_code or int(record.state == FAILED)
+    except BaseException:
+        record.state = STOPPED
+        raise
+    finally:
+        record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
+        _note(runs, run, record)
+
+
+def _input(runs: Path, run: str, folder: Path, uri: str) -> Input:
+    """An input of a task: what another task made, or else the photos, whose content nobody here looks at."""
+    if not Path(uri).is_relative_to(folder):
+        return {"task": "", "path": str(read_run(runs, run).parameters["photos"]), "sha256": ""}
+    place = Path(uri).relative_to(folder)
+    task, name = place.parts
+    maker = read_task(runs, run, task)
+    sha256 = maker.outputs[name]["sha256"] if maker and name in maker.outputs else ""
+    return {"task": task, "path": f"{run}/{place}", "sha256": sha256}
+
+
+def _executed(invocation: Invocation) -> Ended:
+    """Runs a command as `facenet run` does: logged, measured, told to stop when this process is."""
+    waiting, ended = [invocation], list[Ended]()
+    back_end = processes.back_end(_CODE, lambda line: print(line.removeprefix("| "), flush=True))
+    side_by_side(
+        back_end,
+        lambda: [waiting.pop()] if waiting else [],
+        lambda one, _: one,
+        lambda _, how: ended.append(how),
+    )
+    return ended[0]
+
+
+def _kept(record: TaskRecord, run: str, folder: Path, outputs: Mapping[str, Any]) -> str:
+    """Notes what a task left; says what is missing, "" when nothing is."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(TABLES)
+    kinds = {key: listed["artifacts"][0]["type"]["schemaTitle"] for key, listed in outputs["artifacts"].items()}
+    try:
+        left = collect(kinds, {}, folder / record.task, Contents(database))
+    except FacenetError as error:
+        return str(error)
+    record.metrics = left.metrics
+    record.outputs = {
+        key: {
+            "path": f"{run}/{record.task}/{key}",
+            "kind": one.kind,
+            "sha256": one.sha256,
+            "metadata": dict(one.metadata),
+            "on_disk": one.path.exists(),
+        }
+        for key, one in left.artifacts.items()
+    }
+    return ""
+
+
+def _note(runs: Path, run: str, changed: TaskRecord) -> None:
+    """Writes a task's record, and what has become of its run by that."""
+    with _alone(runs / run):
+        record = read_run(runs, run)
+        tasks = [changed if name == changed.task else read_task(runs, run, name) for name in record.tasks]
+        states = {task.state for task in tasks if task is not None}
+        record.state = _settled(states)
+        if changed.metrics:
+            record.metrics[changed.task] = changed.metrics
+        over = record.state != RUNNING
+        record.ended = changed.ended if over else None
+        record.seconds = _between(record.started, record.ended) if record.ended else None
+        write_task(runs, run, changed)
+        for task in tasks:
+            if over and task is not None and task.state == PENDING:
+                task.state, task.message = SKIPPED, f"{changed.task} is not done"
+                write_task(runs, run, task)
+        write_run(runs, record)
+
+
+def _settled(states: set[str]) -> str:
+    """The state of a run whose tasks have these states."""
+    if RUNNING in states:
+        return RUNNING
+    ends = [state for state in (STOPPED, FAILED) if state in states]
+    return ends[0] if ends else SUCCEEDED if states == {SUCCEEDED} else RUNNING
+
+
+def _between(one: str, other: str) -> float:
+    return round((datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds(), 3)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Lets one container at a time change the run's record; the lock ends with its process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _service(folder: Path, what: str, rest: Sequence[str]) -> int:
+    name = Path(os.environ["RUNS"]).name
+    if name in ("", ".."):
+        raise UsageError(
+            "RUNS does not name the run's folder.",
+            received=os.environ["RUNS"],
+            advice="Write its whole path: RUNS=$PWD/runs/compose.",
+        )
+    with TemporaryDirectory() as above:
+        # So that the records are written as in every runs folder, by the names that things have on the host.
+        runs = Path(above)
+        (runs / name).symlink_to(folder)
+        with alive_in_turn(runs, name):
+            if what == "begin":
+                begin(runs, name, json.loads(rest[0]), os.environ["PHOTOS"])
+                return 0
+            return execute(runs, name, folder, what, rest)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a service."""
+    folder, what, *rest = sys.argv[1:] if argv is None else argv
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    return guarded(lambda: _service(Path(folder), what, rest), prog=what)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
