@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal
@@ -226,9 +227,28 @@ def _stopped(number: int, frame: FrameType | None) -> None:
     raise SystemExit(state.RESUMABLE)
 
 
+def _with_a_place_for_its_state(settings: Settings) -> Settings:
+    """The settings, without a volume that a cluster mounts so that only root may write to it.
+
+    Kubernetes leaves a new block volume to root, and Kubeflow cannot be told to give it to whom an image runs as. To
+    train without it is better than not to train.
+    """
+    if not (settings.training and settings.executor_input):
+        return settings
+    folder = settings.training_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except PermissionError as error:
+        print(f"No state is kept, so a training whose pod is lost begins anew: {folder} ({error.strerror})", flush=True)
+        return replace(settings, training="")
+    return settings
+
+
 def _train(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _stopped)
     _checked(settings)
+    settings = _with_a_place_for_its_state(settings)
     check_replaceable(settings.checkpoint, FILES)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)

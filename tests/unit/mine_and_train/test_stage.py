@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from components.common.crops import decoded
+from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
+from components.mine_and_train import __main__ as stage
 from components.mine_and_train.__main__ import main as mine_and_train
 from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.train import Training
@@ -159,3 +161,18 @@ def test_too_few_people_to_train_on_are_counted(dataset, faces, tmp_path, capsys
     flags = ["-i", str(tmp_path / "dataset"), "--faces", str(faces), "-c", str(tmp_path / "checkpoint"), *TINY]
     assert mine_and_train(flags) == 1
     assert "1 identities in the train split" in capsys.readouterr().err
+
+
+def test_on_a_cluster_a_volume_that_only_root_may_write_to_is_done_without_and_said(tmp_path, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    flags = ["-i", "dataset", "-c", str(tmp_path / "checkpoint"), "--training", str(tmp_path / "volume" / "training")]
+    by_hand, on_cluster = (
+        parse(stage.Settings, [*flags, *more], prog="x") for more in ([], ["--executor_input", "{}"])
+    )
+    assert stage._with_a_place_for_its_state(on_cluster) == on_cluster
+    monkeypatch.setattr(stage.tempfile, "TemporaryFile", refuse)
+    assert stage._with_a_place_for_its_state(by_hand) == by_hand  # whoever named it gets the error
+    assert stage._with_a_place_for_its_state(on_cluster).training_folder == tmp_path / "checkpoint-training"
+    assert "a training whose pod is lost begins anew" in capsys.readouterr().out
