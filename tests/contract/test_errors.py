@@ -73,7 +73,7 @@ COMMANDS = {
     "extract -i {tmp} -o {tmp}/../x --margin 3": (2, "--margin"),
     "extract -i {tmp} -o {tmp}/../x --workers -1": (2, "--workers"),
     "extract -i {tmp} -o {tmp}/../x --shard 3/2": (2, "--shard"),
-    "collect -o {tmp}/x": (2, "Say where the faces lie"),
+    "collect -o {tmp}/x": (2, "There is nothing to read"),
     "collect -i {tmp} -o {tmp}/x": (2, "no faces manifest"),
     "collect -i {tmp} -o {tmp}/x --min_examples 0": (2, "--min_examples"),
     "collect -i {tmp} -o {tmp}/x --test 1": (2, "leave something to train on"),
@@ -329,6 +329,7 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": ("erase.py: Somebody else is being forgotten, and", "forget.py: A run is going on in"),
     "pipeline/test_loops.py": ("launch.py: \\n",),
+    "unit/common/test_manifest.py": ("manifest.py: This folder holds parts of several shards of a",),
     "unit/pipelines/test_build.py": ("build.py: The pipeline names an image that cannot be",),
     "pipeline/test_rerun.py": (
         "rerun.py: The run has no result of",

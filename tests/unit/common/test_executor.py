@@ -43,7 +43,7 @@ def test_what_a_person_gives_goes_before_it():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"(?s)Say where the faces lie.*-i FACES"),
+        ("", r"(?s)There is nothing to read.*-i FACES"),
         (described("ftp://x/y"), "not known here"),
         ("{}", "not Kubeflow's description"),
         ("[", "not Kubeflow's description"),
