@@ -72,5 +72,17 @@ def slim(packages: Path) -> None:
             strip(library)
 
 
+def main(argv: list[str]) -> None:
+    """Slims the folder that is named; exit code 2 where it holds no packages, because a mistyped one is no success."""
+    packages = [Path(path) for path in argv if any(Path(path).glob("*.dist-info"))]
+    if len(argv) != 1 or not packages:
+        print(
+            "Give a folder of installed packages: python3 slim.py .venv/lib/python3.11/site-packages", file=sys.stderr
+        )
+        print(f"Received: {' '.join(argv) or 'nothing'}", file=sys.stderr)
+        sys.exit(2)
+    slim(packages[0])
+
+
 if __name__ == "__main__":
-    slim(Path(sys.argv[1]))
+    main(sys.argv[1:])

@@ -47,7 +47,7 @@ class Network:
 
 
 def opened(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
-    """Opens a checkpoint folder with TensorFlow, a .tflite file with LiteRT; only that library is imported.
+    """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
 
     Args:
         path: the folder or the file.
@@ -99,7 +99,8 @@ def _sound(path: Path, embed: Embed) -> Embed:
 
 
 def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
-    if path.suffix == ".tflite":
+    # Any file is one for LiteRT: it may be called model.lite.
+    if path.is_file() or path.suffix == ".tflite":
         if precision is not None:
             raise UsageError(
                 "A LiteRT file has the precision that it was exported with.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,25 @@ import tensorflow as tf
 from components.model.network import scaled
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
+# LiteRT's fast kernels have none of them in int8: the network would fall into a piece for each, and take up to four
+# times as long. In float32 between int8 convolutions it stays in one.
+_IN_FLOAT32 = {"PRELU": keras.layers.PReLU}
 # The network's own output; and what it is before it is brought to length 1, which takes squares: eight bits have no
 # room for them, and whoever reads the output brings it to length 1 in any case.
 _UNIT, _RAW = "embed", "embed_raw"
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A network as a SavedModel: its folder, and which of LiteRT's operations in it stay in float32 in int8."""
+
+    folder: Path
+    in_float32: list[str]
+
+
 @contextmanager
-def saved(network: keras.Model) -> Iterator[Path]:
-    """A network as a SavedModel for `converted`, in a temporary folder that is gone afterwards.
+def saved(network: keras.Model) -> Iterator[Saved]:
+    """A network for `converted`, in a temporary folder that is gone afterwards.
 
     Both endpoints take one image: a Pi looks at one face at a time, and a fixed shape needs no reshaping.
     """
@@ -34,7 +47,12 @@ def saved(network: keras.Model) -> Iterator[Path]:
         archive.add_endpoint(name, _endpoint(model), input_signature=[images])
     with tempfile.TemporaryDirectory(prefix="facenet-export-") as folder:
         archive.write_out(folder, verbose=False)
-        yield Path(folder)
+        yield Saved(Path(folder), _in_float32(network))
+
+
+def _in_float32(network: keras.Model) -> list[str]:
+    layers = [inner for layer in network.layers for inner in getattr(layer, "layers", [layer])]
+    return [name for name, kind in _IN_FLOAT32.items() if any(isinstance(layer, kind) for layer in layers)]
 
 
 def _endpoint(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
@@ -44,7 +62,7 @@ def _endpoint(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
     return embed
 
 
-def converted(model: Path, variant: str, calibration: npt.NDArray[np.uint8]) -> bytes:
+def converted(model: Saved, variant: str, calibration: npt.NDArray[np.uint8]) -> bytes:
     """A variant of a network as the content of a LiteRT file.
 
     The converter folds BatchNorm into the convolutions before them, and quantises weights channel by channel.
@@ -52,12 +70,12 @@ def converted(model: Path, variant: str, calibration: npt.NDArray[np.uint8]) -> 
     Args:
         model: of `saved`.
         variant: one of `VARIANTS`. "float16": weights of half the size, arithmetic in float32. "dynamic": weights in
-            int8, activations quantised as they come. "int8": all of it, input and output too; the ranges of
-            activations are those of the calibration.
+            int8, activations quantised as they come. "int8": all of it, input and output too, unless operations stay in
+            float32: then input and output do too. The ranges of activations are those of the calibration.
         calibration: uint8 [n, s, s, 3], faces that the network was trained on; only "int8" looks at them.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(model), signature_keys=[_RAW if variant == "int8" else _UNIT]
+        str(model.folder), signature_keys=[_RAW if variant == "int8" else _UNIT]
     )
     if variant != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -65,7 +83,22 @@ def converted(model: Path, variant: str, calibration: npt.NDArray[np.uint8]) -> 
         converter.target_spec.supported_types = [tf.float16]
     if variant == "int8":
         converter.representative_dataset = lambda: ([scaled(image[None])] for image in calibration)
+        if model.in_float32:
+            return _partly_int8(converter, model.in_float32)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
     content: bytes = converter.convert()
+    return content
+
+
+def _partly_int8(converter: Any, in_float32: list[str]) -> bytes:
+    # The one way to name operations that are not to be quantised is by TensorFlow's debugger of quantisation.
+    debugging = tf.lite.experimental
+    options = debugging.QuantizationDebugOptions(denylisted_ops=in_float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that TensorFlow's interpreter, which the debugger opens, will go
+        debugger = debugging.QuantizationDebugger(
+            converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+        )
+    content: bytes = debugger.get_nondebug_quantized_model()
     return content

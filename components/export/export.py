@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,15 +54,14 @@ class _Compared:
     protocol: Protocol | None
     note: str
 
-    def measured(self, variant: str, file: Path) -> Exported:
+    def measured(self, variant: str, file: Path, embed: LiteRT, milliseconds: float) -> Exported:
         """Runs a file on the faces."""
-        embed = LiteRT(file, threads=1)
         return Exported(
             variant=variant,
             file=file.name,
             sha256=embed.sha256,
             bytes=file.stat().st_size,
-            milliseconds=_milliseconds(embed, self.images[: embed.batch]),
+            milliseconds=milliseconds,
             parity=parity(ParallelEmbedder(file)(self.images), self.original, self.protocol),
         )
 
@@ -81,14 +81,17 @@ def export(settings: Settings) -> Export:
     calibration = decoded(chosen, faces, checkpoint.preprocessing.image_size)
     compared = _compared(settings, checkpoint, rows, faces)
     with new_directory(settings.output, FILES) as folder:
-        exported = []
+        files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved(checkpoint.network) as model:
-            for variant in settings.chosen:
-                file = folder / file_of(variant)
+            for variant, file in files.items():
                 record = _record(checkpoint, variant, metrics)
                 file.write_bytes(metadata.added(converted(model, variant, calibration), record))
-                exported.append(compared.measured(variant, file))
-                print(line(exported[-1]), flush=True)
+        embedders = [LiteRT(file, threads=1) for file in files.values()]
+        times = _milliseconds(embedders, compared.images[:1])
+        exported = []
+        for (variant, file), embed, milliseconds in zip(files.items(), embedders, times, strict=True):
+            exported.append(compared.measured(variant, file, embed, milliseconds))
+            print(line(exported[-1]), flush=True)
         _check(exported)
         result = Export(exported, checkpoint.sha256, len(compared.images), _machine(), _notes(compared, metrics))
         (folder / RECORD).write_text(result.to_json())
@@ -133,14 +136,16 @@ def _record(checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None
     return record_of(checkpoint.preprocessing.to_json(), evaluation.thresholds(metrics), about)
 
 
-def _milliseconds(embed: LiteRT, images: npt.NDArray[np.uint8]) -> float:
-    embed(images)
-    times = []
-    for _ in range(_TIMED_RUNS):
-        start = time.perf_counter()
-        embed(images)
-        times.append(time.perf_counter() - start)
-    return 1000 * min(times)  # what else the machine does only adds to it
+def _milliseconds(embedders: Sequence[LiteRT], images: npt.NDArray[np.uint8]) -> list[float]:
+    """For one run of each, in turns: what else the machine does is then done to all of them."""
+    times = np.empty((_TIMED_RUNS + 1, len(embedders)))
+    for run in times:
+        for number, embed in enumerate(embedders):
+            start = time.perf_counter()
+            embed(images)
+            run[number] = time.perf_counter() - start
+    least: list[float] = (1000 * times[1:].min(axis=0)).tolist()  # the first warms up; anything else only adds
+    return least
 
 
 def _machine() -> str:

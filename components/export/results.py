@@ -55,6 +55,10 @@ def line(one: Exported) -> str:
     )
 
 
+# Times within this of the fastest are taken as the same.
+_ABOUT_AS_FAST = 1.1
+
+
 @dataclass(frozen=True)
 class Export:
     """All files of an export.
@@ -73,9 +77,20 @@ class Export:
     machine: str = ""
     notes: Sequence[str] = field(default=("The export is switched off: no variant is asked for.",))
 
+    @property
+    def best(self) -> str:
+        """The file to use unless something speaks for another; empty when there is none.
+
+        All of them keep their bounds, so it is the fastest; of those that are about as fast, the smallest.
+        """
+        if not self.exported:
+            return ""
+        limit = _ABOUT_AS_FAST * min(one.milliseconds for one in self.exported)
+        return min((one for one in self.exported if one.milliseconds <= limit), key=lambda one: one.bytes).file
+
     def to_json(self) -> str:
         """What `export.json` holds."""
-        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
+        return json.dumps({"best": self.best, **asdict(self)}, indent=1, allow_nan=False) + "\n"
 
     def metrics(self) -> dict[str, float | int]:
         """What Kubeflow's UI shows as numbers: few enough of two variants for a page of its table; the card has all."""
@@ -90,7 +105,7 @@ class Export:
 
     def tell(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
         """Writes the card where it was asked for, and the metrics."""
-        values = {**vars(self), "bounds": BOUNDS}
+        values = {**vars(self), "best": self.best, "bounds": BOUNDS}
         card(Path(__file__).parent, values).write(html, markdown)
         write_metrics(executor_input, self.metrics())
 
@@ -103,7 +118,7 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
         values: description (of the checkpoint), splits (rows of split, people, faces), metrics (of the evaluation, None
             without one).
     """
-    return filled(Path(__file__).parent, MODEL_CARD, {**vars(export), **values})
+    return filled(Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, **values})
 
 
 def switched_off(output: Path) -> Export:

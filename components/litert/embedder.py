@@ -107,11 +107,13 @@ class Embedder:
 
     def _ends(self) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(outputs) > 1:  # of some networks the length, which tells how good the picture is, is one besides
+            outputs = [output for output in outputs if np.prod(output["shape"][1:]) > 1] or outputs
         if len(inputs) != 1 or len(outputs) != 1:
             raise UsageError(
-                "A face embedder has one input and one output.",
-                received=f"{self._file.path}, with {len(inputs)} inputs and {len(outputs)} outputs",
-                advice="Export the network up to its embedding and nothing else.",
+                "A face embedder has one image as its input and one embedding as its output.",
+                received=f"{self._file.path}, with inputs {_shapes(inputs)} and outputs {_shapes(outputs)}",
+                advice="Export the network from its image to its embedding, and nothing else.",
             )
         return inputs[0], outputs[0]
 
@@ -129,7 +131,7 @@ class Embedder:
             raise UsageError(
                 "The output of this model is not one embedding for each image.",
                 received=f"{self._file.path}, output {self._output['shape'].tolist()} for {self.batch} images",
-                advice="Export the network up to its embedding and nothing else.",
+                advice="Export the network up to its embedding, with an axis for the images before it.",
             )
 
 
@@ -145,6 +147,10 @@ def _opened(file: ModelFile, threads: int) -> Interpreter:
         ) from error
     except RuntimeError as error:
         raise _not_run(file.path, error) from error
+
+
+def _shapes(tensors: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{tensor['name']} {tensor['shape'].tolist()}" for tensor in tensors)
 
 
 @contextmanager
@@ -171,11 +177,24 @@ def _not_run(path: Path, error: Exception) -> UsageError:
 def _fitting(path: Path, shape: list[int], specification: Specification) -> int:
     """The image size of a model, checked; an axis that it leaves open is -1 in its shape."""
     channels_first = specification.layout == "NCHW"
+    if len(shape) != 4:
+        raise UsageError(
+            "The input of this model is not a batch of images.",
+            received=f"{path}, input {shape}",
+            advice="Export it with four axes: [1, height, width, 3], or [1, 3, height, width].",
+        )
+    channels, height, width = shape[1:] if channels_first else (shape[3], *shape[1:3])
+    if channels == 3 and min(height, width) > 0 and height != width:
+        raise UsageError(
+            "The pictures of this model are not square, and faces here are.",
+            received=f"{path}, input {shape}",
+            advice="Take a model for square pictures: no setting changes that.",
+        )
     size = specification.image_size
-    if len(shape) == 4 and size is None:
-        size = shape[2] if shape[2] > 0 else None
+    if size is None and shape[2] > 0:
+        size = shape[2]
     expected = [3, size, size] if channels_first else [size, size, 3]
-    fits = len(shape) == 4 and size and all(axis in (-1, told) for axis, told in zip(shape[1:], expected, strict=True))
+    fits = size and all(axis in (-1, told) for axis, told in zip(shape[1:], expected, strict=True))
     if not fits or size is None:
         raise UsageError(
             "The input of this model is not the image that its specification tells of.",

@@ -11,6 +11,9 @@ from components.common.errors import UsageError
 from components.litert import metadata
 from components.litert.specification import Specification, parsed, place
 
+# Of the flatbuffer, in bytes 4 to 7; see https://github.com/google-ai-edge/LiteRT for its schema.
+_IDENTIFIER = b"TFL3"
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -19,16 +22,16 @@ class ModelFile:
     Args:
         path: where the model lies.
         content: its bytes.
-        beside: the text of the specification beside it, None where there is none.
+        beside: the specification beside it, as JSON; None where there is none.
     """
 
     path: Path
     content: bytes
-    beside: str | None
+    beside: bytes | None
 
     @property
-    def record(self) -> str | None:
-        """The text of the specification in the file itself, None without one; the content must have been verified."""
+    def record(self) -> bytes | None:
+        """The specification in the file itself, as JSON, None without one; the content must have been verified."""
         return metadata.read(self.content)
 
     def specification(self) -> Specification:
@@ -44,7 +47,7 @@ class ModelFile:
                 received=f"{self.path}, without metadata of `facenet export` and without {name.name} beside it",
                 advice=f"Write {name}: components/litert/README.md describes its fields.",
             )
-        return parsed(self.beside or "", str(name)) if own is None else parsed(own, str(self.path))
+        return parsed(self.beside or b"", str(name)) if own is None else parsed(own, str(self.path))
 
     def sha256(self, specification: Specification) -> str:
         """Names the network in manifests, reports and galleries.
@@ -67,9 +70,19 @@ def read(path: Path) -> ModelFile:
     """Reads a model.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or a file of another kind.
     """
     if not path.is_file():
         raise UsageError("There is no LiteRT model here.", received=path, advice="A model is a file: NAME.tflite")
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head[4:] != _IDENTIFIER:
+            raise UsageError(
+                "This file is not a LiteRT model.",
+                received=path,
+                advice="Give a LiteRT file or a checkpoint folder. What other libraries wrote (.pth, .onnx, .h5) "
+                "has to be converted first.",
+            )
+        content = head + file.read()
     beside = place(path)
-    return ModelFile(path, path.read_bytes(), beside.read_text(errors="replace") if beside.is_file() else None)
+    return ModelFile(path, content, beside.read_bytes() if beside.is_file() else None)

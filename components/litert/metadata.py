@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 NAME = "FACENET"
 
 
-def read(content: bytes) -> str | None:
-    """The text of a model's entry, None without one.
+def read(content: bytes) -> bytes | None:
+    """The JSON of a model's entry, None without one.
 
     Args:
         content: of a LiteRT file, verified, as an interpreter does when it opens one.
@@ -20,7 +20,7 @@ def read(content: bytes) -> str | None:
     model = schema.Model.GetRootAs(content)
     entries = (model.Metadata(number) for number in range(model.MetadataLength()))
     found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
-    return bytes(model.Buffers(found[0]).DataAsNumpy()).decode(errors="replace") if found else None
+    return bytes(model.Buffers(found[0]).DataAsNumpy()) if found else None
 
 
 def added(model: bytes, record: dict[str, Any]) -> bytes:

@@ -107,11 +107,11 @@ def record_of(
     }
 
 
-def parsed(text: str, source: str) -> Specification:
+def parsed(text: str | bytes, source: str) -> Specification:
     """Reads a record.
 
     Args:
-        text: JSON; README.md describes it.
+        text: JSON; README.md describes it. Bytes may be in UTF-8, with or without a mark at the beginning, or UTF-16.
         source: where it was found, for messages.
 
     Raises:

@@ -49,7 +49,7 @@ def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -
 
 def lines(photo: dict[str, Any]) -> list[str]:
     """A line for each face of a photo: its place, the name, and who else is near; or why the photo gave none."""
-    if "faces" not in photo:
+    if "reason" in photo:
         return [f"{photo['reason']}, {photo['detail']}"]
     texts = []
     for record in photo["faces"]:

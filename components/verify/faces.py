@@ -92,7 +92,7 @@ def _embedded(faces: Sequence[Face], model: Model) -> list[Seen]:
 
 
 def rejected(photo: Path, reject: Reject) -> dict[str, Any]:
-    """A photo without a face as plain values."""
+    """A photo without a face as plain values; `answers.schema.json` says what they are."""
     return {"photo": str(photo), "reason": reject.reason.value, "detail": reject.detail}
 
 

@@ -32,7 +32,7 @@ def _identify(settings: Settings) -> None:
         seen = look(photo, model, "all")
         if isinstance(seen, Reject):
             rejects.append((photo, seen))
-            records.append(rejected(photo, seen))
+            records.append({**rejected(photo, seen), "faces": []})
         else:
             records.append({"photo": str(photo), "faces": answers(seen, people, threshold, settings.top)})
     if settings.json:

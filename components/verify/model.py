@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import pixels
 from components.embed.network import Network
 from components.embed.network import opened as opened_network
@@ -20,12 +21,11 @@ from components.extract.photo import Extraction, Face, Which
 from components.litert.specification import place
 from components.verify.settings import ModelSettings
 
-_PLACES = tuple(
-    map(
-        Path,
-        ("facenet.tflite", "runs/latest/export/model/facenet-int8.tflite", "runs/latest/mine-and-train/checkpoint"),
-    )
-)
+_HERE = Path("facenet.tflite")
+_EXPORT = Path("runs/latest/export/model")
+# Of exports from before they said.
+_BEST_BEFORE = "facenet-int8.tflite"
+_CHECKPOINT = Path("runs/latest/mine-and-train/checkpoint")
 
 
 # name -> inode, size in bytes, and when it was written in nanoseconds.
@@ -91,14 +91,22 @@ def _files(path: Path) -> Files:
 
 
 def _found() -> Path:
-    for path in _PLACES:
+    for path in (_HERE, _EXPORT / _best(_EXPORT), _CHECKPOINT):
         if path.exists():
             return path
     raise UsageError(
         "There is no network here.",
-        received=f"no -c, and none of {', '.join(map(str, _PLACES))}",
+        received=f"no -c, and none of {_HERE}, a file in {_EXPORT}, {_CHECKPOINT}",
         advice="Give a .tflite file or a checkpoint folder with -c.",
     )
+
+
+def _best(export: Path) -> str:
+    """The name of the file that an export calls its best."""
+    try:
+        return str(json.loads((export / "export.json").read_bytes())["best"]) or _BEST_BEFORE
+    except (OSError, *MALFORMED):
+        return _BEST_BEFORE
 
 
 def _landmarks(given: Path | None, network: Network) -> Path | None:

@@ -57,7 +57,7 @@ def _of_folder(photos: Iterable[Path], model: Model, people: People, threshold: 
     for photo in photos:
         seen = look(photo, model, "all")
         if isinstance(seen, Reject):
-            yield rejected(photo, seen)
+            yield {**rejected(photo, seen), "faces": []}
         else:
             yield {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
 

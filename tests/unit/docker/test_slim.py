@@ -67,3 +67,19 @@ def test_a_library_without_its_symbols_for_debuggers_is_smaller_and_still_loads(
         code = "from wrapt import _wrappers; print(_wrappers.__file__, _wrappers.ObjectProxy([1]) + [2])"
         done = subprocess.run([sys.executable, "-c", code], cwd=packages, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == f"{library} [1, 2]"
+
+
+@pytest.mark.parametrize("given", [[], ["none"], ["."], [".", "."]])
+def test_a_folder_without_packages_is_an_error_and_left_as_it_is(tmp_path, given):
+    (tmp_path / "mine.h").touch()
+    script = [sys.executable, REPOSITORY / "docker" / "slim.py", *given]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Give a folder of installed packages" in done.stderr and (given or ["nothing"])[0] in done.stderr
+    assert (tmp_path / "mine.h").exists()
+
+
+def test_the_folder_that_is_named_is_slimmed(packages):
+    (packages / "wrapt-1.dist-info").mkdir()
+    subprocess.run([sys.executable, REPOSITORY / "docker" / "slim.py", packages], check=True)
+    assert not (packages / "wrapt" / "_wrappers.c").exists()

@@ -97,6 +97,15 @@ def test_bfloat16_is_near_and_a_file_keeps_its_own_precision(tmp_path, published
     assert "the precision that it was exported with" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["MODEL.TFLITE", "model.lite"])
+def test_a_file_is_a_litert_model_whatever_its_name_ends_in(published, name):
+    specified(published)
+    other = published.with_name(name)
+    other.write_bytes(published.read_bytes())
+    specified(other)
+    assert opened(other).sha256 == opened(published).sha256
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -14,6 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 from components.embed.__main__ import main as embed
 from components.export import parity
 from components.export.__main__ import main
+from components.export.convert import converted, saved
+from components.export.results import Export, Exported, file_of
 from components.litert.embedder import Embedder
 from components.model.checkpoint import fingerprint
 from tests.unit.export.conftest import vectors
@@ -66,6 +68,33 @@ def test_int8_is_int8_from_end_to_end_for_one_image(exported):
     assert any(len(tensor["quantization_parameters"]["scales"]) == 64 for tensor in interpreter.get_tensor_details())
 
 
+def test_a_prelu_stays_in_float32_so_that_an_int8_network_is_not_cut_into_pieces():
+    import keras
+
+    inputs = x = keras.Input((16, 16, 3))
+    for _ in range(3):
+        x = keras.layers.Conv2D(8, 3)(x)
+        x = keras.layers.PReLU(alpha_initializer=keras.initializers.Constant(0.3), shared_axes=[1, 2])(x)
+    member = keras.Model(inputs, keras.layers.Flatten()(x))
+    network = keras.Model(inputs, keras.layers.UnitNormalization()(member(inputs)))
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
+    with saved(network) as model:
+        interpreter = Interpreter(model_content=converted(model, "int8", images))
+    kind = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    operations = interpreter._get_ops_details()
+    assert {kind[each["inputs"][0]] for each in operations if each["op_name"] == "CONV_2D"} == {np.int8}
+    assert {kind[each["inputs"][0]] for each in operations if each["op_name"] == "PRELU"} == {np.float32}
+    interpreter.allocate_tensors()
+    assert [each["op_name"] for each in interpreter._get_ops_details()].count("DELEGATE") == 1
+    ((given,), (answered,)) = interpreter.get_input_details(), interpreter.get_output_details()
+    for image in images:
+        values = image[None].astype(np.float32) / 127.5 - 1
+        interpreter.set_tensor(given["index"], values)
+        interpreter.invoke()
+        found = interpreter.get_tensor(answered["index"])[0]
+        assert found @ network(values).numpy()[0] > 0.99 * np.linalg.norm(found)
+
+
 def test_other_programs_get_embeddings_of_length_1_by_a_signature(exported):
     runner = Interpreter(str(exported / "facenet-float32.tflite")).get_signature_runner("embed")
     embedding = runner(images=np.zeros((1, 32, 32, 3), np.float32))["embedding"]
@@ -76,15 +105,37 @@ def test_the_record_and_the_cards_tell_the_same(exported):
     record = json.loads((exported / "export.json").read_text())
     texts = [exported.with_suffix(".html"), exported.with_suffix(".md"), exported / "model-card.md"]
     assert [one["variant"] for one in record["exported"]] == list(VARIANTS)
+    fastest = min(one["milliseconds"] for one in record["exported"])
+    (best,) = [one for one in record["exported"] if one["file"] == record["best"]]
+    assert best["milliseconds"] <= 1.1 * fastest
     for one in record["exported"]:
         assert one["bytes"] == (exported / one["file"]).stat().st_size
         assert one["sha256"] == Embedder(exported / one["file"]).sha256
         assert one["milliseconds"] > 0
         for text in texts:
             assert f"{one['parity']['minimum']:.5f}" in text.read_text()
+    for text in texts[1:]:
+        assert f"Best is `{record['best']}`" in text.read_text()
     card = (exported / "model-card.md").read_text()
     for words in ("## Data", "## Recipe", "strategy: margin | 0.2", "## Scores", "## Limits", "GDPR"):
         assert words in card
+
+
+@pytest.mark.parametrize(
+    ("measured", "best"),
+    [
+        ({"float32": (4, 2.3), "int8": (1, 8.9)}, "float32"),
+        ({"float32": (4, 2.3), "int8": (1, 1.4)}, "int8"),
+        ({"dynamic": (2, 17.5), "int8": (1, 17.9), "float16": (3, 62)}, "int8"),  # about as fast, and smaller
+    ],
+)
+def test_the_best_is_the_fastest_or_of_those_about_as_fast_the_smallest(measured, best):
+    found = [
+        Exported(variant, file_of(variant), "", size, milliseconds, parity.Parity(1, 1))
+        for variant, (size, milliseconds) in measured.items()
+    ]
+    assert Export(found).best == file_of(best)
+    assert Export().best == ""
 
 
 def test_a_variant_below_its_bound_fails_the_task_and_says_by_how_much(

@@ -230,7 +230,8 @@ def test_what_the_file_says_itself_counts_first(tmp_path):
     ("model", "record", "message"),
     [
         (b"", SPECIFICATION, "not a LiteRT model"),
-        (b"TFL3 and then something else" * 9, SPECIFICATION, "not a LiteRT model"),
+        (b"TFL3 and then something else" * 9, SPECIFICATION, "not a LiteRT model.\n.*\n.*to be converted first"),
+        (b"\0\0\0\0TFL3 and then something else", SPECIFICATION, "not a LiteRT model, or it is damaged"),
         (lambda whole: whole[: len(whole) // 2], SPECIFICATION, "not a LiteRT model"),
         (lambda whole: whole[:-1], SPECIFICATION, "not a LiteRT model"),
         (lambda whole: whole, None, "does not say what it wants"),
@@ -260,10 +261,34 @@ def test_a_missing_file_and_a_folder(tmp_path):
             Embedder(path)
 
 
+def test_an_embedding_and_its_length(tmp_path):
+    def both(images):
+        length = tf.norm(embedded(images), axis=1, keepdims=True)
+        return {"embedding": embedded(images) / length, "a_length": length}
+
+    embed = Embedder(stored(tmp_path, converted(both, [1, 16, 16, 3]), SPECIFICATION))
+    assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_specification_as_other_editors_write_it(tmp_path, encoding):
+    path = stored(tmp_path, pair_model())
+    path.with_suffix(".json").write_text(json.dumps(with_fields(colours="BGR")), encoding)
+    assert Embedder(path).specification.colours == "BGR"
+
+
 def test_models_of_another_kind(tmp_path):
     two = converted(lambda images: (embedded(images), images), [1, 16, 16, 3])
-    with pytest.raises(UsageError, match="one input and one output"):
+    with pytest.raises(UsageError, match="one image as its input and one embedding") as refused:
         Embedder(stored(tmp_path, two, SPECIFICATION))
+    assert "[1, 16, 16, 3]" in str(refused.value) and "[1, 192]" in str(refused.value)
+    wide = converted(embedded, [1, 16, 24, 3])
+    for fields in ({}, {"image_size": 24}):
+        with pytest.raises(UsageError, match="not square"):
+            Embedder(stored(tmp_path, wide, with_fields(**fields)))
+    single = converted(lambda image: embedded(image[None]), [16, 16, 3])
+    with pytest.raises(UsageError, match="not a batch of images"):
+        Embedder(stored(tmp_path, single, SPECIFICATION))
     whole = converted(lambda images: tf.reshape(embedded(images), [-1]), [2, 16, 16, 3])
     with pytest.raises(UsageError, match="not one embedding for each image"):
         Embedder(stored(tmp_path, whole, SPECIFICATION))

@@ -145,10 +145,15 @@ def test_the_network_lies_here_or_in_the_latest_run(model, photos, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     assert main(photos[:2]) == 2
     assert "There is no network here" in capsys.readouterr().err
-    exported = "runs/latest/export/model/facenet-int8.tflite"
-    for place in (exported, "facenet.tflite"):
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        Path(place).write_bytes(model.read_bytes())
+    export = Path("runs/latest/export/model")
+    export.mkdir(parents=True)
+    for place, record in (
+        (export / "facenet-int8.tflite", "{"),  # of an export that does not say which is the best
+        (export / "facenet-float16.tflite", '{"best": "facenet-float16.tflite"}'),
+        (Path("facenet.tflite"), '{"best": "facenet-float16.tflite"}'),
+    ):
+        (export / "export.json").write_text(record)
+        place.write_bytes(model.read_bytes())
         main(photos[:2])
         assert f"(from {place})" in capsys.readouterr().out
 

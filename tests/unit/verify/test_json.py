@@ -1,0 +1,131 @@
+"""What the commands print with --json is what answers.schema.json says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from components.extract.reasons import Reason
+from components.verify.cluster import main as cluster
+from components.verify.enroll import main as enroll
+from components.verify.forget import main as forget
+from components.verify.identify import main as identify
+from components.verify.verify import DIFFERENT
+from components.verify.verify import main as verify
+from components.verify.watch import main as watch
+from tests.conftest import REPOSITORY
+
+DEFINITIONS = json.loads((REPOSITORY / "components/verify/answers.schema.json").read_text())["$defs"]
+TYPES: dict[str, Any] = {
+    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
+    "null": type(None),
+}  # fmt: skip
+CHECKED = {"type", "description", "properties", "required", "additionalProperties", "items", "$ref"}
+CHECKED |= {"minimum", "maximum", "minItems", "maxItems", "enum"}
+
+
+def problems(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
+    """Where a value is not as the schema says: as much of JSON Schema as that file uses, and an error for more."""
+    assert schema.keys() <= CHECKED, f"{place}: {schema.keys() - CHECKED} is not checked here"
+    if "$ref" in schema:
+        return problems(value, DEFINITIONS[schema["$ref"].removeprefix("#/$defs/")], place)
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(isinstance(value, TYPES[kind]) and isinstance(value, bool) == (kind == "boolean") for kind in kinds):
+        return [f"{place} is {value!r}, not {kinds}"]
+    if value not in schema.get("enum", [value]):
+        return [f"{place} is {value!r}"]
+    if isinstance(value, dict):
+        assert schema["additionalProperties"] is False
+        known = schema["properties"]
+        found = [f"{place} lacks {name}" for name in schema["required"] if name not in value]
+        found += [f"{place} has {name}" for name in value if name not in known]
+        return found + [
+            line for name in value if name in known for line in problems(value[name], known[name], f"{place}.{name}")
+        ]
+    if isinstance(value, list):
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            return [f"{place} has {len(value)} items"]
+        return [
+            line for number, item in enumerate(value) for line in problems(item, schema["items"], f"{place}[{number}]")
+        ]
+    if isinstance(value, (int, float)) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return [f"{place} is {value}"]
+    return []
+
+
+@pytest.fixture
+def empty(tmp_path):
+    photo = tmp_path / "empty.png"
+    Image.new("RGB", (200, 200), "green").save(photo)
+    return str(photo)
+
+
+def printed(capsys, call, *flags, code=0):
+    assert call([*map(str, flags), "--json"]) == code
+    return capsys.readouterr().out
+
+
+def assert_is(command, *answers):
+    assert answers
+    for answer in answers:
+        assert not problems(json.loads(answer), DEFINITIONS[command])
+
+
+def test_verify(model, unevaluated, people, capsys):
+    one, other, *_ = (photos[0] for photos in people.values())
+    by_hand = printed(capsys, verify, one, other, "-c", unevaluated, "--threshold", "2")
+    assert_is("verify", by_hand, printed(capsys, verify, one, other, "-c", model, "--far", "0.001", code=DIFFERENT))
+    assert_is("verify", printed(capsys, verify, one, one, "-c", model))
+
+
+def test_enroll_identify_and_forget(model, people, empty, tmp_path, capsys):
+    gallery = ["-g", tmp_path / "g.db"]
+    for name in list(people)[:2]:
+        flags = [people[name][0], empty, "--name", name, *gallery, "-c", model]
+        assert_is("enroll", printed(capsys, enroll, *flags))
+    known = printed(capsys, identify, people[name][0], empty, *gallery, "-c", model)
+    nobody = printed(capsys, identify, people[name][0], *gallery, "-c", model, "--threshold", "0")
+    assert_is("identify", known, nobody, printed(capsys, identify, empty, *gallery, "-c", model, code=1))
+    assert_is("forget", printed(capsys, forget, name, *gallery))
+
+
+def test_watch(model, enrolled, people, empty, tmp_path, monkeypatch, capsys):
+    flags = ["-g", enrolled, "-c", model]
+    photo = next(iter(people.values()))[0]
+    monkeypatch.setattr("components.verify.watch.folder", lambda root, pause: [photo, tmp_path / "empty.png"])
+    assert_is("watch", *printed(capsys, watch, tmp_path, *flags).splitlines())
+    pictures = [photo.read_bytes(), (tmp_path / "empty.png").read_bytes()]
+    monkeypatch.setattr("components.verify.watch.camera", lambda source, pause: pictures)
+    seen = printed(capsys, watch, "0", *flags).splitlines()
+    assert len(seen) == 2
+    assert_is("watch", *seen)
+
+
+def test_cluster(model, people, empty, capsys):
+    photos = [photo for name in list(people)[:2] for photo in people[name]]
+    assert_is("cluster", printed(capsys, cluster, *photos, empty, "-c", model))
+
+
+def test_every_reason_is_declared():
+    assert DEFINITIONS["reason"]["enum"] == [*Reason]
+    assert problems("no", DEFINITIONS["reason"]) == [" is 'no'"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"faces": True}, ".faces is True, not ['integer']"),
+        ({"faces": -1}, ".faces is -1"),
+        ({"faces": "3"}, ".faces is '3'"),
+        ({"more": 1}, " has more"),
+    ],
+)
+def test_what_is_not_as_declared_is_found(change, problem):
+    answer = {"gallery": "g.db", "name": "Ada", "faces": 1}
+    assert not problems(answer, DEFINITIONS["forget"])
+    (found,) = problems({**answer, **change}, DEFINITIONS["forget"])
+    assert found.startswith(problem)
+    assert problems({"gallery": "g.db", "name": "Ada"}, DEFINITIONS["forget"]) == [" lacks faces"]
