@@ -104,7 +104,7 @@ def _found() -> Path:
 def _best(export: Path) -> str:
     """The name of the file that an export calls its best."""
     try:
-        return str(json.loads((export / "export.json").read_bytes())["best"]) or _BEST_BEFORE
+        return Path(str(json.loads((export / "export.json").read_bytes())["best"])).name or _BEST_BEFORE
     except (OSError, *MALFORMED):
         return _BEST_BEFORE
 
