@@ -16,7 +16,7 @@ from components.common.flags import Checkpoint, ExecutorInput, Input, Output, Sw
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
 from components.common.shard import Shard, ShardText
-from components.embed.network import opened
+from components.embed.network import check_apart, opened
 from components.model import BATCH_SIZE
 from components.model.embeddings import write_embeddings
 
@@ -62,6 +62,8 @@ def _embed(settings: Settings) -> None:
             received=f"faces: {crop}; {settings.checkpoint}: {network.crop}",
             advice="Run `facenet extract` with that margin and alignment, then collect and embed.",
         )
+    if settings.checkpoint.is_file():  # what a checkpoint that was trained here is worth, the report says
+        check_apart(settings.checkpoint, network)
     images = decoded(rows, faces, network.image_size)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)

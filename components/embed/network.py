@@ -34,7 +34,8 @@ class Network:
         image_size: side of its input in pixels.
         embedding_size: length of its output.
         sha256: names it in manifests and reports.
-        embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length.
+        embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length; a
+            FacenetError where the network gives none.
         thresholds: by ascending false-accept rate, as far as the file itself says them; a checkpoint says none.
     """
 
@@ -56,10 +57,21 @@ def opened(path: Path, precision: Precision | None = None, *, many: bool = False
 
     Raises:
         UsageError: neither of them, or one that cannot be used.
-        FacenetError: it gives no embeddings, or the same one to all pictures; no embeddings may also be found later.
     """
     network = _opened(path, precision, many)
-    network = replace(network, embed=_sound(path, network.embed))
+    return replace(network, embed=_sound(path, network.embed))
+
+
+def check_apart(path: Path, network: Network) -> None:
+    """Checks that a network tells pictures apart, by a drawn one and its negative.
+
+    Args:
+        path: where it lies.
+        network: of `opened`.
+
+    Raises:
+        FacenetError: it has the same embedding for both, or none.
+    """
     pair = _unlike(network.image_size)
     one, other = network.embed(pair, None)
     if (apart := float(np.linalg.norm(one - other))) < _LEAST_APART:
@@ -69,7 +81,6 @@ def opened(path: Path, precision: Precision | None = None, *, many: bool = False
             advice="Of a .tflite file, correct the scaling in its specification (components/litert/README.md), or "
             "convert it anew; train a checkpoint anew.",
         )
-    return network
 
 
 def _unlike(image_size: int) -> npt.NDArray[np.uint8]:

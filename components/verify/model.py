@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import pixels
-from components.embed.network import Network
+from components.embed.network import Network, check_apart
 from components.embed.network import opened as opened_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
@@ -72,10 +72,12 @@ def opened(settings: ModelSettings) -> Model:
 
     Raises:
         UsageError: no such network, or flags that do not fit it.
+        FacenetError: it gives no embeddings, or everybody the same.
     """
     path = settings.checkpoint or _found()
     files = _files(path)
     network = opened_network(path)
+    check_apart(path, network)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
 

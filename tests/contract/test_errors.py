@@ -378,7 +378,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "embedder.py: The input of this model has",
         "embedder.py: The input of this model is",
         "embedder.py: The pictures of this model are not",
-        "embedder.py: A face embedder has one input",
+        "embedder.py: A face embedder has one image",
         "embedder.py: The output of this model is",
     ),
     "unit/mine_and_train/test_resume.py": (

@@ -133,6 +133,20 @@ def test_a_checkpoint_folder_is_run_in_tensorflow_and_aligned_faces_are_given_wh
     assert distances[0] != distances[1]
 
 
+def test_a_checkpoint_that_makes_one_person_of_everybody_is_refused(photos, tmp_path, capsys):
+    from components.model import checkpoint
+    from components.model.network import Architecture, build
+
+    architecture = Architecture("small_resnet", 32, 16)
+    network = build(architecture)
+    dense, norm = network.get_layer("embedding"), network.get_layer("embedding_normalisation")
+    dense.kernel.assign(dense.kernel * 0)
+    norm.beta.assign(norm.beta + 1)
+    checkpoint.save(tmp_path / "c", network, architecture, Preprocessing(32, Crop(0.25, "none")), {})
+    assert main([*photos[:2], "-c", str(tmp_path / "c"), "--threshold", "1"]) == 1
+    assert "all pictures the same embedding" in capsys.readouterr().err
+
+
 def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.delitem(sys.modules, "components.model.network", raising=False)
