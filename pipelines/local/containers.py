@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.local.plan import Container
-from pipelines.local.processes import BackEnd, Commands, Ended, Invocation
+from pipelines.local.processes import THREADS, BackEnd, Commands, Ended, Invocation
 
 # What a container may do, here and in docker/compose.yaml: as little as a cluster with strict rules allows.
 RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")
@@ -68,7 +68,7 @@ def docker_run(invocation: Invocation) -> list[str]:
         *RESTRICTIONS,
         *_limits(invocation.executor),
         *([f"--cpuset-cpus={','.join(map(str, invocation.cores))}"] if invocation.cores else []),
-        *(f"--env={name}={value}" for name, value in invocation.executor.env.items()),
+        *(f"--env={name}={value}" for name, value in {**THREADS, **invocation.executor.env}.items()),
         *_mounts(invocation.folder, invocation.inputs),
         invocation.executor.image,
         *invocation.command,

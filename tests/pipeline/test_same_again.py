@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+from pipelines.local.processes import environment
 from tests.pipeline.conftest import REPOSITORY
 
 # Sets in another order, linear algebra in other pieces, another language.
@@ -33,3 +35,20 @@ def test_dataset_and_pairs_are_the_same_bytes_elsewhere(in_processes, tmp_path):
         made.append(manifests(folder))
     assert made[0] == made[1]
     assert made[0].keys() == {f"{place}/part-00000.parquet" for place in ("dataset", "dataset-dropped", "report/pairs")}
+
+
+def test_a_tasks_share_of_the_processors_changes_no_number(in_processes, tmp_path):
+    """Beside another task, as one of several shards, it has fewer."""
+    run = ["-i", str(in_processes / "collect/dataset"), "-c", str(in_processes / "mine-and-train/checkpoint"), "-o"]
+    everything, made = os.sched_getaffinity(0), []
+    for cores in (everything, {min(everything)}):
+        folder = tmp_path / str(len(made))
+        subprocess.run(
+            [sys.executable, "-m", "components.embed", *run, str(folder)],
+            env=environment(REPOSITORY, {}),
+            preexec_fn=partial(os.sched_setaffinity, 0, cores),
+            check=True,
+            capture_output=True,
+        )
+        made.append(manifests(folder))
+    assert made[0] == made[1]
