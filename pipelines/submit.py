@@ -186,13 +186,13 @@ def _start(
     if settings.experiment:
         experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
         print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
-    order = ordered(cluster.version)
+    order, plain = ordered(cluster.version), ordered(None)
     try:
         version, made = version_on(cluster, order.package)
     except FacenetError as error:
-        if not unknown(error):
+        if order == plain or not unknown(error):
             raise
-        order = ordered(None)
+        order = plain
         version, made = version_on(cluster, order.package)
     state = "uploaded" if made else "on the cluster already"
     print(f"Pipeline {order.package.pipeline}, version {order.package.version}: {state}", flush=True)

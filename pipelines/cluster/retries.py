@@ -45,6 +45,10 @@ def for_server(version: tuple[int, int] | None, compiled: Mapping[str, Any] | No
     return {**compiled, "policy": FAILED_OR_LOST}
 
 
+# What API servers answer to a file with a field that they do not know: 2.17.0, 2.16.1. None names the field.
+_OF_AN_UNKNOWN_FIELD = ("unknown template format", "Failed to create a pipeline version")
+
+
 def unknown(error: FacenetError) -> bool:
-    """Whether a server refused a file because it does not know such policies."""
-    return 'unknown field "policy"' in str(error.received)
+    """Whether a server may have refused a file because it does not know such policies."""
+    return any(words in str(error.received) for words in _OF_AN_UNKNOWN_FIELD)
