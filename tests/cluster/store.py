@@ -186,6 +186,9 @@ def downloads(keys: Iterable[str], wanted: str, local: Path, version: Version) -
                 continue
             if ".." in key.split("/"):
                 raise RefusedError(f"path traversal detected: blob key \"{key}\" contains '..' component")
+        elif ".." in key.split("/"):
+            # It asks for the key as go-cloud escapes it, which is no object's.
+            raise RefusedError(f'failed to open reader for blob "{key}": NoSuchKey')
         placed[key] = Path(os.path.normpath(local / _relative(key, wanted)))
         blocked = [other for other in placed.values() if other in placed[key].parents]
         if blocked:
@@ -208,7 +211,7 @@ def uploads(local: Path, key: str) -> dict[str, Path]:
 
     Empty folders are lost. A link to a file is its content; a link to a folder is an error, unless it is the output
     itself. An output that was not made is left out, and nobody complains; nor does anybody about a link to nothing,
-    which ends the upload where it stands.
+    which ends the upload where it stands. Control characters in a name are escaped in the key.
 
     Source: objectstore/object_store.go, UploadBlob; component/launcher_v2.go, uploadOutputArtifacts; and blob/blob.go
     of github.com/google/go-cloud, NewWriter.
@@ -240,4 +243,4 @@ def _uploaded(file: Path, key: str) -> tuple[str, Path]:
         raise RefusedError(f"{trouble}: unable to complete copying: read {file}: is a directory")
     if not file.exists():
         raise FileNotFoundError(file)
-    return key, file
+    return re.sub(r"[\x00-\x1f]", lambda found: f"__{ord(found[0]):#x}__", key), file

@@ -122,7 +122,7 @@ def _upload(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
             policy = task.get("retryPolicy", {}).pop("policy", None)  # kfp's protocol buffers do not know it yet
             assert policy in (None, "POLICY_ALWAYS", "POLICY_ON_FAILURE", "POLICY_ON_ERROR")
             if policy and not kubeflow.knows_policies:
-                raise RefusedError(400, "unknown template format")  # what 2.17.0 says of any field that it does not know
+                raise RefusedError(400, "unknown template format")  # as 2.17.0 says it
     spec = json_format.ParseDict(documents[0], pipeline_spec_pb2.PipelineSpec())
     json_format.ParseDict(documents[0]["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig())
     for document in documents[1:]:
