@@ -31,7 +31,8 @@ class Round:
         loss: mean over the round's steps; 0 when there was none.
         positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training.
         negative_distance: likewise d(a,n)^2.
-        spread: mean squared distance between the round's embeddings; 0 when all are equal, about 2 when none are alike.
+        spread: mean squared distance between the embeddings that a training step learns from, or between those of the
+            faces mined among when there was no step; 0 when all are equal, about 2 when none are alike.
         learning_rate: of the last step.
         images_per_second: pushed through training steps, over the whole round's time.
         seconds: of the whole round.
