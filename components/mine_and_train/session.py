@@ -83,8 +83,12 @@ def train(
     labels = _numbered(training_rows)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _built(architecture, settings, strategy)
+    start = former.settings.get("start") if former is not None else None
     if settings.pretrained and former is None:
-        print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
+        path = Path(settings.pretrained)
+        restored = start_from(network, architecture, path)
+        print("\n".join(restored.lines(path)))
+        start = restored.record(path)
     people = len(np.unique(labels))
     print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
     if settings.mining == "offline" and people < settings.identities_per_round:
@@ -104,7 +108,9 @@ def train(
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _take_up(training, former, settings.training_folder)
     preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
-    session = _Session(settings, told, architecture, preprocessing, training, devices.is_chief(strategy))
+    session = _Session(
+        settings, told | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy)
+    )
     ends_early = session.run(devices.agreement(strategy))
     if session.writes:
         with training.averaged():
@@ -237,7 +243,7 @@ class _Session:
             state.save(self.folder, self.training.state(self.told))
 
     def _checkpoint(self, path: Path) -> None:
-        told = record(self.training.recipe, self.training.rounds)
+        told = record(self.training.recipe, self.training.rounds) | {"start": self.told["start"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, told)
 
     def _keep(self, done: history.Round) -> None:
