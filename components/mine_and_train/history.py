@@ -103,17 +103,22 @@ def _seen(done: Round) -> str:
     return f"{done.triplets_found:,} triplets{kept}{share}, {done.active:.1%} active"
 
 
-def metrics(rounds: Sequence[Round], identities: int, faces: int) -> dict[str, float | int]:
-    """The numbers that stand for a training of so many faces."""
-    last = rounds[-1]
+def best(rounds: Sequence[Round]) -> Round | None:
+    """The first round with the highest score (AUC); None when none was scored."""
+    scored = [(done.validation_auc, done) for done in rounds if done.validation_auc is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None
+
+
+def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -> dict[str, float | int]:
+    """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`."""
     told: dict[str, float | int] = {
         "rounds": len(rounds),
         "identities": identities,
         "faces": faces,
         "triplets_mined": sum(done.triplets_found for done in rounds),
         "triplets_trained": sum(done.triplets_trained for done in rounds),
-        "loss": last.loss,
+        "loss": rounds[-1].loss,
     }
-    if last.validation_accuracy is not None and last.validation_auc is not None:
-        told |= {"validation_accuracy": last.validation_accuracy, "validation_auc": last.validation_auc}
+    if kept.validation_accuracy is not None and kept.validation_auc is not None:
+        told |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
     return told
