@@ -87,7 +87,7 @@ def read_embeddings(folders: Folders) -> Embeddings:
     names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}
     return Embeddings(
         **names,
-        vectors=_vectors(table["embedding"].combine_chunks(), names["photo_path"]),
+        vectors=_vectors(table["embedding"], names["photo_path"]),
         checkpoint_sha256=_checkpoint(_strings(table, "checkpoint_sha256")),
     )
 
@@ -109,13 +109,19 @@ def _checkpoint(column: Names) -> str:
 
 
 def _vectors(column: Any, photo_path: Names) -> npt.NDArray[np.float32]:
-    lengths = np.diff(column.offsets.to_numpy())
+    # Chunk by chunk: joined, an Arrow list overflows at 2^31 numbers.
+    lengths = np.concatenate([np.diff(chunk.offsets.to_numpy()) for chunk in column.chunks])
     _refuse(
         "are of differing lengths", lengths != lengths[0], photo_path, lengths, f"the first has length {lengths[0]}"
     )
-    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(lengths), lengths[0]).astype(np.float32)
-    values = np.isfinite(vectors).sum(axis=1)
-    _refuse("hold values that are not finite", values < lengths, photo_path, values, "finite values counted")
+    vectors = np.empty((len(lengths), lengths[0]), np.float32)
+    values, done = vectors.reshape(-1), 0
+    for chunk in column.chunks:
+        numbers = chunk.flatten().to_numpy(zero_copy_only=False)
+        values[done : done + len(numbers)] = numbers
+        done += len(numbers)
+    finite = np.isfinite(vectors).sum(axis=1)
+    _refuse("hold values that are not finite", finite < lengths, photo_path, finite, "finite values counted")
     norms = np.linalg.norm(vectors, axis=1)
     _refuse("are not of unit length", np.abs(norms - 1) > LENGTH_TOLERANCE, photo_path, norms, "norms given")
     return vectors

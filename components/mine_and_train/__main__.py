@@ -29,7 +29,7 @@ from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.pairs import Strategy
 from components.model.backbones import check
 from components.model.checkpoint import FILES
-from components.model.starts import located
+from components.model.starts import check_members, located
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
@@ -71,7 +71,8 @@ class Settings:
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
-    another TensorFlow checkpoint with its scopes, or Keras weights (.h5, .keras). Random ones when not given."""
+    another TensorFlow checkpoint with its scopes (a .zip of it too), or Keras weights (.h5, .keras). Random ones when
+    not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Path | None = None
@@ -170,12 +171,6 @@ def _checked(settings: Settings) -> None:
             received="--loss contrastive --mining offline",
             advice="Give --mining online.",
         )
-    if settings.members > 1 and settings.pretrained:
-        raise UsageError(
-            "Members that start from the same weights would not differ.",
-            received=f"--members {settings.members} --pretrained {settings.pretrained}",
-            advice="Leave out one of the two.",
-        )
     if not settings.temperature > 0:
         raise UsageError("--temperature must be positive.", received=settings.temperature)
     optimizer.check(settings.optimization)
@@ -256,7 +251,7 @@ def _train(settings: Settings) -> None:
     told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     former = _former(settings, told)
     if settings.pretrained and former is None:
-        located(Path(settings.pretrained))
+        check_members(located(Path(settings.pretrained)), settings.members)
     # TensorFlow takes seconds to import: wrong settings should not wait for it.
     from components.mine_and_train.session import train
 

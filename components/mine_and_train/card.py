@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
-from components.mine_and_train.history import Round
+from components.mine_and_train.history import Round, best
 from components.page.figures import DIFFERENT, INK, SAME, axes
 from components.page.templates import Card
 from components.page.templates import card as filled
@@ -35,6 +35,7 @@ class Shown:
 
 def card(
     rounds: Sequence[Round],
+    kept: Round,
     settings: Mapping[str, Any],
     defaults: Mapping[str, Any],
     hardest: Sequence[HardTriplet],
@@ -44,16 +45,18 @@ def card(
 
     Args:
         rounds: of the training, one or more.
+        kept: that of them whose network the checkpoint holds.
         settings: what the result depends on, by flag.
         defaults: likewise, as they are when nothing is given.
         hardest: the triplets to show.
         face: what to show of a face, by its number in them.
     """
-    scored = [done for done in rounds if done.validation_auc is not None]
+    highest = best(rounds)
     last = rounds[-1]
     values: dict[str, Any] = {
         "last": last,
-        "best": max(scored, key=lambda done: done.validation_auc or 0.0, default=None),
+        "kept": kept,
+        "better": highest if highest is not None and highest.validation_auc != kept.validation_auc else None,
         "seconds": sum(done.seconds for done in rounds),
         "images_per_second": sum(done.images_per_second * done.seconds for done in rounds)
         / max(sum(done.seconds for done in rounds), 1e-9),

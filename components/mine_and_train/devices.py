@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.common.errors import UsageError
+from components.model.backbones.normalization import normalizations
 from components.model.network import scaled
 
 
@@ -59,11 +60,8 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def see_whole_batches(network: keras.Model) -> None:
     """Makes BatchNorm compute its statistics over the shares of all devices."""
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):  # a member
-            see_whole_batches(layer)
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+    for layer in normalizations(network):
+        layer.synchronized = True
 
 
 def added(values: Any) -> Any:

@@ -31,7 +31,8 @@ class Round:
         loss: mean over the round's steps; 0 when there was none.
         positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training.
         negative_distance: likewise d(a,n)^2.
-        spread: mean squared distance between the round's embeddings; 0 when all are equal, about 2 when none are alike.
+        spread: mean squared distance between the embeddings that a training step learns from, or between those of the
+            faces mined among when there was no step; 0 when all are equal, about 2 when none are alike.
         learning_rate: of the last step.
         images_per_second: pushed through training steps, over the whole round's time.
         seconds: of the whole round.
@@ -102,17 +103,22 @@ def _seen(done: Round) -> str:
     return f"{done.triplets_found:,} triplets{kept}{share}, {done.active:.1%} active"
 
 
-def metrics(rounds: Sequence[Round], identities: int, faces: int) -> dict[str, float | int]:
-    """The numbers that stand for a training of so many faces."""
-    last = rounds[-1]
+def best(rounds: Sequence[Round]) -> Round | None:
+    """The first round with the highest score (AUC); None when none was scored."""
+    scored = [(done.validation_auc, done) for done in rounds if done.validation_auc is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None
+
+
+def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -> dict[str, float | int]:
+    """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`."""
     told: dict[str, float | int] = {
         "rounds": len(rounds),
         "identities": identities,
         "faces": faces,
         "triplets_mined": sum(done.triplets_found for done in rounds),
         "triplets_trained": sum(done.triplets_trained for done in rounds),
-        "loss": last.loss,
+        "loss": rounds[-1].loss,
     }
-    if last.validation_accuracy is not None and last.validation_auc is not None:
-        told |= {"validation_accuracy": last.validation_accuracy, "validation_auc": last.validation_auc}
+    if kept.validation_accuracy is not None and kept.validation_auc is not None:
+        told |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
     return told

@@ -114,10 +114,10 @@ def optimizer_for(
 def averaged_weights(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> Iterator[None]:
     """Within the block the network has the moving average of its weights, if its optimiser keeps one.
 
-    BatchNorm's moving statistics stay as they are. Afterwards every weight is what it was, to the bit.
+    Before the first step there is no average. Afterwards every trained weight is what it was, to the bit.
     """
     plain = getattr(optimizer, "inner_optimizer", optimizer)
-    if not plain.use_ema:
+    if not plain.use_ema or plain.iterations.numpy() == 0:
         yield
         return
     own = {id(variable) for variable in network.trainable_variables}

@@ -29,6 +29,20 @@ def sample_round(labels: Labels, identities: int, faces_per_identity: int, rng: 
     return np.concatenate([rng.choice(own, min(faces_per_identity, len(own)), replace=False) for own in faces])
 
 
+def sample_evenly(labels: Labels, count: int, rng: np.random.Generator) -> Indices:
+    """Samples faces without replacement, as evenly from all identities as they have faces.
+
+    Returns:
+        int64 [min(count, n)]: indices into `labels`, in random order.
+    """
+    shuffled = rng.permutation(len(labels))
+    order = np.argsort(labels[shuffled], kind="stable")
+    sizes = np.bincount(labels)
+    turn = np.empty(len(labels), np.int64)
+    turn[order] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return shuffled[np.argsort(turn, kind="stable")[:count]]
+
+
 # An identity with many faces takes so many turns at most while one with few takes one: it must not fill every batch.
 _MOST_TURNS = 5
 

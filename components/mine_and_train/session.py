@@ -83,8 +83,12 @@ def train(
     labels = _numbered(training_rows)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _built(architecture, settings, strategy)
+    start = former.settings.get("start") if former is not None else None
     if settings.pretrained and former is None:
-        print("\n".join(start_from(network, architecture, Path(settings.pretrained))))
+        path = Path(settings.pretrained)
+        restored = start_from(network, architecture, path)
+        print("\n".join(restored.lines(path)))
+        start = restored.record(path)
     people = len(np.unique(labels))
     print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
     if settings.mining == "offline" and people < settings.identities_per_round:
@@ -104,15 +108,19 @@ def train(
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _take_up(training, former, settings.training_folder)
     preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
-    session = _Session(settings, told, architecture, preprocessing, training, devices.is_chief(strategy))
+    session = _Session(
+        settings, told | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy)
+    )
     ends_early = session.run(devices.agreement(strategy))
     if session.writes:
         with training.averaged():
             if ends_early:
                 print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
                 checkpoint.restore(network, session.folder / BEST / checkpoint.WEIGHTS)
-            session.finish(rows, faces)
-            session.show(images, training_rows, labels)
+            best = history.best(training.rounds) if ends_early else None
+            kept = best or training.rounds[-1]
+            session.finish(rows, faces, kept)
+            session.show(images, training_rows, labels, kept)
 
 
 def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
@@ -236,8 +244,9 @@ class _Session:
         if self.writes:
             state.save(self.folder, self.training.state(self.told))
 
-    def _checkpoint(self, path: Path) -> None:
+    def _checkpoint(self, path: Path, kept: history.Round) -> None:
         told = record(self.training.recipe, self.training.rounds)
+        told |= {"kept_round": kept.number, "start": self.told["start"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, told)
 
     def _keep(self, done: history.Round) -> None:
@@ -252,9 +261,9 @@ class _Session:
         history.write(self.folder / "history.parquet", self.training.rounds)
         with self.training.averaged():
             if better:
-                self._checkpoint(self.folder / BEST)
+                self._checkpoint(self.folder / BEST, done)
             if self.settings.keep_every and done.number % self.settings.keep_every == 0:
-                self._checkpoint(self.folder / f"round-{done.number:05}")
+                self._checkpoint(self.folder / f"round-{done.number:05}", done)
 
     def _watch(self) -> None:
         found = health.diagnose(self.training.rounds, self.settings.strategy.margin)
@@ -275,10 +284,10 @@ class _Session:
         patience = self.settings.patience
         return 0 < patience < len(scores) and max(scores[-patience:]) <= max(scores[:-patience])
 
-    def finish(self, rows: pa.Table, faces: Folders) -> None:
-        """Writes the checkpoint, and the embeddings if asked for."""
+    def finish(self, rows: pa.Table, faces: Folders, kept: history.Round) -> None:
+        """Writes the checkpoint, which holds the network of the round `kept`, and the embeddings if asked for."""
         settings = self.settings
-        self._checkpoint(settings.checkpoint)
+        self._checkpoint(settings.checkpoint, kept)
         print(f"checkpoint in {settings.checkpoint}")
         embed = Embedder(self.training.network, flip_averaging=settings.flip_averaging)
         if settings.embeddings:
@@ -286,13 +295,16 @@ class _Session:
             write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
             print(f"{len(rows)} embeddings in {settings.embeddings}")
 
-    def show(self, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64]) -> None:
+    def show(
+        self, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: history.Round
+    ) -> None:
         """Writes the card, the projector's files and the metrics.
 
         Args:
             images: uint8 [n, s, s, 3], the crops of the training split.
             rows: their rows of the dataset.
             labels: int64 [n], their identities.
+            kept: the round whose network the checkpoint holds.
         """
         settings, rounds = self.settings, self.training.rounds
         # As the last round drew its own: of an offline one these are the very faces.
@@ -308,8 +320,8 @@ class _Session:
 
         defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).told()
         hardest = hardest_triplets(embeddings, labels[chosen], _SHOWN_TRIPLETS)
-        shown = card(rounds, settings.told(), defaults, hardest, face)
+        shown = card(rounds, kept, settings.told(), defaults, hardest, face)
         shown.write(self.folder / "card.html", None)
         shown.write(settings.html, settings.markdown)
         print(f"card in {self.folder / 'card.html'}; for TensorBoard: {self.folder / EVENTS}")
-        write_metrics(settings.executor_input, history.metrics(rounds, len(np.unique(labels)), len(labels)))
+        write_metrics(settings.executor_input, history.metrics(rounds, kept, len(np.unique(labels)), len(labels)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -34,6 +35,7 @@ from components.mine_and_train.mining import mine
 from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
+from components.mine_and_train.statistics import Statistics
 from components.mine_and_train.step import Step, training_step
 from components.model.network import Embedder
 
@@ -111,6 +113,7 @@ class Training:
             self._embed = SharedEmbedder(network, recipe.batch_size, self._strategy)
         else:
             self._embed = Embedder(network, recipe.batch_size)
+        self._statistics = Statistics(network, images, labels, recipe.batch_size, recipe.seed)
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._sampled: _Sampled | None = None
@@ -171,7 +174,7 @@ class Training:
                 self._seconds = time.perf_counter() - began
                 yield None
             self._seconds = time.perf_counter() - began
-            done = self._record(self._score(number, phase))
+            done = self._record(self._score(number))
             self.rounds.append(done)
             self._measured, self._embeddings, self._seconds = [], None, 0.0
             yield done
@@ -186,6 +189,7 @@ class Training:
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
         chosen = sample_round(self._labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
         if self._embeddings is None:
+            self._statistics.gather()
             self._embeddings = self._embed(self._images[chosen])
         mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
         packed = batches(mined.triplets, self._labels[chosen], recipe.batch_size, rng)
@@ -204,7 +208,7 @@ class Training:
         pushed, trained = int(measured[:, -1].sum()), int(measured[:, 4].sum())
         sampled = self._sampled or _Sampled(pushed, trained, trained)
         spread = mean.spread
-        if self._embeddings is not None:
+        if not len(measured) and self._embeddings is not None:  # no triplet, no step
             centre = self._embeddings.mean(axis=0)
             spread = 2 - 2 * centre @ centre
         return Round(
@@ -231,15 +235,25 @@ class Training:
     def _phase_of(self, number: int) -> _Phase:
         return self._phases[0 if number <= self.recipe.classification_rounds else -1]
 
-    def _score(self, number: int, phase: _Phase) -> Score | None:
+    def _score(self, number: int) -> Score | None:
         if self._validate is None or (number % self._validate_every and number < self.recipe.rounds):
             return None
-        with optimizers.averaged_weights(phase.optimizer, self.network):
+        with self.averaged(number):
             return self._validate()
 
-    def averaged(self) -> Any:
-        """A context in which the network has the weights to evaluate and keep: their moving average, if asked for."""
-        return optimizers.averaged_weights(self._phase_of(max(1, len(self.rounds))).optimizer, self.network)
+    @contextmanager
+    def averaged(self, number: int | None = None) -> Iterator[None]:
+        """A context in which the network has the weights to evaluate and keep: their moving average, if asked for.
+
+        BatchNorm's statistics are those of these weights, gathered anew.
+
+        Args:
+            number: of the round that they come from; the last that is done when None.
+        """
+        phase = self._phase_of(number or max(1, len(self.rounds)))
+        with optimizers.averaged_weights(phase.optimizer, self.network):
+            self._statistics.gather()
+            yield
 
     def _variables(self) -> dict[str, Any]:
         """Every variable by a name that does not depend on how often a network was built in this process."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from components.common.atomic import new_directory
 from components.common.errors import MALFORMED, UsageError
@@ -155,8 +158,40 @@ def restore(network: keras.Model, weights: Path) -> None:
     """Loads weights into a network that has exactly those variables.
 
     Raises:
-        UsageError: the file is damaged, or its variables are not the network's.
+        UsageError: the file is damaged, its variables are not the network's, or their values make no network.
     """
+    fill(network, weights)
+    check_values({variable.path: variable for variable in network.weights}, weights)
+
+
+def check_values(variables: Mapping[str, Any], shown: Path) -> None:
+    """Refuses values that no training comes to.
+
+    Args:
+        variables: arrays, or what becomes one, by name.
+        shown: where they are from.
+
+    Raises:
+        UsageError: one that is not of numbers, has infinite ones or none (NaN), or is a negative variance.
+    """
+    for name, variable in variables.items():
+        values, wrong = np.asarray(variable), None
+        if values.dtype.kind not in "fiu" and values.dtype.name != "bfloat16":
+            wrong = "not numbers"
+        elif count := np.count_nonzero(~np.isfinite(values.astype(np.float32))):
+            wrong = f"{count} of {values.size} values not finite"
+        elif name.endswith("moving_variance") and np.any(values < 0):
+            wrong = "a negative variance"
+        if wrong:
+            raise UsageError(
+                "A variable of the weights has values that no network can have.",
+                received=f"{shown}, {name}: {wrong}",
+                advice="The file is damaged, or of a training that failed: take another.",
+            )
+
+
+def fill(network: keras.Model, weights: Path) -> None:
+    """As `restore`, whatever the values are."""
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers that the file lacks, and leaves their random weights in place.

@@ -3,38 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from components.common.errors import UsageError
 from components.model import backbones, tf_slim
-from components.model.checkpoint import load, restore
+from components.model.checkpoint import check_values, fill, load
 from components.model.network import EMBEDDING_LAYER, Architecture, build
-from components.model.starts import Kind, located, unpacked
+from components.model.starts import Kind, check_members, located, unpacked
 
 _HEAD = (EMBEDDING_LAYER, "embedding_normalisation")
 _WHOLE = "the whole network"
 
 
-def start_from(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
+@dataclass(frozen=True)
+class Restored:
+    """What was taken over.
+
+    Args:
+        count: of the network's variables.
+        of: how many it has.
+        left_out: what was not, and why, a line each.
+        read_as: what Keras weights were found to be, "" for others.
+    """
+
+    count: int
+    of: int
+    left_out: tuple[str, ...] = ()
+    read_as: str = ""
+
+    def lines(self, path: Path) -> list[str]:
+        """As sentences; `path` is where the weights are from."""
+        read = f", read as {self.read_as}" if self.read_as else ""
+        return [
+            f"{self.count} of {self.of} variables restored from {path}{read}",
+            *(f"left out: {each}" for each in self.left_out),
+        ]
+
+    def record(self, path: Path) -> dict[str, Any]:
+        """As plain values, with the name and the SHA-256 of the weights, for the checkpoint's description."""
+        restored = f"{self.count} of {self.of} variables"
+        told = {"name": path.resolve().name, "sha256": located(path).sha256(), "restored": restored}
+        return told | {"left_out": list(self.left_out)}
+
+
+def start_from(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
     """Copies weights into a network of the same backbone, in place.
 
     The embedding layer is copied from a checkpoint of our own when both are of one size; otherwise it keeps its random
-    weights. A backbone's variables are all restored, or none is changed.
+    weights. A backbone's variables are all restored, or none is changed. Each of several members starts from its own.
 
     Args:
         network: what `architecture` describes.
         architecture: of the network to train.
         path: a checkpoint of our own, TF-Slim's, or Keras weights; see `components.model.starts`.
 
-    Returns:
-        Lines that say what was restored, what was left out, and why.
-
     Raises:
-        UsageError: another backbone, a variable of it without a source or of another shape, or a damaged file.
+        UsageError: another backbone or number of members, a variable without a source, of another shape or with values
+            that no network has, or a damaged file.
     """
     start = located(path)
+    check_members(start, architecture.members)
     if start.kind is Kind.ARCHIVE:
         with unpacked(start.path) as inside:
             return _from_tensorflow(network, architecture, inside, path)
@@ -43,6 +75,11 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
     if start.kind is Kind.KERAS:
         return _from_keras(network, architecture, start.path)
     return _from_ours(network, architecture, start.path)
+
+
+def _members(network: keras.Model) -> list[keras.Model]:
+    """The networks side by side in one; itself, when it is the only one."""
+    return [layer for layer in network.layers if isinstance(layer, keras.Model)] or [network]
 
 
 def _weighted(layers: list[keras.Layer]) -> list[keras.Layer]:
@@ -68,7 +105,7 @@ def _copied(targets: list[keras.Layer], sources: list[keras.Layer], path: Path, 
     return sum(len(target.weights) for target in targets)
 
 
-def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
+def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
     source = load(path)
     if source.architecture.backbone != architecture.backbone:
         raise UsageError(
@@ -76,28 +113,22 @@ def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> 
             received=f"{path}: {source.architecture.backbone}, to train: {architecture.backbone}",
             advice=f"Give --backbone {source.architecture.backbone}, or another checkpoint.",
         )
-    if source.architecture.members > 1:
-        raise UsageError(
-            "The pretrained checkpoint is of several members, and only one network can start from it.",
-            received=f"{path}: {source.architecture.members} members",
-            advice="Give a checkpoint of one.",
-        )
     of_one_size = source.architecture.embedding_size == architecture.embedding_size
-    pair = (network, source.network)
-    targets, sources = (_weighted(model.layers) if of_one_size else _of_backbone(model) for model in pair)
+    targets, sources = (
+        [
+            layer
+            for member in _members(model)
+            for layer in (_weighted(member.layers) if of_one_size else _of_backbone(member))
+        ]
+        for model in (network, source.network)
+    )
     advice = f"Give --image_size {source.architecture.image_size}, the size it was trained with."
     count = _copied(targets, sources, path, advice)
-    if of_one_size:
-        return [_restored(count, network, path)]
     sizes = f"embedding size {source.architecture.embedding_size}, to train: {architecture.embedding_size}"
-    return [_restored(count, network, path), f"left out: {', '.join(_HEAD)} ({sizes})"]
+    return Restored(count, len(network.weights), () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",))
 
 
-def _restored(count: int, network: keras.Model, path: Path) -> str:
-    return f"{count} of {len(network.weights)} variables restored from {path}"
-
-
-def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Path, shown: Path) -> list[str]:
+def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Path, shown: Path) -> Restored:
     backbone = architecture.backbone
     if backbone not in tf_slim.ROOTS:
         raise UsageError(
@@ -132,12 +163,14 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
         values = {name: reader.get_tensor(name) for name in wanted}
     except Exception as error:  # TensorFlow raises whatever its reader met, down to RuntimeError
         raise tf_slim.damaged(shown, error) from error
+    check_values(values, shown)
     for name, variable in wanted.items():
         variable.assign(values[name])
-    return [_restored(len(wanted), network, shown), *tf_slim.left_out(backbone, list(shapes), set(wanted))]
+    left_out = tf_slim.left_out(backbone, list(shapes), set(wanted))
+    return Restored(len(wanted), len(network.weights), tuple(left_out))
 
 
-def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> list[str]:
+def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
     """Reads the weights into each model that the file may be of, until one fits.
 
     Of a .keras file the weights alone are read: what else it holds could be code.
@@ -146,17 +179,18 @@ def _from_keras(network: keras.Model, architecture: Architecture, path: Path) ->
     for told, build_model in _possible(architecture).items():
         model = build_model()
         try:
-            restore(model, path)
+            fill(model, path)
         except UsageError as error:
             refusals.append(f"\n  as {told}: {error.received}")
             continue
+        check_values({variable.path: variable for variable in model.weights}, path)
         targets, sources = _weighted(network.layers), _weighted(model.layers)
         if told != _WHOLE:
             targets = _of_backbone(network)
         more = [layer.name for layer in sources[len(targets) :]]
         count = _copied(targets, sources[: len(targets)], path, "It is of another network.")
-        lines = [f"{_restored(count, network, path)}, read as {told}"]
-        return [*lines, f"left out: {', '.join(more)}, the head"] if more else lines
+        left_out = (f"{', '.join(more)}, the head",) if more else ()
+        return Restored(count, len(network.weights), left_out, told)
     raise UsageError(
         f"These Keras weights are not of the backbone {architecture.backbone}.",
         received=f"{path}{''.join(refusals)}",
@@ -166,10 +200,10 @@ def _from_keras(network: keras.Model, architecture: Architecture, path: Path) ->
 
 def _possible(architecture: Architecture) -> dict[str, Callable[[], keras.Model]]:
     """The models whose weights a file may hold, by what they are to people."""
-    models: dict[str, Callable[[], keras.Model]] = {
-        _WHOLE: lambda: build(architecture),
-        "the backbone alone": lambda: backbones.build(architecture.backbone, architecture.image_size),
-    }
+    models: dict[str, Callable[[], keras.Model]] = {_WHOLE: lambda: build(architecture)}
+    if architecture.members > 1:  # that start from the same weights would not differ
+        return models
+    models["the backbone alone"] = lambda: backbones.build(architecture.backbone, architecture.image_size)
     if architecture.backbone == "inception_resnet_v2":
         # Its convolutions come in the same order as ours: without its top, it is read as the backbone alone.
         application = "keras.applications.InceptionResNetV2 with its top"

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import re
+import stat
 import tarfile
 import tempfile
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from components.common.errors import UsageError
-from components.model.checkpoint import DESCRIPTION, WEIGHTS, describe
+from components.model.checkpoint import DESCRIPTION, WEIGHTS, describe, fingerprint
 
 _ADVICE = (
     "Give a checkpoint folder of ours; TF-Slim's inception_resnet_v2_2016_08_30.ckpt or the .tar.gz it comes in; the "
-    "prefix or the folder of another TensorFlow checkpoint; or Keras weights (.h5, .keras)."
+    "prefix, the folder, or the .zip or .tar.gz of another TensorFlow checkpoint; or Keras weights (.h5, .keras)."
 )
-_ARCHIVES = (".tar.gz", ".tgz", ".tar")
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+# RuntimeError: a zip that needs a password, or is packed in a way that Python does not know.
+_UNREADABLE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError, RuntimeError),
+)
+_Entry = TypeVar("_Entry")
 # The last eight bytes of the table file that a V1 checkpoint is.
 _TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
 _MOST_MEMBERS = 100
@@ -48,6 +58,44 @@ class Start:
     kind: Kind
     path: Path
 
+    def sha256(self) -> str:
+        """Names the weights: a checkpoint's fingerprint, a file's SHA-256, or of several files that of all theirs."""
+        if self.kind is Kind.OURS:
+            return fingerprint(self.path)
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        files = sorted(each for each in self.path.parent.iterdir() if _prefix(each) == self.path)
+        return hashlib.sha256(b"".join(hashlib.sha256(each.read_bytes()).digest() for each in files)).hexdigest()
+
+
+def check_members(start: Start, members: int) -> None:
+    """Refuses weights that are not of so many members.
+
+    Raises:
+        UsageError: a checkpoint of ours of another number, or weights of one network for several members.
+    """
+    if start.kind is Kind.OURS:
+        stored = describe(start.path).get("members", 1)
+        if stored != members:
+            raise UsageError(
+                "The pretrained checkpoint has another number of members.",
+                received=f"{start.path}: {stored}, to train: {members}",
+                advice=f"Give --members {stored}, or another checkpoint: each member starts from its own.",
+            )
+    elif members > 1 and start.kind is not Kind.KERAS:
+        raise UsageError(
+            "Members that start from the same weights would not differ.",
+            received=f"--members {members} --pretrained {start.path}",
+            advice="Leave out one of the two, or give a checkpoint of as many members.",
+        )
+
+
+def _prefix(path: Path) -> Path | None:
+    """The prefix of a V2 checkpoint that a file is of, by its name."""
+    part = re.fullmatch(r"(.+)\.(index|data-\d+-of-\d+)", path.name)
+    return path.with_name(part[1]) if part else None
+
 
 def located(path: Path) -> Start:
     """Finds out what a path given with `--pretrained` is.
@@ -59,8 +107,7 @@ def located(path: Path) -> Start:
         path = path.parent
     if path.is_dir():
         return _in_folder(path)
-    if part := re.fullmatch(r"(.+)\.(index|data-\d+-of-\d+)", path.name):
-        path = path.with_name(part[1])
+    path = _prefix(path) or path
     if path.with_name(f"{path.name}.index").is_file():
         return Start(Kind.TENSORFLOW, path)
     if not path.is_file():
@@ -97,10 +144,8 @@ def unpacked(archive: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="facenet-pretrained-") as name:
         folder = Path(name)
         try:
-            with tarfile.open(archive, "r:*") as members:
-                for member in _checked(archive, members):
-                    members.extract(member, folder, filter="data")
-        except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+            (_unzip if archive.suffix == ".zip" else _untar)(archive, folder)
+        except _UNREADABLE as error:
             raise UsageError(
                 "This archive cannot be unpacked.",
                 received=f"{archive} ({error})",
@@ -111,24 +156,47 @@ def unpacked(archive: Path) -> Iterator[Path]:
         yield _only_checkpoint(holding[0] if len(holding) == 1 else folder, archive)
 
 
-def _checked(archive: Path, members: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members one by one: what an archive claims is believed only as far as it has been read."""
-    count, size = 0, 0
-    for member in members:
-        count, size = count + 1, size + member.size
-        place = PurePosixPath(member.name)
+def _untar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive, "r:*") as members:
+        told = ((each, each.name, each.size, each.isfile() or each.isdir()) for each in members)
+        for member in _checked(archive, told):
+            members.extract(member, folder, filter="data")
+
+
+def _unzip(archive: Path, folder: Path) -> None:
+    plain = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made where files have no such kinds
+    with zipfile.ZipFile(archive) as members:
+        told = (
+            (each, each.filename, each.file_size, stat.S_IFMT(each.external_attr >> 16) in plain)
+            for each in members.infolist()
+        )
+        for member in _checked(archive, told):
+            members.extract(member, folder)
+
+
+def _checked(archive: Path, members: Iterable[tuple[_Entry, str, int, bool]]) -> Iterator[_Entry]:
+    """The members one by one: what an archive claims is believed only as far as it has been read.
+
+    Args:
+        archive: to name in errors.
+        members: each with its name, its size in bytes, and whether it is a file or a folder.
+    """
+    count, total = 0, 0
+    for member, name, size, plain in members:
+        count, total = count + 1, total + size
+        place = PurePosixPath(name)
         wrong = None
-        if not (member.isfile() or member.isdir()):
+        if not plain:
             wrong = "neither a file nor a folder"
         elif place.is_absolute() or ".." in place.parts:
             wrong = "leads out of the folder"
-        elif count > _MOST_MEMBERS or size > _MOST_BYTES:
+        elif count > _MOST_MEMBERS or total > _MOST_BYTES:
             wrong = f"more than {_MOST_MEMBERS} members or {_MOST_BYTES // 2**30} GB"
         if wrong:
             raise UsageError(
                 "This archive has a member that no checkpoint has.",
-                received=f"{archive}: {member.name!r}, {wrong}",
-                advice="Take the archive from where TensorFlow's authors publish it.",
+                received=f"{archive}: {name!r}, {wrong}",
+                advice="Take the archive from where its authors publish it.",
             )
         yield member
 
@@ -142,7 +210,8 @@ def _is_table(path: Path) -> bool:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """The prefixes of the V2 checkpoints directly in a folder, and its V1 checkpoints."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    # "._NAME" is what a Mac packs besides NAME: no checkpoint.
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("._"))
     prefixes = [path.with_suffix("") for path in files if path.suffix == ".index"]
     return prefixes + [path for path in files if path.suffix != ".index" and _is_table(path)]
 

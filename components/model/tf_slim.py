@@ -81,7 +81,7 @@ def left_out(backbone: str, stored: list[str], restored: set[str]) -> list[str]:
         restored: those that were.
     """
     reasons = Counter(_reason(name, ROOTS[backbone], restored) for name in stored if name not in restored)
-    return [f"left out: {count} variables, {reason}" for reason, count in sorted(reasons.items())]
+    return [f"{count} variables, {reason}" for reason, count in sorted(reasons.items())]
 
 
 def _reason(name: str, root: str, restored: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,15 @@ from pipelines.local.values import Value
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 DEFAULT = "laptop"
+
+
+class _Loader(yaml.SafeLoader):
+    """With the numbers of YAML 1.2, section 10.3.2: for PyYAML, which reads YAML 1.1, `1e-3` would be a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ def read(name: str) -> Recipe:
             advice=f"{suggestion(name, known)} The path of a YAML file is good too.",
         )
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = _Loader(file.read_text(encoding="utf-8")).get_single_data()
     except (OSError, yaml.YAMLError, *MALFORMED) as error:
         raise UsageError(
             "This recipe is not YAML.",

@@ -125,7 +125,7 @@ COMMANDS = {
     "mine-and-train -i {tmp} -c {tmp}/x --rounds 0": (2, "--rounds is too small"),
     "mine-and-train -i {tmp} -c {tmp}/x --margin -1": (2, "--margin must not be negative"),
     "mine-and-train -i {tmp} -c {tmp}/x --loss contrastive": (2, "no triplets to mine"),
-    "mine-and-train -i {tmp} -c {tmp}/x --members 2 -p {file}": (2, "would not differ"),
+    "mine-and-train -i {run}/collect/dataset -c {tmp}/x --members 2 -p {here}/weights.tar.gz": (2, "would not differ"),
     "mine-and-train -i {tmp} -c {tmp}/x --temperature 0": (2, "--temperature must be positive"),
     "mine-and-train -i {tmp} -c {tmp}/x --learning_rate 0": (2, "--learning_rate must be positive"),
     "mine-and-train -i {tmp} -c {tmp}/x --weight_decay -1": (2, "--weight_decay must not be negative"),
@@ -390,7 +390,8 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/mine_and_train/test_stage.py": ("__main__.py: Triplets need at least two identities",),
     "unit/model/test_checkpoint.py": (
         "checkpoint.py: The weights do not fit the",
-        "pretrained.py: The pretrained checkpoint is of several",
+        "checkpoint.py: A variable of the weights has",
+        "starts.py: The pretrained checkpoint has another number",
         "pretrained.py: The pretrained checkpoint has another backbone",
         "pretrained.py: A variable of the pretrained checkpoint",
     ),

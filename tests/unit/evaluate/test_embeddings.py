@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from components.common.errors import UsageError
-from components.common.manifest import EMBEDDINGS, write
-from components.evaluate.embeddings import pair_distances, read_embeddings
+from components.common.manifest import EMBEDDINGS, read, write
+from components.evaluate.embeddings import _vectors, pair_distances, read_embeddings
 from components.evaluate.metrics import STEP
 
 
@@ -64,6 +64,20 @@ def test_vectors_that_mean_nothing_are_refused_by_photo(tmp_path, spoil, what):
     with pytest.raises(UsageError, match=what) as error:
         read_embeddings(manifest(tmp_path / "e", spoil(unit(5))))
     assert "1 of 5 faces: p1/2.jpg" in str(error.value)
+
+
+def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.common.manifest.ROWS_PER_PART", 3)
+    vectors = unit(8)
+    folder = manifest(tmp_path / "e", vectors)
+    assert len(list(folder.iterdir())) == 3
+    assert np.array_equal(read_embeddings(folder).vectors, vectors)
+    chunks = read(folder, EMBEDDINGS)["embedding"].slice(1)  # offsets that do not begin at 0
+    assert chunks.num_chunks == 3
+    assert np.array_equal(_vectors(chunks, np.empty(7, object)), vectors[1:])
+    longer = manifest(tmp_path / "longer", [*vectors[:7], [1.0]])
+    with pytest.raises(UsageError, match=r"differing lengths(?s:.)*1 of 8 faces: p3/7.jpg \(1\); the first"):
+        read_embeddings(longer)
 
 
 def test_two_checkpoints_are_refused_by_name(tmp_path):

@@ -33,20 +33,33 @@ def picture(seed=0):
     return np.random.default_rng(seed).integers(256, size=(32, 32, 3)).astype(np.uint8)
 
 
-def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAAA"):
-    shown = card(rounds, settings, DEFAULTS, [HardTriplet(0, 1, 2, 1.25, 0.5)], lambda row: Shown(NAMES[row], picture))
+def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAAA", kept=None):
+    shown = card(
+        rounds,
+        kept or rounds[-1],
+        settings,
+        DEFAULTS,
+        [HardTriplet(0, 1, 2, 1.25, 0.5)],
+        lambda row: Shown(NAMES[row], picture),
+    )
     return shown.html, shown.markdown
 
 
-def test_the_card_tells_the_best_score_the_changed_settings_and_the_hardest_triplets():
+def test_the_card_tells_the_score_of_what_is_kept_the_changed_settings_and_the_hardest_triplets():
     page, summary = filled(settings=DEFAULTS | {"rounds": 4, "jitter": 0.06, "xla": True})
     for text in (page, summary):
-        assert "90.00%" in text and "round 3, the best" in text
+        assert "85.00%" in text and "round 4, which is kept" in text and "90.00%" not in text
+        assert "Round 3 scored higher, AUC 0.900" in text
         assert "flip true, jitter 0.06, brightness 0.0, contrast 0.0, saturation 0.0" in text.replace(r"\_", "_")
         assert "jpeg_quality 100, erasing 0.0" in text.replace(r"\_", "_") and "1.250" in text and "0.500" in text
     assert "<td><code>--rounds</code></td><td>4</td><td>100</td>" in page
     assert "| rounds | 4 | 100 |" in summary and "| xla | true | false |" in summary
     assert page.count("<svg") == 6 and page.count("<img") == 3
+
+
+def test_where_the_best_was_taken_the_card_tells_its_score():
+    for text in filled(kept=ROUNDS[2]):
+        assert "90.00%" in text and "round 3, which is kept" in text and "scored higher" not in text
 
 
 def test_the_card_says_whose_hardest_triplets_it_shows():

@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from components.mine_and_train.sampler import sample_batches, sample_round
+from components.mine_and_train.sampler import sample_batches, sample_evenly, sample_round
 
 LABELS = np.repeat(np.arange(10), 7)
 
@@ -62,3 +62,12 @@ def test_turns_do_not_heap_up_when_everybody_is_in_every_batch():
 def test_few_people_make_a_small_batch():
     batch = next(sample_batches(np.repeat([0, 1], 3), 32, 4, np.random.default_rng(0)))
     assert sorted(batch) == list(range(6))
+
+
+def test_an_even_sample_has_the_first_faces_of_all_before_the_second_of_any():
+    labels = np.repeat(np.arange(4), [1, 2, 50, 3])[np.random.default_rng(1).permutation(56)]
+    for count, expected in ((4, [1, 1, 1, 1]), (10, [1, 2, 4, 3]), (99, [1, 2, 50, 3])):
+        chosen = sample_evenly(labels, count, np.random.default_rng(0))
+        assert np.bincount(labels[chosen]).tolist() == expected
+        assert len(set(chosen.tolist())) == len(chosen)
+    assert sample_evenly(labels, 9, np.random.default_rng(1)).tolist() != chosen[:9].tolist()

@@ -46,6 +46,9 @@ def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_b
     assert [entry["number"] for entry in best] == [1, 2]
     assert weights(training / "round-00002") == weights(training / "best") != weights(training / "round-00004")
     assert weights(tmp_path / "checkpoint") == weights(training / "best")
+    for folder in (tmp_path / "checkpoint", training / "best"):
+        assert json.loads((folder / "facenet.json").read_text())["training"]["kept_round"] == 2
+    assert "round 2, which is kept" in (training / "card.html").read_text()
     # Killed while it wrote its results, it would not train on: there are no more scores to draw.
     (tmp_path / "checkpoint" / checkpoint.WEIGHTS).unlink()
     assert main(given) == 0

@@ -54,8 +54,6 @@ def test_a_network_of_members_is_kept_whole_and_one_of_before_there_were_members
     loaded = checkpoint.load(tmp_path / "several")
     np.testing.assert_array_equal(Embedder(loaded.network)(images), Embedder(several)(images))
     assert loaded.architecture == architecture
-    with pytest.raises(UsageError, match=r"(?s)checkpoint is of several members.*2 members"):
-        start_from(network, ARCHITECTURE, tmp_path / "several")
 
     description = json.loads((saved / "facenet.json").read_text())
     del description["members"]
@@ -99,7 +97,7 @@ def test_damaged_weights_are_refused(saved, damage):
 
 def test_training_can_start_from_a_checkpoint(network, saved):
     fresh = build(ARCHITECTURE)
-    lines = start_from(fresh, ARCHITECTURE, saved)
+    lines = start_from(fresh, ARCHITECTURE, saved).lines(saved)
     assert lines == [f"{len(fresh.weights)} of {len(fresh.weights)} variables restored from {saved}"]
     np.testing.assert_array_equal(Embedder(fresh)(IMAGES), Embedder(network)(IMAGES))
 
@@ -108,12 +106,59 @@ def test_another_embedding_size_keeps_its_own_embedding_layer(network, saved):
     wider = Architecture("small_resnet", 32, 24)
     fresh = build(wider)
     head = fresh.get_layer("embedding").get_weights()[0].copy()
-    lines = start_from(fresh, wider, saved)
+    lines = start_from(fresh, wider, saved).lines(saved)
     assert "left out: embedding, embedding_normalisation (embedding size 16, to train: 24)" in lines[1]
     np.testing.assert_array_equal(fresh.get_layer("embedding").get_weights()[0], head)
     for one, other in zip(fresh.layers[1:-3], network.layers[1:-3], strict=True):
         for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_each_member_starts_from_its_own(tmp_path):
+    three = Architecture("small_resnet", 48, 12, members=3)
+    source = build(three)
+    checkpoint.save(tmp_path / "three", source, three, Preprocessing(48, Crop(0.25, "none")), {})
+    target = build(three)
+    assert start_from(target, three, tmp_path / "three").count == len(target.weights)
+    for one, other in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    wider = Architecture("small_resnet", 48, 24, members=3)
+    target = build(wider)
+    restored = start_from(target, wider, tmp_path / "three")
+    assert restored.count == len(target.weights) - 3 * 4
+    same = [np.array_equal(one, other) for one, other in zip(target.weights, source.weights, strict=True)]
+    assert same.count(True) >= restored.count
+    for members in (1, 2):
+        other = Architecture("small_resnet", 48, 12, members)
+        with pytest.raises(
+            UsageError, match=rf"number of members(?s:.)*three: 3, to train: {members}\nGive --members 3"
+        ):
+            start_from(build(other), other, tmp_path / "three")
+
+
+@pytest.mark.parametrize(
+    ("layer", "number", "value", "message"),
+    [
+        ("embedding", 0, np.nan, r"embedding/kernel: 1 of 4096 values not finite"),
+        ("embedding_normalisation", 2, -0.5, r"embedding_normalisation/moving_variance: a negative variance"),
+    ],
+)
+def test_values_that_are_no_network_are_refused_by_name(layer, number, value, message, tmp_path):
+    spoilt = build(ARCHITECTURE)
+    weights = spoilt.get_layer(layer).get_weights()
+    weights[number].flat[3] = value
+    spoilt.get_layer(layer).set_weights(weights)
+    checkpoint.save(tmp_path / "spoilt", spoilt, ARCHITECTURE, PREPROCESSING, {})
+    spoilt.save_weights(tmp_path / "spoilt.weights.h5")
+    for path in (tmp_path / "spoilt", tmp_path / "spoilt.weights.h5"):
+        fresh = build(ARCHITECTURE)
+        before = fresh.get_weights()
+        with pytest.raises(UsageError, match=message):
+            start_from(fresh, ARCHITECTURE, path)
+        for one, other in zip(fresh.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(UsageError, match=message):
+        checkpoint.load(tmp_path / "spoilt")
 
 
 def test_a_start_that_does_not_fit_is_refused(saved):

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -121,3 +127,18 @@ def test_every_trainable_variable_has_a_part_in_the_embedding(name):
         loss = tf.reduce_sum(embeddings * np.random.default_rng(0).normal(size=(6, 16)))
     gradients = tape.gradient(loss, network.trainable_variables)
     assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def test_what_the_user_set_for_other_work_with_keras_changes_nothing(tmp_path):
+    settings = {"floatx": "float16", "epsilon": 0.5, "backend": "torch", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    script = """
+from components.model.network import Architecture, build
+import keras
+print({weight.dtype for weight in build(Architecture("small_resnet", 32, 8)).weights})
+print(keras.config.backend(), keras.config.epsilon(), keras.config.image_data_format())
+"""
+    given = os.environ | {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
+    root = Path(__file__).resolve().parents[3]
+    said = subprocess.check_output([sys.executable, "-c", script], env=given, cwd=root, text=True)
+    assert said.splitlines() == ["{'float32'}", "tensorflow 1e-07 channels_last"]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import io
+import stat
 import tarfile
+import zipfile
 from pathlib import Path
 
 import keras
@@ -10,7 +13,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
-from components.model import checkpoint, starts
+from components.model import checkpoint, starts, tf_slim
 from components.model.network import Architecture, build
 from components.model.pretrained import start_from
 from components.model.starts import Kind, Start, located, unpacked
@@ -68,7 +71,7 @@ def v1_file(published, tmp_path_factory):
 def restored(v1_file):
     """Our network, and the report of restoring the published checkpoint into it."""
     network = build(V2)
-    return network, start_from(network, V2, v1_file)
+    return network, start_from(network, V2, v1_file).lines(v1_file)
 
 
 def test_the_features_are_those_of_the_original_graph_at_160_pixels(restored, original):
@@ -99,7 +102,7 @@ def test_the_archive_it_comes_in_gives_the_same(restored, v1_file, tmp_path, mon
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     network = build(V2)
-    lines = start_from(network, V2, archive)
+    lines = start_from(network, V2, archive).lines(archive)
     assert lines[0] == f"896 of 900 variables restored from {archive}"
     for found, wanted in zip(network.weights[:896], restored[0].weights[:896], strict=True):
         np.testing.assert_array_equal(found, wanted)
@@ -120,7 +123,7 @@ def test_weights_of_the_keras_application_give_its_features(top, tmp_path):
     path = tmp_path / f"theirs{'' if top else '.weights'}.h5"
     (theirs.save if top else theirs.save_weights)(path)
     network = build(architecture)
-    lines = start_from(network, architecture, path)
+    lines = start_from(network, architecture, path).lines(path)
     told = "keras.applications.InceptionResNetV2 with its top" if top else "the backbone alone"
     left = ["left out: predictions, the head"] if top else []
     assert lines == [f"896 of 900 variables restored from {path}, read as {told}", *left]
@@ -139,7 +142,7 @@ def test_a_checkpoint_of_the_facenet_community_gives_its_features(tmp_path):
     slim_graph.save(graph.variables, tmp_path / "model-2018.ckpt-275", "V2")
     architecture = Architecture("inception_resnet_v1", 160, 8)
     network = build(architecture)
-    lines = start_from(network, architecture, tmp_path)
+    lines = start_from(network, architecture, tmp_path).lines(tmp_path)
     assert lines[1:] == [
         "left out: 4 variables, the head InceptionResnetV1/Bottleneck",
         "left out: 2 variables, the head InceptionResnetV1/Logits",
@@ -179,6 +182,25 @@ def test_a_variable_of_another_shape_is_an_error(network, published, tmp_path):
         start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "model.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("Conv2d_1a_3x3/weights", np.nan, "864 of 864 values not finite"),
+        ("Conv2d_2a_3x3/BatchNorm/moving_variance", -1.0, "a negative variance"),
+        ("Conv2d_1a_3x3/BatchNorm/beta", "text", "not numbers"),
+    ],
+)
+def test_values_that_are_no_network_are_refused_and_nothing_is_changed(
+    name, value, wrong, network, published, tmp_path
+):
+    full = f"InceptionResnetV2/{name}"
+    slim_graph.save(published | {full: np.full(published[full].shape, value)}, tmp_path / "model.ckpt", "V2")
+    before = network.get_weights()[0].copy()
+    with pytest.raises(UsageError, match=f"values that no network(?s:.)*model.ckpt, {full}: {wrong}"):
+        start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "model.ckpt")
+    np.testing.assert_array_equal(network.get_weights()[0], before)
+
+
 def test_a_checkpoint_of_another_network_is_refused(network, tmp_path):
     slim_graph.save({"vgg_16/conv1/weights": np.ones(3, np.float32)}, tmp_path / "vgg_16.ckpt", "V1")
     with pytest.raises(UsageError, match=r"not of the backbone inception_resnet_v2.*\n.*under vgg_16"):
@@ -204,7 +226,7 @@ def test_keras_weights_of_the_network_or_its_backbone_are_restored(name, tmp_pat
     model = source if name.startswith("whole") else backbone
     (model.save_weights if name.endswith("h5") else model.save)(tmp_path / name)
     head = target.get_layer("embedding").get_weights()[0].copy()
-    lines = start_from(target, SMALL, tmp_path / name)
+    lines = start_from(target, SMALL, tmp_path / name).lines(tmp_path / name)
     for found, wanted in zip(features_of(target).weights, backbone.weights, strict=True):
         np.testing.assert_array_equal(found, wanted)
     kept = np.array_equal(target.get_layer("embedding").get_weights()[0], head)
@@ -246,6 +268,25 @@ def test_of_several_checkpoints_in_a_folder_the_state_file_names_one(some_of_v2,
     (tmp_path / "checkpoint").unlink()
     with pytest.raises(UsageError, match=r"2 TensorFlow checkpoints: model\.ckpt-1, model\.ckpt-2"):
         located(tmp_path)
+
+
+def test_what_a_network_started_from_is_named_by_its_bytes(some_of_v2, tmp_path):
+    ours, prefix, single = tmp_path / "ours", tmp_path / "two" / "model.ckpt-3", tmp_path / "one.ckpt"
+    checkpoint.save(ours, build(SMALL), SMALL, Preprocessing(32, Crop(0.25, "none")), {})
+    prefix.parent.mkdir()
+    slim_graph.save(some_of_v2, prefix, "V2")
+    slim_graph.save(some_of_v2, single, "V1")
+    record = start_from(build(SMALL), SMALL, ours).record(ours)
+    count = len(build(SMALL).weights)
+    told = {"name": "ours", "sha256": checkpoint.fingerprint(ours)}
+    assert record == told | {"restored": f"{count} of {count} variables", "left_out": []}
+    assert located(single).sha256() == hashlib.sha256(single.read_bytes()).hexdigest()
+    before = located(prefix.parent).sha256()
+    (prefix.parent / "notes").write_text("not of it")
+    assert located(prefix.with_name("model.ckpt-3.index")).sha256() == before != located(single).sha256()
+    data = prefix.with_name("model.ckpt-3.data-00000-of-00001")
+    data.write_bytes(data.read_bytes() + b"more")
+    assert located(prefix).sha256() != before
 
 
 def test_what_holds_no_weights_is_refused(tmp_path):
@@ -303,3 +344,61 @@ def test_a_broken_archive_is_refused(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8b rest")
     with pytest.raises(UsageError, match="cannot be unpacked"), unpacked(tmp_path / "a.tar.gz"):
         pass
+
+
+def zipped(path, *entries):
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry in entries:
+            archive.writestr(entry, "text")
+    return path
+
+
+def test_a_zip_of_a_checkpoint_is_unpacked_whatever_else_is_in_it(some_of_v2, tmp_path):
+    slim_graph.save(some_of_v2, tmp_path / "model.ckpt-275", "V2")
+    files = [path for path in tmp_path.iterdir() if path.name.startswith("model.ckpt-275")]
+    path = zipped(
+        tmp_path / "2018.zip", "__MACOSX/2018/._model.ckpt-275.index", "2018/model.ckpt-275.meta", "2018/f.pb"
+    )
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, f"2018/{file.name}")
+    assert located(path) == Start(Kind.ARCHIVE, path)
+    with unpacked(path) as inside:
+        assert inside.name == "model.ckpt-275"
+        shapes, _ = tf_slim.read(inside)
+    assert shapes == {name: array.shape for name, array in some_of_v2.items()}
+
+
+def test_a_zip_that_is_not_one_checkpoint_is_refused(tmp_path):
+    link = zipfile.ZipInfo("link.ckpt")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for entry, message in (
+        ("../outside.ckpt", "leads out of the folder"),
+        ("/outside.ckpt", "leads out of the folder"),
+        (link, "neither a file nor a folder"),
+        ("text.ckpt", "0 TensorFlow checkpoints"),
+    ):
+        with pytest.raises(UsageError, match=message), unpacked(zipped(tmp_path / "a.zip", entry)):
+            pass
+    locked = bytearray(zipped(tmp_path / "a.zip", "text.ckpt").read_bytes())
+    locked[6] = locked[locked.index(b"PK\x01\x02") + 8] = 1  # says that it is encrypted
+    for content in (locked, b"PK rest"):
+        (tmp_path / "a.zip").write_bytes(content)
+        with pytest.raises(UsageError, match="cannot be unpacked"), unpacked(tmp_path / "a.zip"):
+            pass
+
+
+def test_several_members_are_not_started_from_one_network(tmp_path):
+    two = Architecture("small_resnet", 36, 16, members=2)
+    source = build(two)
+    source.save_weights(tmp_path / "two.weights.h5")
+    network = build(two)
+    start_from(network, two, tmp_path / "two.weights.h5")
+    for found, wanted in zip(network.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    build(SMALL).save_weights(tmp_path / "one.weights.h5")
+    with pytest.raises(UsageError, match="not of the backbone small_resnet"):
+        start_from(network, two, tmp_path / "one.weights.h5")
+    (tmp_path / "one.zip").write_bytes(b"")
+    with pytest.raises(UsageError, match="from the same weights would not differ"):
+        start_from(network, two, tmp_path / "one.zip")
