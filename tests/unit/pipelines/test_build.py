@@ -3,11 +3,13 @@ the image for GPUs takes gigabytes, and a push needs a registry."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from pipelines.build import main
-from pipelines.compile import compiled
-from pipelines.images import COMPONENTS, reference
+from pipelines.images import COMPONENTS, REPOSITORY, reference
 
 REGISTRY = "registry.example/team"
 
@@ -30,17 +32,23 @@ def asked(tmp_path, monkeypatch):
     reference.cache_clear()
 
 
+@pytest.fixture
+def cluster_file(asked, tmp_path):
+    """The pipeline for a cluster with GPUs; compiled elsewhere, because a process names the images but once."""
+    words = [sys.executable, "-m", "pipelines.compile", "-o", str(tmp_path / "cluster.yaml"), "--gpus", "2"]
+    subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True)
+    return tmp_path / "cluster.yaml"
+
+
 def built_and_pushed(lines):
     built = {words[words.index("--tag") + 1]: words for words in lines if words[0] == "build"}
     pushed = {words[1] for words in lines if words[0] == "push"}
     return built, pushed
 
 
-def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(asked, tmp_path):
-    file = tmp_path / "cluster.yaml"
-    file.write_text(compiled(gpus=2))
-    built, pushed = built_and_pushed(asked("--pipeline", str(file), "--push", "true"))
-    named = {line.split()[-1] for line in file.read_text().splitlines() if line.strip().startswith("image:")}
+def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(asked, cluster_file):
+    built, pushed = built_and_pushed(asked("--pipeline", str(cluster_file), "--push", "true"))
+    named = {line.split()[-1] for line in cluster_file.read_text().splitlines() if line.strip().startswith("image:")}
     assert set(built) == pushed == named
     gpus = reference("mine-and-train", "gpu")
     assert gpus in named
@@ -49,12 +57,10 @@ def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(ask
     assert all(name.startswith(REGISTRY) for name in named)
 
 
-def test_a_file_for_another_registry_is_refused_before_anything_is_built(asked, tmp_path, monkeypatch, capsys):
-    file = tmp_path / "cluster.yaml"
-    file.write_text(compiled())
+def test_a_file_for_another_registry_is_refused_before_anything_is_built(cluster_file, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FACENET_REGISTRY", "elsewhere.example/team")
     reference.cache_clear()
-    assert main(["--pipeline", str(file)]) == 2
+    assert main(["--pipeline", str(cluster_file)]) == 2
     error = capsys.readouterr().err
     assert f"Received: {REGISTRY}/" in error
     assert "facenet compile -o FILE" in error

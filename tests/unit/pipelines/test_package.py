@@ -5,7 +5,8 @@ import copy
 import pytest
 import yaml
 
-from pipelines.cluster.package import package
+from pipelines.cluster.package import Package
+from pipelines.cluster.package import package as packaged
 
 
 def task(name, **inputs):
@@ -16,6 +17,7 @@ SPEC = {
     "pipelineInfo": {"name": "tiny"},
     "components": {
         "comp-extract": {"executorLabel": "exec-extract"},
+        "comp-collect": {"executorLabel": "exec-collect"},
         "comp-for-loop-1": {
             "dag": {
                 "tasks": {
@@ -27,6 +29,7 @@ SPEC = {
             }
         },
     },
+    "deploymentSpec": {"executors": {"exec-extract": {"container": {}}, "exec-collect": {"container": {}}}},
     "root": {"dag": {"tasks": {"for-loop-1": task("for-loop-1"), "collect": task("collect")}}},
 }
 PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-extract": {"pvcMount": []}}}}}}
@@ -37,6 +40,11 @@ def file(tmp_path):
     file = tmp_path / "pipeline.yaml"
     file.write_text("# a comment\n" + yaml.safe_dump_all([SPEC, PLATFORM]))
     return file
+
+
+def package(file, settings, cached) -> Package:
+    """Without models to import, for a server whose version is not known."""
+    return packaged(file, settings, {}, cached=cached, server=None)
 
 
 def test_nothing_set_is_the_same_pipeline_whatever_its_comments_and_order(file):
