@@ -35,7 +35,7 @@ from components.mine_and_train.mining import mine
 from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
-from components.mine_and_train.statistics import Statistics
+from components.mine_and_train.statistics import TO_KEEP, TO_MINE, Statistics
 from components.mine_and_train.step import Step, training_step
 from components.model.network import Embedder
 
@@ -189,7 +189,7 @@ class Training:
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
         chosen = sample_round(self._labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
         if self._embeddings is None:
-            self._statistics.gather()
+            self._statistics.gather(TO_MINE)
             self._embeddings = self._embed(self._images[chosen])
         mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
         packed = batches(mined.triplets, self._labels[chosen], recipe.batch_size, rng)
@@ -252,7 +252,7 @@ class Training:
         """
         phase = self._phase_of(number or max(1, len(self.rounds)))
         with optimizers.averaged_weights(phase.optimizer, self.network):
-            self._statistics.gather()
+            self._statistics.gather(TO_KEEP)
             yield
 
     def _variables(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from components.mine_and_train import train
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.recipe import Recipe
+from components.mine_and_train.statistics import TO_KEEP
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, Embedder, build, scaled
 
@@ -58,7 +59,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
 
 def test_statistics_of_several_batches_are_those_of_all_their_faces():
     training = training_of("small_resnet", Recipe(rounds=1, faces_per_identity=4, batch_size=20, max_batches=1))
-    training._statistics.gather()
+    training._statistics.gather(TO_KEEP)
     first = next(layer for layer in training.network.layers if isinstance(layer, keras.layers.BatchNormalization))
     before = keras.Model(training.network.input, first.input)(scaled(IMAGES))  # no statistics have gone into it
     np.testing.assert_allclose(first.moving_mean, np.mean(before, axis=(0, 1, 2)), atol=1e-5)
