@@ -69,7 +69,8 @@ class Driver:
         tasks = component.dag.tasks
         done: dict[str, Artifacts] = {}
         for name in TopologicalSorter({name: list(one.dependent_tasks) for name, one in tasks.items()}).static_order():
-            done[name] = self._task(f"{path}/{name}".removeprefix("/"), name, tasks[name], scope, done)
+            made = self._task(f"{path}/{name}".removeprefix("/"), name, tasks[name], scope, done)
+            done[self._recorded_as(name, tasks[name])] = made
         outputs: Artifacts = {}
         for name, output in component.dag.outputs.artifacts.items():
             (selector,) = output.artifact_selectors
@@ -98,6 +99,14 @@ class Driver:
             for index, one in enumerate(_iterations(task, component, given))
         ]
         return {name: [one for each in made for one in each[name]] for name in made[0]}
+
+    def _recorded_as(self, name: str, task: spec.PipelineTaskSpec) -> str:
+        """The name under which what a task made is looked up; of an importer the one for people.
+
+        Source: component/importer_launcher.go, Execute.
+        """
+        executor = self._deployment.executors[self._pipeline.components[task.component_ref.name].executor_label]
+        return task.task_info.name if executor.HasField("importer") else name
 
     def _known(self, task: str) -> dict[str, str]:
         return {

@@ -131,6 +131,8 @@ def artifacts(task: spec.PipelineTaskSpec, scope: Values, done: Mapping[str, Art
             found[name] = scope.artifacts[outer]
         else:
             origin = source.task_output_artifact
+            if origin.producer_task not in done:
+                raise RefusedError(f'cannot find producer task "{origin.producer_task}"')
             found[name] = done[origin.producer_task][origin.output_artifact_key]
     return found
 

@@ -131,6 +131,12 @@ def test_an_importer_refuses(version, uri, text, passing_all):
 
 
 @pytest.mark.parametrize("version", SUPPORTED)
+def test_an_importer_by_another_name_for_people_is_not_found(version, passing_all):
+    changed = edited(passing_all, "photos", "root", "dag", "tasks", "importer", "taskInfo", "name")
+    assert only(changed, version)["refused"] == 'cannot find producer task "importer"'
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
 @pytest.mark.parametrize("uri", ["gs://our-photos", "gs://our-photos/"])
 def test_a_bucket_without_a_folder_is_refused_where_it_is_read(version, uri, passing_all):
     assert only(passing_all, version, uri)["refused"] == (
