@@ -26,7 +26,7 @@ _FAR = 0.01
 
 @dataclass(frozen=True)
 class Settings:
-    """Measure how well embeddings tell people apart, on people the network never saw, and write a report.
+    """Measure how well embeddings tell people apart, on people kept out of training, and write a report.
 
     Two faces are called the same person if and only if the Euclidean distance of their embeddings is at most the
     threshold.
@@ -159,8 +159,8 @@ def _described(settings: Settings, measured: Embeddings, protocol: Protocol, fac
     from components.evaluate.measure import describe
 
     if settings.pairs:
-        return describe(protocol, faces, measured.identity, pairs_file=settings.pairs.name, split=None, seed=None)
-    return describe(protocol, faces, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
+        return describe(protocol, faces, measured, pairs_file=settings.pairs.name, split=None, seed=None)
+    return describe(protocol, faces, measured, pairs_file=None, split=settings.split, seed=settings.seed)
 
 
 def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:
@@ -187,6 +187,8 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
         "auc": record["auc"],
         "eer": record["eer"]["value"],
         "identities": record["protocol"]["identities"],
+        # Of them, those who are trained on: who compares runs must know.
+        "train_identities": record["protocol"]["splits"].get("train", 0),
         "pairs": sum(record["protocol"]["scored"].values()),
         **({f"val_at_far_{_FAR:g}": val[_FAR]} if _FAR in val else {}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -119,27 +120,42 @@ def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccura
     return rows
 
 
-def describe(protocol: Protocol, faces: Indices, identity: Names, **settings: object) -> dict[str, Any]:
+def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **settings: object) -> dict[str, Any]:
     """What was measured on what: the key protocol of `metrics.json`.
 
     Args:
         protocol: the pairs.
         faces: int64 [], the faces of any compared pair.
-        identity: str [n], of the faces that the pairs point to.
+        measured: what the pairs point to.
         settings: what else the record should hold, as the split.
     """
     compared, scored = protocol.compared, protocol.scored
+    people, first = np.unique(measured.identity[faces], return_index=True)
+    of_each = Counter(measured.split[faces[first]].tolist())
+    splits = {split: of_each[split] for split in sorted(of_each)}
     return {
         **settings,
         "kind": protocol.kind,
-        "notes": protocol.notes,
+        "notes": [*protocol.notes, *_flattered(protocol, splits)],
         "folds": len(np.unique(protocol.fold)),
         "faces": len(faces),
-        "identities": len(np.unique(identity[faces])),
-        "identities_in_several_folds": _in_several_folds(protocol, identity),
+        "identities": len(people),
+        "splits": splits,
+        "identities_in_several_folds": _in_several_folds(protocol, measured.identity),
         "scored": {"same_pairs": scored.same_count, "different_pairs": len(scored) - scored.same_count},
         "compared": {"same_pairs": compared.same_count, "different_pairs": len(compared) - compared.same_count},
     }
+
+
+def _flattered(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
+    """What there is to say of people that are trained on; a pairs file counts their pairs instead."""
+    trained, people = splits.get("train", 0), sum(splits.values())
+    if not trained or protocol.kind == "pairs-file":
+        return []
+    return [
+        f"{trained:,} of the {people:,} people measured are of the train split: a network that was trained on it knows "
+        "them, and the numbers flatter it."
+    ]
 
 
 def _in_several_folds(protocol: Protocol, identity: Names) -> int:

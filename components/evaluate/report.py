@@ -72,9 +72,9 @@ def summary(record: Mapping[str, Any]) -> str:
     protocol = record["protocol"]
     whose = {
         None: f"the pairs file {protocol['pairs_file']}",
-        "all": "all splits, the people that the network was trained on among them",
-        "train": "the train split, which the network was trained on",
-    }.get(protocol["split"], f"the {protocol['split']} split, whom the network never saw in training")
+        "all": f"all splits, {protocol['splits'].get('train', 0):,} of them of the train split",
+        "train": "the train split",
+    }.get(protocol["split"], f"the {protocol['split']} split, kept out of training")
     scored, compared = (
         f"{protocol[kind]['same_pairs']:,} same and {protocol[kind]['different_pairs']:,} different pairs"
         for kind in ("scored", "compared")

@@ -81,8 +81,20 @@ def _training(metrics: Metrics) -> str:
 
 def _verification(metrics: Metrics) -> str:
     accuracy = _joined([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
-    people = _joined([("on {pairs:,} pairs of {identities:,} people the network never saw", metrics)])
+    # An older record does not say whose they were.
+    whose = " kept out of training" if metrics.get("train_identities") == 0 else ""
+    people = _joined([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])
     return " ".join(part for part in (accuracy, people) if part)
+
+
+def doubts(metrics: Metrics) -> list[str]:
+    """What whoever reads the scores of an evaluation must know, in a few words each; its report says more.
+
+    Args:
+        metrics: the numbers that `evaluate` reported.
+    """
+    trained = [("{train_identities:,} of the {identities:,} people measured are of the train split", metrics)]
+    return [_joined(trained)] if metrics.get("train_identities") else []
 
 
 def _scores(metrics: Metrics) -> str:
@@ -115,6 +127,7 @@ _LINES = (
     ("training", "mine-and-train", _training),
     ("verification", "evaluate", _verification),
     ("", "evaluate", _scores),
+    ("", "evaluate", lambda metrics: "; ".join(doubts(metrics))),
     ("export", "export", _export),
 )
 

@@ -18,6 +18,7 @@ from components.common.errors import UsageError
 from components.common.suggest import near
 from pipelines.local import recipe
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.local.summary import doubts
 from pipelines.look.words import plain
 
 LATEST = "latest"
@@ -37,6 +38,7 @@ class Run:
         record: what run.json holds; of an unreadable run nothing but the id.
         state: that of the record, `LOST` or `UNREADABLE`.
         metrics: the numbers of `HEADLINE` that its `evaluate` reported.
+        doubts: what whoever reads those numbers must know.
         changed: the settings that are not those of its recipe, besides the photos.
         problem: why its record cannot be read; "" when it can.
     """
@@ -44,6 +46,7 @@ class Run:
     record: RunRecord
     state: str
     metrics: dict[str, float] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
@@ -214,7 +217,8 @@ def _run(folder: Path, name: str) -> Run | None:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
-    return Run(record, record.state, _metrics(record), _changed(record))
+    said = record.metrics.get(_SCORED_BY, {})
+    return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
 
 
 def _task(folder: Path, run: Run, name: str) -> TaskRecord:
@@ -227,8 +231,7 @@ def _task(folder: Path, run: Run, name: str) -> TaskRecord:
     return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
 
 
-def _metrics(record: RunRecord) -> dict[str, float]:
-    said = record.metrics.get(_SCORED_BY, {})
+def _metrics(said: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(said[name]) for name in HEADLINE if isinstance(said.get(name), int | float)}
 
 

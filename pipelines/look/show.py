@@ -83,7 +83,7 @@ def _run(folder: Path, found: Run) -> str:
             "pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}"]
         ),
         *_lines("settings", [assignments(record.settings)]),
-        *_lines("scores", [assignments(found.metrics)]),
+        *_lines("scores", [assignments(found.metrics), *found.doubts]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
         *_lines("records", [plain(shown(folder / record.id))]),
     ]

@@ -320,3 +320,12 @@ def test_a_table_is_shown_page_by_page(site):
     assert site.get(picture).headers["content-type"] == "image/jpeg"
     assert site.get(picture.replace("119", "120")).status == 404
     assert site.get(f"{place}?offset=nonsense").status == site.get(f"{place}?offset=-1").status == 200
+
+
+def test_what_makes_the_scores_doubtful_is_said_wherever_they_are_shown(site):
+    scores = {"evaluate": {"accuracy": 0.99, "identities": 240, "train_identities": 175}}
+    for run in ("20260101-000000-000", "20260102-000000-000"):
+        run_of(site.runs, run, metrics=scores)
+    both = "/compare?run=20260101-000000-000&run=20260102-000000-000"
+    for address, times in (("/", 2), ("/runs/20260101-000000-000", 1), (both, 2)):
+        assert site.get(address).text.count("175 of the 240 people measured are of the train split") == times

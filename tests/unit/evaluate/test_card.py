@@ -45,7 +45,9 @@ def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(
     said = json.loads((tmp_path / "out" / "executor_output.json").read_text())["artifacts"]
     numbers, roc = (said[name]["artifacts"][0]["metadata"] for name in ("metrics", "roc"))
     # In the order in which the UI shows them, by name.
-    assert sorted(numbers) == ["accuracy", "accuracy_deviation", "auc", "eer", "identities", "pairs", "val_at_far_0.01"]
+    assert sorted(numbers) == [
+        "accuracy", "accuracy_deviation", "auc", "eer", "identities", "pairs", "train_identities", "val_at_far_0.01",
+    ]  # fmt: skip
     assert numbers["pairs"] == 288
     assert numbers["auc"] == float(f"{record['auc']:.6g}")
     assert numbers["val_at_far_0.01"] == pytest.approx(record["val_at_far"][1]["val"], abs=1e-6)

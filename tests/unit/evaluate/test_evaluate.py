@@ -173,6 +173,26 @@ def test_only_the_split_is_measured(tmp_path, write_inputs):
     assert json.loads((tmp_path / "all" / "metrics.json").read_text())["protocol"]["identities"] == 24
 
 
+@pytest.mark.parametrize(
+    ("split", "splits", "said"),
+    [
+        ("all", {"test": 16, "train": 8}, "8 of the 24 people measured are of the train split"),
+        ("train", {"train": 8}, "8 of the 8 people measured are of the train split"),
+        ("test", {"test": 16}, "the test split, kept out of training"),
+    ],
+)
+def test_whom_a_training_knows_is_counted_and_nothing_is_said_of_a_network_that_may_be_anothers(
+    tmp_path, capsys, write_inputs, split, splits, said
+):
+    inputs = write_inputs(tmp_path, split=lambda number: "test" if number % 3 else "train")
+    assert evaluate(inputs, tmp_path / "report", "--split", split) == 0
+    assert json.loads((tmp_path / "report" / "metrics.json").read_text())["protocol"]["splits"] == splits
+    pages = [(tmp_path / "report" / name).read_text() for name in ("report.html", "report.md")]
+    for text in (capsys.readouterr().out, *pages):
+        assert said in text
+        assert "network never saw" not in text and "network has seen" not in text
+
+
 def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, tmp_path, capsys):
     lines = ["2\t3"]
     for fold in (1, 4):

@@ -44,6 +44,7 @@ TASKS = {
         eer=0.05,
         pairs=1234,
         identities=5,
+        train_identities=0,
         **{"val_at_far_0.01": 0.8},
     ),
     "export": task("export", 9.0, ["model"], files=2, float32_bytes=5_040_000, int8_bytes=1_320_000, int8_accuracy=0.9),
@@ -57,7 +58,7 @@ def test_the_summary_says_what_was_found_learned_and_scored():
         "10 photos rejected (7 no-face, 3 too-small)",
         "1,280 faces of 23 people kept: 16 to train on, 2 for validation, 5 never seen in training",
         "123,456 triplets mined, 2,000 trained on, 20 rounds, loss 0.0123",
-        "accuracy 0.953 +- 0.021 (deviation over the folds) on 1,234 pairs of 5 people the network never saw",
+        "accuracy 0.953 +- 0.021 (deviation over the folds) on 1,234 pairs of 5 people kept out of training\n",
         "AUC 0.980, EER 0.050, VAL 0.800 at FAR 0.01",
         "3 min 00 s",
         "total         3 min 20 s",
@@ -76,6 +77,16 @@ def test_numbers_that_no_task_reported_are_left_out():
     assert "AUC 0.500\n" in text
     for absent in ("rejected", "accuracy", "None", "dataset", "verify", "report"):
         assert absent not in text
+
+
+def test_people_that_were_trained_on_are_not_called_kept_out_of_training():
+    scores = TASKS["evaluate"].metrics | {"train_identities": 3}
+    text = summary(run(), {"evaluate": task("evaluate", **scores)}, Path("/runs"))
+    assert "on 1,234 pairs of 5 people\n" in text
+    assert "3 of the 5 people measured are of the train split\n" in text
+    older = {name: value for name, value in scores.items() if name != "train_identities"}
+    assert "split" not in (text := summary(run(), {"evaluate": task("evaluate", **older)}, Path("/runs")))
+    assert "kept out" not in text
 
 
 def test_an_export_that_is_switched_off_is_not_shown():
