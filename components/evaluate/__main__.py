@@ -185,6 +185,7 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
         "accuracy": record["accuracy"]["mean"],
         "accuracy_deviation": record["accuracy"]["deviation"],
         "auc": record["auc"],
+        "better_than_chance": int(not record["doubt"]),
         "eer": record["eer"]["value"],
         "identities": record["protocol"]["identities"],
         # Of them, those who are trained on: who compares runs must know.
@@ -211,7 +212,7 @@ def _say(record: Mapping[str, Any], settings: Settings) -> None:
             f"  VAL        {percent(row['val'])} at FAR {row['far']:g}, of {row['different_pairs']:,} different pairs"
         )
     print(f"  threshold  {number(record['threshold'])}: same person if distance <= threshold")
-    for note in record["protocol"]["notes"]:
+    for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
         print(f"  NOTE       {note}")
     print(f"Report: {settings.output / 'report.html'}")
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from components.common.manifest import PAIRS
 from components.evaluate.bootstrap import Interval, intervals
+from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, Names
 from components.evaluate.metrics import (
@@ -27,6 +28,8 @@ from components.evaluate.metrics import (
 from components.evaluate.protocols import Protocol
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+# Of so many pairs one is a tenth of the fold's accuracy.
+_LARGE_FOLD = 10
 
 
 def measure(protocol: Protocol, scored: Distances, compared: Compared, identity: Indices, seed: int) -> dict[str, Any]:
@@ -40,7 +43,8 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         seed: of the bootstrap.
 
     Returns:
-        The keys accuracy, threshold, confusion, auc, eer, val_at_far, roc and slices of `metrics.json`; see README.md.
+        The keys accuracy, threshold, confusion, auc, auc_interval, doubt, eer, val_at_far, roc and slices of
+        `metrics.json`; see README.md.
     """
     whole = compared.curve
     rate, rate_threshold = equal_error_rate(whole)
@@ -52,8 +56,10 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         "threshold": compared.threshold,
         "confusion": _confusion(whole, compared.threshold),
         "auc": area_under_curve(whole),
+        "auc_interval": list(uncertain.auc) if uncertain else None,
+        "doubt": doubt(len(np.unique(identity[compared.same.sample.first])), uncertain.auc if uncertain else None),
         "eer": {"value": rate, "threshold": rate_threshold},
-        "val_at_far": [_val_at_far(whole, far, uncertain) for far in FALSE_ACCEPT_RATES],
+        "val_at_far": [_val_at_far(whole, far, uncertain.rates if uncertain else {}) for far in FALSE_ACCEPT_RATES],
         "roc": [list(point) for point in roc(whole)],
         "slices": _slices(protocol, scored, folds),
     }
@@ -136,7 +142,7 @@ def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **setting
     return {
         **settings,
         "kind": protocol.kind,
-        "notes": [*protocol.notes, *_flattered(protocol, splits)],
+        "notes": [*protocol.notes, *_flattered(protocol, splits), *_small(protocol)],
         "folds": len(np.unique(protocol.fold)),
         "faces": len(faces),
         "identities": len(people),
@@ -156,6 +162,13 @@ def _flattered(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
         f"{trained:,} of the {people:,} people measured are of the train split: a network that was trained on it knows "
         "them, and the numbers flatter it."
     ]
+
+
+def _small(protocol: Protocol) -> list[str]:
+    smallest = np.unique(protocol.fold, return_counts=True)[1].min()
+    if smallest >= _LARGE_FOLD:
+        return []
+    return [f"Folds hold as few as {smallest} pairs: how the accuracy spreads over them is mostly coincidence."]
 
 
 def _in_several_folds(protocol: Protocol, identity: Names) -> int:

@@ -11,7 +11,7 @@ from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.plots import distance_plot, roc_plot
 from components.page.templates import Card, card
-from components.page.words import percent
+from components.page.words import number
 
 # Fewer people than this, and a handful of them decides the numbers.
 FEW_IDENTITIES = 100
@@ -52,18 +52,18 @@ def render(
 
 
 def promise(record: Mapping[str, Any]) -> str:
-    """What the accuracy can and cannot promise, in two sentences."""
-    accuracy, identities = record["accuracy"], record["protocol"]["identities"]
-    margin = 2 * accuracy["standard_error"]
-    low, high = max(0.0, accuracy["mean"] - margin), min(1.0, accuracy["mean"] + margin)
-    if margin:
+    """What the numbers can and cannot promise, in two sentences."""
+    identities, (low, high) = record["protocol"]["identities"], record["auc_interval"] or (0.0, 0.0)
+    if low < high:
         certainty = (
-            f"With {identities:,} people measured, the accuracy on others like them may well lie anywhere between "
-            f"{percent(low)} and {percent(high)} (mean ± 2 standard errors over the folds"
+            f"With {identities:,} people measured, the AUC on others like them may well lie anywhere between "
+            f"{number(low)} and {number(high)} (95% of a bootstrap over people"
             f"{'; with so few people even that is optimistic' if identities < FEW_IDENTITIES else ''})."
         )
     else:
-        certainty = f"All folds came out alike, so that they cannot say how certain it is with {identities:,} people."
+        certainty = (
+            f"The {identities:,} people measured cannot say how certain the numbers are: all draws of them are alike."
+        )
     return f"{certainty} About people, cameras, light or ages unlike those measured it says nothing."
 
 

@@ -93,8 +93,9 @@ def doubts(metrics: Metrics) -> list[str]:
     Args:
         metrics: the numbers that `evaluate` reported.
     """
-    trained = [("{train_identities:,} of the {identities:,} people measured are of the train split", metrics)]
-    return [_joined(trained)] if metrics.get("train_identities") else []
+    chance = "Cannot be told from guessing" if metrics.get("better_than_chance") == 0 else ""
+    people = "{train_identities:,} of the {identities:,} people measured are of the train split"
+    return list(filter(None, [chance, _joined([(people, metrics)]) if metrics.get("train_identities") else ""]))
 
 
 def _scores(metrics: Metrics) -> str:

@@ -46,7 +46,10 @@ def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
 
 
 def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
-    keys = "accuracy auc checkpoint_sha256 confusion eer embeddings missing protocol roc slices threshold val_at_far"
+    keys = (
+        "accuracy auc auc_interval checkpoint_sha256 confusion doubt eer embeddings missing protocol roc slices "
+        "threshold val_at_far"
+    )
     assert sorted(metrics) == keys.split()
     assert metrics["protocol"]["kind"] == "unseen-folds"
     assert metrics["protocol"]["identities_in_several_folds"] == 0
@@ -158,7 +161,8 @@ def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path, 
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert (record["accuracy"]["mean"], record["auc"], record["eer"]["value"]) == (1, 1, 0)
     html = (tmp_path / "report" / "report.html").read_text()
-    assert "All folds came out alike" in html
+    assert record["auc_interval"] == [1, 1] and record["doubt"] == ""
+    assert "cannot say how certain the numbers are" in html
     assert "0 of 144 same-identity pairs are farther apart" in html
 
 
@@ -171,6 +175,26 @@ def test_only_the_split_is_measured(tmp_path, write_inputs):
     assert all(int(face.split("-")[0]) % 3 for face in shown)
     evaluate(inputs, tmp_path / "all", "--split", "all")
     assert json.loads((tmp_path / "all" / "metrics.json").read_text())["protocol"]["identities"] == 24
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"identities": 3, "noise": 0.1}, "3 of the people measured have two faces or more"),
+        ({"identities": 12, "noise": 1e3}, "which has an AUC of 0.5: with other people like these"),
+    ],
+)
+def test_what_cannot_be_told_from_guessing_is_called_so_everywhere(tmp_path, capsys, write_inputs, made, said):
+    assert evaluate(write_inputs(tmp_path, **made), tmp_path / "report") == 0
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert said in record["doubt"]
+    low, high = record["auc_interval"]
+    assert low <= record["auc"] <= high
+    pages = [(tmp_path / "report" / name).read_text() for name in ("report.html", "report.md")]
+    for text in (capsys.readouterr().out, *pages):
+        assert record["doubt"] in text
+        # The spread over folds of a few pairs is no range of what others would give.
+        assert "standard errors" not in text
 
 
 @pytest.mark.parametrize(

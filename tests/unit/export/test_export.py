@@ -85,6 +85,9 @@ def test_the_record_and_the_cards_tell_the_same(exported):
     card = (exported / "model-card.md").read_text()
     for words in ("## Data", "## Recipe", "strategy: margin | 0.2", "## Scores", "## Limits", "GDPR"):
         assert words in card
+    metrics = json.loads((exported.parent / "report" / "metrics.json").read_text())
+    assert f"of the {metrics['protocol']['identities']} people measured are of the train split" in card
+    assert metrics["doubt"] in card
 
 
 def test_a_variant_below_its_bound_fails_the_task_and_says_by_how_much(

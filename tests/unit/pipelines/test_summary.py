@@ -89,6 +89,13 @@ def test_people_that_were_trained_on_are_not_called_kept_out_of_training():
     assert "kept out" not in text
 
 
+def test_a_result_that_cannot_be_told_from_guessing_is_called_so():
+    scores = TASKS["evaluate"].metrics
+    for better, said in ((1, False), (0, True)):
+        tasks = {"evaluate": task("evaluate", **scores, better_than_chance=better)}
+        assert ("Cannot be told from guessing\n" in summary(run(), tasks, Path("/runs"))) == said
+
+
 def test_an_export_that_is_switched_off_is_not_shown():
     tasks = TASKS | {"export": task("export", 0.4, ["model"], files=0)}
     assert "for a Pi" not in summary(run(), tasks, Path("/runs"))
