@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,14 +19,10 @@ from components.embed.network import opened as opened_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
 from components.litert.specification import place
+from components.verify import runs
 from components.verify.settings import ModelSettings
 
-_PLACES = tuple(
-    map(
-        Path,
-        ("facenet.tflite", "runs/latest/export/model/facenet-int8.tflite", "runs/latest/mine-and-train/checkpoint"),
-    )
-)
+_HERE = Path("facenet.tflite")
 
 
 # name -> inode, size in bytes, and when it was written in nanoseconds.
@@ -91,14 +88,17 @@ def _files(path: Path) -> Files:
 
 
 def _found() -> Path:
-    for path in _PLACES:
-        if path.exists():
-            return path
-    raise UsageError(
-        "There is no network here.",
-        received=f"no -c, and none of {', '.join(map(str, _PLACES))}",
-        advice="Give a .tflite file or a checkpoint folder with -c.",
-    )
+    if _HERE.exists():
+        return _HERE
+    left = runs.newest()
+    if left is None:
+        raise UsageError(
+            "There is no network here.",
+            received=f"no -c, no {_HERE}, and no run in {runs.FOLDER} that left one",
+            advice="Give a .tflite file or a checkpoint folder with -c.",
+        )
+    print(left.about, file=sys.stderr)  # stdout may be JSON
+    return left.path
 
 
 def _landmarks(given: Path | None, network: Network) -> Path | None:
