@@ -24,6 +24,7 @@ from pipelines.local.plan import (
     descendants,
     up_to,
 )
+from pipelines.people import check_people
 
 REPOSITORY = images.REPOSITORY
 DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
@@ -79,6 +80,8 @@ def _run(settings: Settings) -> None:
     pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
     pipeline, anew, answered = _chosen(expanded(pipeline), settings)
     check(pipeline)
+    for line in check_people(pipeline):
+        print(line)
     launch(
         Launch(
             pipeline=pipeline,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from components.evaluate.bootstrap import Range
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the least number of people is asked for before anything heavy is loaded
+    from components.evaluate.bootstrap import Range
 
 # So many people with a same-identity pair. If each of five fares better than by guessing, that is still a coincidence
 # in 1 of 32 evaluations (2^-5), more often than a range of 95 % may miss on that side (1 in 40).

@@ -232,7 +232,7 @@ def _locked_runs(here: Path) -> None:
 def _cache_of_another_make(here: Path) -> int:
     with closing(sqlite3.connect(here / "cache.sqlite")) as cache:
         cache.execute("CREATE TABLE answers (other)")
-    (here / "photos").mkdir()
+    draw(here / "photos", identities=16, photos=2, seed=0, workers=1)
     return main(["run", "-i", str(here / "photos"), "--runs", str(here)])
 
 

@@ -194,6 +194,7 @@ COMMANDS = {
     "run -i {tmp} --recipe {here}/list.yaml --runs {tmp}/x": (2, "not a recipe"),
     "run -i {tmp} --recipe {here}/broken.yaml --runs {tmp}/x": (2, "not YAML"),
     "run -i {tmp} --pipeline {here}/list.yaml --runs {tmp}/x": (2, "not a compiled pipeline"),
+    "run -i {here}/two --runs {tmp}/x": (2, "too few people to train on"),
     "run -i {photos} --runs {file}": (2, "a file is in the way"),
     "run -i {photos} --runs {file}/x": (2, "a file is in the way"),
     "run -i {photos} --runs {here}/full": (1, "cache in the runs folder cannot be used"),
@@ -235,6 +236,7 @@ COMMANDS = {
 DESCRIPTION = '{"format": 1, "backbone": "small_resnet", "image_size": 32, "embedding_size": 2, "preprocessing": %s}'
 # What lies in {here}.
 FILES = {
+    **{f"two/{name}/{number}.jpg": "" for name in ("Ada", "Alan") for number in (1, 2)},
     "file": "a text",
     "file.tflite": "a text",
     "list.yaml": "- a list",
