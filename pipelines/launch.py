@@ -143,15 +143,7 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
         print(f"What is not run again is taken over from run {record.origin}")
     changed = in_words(record.settings)
     if changed:
-        recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
-        print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")
-    limited = [
-        task.name
-        for task in pipeline.tasks
-        if isinstance(task.executor, Container) and (task.executor.cpus or task.executor.memory)
-    ]
-    if limited and record.runner == "process":
-        print(f"Limits of processors and memory are not enforced on processes: {', '.join(limited)}")
+        print(f"Settings{f' (recipe {record.recipe})' if record.recipe else ''}: {changed}")
     print(flush=True)
 
 

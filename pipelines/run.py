@@ -54,8 +54,9 @@ class Settings:
     runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs and the cache are kept."""
     runner: RunnerName = "process"
-    """process: tasks are processes of this environment. compose: they are containers of the components' images, with
-    the restrictions of docker/compose.yaml; images that are not there are built."""
+    """process: tasks are processes of this environment, without limits of processors and memory. compose: they are
+    containers of the components' images, with the restrictions of docker/compose.yaml; images that are not there are
+    built."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline; see `facenet compile`."""
 

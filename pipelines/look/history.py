@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from components.common.errors import UsageError
 from components.common.suggest import near
 from pipelines.local import recipe
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
-from pipelines.local.summary import doubts
+from pipelines.local.summary import command, doubts
 from pipelines.look.words import plain
 
 LATEST = "latest"
@@ -186,7 +185,7 @@ def find(folder: Path, text: str) -> Found:
 
 def rerun_command(folder: Path, run: Run, task: TaskRecord) -> str:
     """The command that runs a task of a run again, as it is typed."""
-    return shlex.join(["facenet", "rerun", task.task, "--run", run.record.id, "--runs", str(folder)])
+    return command("rerun", task.task, "--run", run.record.id, "--runs", str(folder))
 
 
 def _names(folder: Path) -> list[str]:

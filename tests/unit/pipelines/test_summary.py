@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.local.record import RunRecord, TaskRecord
-from pipelines.local.summary import duration, summary
+from pipelines.local.summary import command, duration, summary
 
 
 def task(name, seconds=1.0, outputs=(), **metrics):
@@ -65,7 +65,7 @@ def test_the_summary_says_what_was_found_learned_and_scored():
         "/runs/1/evaluate/report/report.html",
         "float32 5.0 MB, int8 1.3 MB",
         "for a Pi      /runs/1/export/model",
-        "facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint",
+        "\n  facenet verify A.jpg B.jpg -c /runs/1/export/model/facenet-int8.tflite",
     ):
         assert part in text
 
@@ -98,7 +98,9 @@ def test_a_result_that_cannot_be_told_from_guessing_is_called_so():
 
 def test_an_export_that_is_switched_off_is_not_shown():
     tasks = TASKS | {"export": task("export", 0.4, ["model"], files=0)}
-    assert "for a Pi" not in summary(run(), tasks, Path("/runs"))
+    text = summary(run(), tasks, Path("/runs"))
+    assert "for a Pi" not in text
+    assert text.endswith("facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint")
 
 
 def test_a_cached_task_is_marked_and_shows_the_time_that_it_took():
@@ -115,7 +117,23 @@ def test_a_failed_run_proposes_no_comparison():
 
 def test_paths_below_the_working_folder_are_shown_as_one_would_type_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "-c runs/1/mine-and-train/checkpoint" in summary(run(), TASKS, tmp_path / "runs")
+    assert "-c runs/1/export/model/facenet-int8.tflite" in summary(run(), TASKS, tmp_path / "runs")
+
+
+def test_a_command_is_shown_as_it_works_from_here(tmp_path, monkeypatch):
+    (tmp_path / "my env" / "bin").mkdir(parents=True)
+    program = tmp_path / "my env" / "bin" / "facenet"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", ["my env/bin/facenet", "run"])
+    assert command("show", "a b") == "'my env/bin/facenet' show 'a b'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command("show") == "facenet show"
+    monkeypatch.setattr("sys.argv", ["/else/pipelines/cli.py"])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    assert command("show") == "bin/python -m pipelines.cli show"
 
 
 @pytest.mark.parametrize(
