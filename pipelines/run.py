@@ -11,8 +11,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag, Switch
-from pipelines import images
-from pipelines.configure import configured
+from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import recipe
 from pipelines.local.check import check
@@ -25,9 +24,6 @@ from pipelines.local.plan import (
     up_to,
 )
 from pipelines.people import check_people
-
-REPOSITORY = images.REPOSITORY
-DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ def _run(settings: Settings) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
-    return run(Settings, _run, argv, prog="facenet run")
+    return run(Settings, _run, argv, prog="facenet run", hint=hint_at_setting)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ import pytest
 
 from components.collect.splits import split_of
 from components.common.errors import UsageError
-from pipelines.configure import configured
+from pipelines.configure import DEFAULT_PIPELINE, configured
 from pipelines.local.plan import up_to
 from pipelines.people import check_people
-from pipelines.run import DEFAULT_PIPELINE
 
 
 def folder_of(here: Path, people: int, photos: int = 2) -> Path:
