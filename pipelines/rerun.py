@@ -170,6 +170,7 @@ def _rerun(settings: Settings) -> None:
             pipeline_file=past.pipeline_file,
             recipe=past.recipe,
             settings=given_settings,
+            recipe_settings=past.recipe_settings,
             runs=runs,
             runner=runner,
             anew=frozenset(task.name for task in pipeline.named(settings.task)),

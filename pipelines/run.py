@@ -85,6 +85,7 @@ def _run(settings: Settings) -> None:
             pipeline_file=str(settings.pipeline.absolute()),
             recipe=name,
             settings=given,
+            recipe_settings=recipe.read(named).settings if named else {},
             runs=settings.runs.absolute(),
             runner=settings.runner,
             anew=anew,

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from components.evaluate.protocols import Protocol
     from components.page.templates import Card
 
-# The false-accept rate whose VAL stands for the others where numbers are few.
-_FAR = 0.01
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -179,6 +176,8 @@ def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.
 
 def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
     """What Kubeflow's UI shows: the numbers to compare runs by; the report has the others."""
+    from components.evaluate.measure import SHOWN_RATE
+
     # A VAL that could not be measured is not there.
     val = {row["far"]: row["val"] for row in record["val_at_far"] if row["val"] is not None}
     return {
@@ -191,7 +190,7 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
         # Of them, those who are trained on: who compares runs must know.
         "train_identities": record["protocol"]["splits"].get("train", 0),
         "pairs": sum(record["protocol"]["scored"].values()),
-        **({f"val_at_far_{_FAR:g}": val[_FAR]} if _FAR in val else {}),
+        **({f"val_at_far_{SHOWN_RATE:g}": val[SHOWN_RATE]} if SHOWN_RATE in val else {}),
     }
 
 

@@ -28,6 +28,8 @@ from components.evaluate.metrics import (
 from components.evaluate.protocols import Protocol
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+# The one whose VAL stands for the others where numbers are few.
+SHOWN_RATE = 1e-2
 # Of so many pairs one is a tenth of the fold's accuracy.
 _LARGE_FOLD = 10
 

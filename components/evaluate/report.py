@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate.former import Comparison
+from components.evaluate.measure import SHOWN_RATE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.plots import distance_plot, roc_plot
@@ -45,6 +46,7 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
+        "shown_rate": SHOWN_RATE,
         "summary": summary(record),
         "promise": promise(record),
     }

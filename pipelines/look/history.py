@@ -16,6 +16,7 @@ from typing import Any
 from components.common.errors import UsageError
 from components.common.suggest import near
 from pipelines.local import recipe
+from pipelines.local.plan import WORKSPACE
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
 from pipelines.local.summary import command, doubts
 from pipelines.look.words import plain
@@ -183,6 +184,21 @@ def find(folder: Path, text: str) -> Found:
     return Found(run, task, made[rest[0]], "".join(rest[1:]))
 
 
+def photos(run: Run) -> str | None:
+    """The photos that a run was given; None when its pipeline has no such parameter."""
+    given = run.record.parameters.get("photos")
+    return None if given is None else str(given)
+
+
+def parameters(folder: Path, run: Run, task: TaskRecord) -> dict[str, Any]:
+    """The parameters of a task as its command got them: its workspace is a folder of the run that made its results."""
+    own = folder / (task.origin["run"] if task.origin else run.record.id) / task.task
+    return {
+        name: value.replace(WORKSPACE, str(own)) if isinstance(value, str) else value
+        for name, value in task.parameters.items()
+    }
+
+
 def rerun_command(folder: Path, run: Run, task: TaskRecord) -> str:
     """The command that runs a task of a run again, as it is typed."""
     return command("rerun", task.task, "--run", run.record.id, "--runs", str(folder))
@@ -235,7 +251,9 @@ def _metrics(said: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _changed(record: RunRecord) -> dict[str, Any]:
-    usual = _recipe(record.recipe) if record.recipe else {}
+    usual: Mapping[str, Any] = record.recipe_settings or {}
+    if record.recipe_settings is None and record.recipe:  # of an earlier version, or by docker compose
+        usual = _recipe(record.recipe)
     return {
         name: value
         for name, value in record.settings.items()

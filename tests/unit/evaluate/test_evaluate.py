@@ -78,6 +78,12 @@ def test_equal_settings_give_equal_bytes(inputs, report, tmp_path):
         assert (tmp_path / "report" / name).read_bytes() == (report / name).read_bytes()
 
 
+def test_one_false_accept_rate_stands_for_the_others_everywhere(report, metrics):
+    val = next(row["val"] for row in metrics["val_at_far"] if row["far"] == 0.01)
+    (tile,) = re.findall(r"<div>VAL<strong>(.*?)</strong><small>(.*?)</small>", (report / "report.html").read_text())
+    assert tile == (f"{val * 100:.2f}%", "of the same accepted at FAR 0.01")
+
+
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
