@@ -27,7 +27,7 @@ COMMANDS = {
     "collect": ("components.collect.__main__", "choose the faces to learn from, and who is kept unseen"),
     "mine-and-train": ("components.mine_and_train.__main__", "train a network on hard triplets"),
     "embed": ("components.embed.__main__", "turn every face of a dataset into an embedding"),
-    "evaluate": ("components.evaluate.__main__", "score the embeddings of people the network never saw"),
+    "evaluate": ("components.evaluate.__main__", "score the embeddings of people kept out of training"),
     "export": ("components.export.__main__", "write the network as LiteRT files, for a Raspberry Pi"),
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),

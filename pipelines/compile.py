@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Output, Switch
+
+if TYPE_CHECKING:
+    from pipelines.facenet import Cluster
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
@@ -45,26 +49,42 @@ def compiled(
 
     Raises:
         UsageError: the workspace is not of a size that Kubernetes knows.
+        FacenetError: kfp cannot wire the pipeline as it is written.
     """
     import yaml
     from kfp import compiler
 
-    from pipelines.facenet import Cluster, pipeline
     from pipelines.readable import readable
 
-    try:
-        facenet = pipeline(Cluster(gpus, image_pull_secret, workspace, storage_class))
-    except ValueError as error:
-        raise UsageError(
-            "This is not a size of a volume.", received=workspace, advice="Write 20Gi, or 500Mi."
-        ) from error
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(facenet, str(file))
+        try:
+            from pipelines.facenet import Cluster, pipeline
+
+            cluster = Cluster(gpus, image_pull_secret, workspace, storage_class)
+            _check_volume(cluster)
+            compiler.Compiler().compile(pipeline(cluster), str(file))
+        except (FacenetError, ImportError, OSError):
+            raise
+        except Exception as error:  # kfp has no class of errors of its own
+            raise FacenetError(
+                "kfp cannot wire the pipeline as it is written.",
+                received=f"{type(error).__name__}: {error}",
+                advice="Mend pipelines/facenet.py, or the component.py that it names; facenet --debug shows where.",
+            ) from error
         text = file.read_text(encoding="utf-8")
     comments = "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.startswith("#"))
     spec, *platform = yaml.safe_load_all(text)
     return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
+
+
+def _check_volume(cluster: Cluster) -> None:
+    try:
+        cluster.config  # noqa: B018 - kfp looks at the size when it is given it
+    except ValueError as error:
+        raise UsageError(
+            "This is not a size of a volume.", received=cluster.workspace, advice="Write 20Gi, or 500Mi."
+        ) from error
 
 
 def composed(file: Path) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import UsageError
+from pipelines import images
 from pipelines.local import ir, recipe
 from pipelines.local.changes import setting_from_text, with_setting
 from pipelines.local.plan import Pipeline
 from pipelines.local.values import Value, as_text
+
+DEFAULT_PIPELINE = images.REPOSITORY / "pipeline.yaml"
 
 
 def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
@@ -51,6 +55,18 @@ def configured(
     for key, value in given.items():
         pipeline = with_setting(pipeline, key, value)
     return pipeline, recipe_name, given
+
+
+def hint_at_setting(flag: str, value: str) -> str:
+    """For `flags.parse`: how a setting of a stage is given to the pipeline, when a flag is one's; "" when it is not."""
+    name, _, given = {"-p": "--pretrained"}.get(flag, flag).lstrip("-").partition("=")
+    pipeline = ir.read(DEFAULT_PIPELINE)
+    # What the pipeline gives its tasks itself is set there, for all of them.
+    tasks = [f"{task.name}.{name}" for task in pipeline.tasks if name in task.parameters]
+    meant = [name] if name in pipeline.parameters else tasks
+    value = given or ("VALUE" if not value or value.startswith("-") else value)
+    listed = " or ".join(f"--set {shlex.quote(f'{one}={value}')}" for one in meant)
+    return f"A setting of a stage is given as {listed}." if meant else ""
 
 
 def in_words(given: Mapping[str, Value]) -> str:

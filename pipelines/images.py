@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from components.common.errors import UsageError
 from pipelines.local.sources import sha256_of_code
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -31,9 +32,19 @@ def reference(component: str, variant: str = "") -> str:
 
     Returns:
         The reference; FACENET_REGISTRY, as `registry.example/team`, stands in place of `facenet` when it is set.
+
+    Raises:
+        UsageError: its locked requirements are missing.
     """
     whole = hashlib.sha256(sha256_of_code(command(component), REPOSITORY).encode())
-    for file in (*_RECIPE, requirements(component, variant)):
+    locked = requirements(component, variant)
+    if not (REPOSITORY / locked).is_file():
+        raise UsageError(
+            "The locked requirements of an image are missing.",
+            received=locked,
+            advice="`make lock` writes them; or give the file back from git.",
+        )
+    for file in (*_RECIPE, locked):
         whole.update((REPOSITORY / file).read_bytes())
     tag = "-".join(filter(None, [whole.hexdigest()[:_DIGITS], variant]))
     return f"{os.environ.get('FACENET_REGISTRY') or 'facenet'}/{component}:{tag}"

@@ -36,6 +36,7 @@ class Launch:
         pipeline_file: where it was read.
         recipe: the recipe's name, or None.
         settings: the parameters that differ from the pipeline's defaults.
+        recipe_settings: what of them is the recipe's; None when nobody knows.
         runs: the runs folder, absolute.
         runner: "process" or "compose".
         anew: the tasks that are executed whatever the cache holds.
@@ -48,6 +49,7 @@ class Launch:
     pipeline_file: str
     recipe: str | None
     settings: Mapping[str, Value]
+    recipe_settings: Mapping[str, Value] | None
     runs: Path
     runner: RunnerName
     anew: frozenset[str] = frozenset()
@@ -74,6 +76,7 @@ def launch(launched: Launch) -> None:
         pipeline_file=launched.pipeline_file,
         recipe=launched.recipe,
         settings=dict(launched.settings),
+        recipe_settings=None if launched.recipe_settings is None else dict(launched.recipe_settings),
         parameters=pipeline.values(),
         tasks=[task.name for task in pipeline.tasks],
         runner=launched.runner,
@@ -143,15 +146,7 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
         print(f"What is not run again is taken over from run {record.origin}")
     changed = in_words(record.settings)
     if changed:
-        recipe_name = f"recipe {record.recipe}; " if record.recipe else ""
-        print(f"Not the pipeline's own settings ({recipe_name}those: --recipe full): {changed}")
-    limited = [
-        task.name
-        for task in pipeline.tasks
-        if isinstance(task.executor, Container) and (task.executor.cpus or task.executor.memory)
-    ]
-    if limited and record.runner == "process":
-        print(f"Limits of processors and memory are not enforced on processes: {', '.join(limited)}")
+        print(f"Settings{f' (recipe {record.recipe})' if record.recipe else ''}: {changed}")
     print(flush=True)
 
 

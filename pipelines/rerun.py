@@ -13,7 +13,7 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from pipelines import images
-from pipelines.configure import assignment
+from pipelines.configure import assignment, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import ir
 from pipelines.local.cache import Cache, files_named
@@ -170,6 +170,7 @@ def _rerun(settings: Settings) -> None:
             pipeline_file=past.pipeline_file,
             recipe=past.recipe,
             settings=given_settings,
+            recipe_settings=past.recipe_settings,
             runs=runs,
             runner=runner,
             anew=frozenset(task.name for task in pipeline.named(settings.task)),
@@ -181,7 +182,7 @@ def _rerun(settings: Settings) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
-    return run(Settings, _rerun, argv, prog="facenet rerun")
+    return run(Settings, _rerun, argv, prog="facenet rerun", hint=hint_at_setting)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag, Switch
-from pipelines import images
-from pipelines.configure import configured
+from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import recipe
 from pipelines.local.check import check
@@ -24,9 +23,7 @@ from pipelines.local.plan import (
     descendants,
     up_to,
 )
-
-REPOSITORY = images.REPOSITORY
-DEFAULT_PIPELINE = REPOSITORY / "pipeline.yaml"
+from pipelines.people import check_people
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,9 @@ class Settings:
     runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs and the cache are kept."""
     runner: RunnerName = "process"
-    """process: tasks are processes of this environment. compose: they are containers of the components' images, with
-    the restrictions of docker/compose.yaml; images that are not there are built."""
+    """process: tasks are processes of this environment, without limits of processors and memory. compose: they are
+    containers of the components' images, with the restrictions of docker/compose.yaml; images that are not there are
+    built."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline; see `facenet compile`."""
 
@@ -79,12 +77,15 @@ def _run(settings: Settings) -> None:
     pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
     pipeline, anew, answered = _chosen(expanded(pipeline), settings)
     check(pipeline)
+    for line in check_people(pipeline):
+        print(line)
     launch(
         Launch(
             pipeline=pipeline,
             pipeline_file=str(settings.pipeline.absolute()),
             recipe=name,
             settings=given,
+            recipe_settings=recipe.read(named).settings if named else {},
             runs=settings.runs.absolute(),
             runner=settings.runner,
             anew=anew,
@@ -95,7 +96,7 @@ def _run(settings: Settings) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
-    return run(Settings, _run, argv, prog="facenet run")
+    return run(Settings, _run, argv, prog="facenet run", hint=hint_at_setting)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pipelines.cluster.package import package
 from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.configure import configured, in_words
+from pipelines.configure import configured, hint_at_setting, in_words
 from pipelines.local.loops import expanded
 from pipelines.local.plan import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
@@ -218,7 +218,7 @@ def _start(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command."""
-    return run(Settings, _submit, argv, prog="facenet submit")
+    return run(Settings, _submit, argv, prog="facenet submit", hint=hint_at_setting)
 
 
 if __name__ == "__main__":

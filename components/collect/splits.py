@@ -7,6 +7,12 @@ import hashlib
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
+def place_of(identity: str) -> float:
+    """Where an identity stands among all names that there may be, 0 to 1: the test takes the first, then validation."""
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
 def split_of(identity: str, validation: float, test: float) -> str:
     """The split of an identity: a function of its name alone.
 
@@ -20,8 +26,7 @@ def split_of(identity: str, validation: float, test: float) -> str:
     Returns:
         "train", "validation" or "test".
     """
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    place = place_of(identity)
     if place < test:
         return TEST
     return VALIDATION if place < test + validation else TRAIN

@@ -29,16 +29,28 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def run(
-    settings: type[Settings], call: Callable[[Settings], int | None], argv: Sequence[str] | None, *, prog: str
+    settings: type[Settings],
+    call: Callable[[Settings], int | None],
+    argv: Sequence[str] | None,
+    *,
+    prog: str,
+    hint: Callable[[str, str], str] | None = None,
 ) -> int:
     """Parses, calls, and turns an error that the user can act on into a message and an exit code.
+
+    Args:
+        settings: what the flags are parsed to.
+        call: does the work.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None.
+        prog: the command as the user types it.
+        hint: of `flags.parse`.
 
     Returns:
         0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _stop)
     _end_with_runner()
-    return guarded(lambda: call(parse(settings, argv, prog=prog)), prog=prog)
+    return guarded(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
 
 
 def _end_with_runner() -> None:

@@ -65,13 +65,16 @@ Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
 ExecutorInput = Annotated[str, Flag("JSON")]
 
 
-def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str) -> Settings:
+def parse(
+    settings: type[Settings], argv: Sequence[str] | None, *, prog: str, hint: Callable[[str, str], str] | None = None
+) -> Settings:
     """Reads the flags of a command; `--help` prints them and exits.
 
     Args:
         settings: a dataclass; the fields of a dataclass that is the type of a field are flags like its own.
         argv: the arguments after the command's name; `sys.argv[1:]` when None.
         prog: the command as the user types it.
+        hint: is given a flag that there is not, and what follows it; says what may have been meant, or "".
 
     Raises:
         UsageError: a flag that there is not, one that is missing, or a value that does not fit.
@@ -91,7 +94,8 @@ def parse(settings: type[Settings], argv: Sequence[str] | None, *, prog: str) ->
         parser.add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
     given, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
-        raise _unknown(unknown[0], [name for one in found for name in one.names], prog)
+        hinted = hint(unknown[0], "".join(unknown[1:2])) if hint else ""
+        raise _unknown(unknown[0], [name for one in found for name in one.names], prog, hinted)
     made: Settings = _made(settings, vars(given))
     return made
 
@@ -218,15 +222,12 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
 
 
-def _unknown(word: str, names: Sequence[str], prog: str) -> UsageError:
+def _unknown(word: str, names: Sequence[str], prog: str, hinted: str) -> UsageError:
     from components.common.suggest import near
 
     advice = f"`{prog} --help` lists the flags."
     if not word.startswith("-"):
         return UsageError("This is more than the command takes.", received=word, advice=advice)
     alike = near(word, names)
-    return UsageError(
-        "There is no such flag.",
-        received=word,
-        advice=f"Did you mean {' or '.join(alike)}? {advice}" if alike else advice,
-    )
+    meant = hinted or (f"Did you mean {' or '.join(alike)}?" if alike else "")
+    return UsageError("There is no such flag.", received=word, advice=" ".join(filter(None, [meant, advice])))

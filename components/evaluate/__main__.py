@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     from components.evaluate.protocols import Protocol
     from components.page.templates import Card
 
-# The false-accept rate whose VAL stands for the others where numbers are few.
-_FAR = 0.01
-
 
 @dataclass(frozen=True)
 class Settings:
-    """Measure how well embeddings tell people apart, on people the network never saw, and write a report.
+    """Measure how well embeddings tell people apart, on people kept out of training, and write a report.
 
     Two faces are called the same person if and only if the Euclidean distance of their embeddings is at most the
     threshold.
@@ -159,8 +156,8 @@ def _described(settings: Settings, measured: Embeddings, protocol: Protocol, fac
     from components.evaluate.measure import describe
 
     if settings.pairs:
-        return describe(protocol, faces, measured.identity, pairs_file=settings.pairs.name, split=None, seed=None)
-    return describe(protocol, faces, measured.identity, pairs_file=None, split=settings.split, seed=settings.seed)
+        return describe(protocol, faces, measured, pairs_file=settings.pairs.name, split=None, seed=None)
+    return describe(protocol, faces, measured, pairs_file=None, split=settings.split, seed=settings.seed)
 
 
 def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:
@@ -179,16 +176,21 @@ def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.
 
 def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
     """What Kubeflow's UI shows: the numbers to compare runs by; the report has the others."""
+    from components.evaluate.measure import SHOWN_RATE
+
     # A VAL that could not be measured is not there.
     val = {row["far"]: row["val"] for row in record["val_at_far"] if row["val"] is not None}
     return {
         "accuracy": record["accuracy"]["mean"],
         "accuracy_deviation": record["accuracy"]["deviation"],
         "auc": record["auc"],
+        "better_than_chance": int(not record["doubt"]),
         "eer": record["eer"]["value"],
         "identities": record["protocol"]["identities"],
+        # Of them, those who are trained on: who compares runs must know.
+        "train_identities": record["protocol"]["splits"].get("train", 0),
         "pairs": sum(record["protocol"]["scored"].values()),
-        **({f"val_at_far_{_FAR:g}": val[_FAR]} if _FAR in val else {}),
+        **({f"val_at_far_{SHOWN_RATE:g}": val[SHOWN_RATE]} if SHOWN_RATE in val else {}),
     }
 
 
@@ -209,7 +211,7 @@ def _say(record: Mapping[str, Any], settings: Settings) -> None:
             f"  VAL        {percent(row['val'])} at FAR {row['far']:g}, of {row['different_pairs']:,} different pairs"
         )
     print(f"  threshold  {number(record['threshold'])}: same person if distance <= threshold")
-    for note in record["protocol"]["notes"]:
+    for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
         print(f"  NOTE       {note}")
     print(f"Report: {settings.output / 'report.html'}")
 

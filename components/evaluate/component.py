@@ -19,7 +19,7 @@ def evaluate(
     pictures: bool = True,
     seed: int = 0,
 ):
-    """Scores the embeddings of people the network never saw."""
+    """Scores embeddings, of people kept out of training unless told otherwise."""
     return dsl.ContainerSpec(
         image=reference("evaluate"),
         command=command("evaluate"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from components.common.manifest import PAIRS
 from components.evaluate.bootstrap import Interval, intervals
+from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, Names
 from components.evaluate.metrics import (
@@ -26,6 +28,10 @@ from components.evaluate.metrics import (
 from components.evaluate.protocols import Protocol
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
+# The one whose VAL stands for the others where numbers are few.
+SHOWN_RATE = 1e-2
+# Of so many pairs one is a tenth of the fold's accuracy.
+_LARGE_FOLD = 10
 
 
 def measure(protocol: Protocol, scored: Distances, compared: Compared, identity: Indices, seed: int) -> dict[str, Any]:
@@ -39,7 +45,8 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         seed: of the bootstrap.
 
     Returns:
-        The keys accuracy, threshold, confusion, auc, eer, val_at_far, roc and slices of `metrics.json`; see README.md.
+        The keys accuracy, threshold, confusion, auc, auc_interval, doubt, eer, val_at_far, roc and slices of
+        `metrics.json`; see README.md.
     """
     whole = compared.curve
     rate, rate_threshold = equal_error_rate(whole)
@@ -51,8 +58,10 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         "threshold": compared.threshold,
         "confusion": _confusion(whole, compared.threshold),
         "auc": area_under_curve(whole),
+        "auc_interval": list(uncertain.auc) if uncertain else None,
+        "doubt": doubt(len(np.unique(identity[compared.same.sample.first])), uncertain.auc if uncertain else None),
         "eer": {"value": rate, "threshold": rate_threshold},
-        "val_at_far": [_val_at_far(whole, far, uncertain) for far in FALSE_ACCEPT_RATES],
+        "val_at_far": [_val_at_far(whole, far, uncertain.rates if uncertain else {}) for far in FALSE_ACCEPT_RATES],
         "roc": [list(point) for point in roc(whole)],
         "slices": _slices(protocol, scored, folds),
     }
@@ -119,27 +128,49 @@ def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccura
     return rows
 
 
-def describe(protocol: Protocol, faces: Indices, identity: Names, **settings: object) -> dict[str, Any]:
+def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **settings: object) -> dict[str, Any]:
     """What was measured on what: the key protocol of `metrics.json`.
 
     Args:
         protocol: the pairs.
         faces: int64 [], the faces of any compared pair.
-        identity: str [n], of the faces that the pairs point to.
+        measured: what the pairs point to.
         settings: what else the record should hold, as the split.
     """
     compared, scored = protocol.compared, protocol.scored
+    people, first = np.unique(measured.identity[faces], return_index=True)
+    of_each = Counter(measured.split[faces[first]].tolist())
+    splits = {split: of_each[split] for split in sorted(of_each)}
     return {
         **settings,
         "kind": protocol.kind,
-        "notes": protocol.notes,
+        "notes": [*protocol.notes, *_flattered(protocol, splits), *_small(protocol)],
         "folds": len(np.unique(protocol.fold)),
         "faces": len(faces),
-        "identities": len(np.unique(identity[faces])),
-        "identities_in_several_folds": _in_several_folds(protocol, identity),
+        "identities": len(people),
+        "splits": splits,
+        "identities_in_several_folds": _in_several_folds(protocol, measured.identity),
         "scored": {"same_pairs": scored.same_count, "different_pairs": len(scored) - scored.same_count},
         "compared": {"same_pairs": compared.same_count, "different_pairs": len(compared) - compared.same_count},
     }
+
+
+def _flattered(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
+    """What there is to say of people that are trained on; a pairs file counts their pairs instead."""
+    trained, people = splits.get("train", 0), sum(splits.values())
+    if not trained or protocol.kind == "pairs-file":
+        return []
+    return [
+        f"{trained:,} of the {people:,} people measured are of the train split: a network that was trained on it knows "
+        "them, and the numbers flatter it."
+    ]
+
+
+def _small(protocol: Protocol) -> list[str]:
+    smallest = np.unique(protocol.fold, return_counts=True)[1].min()
+    if smallest >= _LARGE_FOLD:
+        return []
+    return [f"Folds hold as few as {smallest} pairs: how the accuracy spreads over them is mostly coincidence."]
 
 
 def _in_several_folds(protocol: Protocol, identity: Names) -> int:

@@ -219,7 +219,7 @@ def _notes(pairs: Pairs, embeddings: Embeddings, missing: Missing, total: int) -
         used = np.union1d(pairs.first, pairs.second)
         identities = len(np.unique(embeddings.identity[used][trained[used]]))
         notes.append(
-            f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): the "
-            "network has seen them, so the numbers flatter it."
+            f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): a network "
+            "that was trained on it knows them, and the numbers flatter it."
         )
     return notes

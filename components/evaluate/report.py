@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate.former import Comparison
+from components.evaluate.measure import SHOWN_RATE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.plots import distance_plot, roc_plot
 from components.page.templates import Card, card
-from components.page.words import percent
+from components.page.words import number
 
 # Fewer people than this, and a handful of them decides the numbers.
 FEW_IDENTITIES = 100
@@ -45,6 +46,7 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
+        "shown_rate": SHOWN_RATE,
         "summary": summary(record),
         "promise": promise(record),
     }
@@ -52,18 +54,18 @@ def render(
 
 
 def promise(record: Mapping[str, Any]) -> str:
-    """What the accuracy can and cannot promise, in two sentences."""
-    accuracy, identities = record["accuracy"], record["protocol"]["identities"]
-    margin = 2 * accuracy["standard_error"]
-    low, high = max(0.0, accuracy["mean"] - margin), min(1.0, accuracy["mean"] + margin)
-    if margin:
+    """What the numbers can and cannot promise, in two sentences."""
+    identities, (low, high) = record["protocol"]["identities"], record["auc_interval"] or (0.0, 0.0)
+    if low < high:
         certainty = (
-            f"With {identities:,} people measured, the accuracy on others like them may well lie anywhere between "
-            f"{percent(low)} and {percent(high)} (mean ± 2 standard errors over the folds"
+            f"With {identities:,} people measured, the AUC on others like them may well lie anywhere between "
+            f"{number(low)} and {number(high)} (95% of a bootstrap over people"
             f"{'; with so few people even that is optimistic' if identities < FEW_IDENTITIES else ''})."
         )
     else:
-        certainty = f"All folds came out alike, so that they cannot say how certain it is with {identities:,} people."
+        certainty = (
+            f"The {identities:,} people measured cannot say how certain the numbers are: all draws of them are alike."
+        )
     return f"{certainty} About people, cameras, light or ages unlike those measured it says nothing."
 
 
@@ -72,9 +74,9 @@ def summary(record: Mapping[str, Any]) -> str:
     protocol = record["protocol"]
     whose = {
         None: f"the pairs file {protocol['pairs_file']}",
-        "all": "all splits, the people that the network was trained on among them",
-        "train": "the train split, which the network was trained on",
-    }.get(protocol["split"], f"the {protocol['split']} split, whom the network never saw in training")
+        "all": f"all splits, {protocol['splits'].get('train', 0):,} of them of the train split",
+        "train": "the train split",
+    }.get(protocol["split"], f"the {protocol['split']} split, kept out of training")
     scored, compared = (
         f"{protocol[kind]['same_pairs']:,} same and {protocol[kind]['different_pairs']:,} different pairs"
         for kind in ("scored", "compared")

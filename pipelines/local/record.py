@@ -139,6 +139,7 @@ class RunRecord:
         seconds: between the two.
         runner: "process" or "compose".
         origin: the run that this one repeats a part of, or None.
+        recipe_settings: what of the settings is the recipe's; None when it was not noted.
         metrics: the numbers that its tasks reported so far, by task: a list of runs reads one file of each.
     """
 
@@ -155,6 +156,7 @@ class RunRecord:
     seconds: float | None = None
     runner: str = "process"
     origin: str | None = None
+    recipe_settings: dict[str, Any] | None = None
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,17 @@ def shown(path: Path) -> str:
     """A path as one would type it here: relative when it lies below the working folder."""
     here = Path.cwd()
     return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
+
+
+def command(*words: str) -> str:
+    """A command of this program as one types it here: by the way in which this process was started."""
+    started = Path(sys.argv[0])
+    if started.name == "cli.py":  # python -m pipelines.cli
+        return shlex.join([shown(Path(sys.executable)), "-m", "pipelines.cli", *words])
+    on_path = shutil.which("facenet")
+    if started.name != "facenet" or (on_path and started.exists() and started.samefile(on_path)):
+        return shlex.join(["facenet", *words])
+    return shlex.join([shown(started.absolute()), *words])
 
 
 def _joined(parts: Sequence[tuple[str, Metrics]]) -> str:
@@ -81,8 +95,21 @@ def _training(metrics: Metrics) -> str:
 
 def _verification(metrics: Metrics) -> str:
     accuracy = _joined([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
-    people = _joined([("on {pairs:,} pairs of {identities:,} people the network never saw", metrics)])
+    # An older record does not say whose they were.
+    whose = " kept out of training" if metrics.get("train_identities") == 0 else ""
+    people = _joined([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])
     return " ".join(part for part in (accuracy, people) if part)
+
+
+def doubts(metrics: Metrics) -> list[str]:
+    """What whoever reads the scores of an evaluation must know, in a few words each; its report says more.
+
+    Args:
+        metrics: the numbers that `evaluate` reported.
+    """
+    chance = "Cannot be told from guessing" if metrics.get("better_than_chance") == 0 else ""
+    people = "{train_identities:,} of the {identities:,} people measured are of the train split"
+    return list(filter(None, [chance, _joined([(people, metrics)]) if metrics.get("train_identities") else ""]))
 
 
 def _scores(metrics: Metrics) -> str:
@@ -92,10 +119,14 @@ def _scores(metrics: Metrics) -> str:
     return _joined(parts)
 
 
-def _export(metrics: Metrics) -> str:
+def _variants(metrics: Metrics) -> dict[str, float]:
+    """The files that were exported, and their sizes in bytes."""
     size = "_bytes"
-    names = [key.removesuffix(size) for key in metrics if key.endswith(size)]
-    return ", ".join(f"{name} {metrics[name + size] / 1e6:.1f} MB" for name in names)
+    return {key.removesuffix(size): metrics[key] for key in metrics if key.endswith(size)}
+
+
+def _export(metrics: Metrics) -> str:
+    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in _variants(metrics).items())
 
 
 def _metrics(tasks: Mapping[str, TaskRecord], template: str) -> dict[str, Any]:
@@ -115,6 +146,7 @@ _LINES = (
     ("training", "mine-and-train", _training),
     ("verification", "evaluate", _verification),
     ("", "evaluate", _scores),
+    ("", "evaluate", lambda metrics: "; ".join(doubts(metrics))),
     ("export", "export", _export),
 )
 
@@ -155,12 +187,15 @@ def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
     if report:
         rows.append(("report", shown(report / "report.html")))
     model = _output(tasks, "export", "model", runs)
-    if model and _export(tasks["export"].metrics):
+    variants = _variants(tasks["export"].metrics) if model else {}
+    if model and variants:
         rows.append(("for a Pi", shown(model)))
     rows.append(("records", shown(runs / run.id)))
     width = max(len(label) for label, _ in rows)
     lines = [f"Run {run.id} {run.state}", *(f"  {label:<{width}}  {text}" for label, text in rows)]
-    checkpoint = _output(tasks, "mine-and-train", "checkpoint", runs)
-    if checkpoint and run.state == "succeeded":
-        lines += ["", "Compare two photos:", f"  facenet verify A.jpg B.jpg -c {shown(checkpoint)}"]
+    network = _output(tasks, "mine-and-train", "checkpoint", runs)
+    if model and variants:  # a file is opened at once, a checkpoint by TensorFlow
+        network = model / f"facenet-{'int8' if 'int8' in variants else min(variants)}.tflite"
+    if network and run.state == "succeeded":
+        lines += ["", "Compare two photos:", f"  {command('verify', 'A.jpg', 'B.jpg', '-c', shown(network))}"]
     return "\n".join(lines)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +16,9 @@ from typing import Any
 from components.common.errors import UsageError
 from components.common.suggest import near
 from pipelines.local import recipe
+from pipelines.local.plan import WORKSPACE
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.local.summary import command, doubts
 from pipelines.look.words import plain
 
 LATEST = "latest"
@@ -37,6 +38,7 @@ class Run:
         record: what run.json holds; of an unreadable run nothing but the id.
         state: that of the record, `LOST` or `UNREADABLE`.
         metrics: the numbers of `HEADLINE` that its `evaluate` reported.
+        doubts: what whoever reads those numbers must know.
         changed: the settings that are not those of its recipe, besides the photos.
         problem: why its record cannot be read; "" when it can.
     """
@@ -44,6 +46,7 @@ class Run:
     record: RunRecord
     state: str
     metrics: dict[str, float] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
@@ -181,9 +184,24 @@ def find(folder: Path, text: str) -> Found:
     return Found(run, task, made[rest[0]], "".join(rest[1:]))
 
 
+def photos(run: Run) -> str | None:
+    """The photos that a run was given; None when its pipeline has no such parameter."""
+    given = run.record.parameters.get("photos")
+    return None if given is None else str(given)
+
+
+def parameters(folder: Path, run: Run, task: TaskRecord) -> dict[str, Any]:
+    """The parameters of a task as its command got them: its workspace is a folder of the run that made its results."""
+    own = folder / (task.origin["run"] if task.origin else run.record.id) / task.task
+    return {
+        name: value.replace(WORKSPACE, str(own)) if isinstance(value, str) else value
+        for name, value in task.parameters.items()
+    }
+
+
 def rerun_command(folder: Path, run: Run, task: TaskRecord) -> str:
     """The command that runs a task of a run again, as it is typed."""
-    return shlex.join(["facenet", "rerun", task.task, "--run", run.record.id, "--runs", str(folder)])
+    return command("rerun", task.task, "--run", run.record.id, "--runs", str(folder))
 
 
 def _names(folder: Path) -> list[str]:
@@ -214,7 +232,8 @@ def _run(folder: Path, name: str) -> Run | None:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
-    return Run(record, record.state, _metrics(record), _changed(record))
+    said = record.metrics.get(_SCORED_BY, {})
+    return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
 
 
 def _task(folder: Path, run: Run, name: str) -> TaskRecord:
@@ -227,13 +246,14 @@ def _task(folder: Path, run: Run, name: str) -> TaskRecord:
     return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
 
 
-def _metrics(record: RunRecord) -> dict[str, float]:
-    said = record.metrics.get(_SCORED_BY, {})
+def _metrics(said: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(said[name]) for name in HEADLINE if isinstance(said.get(name), int | float)}
 
 
 def _changed(record: RunRecord) -> dict[str, Any]:
-    usual = _recipe(record.recipe) if record.recipe else {}
+    usual: Mapping[str, Any] = record.recipe_settings or {}
+    if record.recipe_settings is None and record.recipe:  # of an earlier version, or by docker compose
+        usual = _recipe(record.recipe)
     return {
         name: value
         for name, value in record.settings.items()

@@ -15,7 +15,9 @@ from pipelines.local.summary import duration
 from pipelines.look import history
 from pipelines.look.words import assignments, table
 
-_HEAD = ("run", "state", "time", "recipe", "accuracy", "AUC", "EER", "VAL@FAR 0.01", "settings beside the recipe's")
+_HEAD = (
+    "run", "state", "time", "recipe", "accuracy", "AUC", "EER", "VAL@FAR 0.01", "settings beside the recipe's; doubts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def described(one: history.Run) -> dict[str, Any]:
         "recipe": record.recipe,
         "settings": one.changed,
         "metrics": one.metrics,
+        "doubts": one.doubts,
     }
 
 
@@ -54,7 +57,7 @@ def _row(one: history.Run) -> list[Any]:
         None if seconds is None else duration(seconds),
         one.record.recipe,
         *(one.metrics.get(name) for name in history.HEADLINE),
-        one.problem or assignments(one.changed),
+        one.problem or "; ".join([assignments(one.changed), *one.doubts]),
     ]
 
 

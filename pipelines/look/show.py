@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
-from pipelines.local.record import TaskRecord, located
+from pipelines.local.record import FAILED, TaskRecord, located
 from pipelines.local.summary import duration, shown
 from pipelines.look import history
 from pipelines.look.compare import compare
@@ -57,6 +57,13 @@ def log_end(folder: Path, task: TaskRecord, lines: int = _LINES) -> list[str]:
     return [line.rstrip("\r").rpartition("\r")[2] for line in text.splitlines()[-lines:]]
 
 
+def error(folder: Path, task: TaskRecord) -> str:
+    """What a failed task said of it in the end: a stage's headline, or else its last line; "" when it said nothing."""
+    lines = [line for line in log_end(folder, task) if line.strip()]
+    headlines = [line.partition(": ")[2] for line in lines if line.startswith("facenet ")]
+    return (headlines or lines or [""])[-1].strip()
+
+
 def _lines(label: str, values: Sequence[str]) -> list[str]:
     return [f"  {label if number == 0 else '':<11}{line}" for number, line in enumerate(values)]
 
@@ -72,7 +79,7 @@ def _run(folder: Path, found: Run) -> str:
             _time(task),
             None if task.cpu_seconds is None else duration(task.cpu_seconds),
             bytes_in_words(task.peak_bytes),
-            task.message or (f"made by run {task.origin['run']}" if task.origin else ""),
+            _about(folder, task),
         ]
         for task in tasks
     ]
@@ -83,12 +90,18 @@ def _run(folder: Path, found: Run) -> str:
             "pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}"]
         ),
         *_lines("settings", [assignments(record.settings)]),
-        *_lines("scores", [assignments(found.metrics)]),
+        *_lines("scores", [assignments(found.metrics), *found.doubts]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
         *_lines("records", [plain(shown(folder / record.id))]),
     ]
     listed = ["", table(("task", "state", "time", "processor", "memory", ""), rows)] if rows else []
     return "\n".join([*lines, *listed])
+
+
+def _about(folder: Path, task: TaskRecord) -> str:
+    if task.state == FAILED:
+        return ": ".join(filter(None, [task.message, error(folder, task)]))
+    return task.message or (f"made by run {task.origin['run']}" if task.origin else "")
 
 
 def _time(task: TaskRecord) -> str | None:
@@ -112,7 +125,10 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
         *_lines("time", [value(_time(task))]),
         *_lines("processor", ["-" if task.cpu_seconds is None else duration(task.cpu_seconds)]),
         *_lines("memory", [bytes_in_words(task.peak_bytes)]),
-        *_lines("parameters", [f"{plain(name)}={value(one)}" for name, one in task.parameters.items()]),
+        *_lines(
+            "parameters",
+            [f"{plain(name)}={value(one)}" for name, one in history.parameters(folder, found, task).items()],
+        ),
         *_lines("inputs", inputs),
         *_lines("outputs", outputs),
         *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),

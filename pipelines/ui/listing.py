@@ -8,17 +8,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.configure import in_words
-from pipelines.look.history import HEADLINE, Run, began
+from pipelines.look.history import HEADLINE, Run, began, photos
 
 _KEYS: dict[str, Callable[[Run], Any]] = {
     "run": began,
     "state": lambda run: run.state,
     "time": lambda run: run.record.seconds,
     "recipe": lambda run: run.record.recipe,
+    "photos": photos,
     **{name: lambda run, name=name: run.metrics.get(name) for name in HEADLINE},  # type: ignore[misc]
 }
 # What one looks for in a column comes first when it is clicked: the newest, the longest, the most accurate.
-_RISING = ("state", "recipe", "eer")
+_RISING = ("state", "recipe", "photos", "eer")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Question:
     """What is asked for.
 
     Args:
-        words: all of which are in the run's id, recipe, state or settings.
+        words: all of which are in the run's id, recipe, photos, state or settings.
         state: of the runs, or "" for any.
         sort: the column to sort by.
         rising: whether the smallest come first.
@@ -77,4 +78,5 @@ def answered(runs: Sequence[Run], question: Question) -> list[Run]:
 
 
 def _text(run: Run) -> str:
-    return " ".join([run.record.id, run.record.recipe or "", run.state, in_words(run.record.settings)]).casefold()
+    said = [run.record.id, run.record.recipe, photos(run), run.state, in_words(run.record.settings)]
+    return " ".join(filter(None, said)).casefold()

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from components.common.errors import UsageError
-from pipelines.local.record import CACHED, PENDING, RUNNING, TaskRecord, located
-from pipelines.local.summary import summary
+from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
+from pipelines.local.summary import command, summary
 from pipelines.look import history
 from pipelines.look.compare import compare, roc_plot
 from pipelines.look.history import Artifact, Found, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
+from pipelines.look.show import error
 from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, answered
@@ -78,6 +79,7 @@ class Pages:
             question=question,
             states=sorted({run.state for run in found}),
             headline=history.HEADLINE,
+            first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
             live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
         )
 
@@ -100,6 +102,7 @@ class Pages:
             by_name={task.task: task for task in tasks},
             active=[task.label for task in tasks if task.state == RUNNING],
             graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
             live=_SOON * (run.state == RUNNING),
         )
@@ -120,6 +123,7 @@ class Pages:
             run=run,
             task=task,
             facts=_facts(task),
+            parameters=history.parameters(self._runs, run, task),
             artifacts=artifacts,
             labels={one.task: one.label for one in history.tasks(self._runs, run)},
             card="/files" + of(f"{task.task}/{cards[0].name}", run) if cards else "",

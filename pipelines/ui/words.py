@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from components.page.words import count, number
 from pipelines.local import summary
 from pipelines.local.record import TaskRecord
-from pipelines.look.history import Run, elapsed
+from pipelines.look.history import Run, elapsed, photos
 from pipelines.look.words import bytes_in_words
 
 _LONG_LIST = 10
@@ -116,7 +116,5 @@ def of(place: str, run: Run) -> str:
     return f"/runs/{path(run.record.id)}/{quote(place, safe='/')}"
 
 
-FILTERS = {
-    one.__name__: one
-    for one in (when, duration, took, size, shown, flat, pretty, cell, words, breakable, path, of, count, number)
-}
+_FILTERS = (when, duration, took, size, shown, flat, pretty, cell, words, breakable, path, of, photos, count, number)
+FILTERS = {one.__name__: one for one in _FILTERS}

@@ -229,11 +229,20 @@ def _locked_runs(here: Path) -> None:
     new_run(Path("/proc/runs"))
 
 
+def _people(here: Path) -> str:
+    """A folder of people, enough of them; nobody opens their photos."""
+    for person in range(16):
+        folder = here / "photos" / f"person-{person}"
+        folder.mkdir(parents=True)
+        for photo in ("1.jpg", "2.jpg"):
+            (folder / photo).touch()
+    return str(here / "photos")
+
+
 def _cache_of_another_make(here: Path) -> int:
     with closing(sqlite3.connect(here / "cache.sqlite")) as cache:
         cache.execute("CREATE TABLE answers (other)")
-    (here / "photos").mkdir()
-    return main(["run", "-i", str(here / "photos"), "--runs", str(here)])
+    return main(["run", "-i", _people(here), "--runs", str(here)])
 
 
 def _task(**changes: Any) -> Task:
@@ -303,7 +312,7 @@ def _no_image_built(here: Path) -> int:
 def _no_such_image(here: Path) -> int:
     pipeline = here / "pipeline.yaml"
     pipeline.write_text(re.sub(r"( image:) .*", r"\1 elsewhere.example/one:1", DEFAULT_OUTPUT.read_text()))
-    where = ["-i", str(here), "--pipeline", str(pipeline), "--runs", str(here / "runs")]
+    where = ["-i", _people(here), "--pipeline", str(pipeline), "--runs", str(here / "runs")]
     return _with_docker(here, _ONLY_ANSWERS, "run", "--runner", "compose", *where)
 
 

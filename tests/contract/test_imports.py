@@ -52,6 +52,9 @@ WIRING = {
     | {f"components.{name}.component" for name in
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
+    # Who is in which split, by the rules of the stages.
+    "pipelines/people.py": {"components.common", "pipelines.local"}
+    | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
     # Galleries are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.

@@ -103,12 +103,12 @@ def test_a_gallery_on_a_full_disk_is_as_it_was(small_disk):
 
 @pytest.mark.parametrize(
     "command",
-    [["collect", "-i", "{run}/extract/faces", "-o", "{place}/x"], ["run", "-i", "{run}", "--runs", "{place}/x"]],
+    [["collect", "-i", "{run}/extract/faces", "-o", "{place}/x"], ["run", "-i", "{photos}", "--runs", "{place}/x"]],
 )
-def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, powerless, tmp_path):
+def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, sample_photos, powerless, tmp_path):
     place = tmp_path / "locked"
     place.mkdir(mode=0o555)
-    words = [word.format(run=in_processes, place=place) for word in command]
+    words = [word.format(run=in_processes, photos=sample_photos, place=place) for word in command]
     done = subprocess.run(
         [*powerless, sys.executable, "-m", "pipelines.cli", *words],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,

@@ -320,3 +320,44 @@ def test_a_table_is_shown_page_by_page(site):
     assert site.get(picture).headers["content-type"] == "image/jpeg"
     assert site.get(picture.replace("119", "120")).status == 404
     assert site.get(f"{place}?offset=nonsense").status == site.get(f"{place}?offset=-1").status == 200
+
+
+def test_the_photos_are_shown_sorted_by_and_found(site):
+    for number, photos in enumerate(("holidays", "sample", None)):
+        given = {"photos": photos} if photos else {}
+        run_of(site.runs, f"20260101-000000-00{number}", settings=given, parameters=given)
+    assert "holidays" in site.get("/").text
+    by_photos = [f"20260101-000000-00{number}" for number in (0, 1, 2)]
+    assert listed(site.get("/?sort=photos")) == by_photos
+    assert listed(site.get("/?q=HOLI")) == by_photos[:1]
+
+
+def test_a_failed_run_shows_the_error_that_its_task_has(site):
+    run = "20260101-000000-000"
+    task = task_of("embed", state=FAILED, message="exit code 2", log=f"{run}/embed/log.txt")
+    run_of(site.runs, run, task, state=FAILED)
+    log = site.runs / run / "embed" / "log.txt"
+    log.write_text("decode\nfacenet embed: These <faces> were cut.\nReceived: faces: 1\nRun it again.\n")
+    assert "These &lt;faces&gt; were cut." in site.get(f"/runs/{run}").text
+    log.write_text("Traceback (most recent call last):\nValueError: no such thing\n\n")
+    assert "ValueError: no such thing" in site.get(f"/runs/{run}").text
+
+
+def test_a_task_shows_where_its_workspace_is(site):
+    given = {"training": "{{$.workspace_path}}/training", "rounds": 3}
+    run_of(site.runs, "20260101-000000-000", task_of("train", parameters=given))
+    cached = task_of("train", parameters=given, state=CACHED, origin={"run": "20260101-000000-000", "seconds": 1.0})
+    run_of(site.runs, "20260102-000000-000", cached)
+    for run in ("20260101-000000-000", "20260102-000000-000"):
+        page = site.get(f"/runs/{run}/train").text
+        assert f"{site.runs.resolve()}/20260101-000000-000/train/training" in page
+        assert "workspace_path" not in page
+
+
+def test_what_makes_the_scores_doubtful_is_said_wherever_they_are_shown(site):
+    scores = {"evaluate": {"accuracy": 0.99, "identities": 240, "train_identities": 175}}
+    for run in ("20260101-000000-000", "20260102-000000-000"):
+        run_of(site.runs, run, metrics=scores)
+    both = "/compare?run=20260101-000000-000&run=20260102-000000-000"
+    for address, times in (("/", 2), ("/runs/20260101-000000-000", 1), (both, 2)):
+        assert site.get(address).text.count("175 of the 240 people measured are of the train split") == times

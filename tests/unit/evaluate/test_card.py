@@ -13,7 +13,7 @@ from kfp import dsl
 from components.evaluate.__main__ import main
 from components.evaluate.bootstrap import _draws, intervals
 from components.evaluate.compared import Measured
-from components.evaluate.metrics import curve, val_at_far
+from components.evaluate.metrics import area_under_curve, curve, val_at_far
 from components.evaluate.protocols import Population
 
 RATES = (0.1, 0.01)
@@ -45,8 +45,12 @@ def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(
     said = json.loads((tmp_path / "out" / "executor_output.json").read_text())["artifacts"]
     numbers, roc = (said[name]["artifacts"][0]["metadata"] for name in ("metrics", "roc"))
     # In the order in which the UI shows them, by name.
-    assert sorted(numbers) == ["accuracy", "accuracy_deviation", "auc", "eer", "identities", "pairs", "val_at_far_0.01"]
+    assert sorted(numbers) == [
+        "accuracy", "accuracy_deviation", "auc", "better_than_chance", "eer", "identities", "pairs",
+        "train_identities", "val_at_far_0.01",
+    ]  # fmt: skip
     assert numbers["pairs"] == 288
+    assert numbers["better_than_chance"] == 1
     assert numbers["auc"] == float(f"{record['auc']:.6g}")
     assert numbers["val_at_far_0.01"] == pytest.approx(record["val_at_far"][1]["val"], abs=1e-6)
     assert said["roc"]["artifacts"][0]["uri"] == "gs://roc"
@@ -77,19 +81,22 @@ def test_the_ranges_are_those_of_pairs_repeated_as_often_as_their_people_are_dra
     identity = np.repeat(np.arange(12), 5)
     pairs = Population.of(np.arange(60), identity).draw(120, 900, rng).listed()
     distances = np.round(rng.normal(np.where(pairs.same, 0.9, 1.3), 0.25), 2)  # with ties
-    values = []
+    values, areas = [], []
     for drawn in _draws(np.arange(12), seed=3):
         first, second = drawn[identity[pairs.first]], drawn[identity[pairs.second]]
         repeated = np.repeat(np.arange(len(pairs)), np.where(pairs.same, first, first * second))
         whole = curve(distances[repeated], pairs.same[repeated])
         values.append([val_at_far(whole, far) for far in RATES])
+        areas.append(area_under_curve(whole))
     wanted = np.quantile(np.array(values), (0.025, 0.975), axis=0)
     kinds = [Measured(pairs.first, pairs.second, distances)[kind] for kind in (pairs.same, ~pairs.same)]
     found = intervals(*kinds, identity, np.arange(12), RATES, seed=3)
+    np.testing.assert_allclose(found.auc, np.quantile(areas, (0.025, 0.975)))
     for i, far in enumerate(RATES):
-        np.testing.assert_allclose(found[far].val, wanted[:, i, 0])
-        np.testing.assert_allclose(found[far].threshold, wanted[:, i, 1], atol=0.011)  # of people not drawn too
-        assert found[far].val[0] < val_at_far(curve(distances, pairs.same), far)[0] < found[far].val[1]
+        np.testing.assert_allclose(found.rates[far].val, wanted[:, i, 0])
+        np.testing.assert_allclose(found.rates[far].threshold, wanted[:, i, 1], atol=0.011)  # of people not drawn too
+        low, high = found.rates[far].val
+        assert low < val_at_far(curve(distances, pairs.same), far)[0] < high
 
 
 def test_the_ranges_stand_beside_the_rates_and_none_beside_what_is_not_measurable(tmp_path, write_inputs):

@@ -46,7 +46,10 @@ def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
 
 
 def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
-    keys = "accuracy auc checkpoint_sha256 confusion eer embeddings missing protocol roc slices threshold val_at_far"
+    keys = (
+        "accuracy auc auc_interval checkpoint_sha256 confusion doubt eer embeddings missing protocol roc slices "
+        "threshold val_at_far"
+    )
     assert sorted(metrics) == keys.split()
     assert metrics["protocol"]["kind"] == "unseen-folds"
     assert metrics["protocol"]["identities_in_several_folds"] == 0
@@ -73,6 +76,12 @@ def test_equal_settings_give_equal_bytes(inputs, report, tmp_path):
     evaluate(inputs, tmp_path / "report", "--faces", inputs / "faces")
     for name in ("report.html", "report.md", "metrics.json"):
         assert (tmp_path / "report" / name).read_bytes() == (report / name).read_bytes()
+
+
+def test_one_false_accept_rate_stands_for_the_others_everywhere(report, metrics):
+    val = next(row["val"] for row in metrics["val_at_far"] if row["far"] == 0.01)
+    (tile,) = re.findall(r"<div>VAL<strong>(.*?)</strong><small>(.*?)</small>", (report / "report.html").read_text())
+    assert tile == (f"{val * 100:.2f}%", "of the same accepted at FAR 0.01")
 
 
 class Page(HTMLParser):
@@ -158,7 +167,8 @@ def test_perfect_separation_has_no_mistakes_and_no_claim_of_certainty(tmp_path, 
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert (record["accuracy"]["mean"], record["auc"], record["eer"]["value"]) == (1, 1, 0)
     html = (tmp_path / "report" / "report.html").read_text()
-    assert "All folds came out alike" in html
+    assert record["auc_interval"] == [1, 1] and record["doubt"] == ""
+    assert "cannot say how certain the numbers are" in html
     assert "0 of 144 same-identity pairs are farther apart" in html
 
 
@@ -171,6 +181,46 @@ def test_only_the_split_is_measured(tmp_path, write_inputs):
     assert all(int(face.split("-")[0]) % 3 for face in shown)
     evaluate(inputs, tmp_path / "all", "--split", "all")
     assert json.loads((tmp_path / "all" / "metrics.json").read_text())["protocol"]["identities"] == 24
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"identities": 3, "noise": 0.1}, "3 of the people measured have two faces or more"),
+        ({"identities": 12, "noise": 1e3}, "which has an AUC of 0.5: with other people like these"),
+    ],
+)
+def test_what_cannot_be_told_from_guessing_is_called_so_everywhere(tmp_path, capsys, write_inputs, made, said):
+    assert evaluate(write_inputs(tmp_path, **made), tmp_path / "report") == 0
+    record = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert said in record["doubt"]
+    low, high = record["auc_interval"]
+    assert low <= record["auc"] <= high
+    pages = [(tmp_path / "report" / name).read_text() for name in ("report.html", "report.md")]
+    for text in (capsys.readouterr().out, *pages):
+        assert record["doubt"] in text
+        # The spread over folds of a few pairs is no range of what others would give.
+        assert "standard errors" not in text
+
+
+@pytest.mark.parametrize(
+    ("split", "splits", "said"),
+    [
+        ("all", {"test": 16, "train": 8}, "8 of the 24 people measured are of the train split"),
+        ("train", {"train": 8}, "8 of the 8 people measured are of the train split"),
+        ("test", {"test": 16}, "the test split, kept out of training"),
+    ],
+)
+def test_whom_a_training_knows_is_counted_and_nothing_is_said_of_a_network_that_may_be_anothers(
+    tmp_path, capsys, write_inputs, split, splits, said
+):
+    inputs = write_inputs(tmp_path, split=lambda number: "test" if number % 3 else "train")
+    assert evaluate(inputs, tmp_path / "report", "--split", split) == 0
+    assert json.loads((tmp_path / "report" / "metrics.json").read_text())["protocol"]["splits"] == splits
+    pages = [(tmp_path / "report" / name).read_text() for name in ("report.html", "report.md")]
+    for text in (capsys.readouterr().out, *pages):
+        assert said in text
+        assert "network never saw" not in text and "network has seen" not in text
 
 
 def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, tmp_path, capsys):

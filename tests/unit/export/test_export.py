@@ -119,6 +119,9 @@ def test_the_record_and_the_cards_tell_the_same(exported):
     card = (exported / "model-card.md").read_text()
     for words in ("## Data", "## Recipe", "strategy: margin | 0.2", "## Scores", "## Limits", "GDPR"):
         assert words in card
+    metrics = json.loads((exported.parent / "report" / "metrics.json").read_text())
+    assert f"of the {metrics['protocol']['identities']} people measured are of the train split" in card
+    assert metrics["doubt"] in card
 
 
 @pytest.mark.parametrize(

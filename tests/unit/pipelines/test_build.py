@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from components.common.errors import UsageError
 from pipelines.build import main
 from pipelines.images import COMPONENTS, REPOSITORY, reference
 
@@ -71,3 +72,9 @@ def test_a_file_for_another_registry_is_refused_before_anything_is_built(cluster
 def test_a_file_and_names_of_images_exclude_each_other(flags, capsys):
     assert main(["--pipeline", "pipeline.yaml", *flags]) == 2
     assert "Leave out --only and --variant." in capsys.readouterr().err
+
+
+def test_where_requirements_are_not_locked_the_way_to_lock_them_is_said():
+    with pytest.raises(UsageError, match="make lock") as error:
+        reference("extract", "unlocked")
+    assert error.value.received == "docker/extract/requirements-unlocked.lock"

@@ -149,6 +149,22 @@ def test_a_run_without_a_living_runner_is_lost_and_so_is_its_task(tmp_path):
     assert tasks(tmp_path, lost)[0].state == LOST
 
 
+def test_the_numbers_of_people_that_were_trained_on_come_with_a_doubt(tmp_path):
+    record = write(tmp_path, "1")
+    write_run(tmp_path, replace(record, metrics={"evaluate": {"identities": 240, "train_identities": 175}}))
+    assert runs(tmp_path)[0].doubts == ["175 of the 240 people measured are of the train split"]
+
+
+def test_a_recipe_of_ones_own_is_what_settings_are_compared_with(tmp_path):
+    settings = {"rounds": 7, "image_size": 64, "photos": "sample"}
+    recipe = {"recipe": "laptop", "settings": settings}
+    write_run(tmp_path, replace(write(tmp_path, "1"), **recipe, recipe_settings={"rounds": 7, "image_size": 32}))
+    write_run(tmp_path, replace(write(tmp_path, "2"), **recipe))
+    older, own = runs(tmp_path)
+    assert own.changed == {"image_size": 64}
+    assert older.changed == {"rounds": 7}  # the recipe laptop has another number, and the same size
+
+
 def test_hostile_names_are_what_they_are(tmp_path):
     settings = dict.fromkeys(HOSTILE, HOSTILE[0])
     record = RunRecord("1", HOSTILE[0], "pipeline.yaml", None, settings, {}, HOSTILE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local.record import RUNNING, RunRecord, TaskRecord, write_run, write_task
+from pipelines.local.record import FAILED, RUNNING, RunRecord, TaskRecord, write_run, write_task
 from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
@@ -33,7 +33,8 @@ def test_runs_lists_a_real_run_with_its_scores(in_processes, capsys):
     (run,) = json.loads(output(capsys, runs, in_processes.parent, "--json"))
     assert line.split()[:2] == [in_processes.name, "succeeded"]
     assert f"{run['metrics']['accuracy']:.4g}" in line[head.index("accuracy") :].split()
-    assert line.endswith("backbone=small_resnet, image_size=32, rounds=2, export=int8")
+    said = ["backbone=small_resnet, image_size=32, rounds=2, export=int8", *run["doubts"]]
+    assert line.endswith("; ".join(said))
     assert run["settings"]["rounds"] == 2
     assert run["seconds"] > 0
 
@@ -178,3 +179,12 @@ def test_words():
     assert [bytes_in_words(count) for count in (None, 999, 1000, 340_000_000, 1_234_000_000)] == [
         "-", "999 bytes", "1 kB", "340 MB", "1.23 GB",
     ]  # fmt: skip
+
+
+def test_a_failed_run_is_shown_with_the_error_that_its_task_has(tmp_path, capsys):
+    log = tmp_path / "1" / "embed" / "log.txt"
+    task = TaskRecord("embed", "embed", FAILED, message="exit code 2", log="1/embed/log.txt")
+    write_run(tmp_path, RunRecord("1", "facenet", "pipeline.yaml", None, {}, {}, ["embed"], FAILED))
+    write_task(tmp_path, "1", task)
+    log.write_text("facenet embed: The first.\nfacenet embed: These faces were cut.\nReceived: faces: 1\n")
+    assert "exit code 2: These faces were cut.\n" in output(capsys, show, tmp_path, "1")

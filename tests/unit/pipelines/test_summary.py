@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.local.record import RunRecord, TaskRecord
-from pipelines.local.summary import duration, summary
+from pipelines.local.summary import command, duration, summary
 
 
 def task(name, seconds=1.0, outputs=(), **metrics):
@@ -44,6 +44,7 @@ TASKS = {
         eer=0.05,
         pairs=1234,
         identities=5,
+        train_identities=0,
         **{"val_at_far_0.01": 0.8},
     ),
     "export": task("export", 9.0, ["model"], files=2, float32_bytes=5_040_000, int8_bytes=1_320_000, int8_accuracy=0.9),
@@ -57,14 +58,14 @@ def test_the_summary_says_what_was_found_learned_and_scored():
         "10 photos rejected (7 no-face, 3 too-small)",
         "1,280 faces of 23 people kept: 16 to train on, 2 for validation, 5 never seen in training",
         "123,456 triplets mined, 2,000 trained on, 20 rounds, loss 0.0123",
-        "accuracy 0.953 +- 0.021 (deviation over the folds) on 1,234 pairs of 5 people the network never saw",
+        "accuracy 0.953 +- 0.021 (deviation over the folds) on 1,234 pairs of 5 people kept out of training\n",
         "AUC 0.980, EER 0.050, VAL 0.800 at FAR 0.01",
         "3 min 00 s",
         "total         3 min 20 s",
         "/runs/1/evaluate/report/report.html",
         "float32 5.0 MB, int8 1.3 MB",
         "for a Pi      /runs/1/export/model",
-        "facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint",
+        "\n  facenet verify A.jpg B.jpg -c /runs/1/export/model/facenet-int8.tflite",
     ):
         assert part in text
 
@@ -78,9 +79,28 @@ def test_numbers_that_no_task_reported_are_left_out():
         assert absent not in text
 
 
+def test_people_that_were_trained_on_are_not_called_kept_out_of_training():
+    scores = TASKS["evaluate"].metrics | {"train_identities": 3}
+    text = summary(run(), {"evaluate": task("evaluate", **scores)}, Path("/runs"))
+    assert "on 1,234 pairs of 5 people\n" in text
+    assert "3 of the 5 people measured are of the train split\n" in text
+    older = {name: value for name, value in scores.items() if name != "train_identities"}
+    assert "split" not in (text := summary(run(), {"evaluate": task("evaluate", **older)}, Path("/runs")))
+    assert "kept out" not in text
+
+
+def test_a_result_that_cannot_be_told_from_guessing_is_called_so():
+    scores = TASKS["evaluate"].metrics
+    for better, said in ((1, False), (0, True)):
+        tasks = {"evaluate": task("evaluate", **scores, better_than_chance=better)}
+        assert ("Cannot be told from guessing\n" in summary(run(), tasks, Path("/runs"))) == said
+
+
 def test_an_export_that_is_switched_off_is_not_shown():
     tasks = TASKS | {"export": task("export", 0.4, ["model"], files=0)}
-    assert "for a Pi" not in summary(run(), tasks, Path("/runs"))
+    text = summary(run(), tasks, Path("/runs"))
+    assert "for a Pi" not in text
+    assert text.endswith("facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint")
 
 
 def test_a_cached_task_is_marked_and_shows_the_time_that_it_took():
@@ -97,7 +117,23 @@ def test_a_failed_run_proposes_no_comparison():
 
 def test_paths_below_the_working_folder_are_shown_as_one_would_type_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "-c runs/1/mine-and-train/checkpoint" in summary(run(), TASKS, tmp_path / "runs")
+    assert "-c runs/1/export/model/facenet-int8.tflite" in summary(run(), TASKS, tmp_path / "runs")
+
+
+def test_a_command_is_shown_as_it_works_from_here(tmp_path, monkeypatch):
+    (tmp_path / "my env" / "bin").mkdir(parents=True)
+    program = tmp_path / "my env" / "bin" / "facenet"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", ["my env/bin/facenet", "run"])
+    assert command("show", "a b") == "'my env/bin/facenet' show 'a b'"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command("show") == "facenet show"
+    monkeypatch.setattr("sys.argv", ["/else/pipelines/cli.py"])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
+    assert command("show") == "bin/python -m pipelines.cli show"
 
 
 @pytest.mark.parametrize(

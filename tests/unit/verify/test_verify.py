@@ -155,11 +155,11 @@ def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, 
     assert "Give the .tflite file" in capsys.readouterr().err
 
 
-def test_the_network_lies_here_or_in_the_latest_run(model, photos, tmp_path, monkeypatch, capsys):
+def test_the_network_lies_here_or_in_a_run(model, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(photos[:2]) == 2
     assert "There is no network here" in capsys.readouterr().err
-    export = Path("runs/latest/export/model")
+    export = Path("runs/20260101-000000-000/export/model")
     export.mkdir(parents=True)
     for place, record in (
         (export / "facenet-int8.tflite", "{"),  # of an export that does not say which is the best
@@ -170,6 +170,27 @@ def test_the_network_lies_here_or_in_the_latest_run(model, photos, tmp_path, mon
         place.write_bytes(model.read_bytes())
         main(photos[:2])
         assert f"(from {place})" in capsys.readouterr().out
+
+
+def test_the_newest_run_with_a_network_is_taken_and_named(model, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, started in (("20260101-000000-000", "2026-01-01"), ("compose", "2026-01-02"), ("20260103", "2026-01-03")):
+        run = tmp_path / "runs" / name
+        run.mkdir(parents=True)
+        record = {"parameters": {"photos": f"of-{name}"}, "metrics": {"collect": {"train_identities": 1234}}}
+        (run / "run.json").write_text(json.dumps({"started": f"{started}T12:34:56.789+00:00", **record}))
+        if name != "20260103":  # it failed, or evaluated only
+            (run / "export" / "model").mkdir(parents=True)
+            (run / "export" / "model" / "facenet-int8.tflite").write_bytes(model.read_bytes())
+    (tmp_path / "runs" / "latest").symlink_to("20260103")
+    (tmp_path / "runs" / "by-hand").mkdir()
+    (tmp_path / "runs" / "cache.sqlite").touch()
+    main([*photos[:2], "--json"])
+    said = capsys.readouterr()
+    taken = "runs/compose/export/model/facenet-int8.tflite"
+    assert json.loads(said.out)["model"]["path"] == taken
+    about = f"{taken}, of the run of 2026-01-02 12:34 UTC, on the photos of-compose, trained on 1,234 people"
+    assert said.err == f"The network: {about}, 1 newer run left none. -c takes another.\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""The network that the runs in a folder left: what `facenet run` writes there, read without any of its code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.common.errors import MALFORMED
+
+FOLDER = Path("runs")
+# In a run's folder: an export, and what is there without one.
+_EXPORT, _CHECKPOINT = Path("export/model"), Path("mine-and-train/checkpoint")
+# Of exports from before they said which file is the best.
+_BEST_BEFORE = "facenet-int8.tflite"
+
+
+@dataclass(frozen=True)
+class Left:
+    """A network that a run left.
+
+    Args:
+        path: where it lies.
+        about: which run that was, in a sentence.
+    """
+
+    path: Path
+    about: str
+
+
+def newest(folder: Path = FOLDER) -> Left | None:
+    """The network of the newest run that left one, whatever runs came after it; None when none did."""
+    found = sorted(_runs(folder), key=lambda run: (str(run[1].get("started", "")), run[0].name), reverse=True)
+    for later, (run, record) in enumerate(found):
+        for path in (run / _EXPORT / _best(run / _EXPORT), run / _CHECKPOINT):
+            if path.exists():
+                return Left(path, _about(path, record, later))
+    return None
+
+
+def _best(export: Path) -> str:
+    """The name of the file that an export calls its best."""
+    try:
+        return Path(str(json.loads((export / "export.json").read_bytes())["best"])).name or _BEST_BEFORE
+    except (OSError, *MALFORMED):
+        return _BEST_BEFORE
+
+
+def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The folders of runs and what their records say; of one without a record nothing."""
+    with suppress(OSError):
+        for run in folder.iterdir():
+            if run.is_symlink() or not run.is_dir():  # `latest` is one of the others
+                continue
+            record: Any = {}
+            with suppress(OSError, *MALFORMED):
+                record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+            yield run, record if isinstance(record, dict) else {}
+
+
+def _about(path: Path, record: dict[str, Any], later: int) -> str:
+    said = [str(path)]
+    if isinstance(started := record.get("started"), str):
+        said.append(f"of the run of {started[:16].replace('T', ' ')} UTC")
+    with suppress(*MALFORMED):
+        said.append(f"on the photos {record['parameters']['photos']}")
+    with suppress(*MALFORMED):
+        said.append(f"trained on {record['metrics']['collect']['train_identities']:,} people")
+    if later:
+        said.append(f"{later:,} newer {'run' if later == 1 else 'runs'} left none")
+    return f"The network: {', '.join(said)}. -c takes another."

@@ -1,0 +1,141 @@
+"""How many people there are to train and to measure on: counted by the names of folders, before anything is started."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.collect.splits import TEST, TRAIN, VALIDATION, place_of, split_of
+from components.common.errors import UsageError
+from components.evaluate.chance import LEAST_PEOPLE
+from components.extract.scan import identity_of, scan
+from pipelines.local.check import local_path
+from pipelines.local.plan import Importer, Pipeline, parameter_values
+
+_LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
+_SETTINGS = ("min_examples", "validation", "test")
+
+
+@dataclass(frozen=True)
+class People:
+    """The people who have enough photos, and what becomes of them.
+
+    Args:
+        photos: how many photos there are, of anybody.
+        names: of those with at least `least` photos.
+        least: how many photos that is.
+        validation: share of people for validation.
+        test: share of people for the test.
+    """
+
+    photos: int
+    names: Sequence[str]
+    least: int
+    validation: float
+    test: float
+
+    def splits(self) -> Counter[str]:
+        """How many of them are in each split."""
+        return Counter(split_of(name, self.validation, self.test) for name in self.names)
+
+    def __str__(self) -> str:
+        """In a sentence; of photos that show no face nothing is known yet."""
+        found = self.splits()
+        return (
+            f"{self.photos:,} photos; {len(self.names):,} people have {self.least} or more: by their names "
+            f"{found[TRAIN]:,} are to be trained on, {found[VALIDATION]:,} for validation, {found[TEST]:,} for the test"
+        )
+
+
+def check_people(pipeline: Pipeline) -> list[str]:
+    """Counts who is there to train and to measure on, where the pipeline is one that splits people as `collect` does.
+
+    Args:
+        pipeline: as it will be run.
+
+    Returns:
+        Lines for people.
+
+    Raises:
+        UsageError: a stage would fail for want of people; with the settings that help. Or no photos at all.
+    """
+    people, split = _counted(pipeline)
+    if people is None:
+        return []
+    found, helps = people.splits(), _helpful(people)
+    measured = len(people.names) if split == "all" else found[split] if split else None
+    # Whoever is measured, an export is compared with the network on people that it was not trained on.
+    if found[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or found[TRAIN] == len(people.names))):
+        raise UsageError(
+            "There would be too few people to train on, or to measure, and a task would fail for it in the end.",
+            received=str(people),
+            advice=_advice(people, helps),
+        )
+    lines = [f"{people}."]
+    if split == TEST and found[TEST] < LEAST_PEOPLE:
+        more = f"; {helps} keeps {_kept(people)}" if _kept(people) > found[TEST] else "; more people would help"
+        lines.append(
+            f"{found[TEST]} people for the test are too few to tell the result from guessing ({LEAST_PEOPLE} are the "
+            f"least){more}."
+        )
+    return lines
+
+
+def _advice(people: People, helps: str) -> str:
+    if not helps:
+        return f"Add people: {2 * _LEAST} with {people.least} photos or more are the least, and dozens make sense."
+    if _kept(people) < _LEAST:
+        return (
+            "Nothing can be measured with so few: add people. For an export all the same, whose numbers say nothing "
+            f"because those who are trained on are measured too: {helps}"
+        )
+    return f"Share them out in another way: {helps}"
+
+
+def _counted(pipeline: Pipeline) -> tuple[People | None, str | None]:
+    """The people, and the split that is measured; None for a pipeline without such tasks."""
+    values = pipeline.values()
+    tasks = {task.template: parameter_values(task, values, None) for task in pipeline.tasks}
+    folders = [
+        str(tasks[task.template][task.executor.parameter])
+        for task in pipeline.tasks
+        if isinstance(task.executor, Importer)
+    ]
+    collect = tasks.get("collect", {})
+    if "mine-and-train" not in tasks or not collect.keys() >= set(_SETTINGS) or len(folders) != 1:
+        return None, None
+    least, validation, test = (float(str(collect[name])) for name in _SETTINGS)
+    photos = scan(local_path(folders[0])).photos
+    needed = max(2, int(least))  # one photo makes no pair
+    names = sorted(name for name, count in Counter(map(identity_of, photos)).items() if count >= needed)
+    measured = tasks.get("evaluate", {}).get("split")
+    return People(len(photos), names, needed, validation, test), None if measured is None else str(measured)
+
+
+def _kept(people: People) -> int:
+    """How many people to keep for the test where there are few: half of them, and no more than show something."""
+    return min(LEAST_PEOPLE, len(people.names) // 2)
+
+
+def _helpful(people: People) -> str:
+    """The flags with which `_kept` people are kept for the test; "" when there are too few for any."""
+    kept = _kept(people)
+    if not kept or len(people.names) <= _LEAST:
+        return ""
+    places = sorted(map(place_of, people.names))
+    # A share is a border between two people's places: nobody moves but those who are to.
+    test = next(
+        share
+        for digits in range(1, 20)
+        if places[kept - 1] < (share := round((places[kept - 1] + places[kept]) / 2, digits)) <= places[kept]
+    )
+    left = People(people.photos, people.names, people.least, people.validation, test).splits()
+    crowded = test + people.validation >= 1 or left[TRAIN] < max(_LEAST, kept)
+    return " ".join(
+        [
+            f"--set collect.test={test}",
+            *(["--set collect.validation=0"] if crowded else []),
+            *(["--set evaluate.split=all"] if kept < _LEAST else []),
+        ]
+    )

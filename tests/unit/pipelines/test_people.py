@@ -1,0 +1,83 @@
+"""What `facenet run` says of the people in a folder before anything is started."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from components.collect.splits import split_of
+from components.common.errors import UsageError
+from pipelines.configure import DEFAULT_PIPELINE, configured
+from pipelines.local.plan import up_to
+from pipelines.people import check_people
+
+
+def folder_of(here: Path, people: int, photos: int = 2) -> Path:
+    """Photos that nobody needs to open: counted are names."""
+    for person in range(people):
+        folder = here / "photos" / f"person-{person:05d}"
+        folder.mkdir(parents=True)
+        for photo in range(photos):
+            (folder / f"{photo}.jpg").touch()
+    return here / "photos"
+
+
+def said(photos: Path, recipe: str = "laptop", *settings: str, to: str | None = None) -> list[str]:
+    pipeline = configured(DEFAULT_PIPELINE, recipe, str(photos), settings)[0]
+    return check_people(up_to(pipeline, to) if to else pipeline)
+
+
+def test_the_people_are_counted_by_the_rule_of_collect(tmp_path):
+    splits = Counter(split_of(f"person-{person:05d}", 0.1, 0.2) for person in range(60))
+    photos = folder_of(tmp_path, 60)
+    (photos / "once").mkdir()
+    (photos / "once" / "1.jpg").touch()
+    assert said(photos) == [
+        f"121 photos; 60 people have 2 or more: by their names {splits['train']} are to be trained on, "
+        f"{splits['validation']} for validation, {splits['test']} for the test."
+    ]
+
+
+@pytest.mark.parametrize("recipe", ["laptop", "faces"])
+@pytest.mark.parametrize("people", [3, 4, 5, 8, 13, 42])
+def test_what_a_small_folder_lacks_is_said_with_settings_that_help(tmp_path, people, recipe):
+    photos, settings = folder_of(tmp_path, people), []
+    for _ in range(2):  # refused, or found to be few
+        try:
+            text = " ".join(said(photos, recipe, *settings))
+        except UsageError as error:
+            assert not settings, "what was advised does not help"
+            text = str(error)
+        settings = re.findall(r"--set (\S+?)[;.]?(?: |$)", text) or settings
+    counts = re.search(r"names (\d+) are to be trained on, (\d+) for validation, (\d+) for the test", text)
+    train, _, test = map(int, counts.groups())
+    assert train >= 2
+    assert test >= min(6, people // 2)
+    assert ("evaluate.split=all" in settings) == (people == 3)
+
+
+@pytest.mark.parametrize("people", [1, 2])
+def test_with_hardly_anybody_no_setting_helps(tmp_path, people):
+    photos = folder_of(tmp_path, people, photos=3)
+    with pytest.raises(UsageError, match="Add people: 4 with 2 photos or more"):
+        said(photos)
+
+
+def test_what_is_not_asked_for_needs_nobody(tmp_path):
+    photos = folder_of(tmp_path, 1)
+    assert said(photos, to="collect") == []
+    with pytest.raises(UsageError, match="too few people to train on"):
+        said(photos, to="mine-and-train")
+    assert (
+        len(said(folder_of(tmp_path / "more", 2), "laptop", "collect.test=0", "collect.validation=0", to="embed")) == 1
+    )
+
+
+def test_too_few_to_tell_from_guessing_is_said_and_no_reason_not_to_begin(tmp_path):
+    photos = folder_of(tmp_path, 12)
+    few = said(photos, "laptop", "collect.test=0.3", "collect.validation=0")[1]
+    assert "too few to tell the result from guessing (6 are the least)" in few
+    assert "keeps 6" in few
