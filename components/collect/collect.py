@@ -11,6 +11,7 @@ from components.collect.filters import without_duplicates, without_rare, without
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
+from components.common.names import one_form
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ def read_faces(folders: Folders) -> pd.DataFrame:
             table = opened_part(file).read(["face_id", "identity", "photo_path", "phash"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
-    return pd.concat(tables, ignore_index=True)
+    faces = pd.concat(tables, ignore_index=True)
+    return faces.assign(identity=faces["identity"].map(one_form))  # faces may have been found before there was one form
 
 
 def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: float) -> Collected:

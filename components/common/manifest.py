@@ -57,7 +57,7 @@ FACES = Manifest(
         ("face_id", pa.string()),  # first 32 hex digits of the SHA-256 of the crop's pixels: same pixels, same id
         ("photo_path", pa.string()),  # relative to the photo folder, with forward slashes
         ("photo_sha256", pa.string()),  # of the photo's bytes
-        ("identity", pa.string()),  # the first folder level of photo_path
+        ("identity", pa.string()),  # the first folder level of photo_path, in Unicode's form NFC
         ("box", BOX),  # what the detector said; may leave the photo
         ("crop_box", BOX),  # what was cut out: square, inside the photo; of the aligned face: its bounds
         ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"

@@ -27,6 +27,7 @@ from typing import NoReturn
 import numpy as np
 
 from components.common.errors import UsageError
+from components.common.names import one_form
 from components.evaluate.embeddings import Embeddings
 from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
 
@@ -59,7 +60,7 @@ def read_pairs_file(path: Path) -> PairsFile:
         UsageError: not a text file; a line that is none of the forms; another number of pairs than the first line says.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "The pairs file cannot be read.",
@@ -177,7 +178,7 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
 def _faces_of_photos(embeddings: Embeddings) -> dict[Photo, list[int]]:
     faces: dict[Photo, list[int]] = {}
     for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
-        faces.setdefault((identity, PurePosixPath(path).stem), []).append(row)
+        faces.setdefault((one_form(identity), one_form(PurePosixPath(path).stem)), []).append(row)
     return faces
 
 

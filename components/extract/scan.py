@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from components.common.errors import UsageError
+from components.common.names import one_form
 from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
 
@@ -37,7 +38,7 @@ class Scan:
     """What lies in a photo folder. Paths are relative to it, with forward slashes.
 
     Args:
-        photos: paths of the photos inside identity folders, sorted.
+        photos: paths of the photos inside identity folders, in `order`.
         rejects: what is named like a photo and cannot be one, by path.
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
@@ -52,8 +53,13 @@ class Scan:
 
 
 def identity_of(photo_path: str) -> str:
-    """The person a photo shows: the first folder of its path."""
-    return photo_path.partition("/")[0]
+    """The person a photo shows: the first folder of its path; one person for both of Unicode's forms of the name."""
+    return one_form(photo_path.partition("/")[0])
+
+
+def order(photo_path: str) -> tuple[str, str]:
+    """What photos are sorted by: their path, and all of one person's beside each other."""
+    return one_form(photo_path), photo_path
 
 
 def scan(root: Path) -> Scan:
@@ -82,7 +88,7 @@ def scan(root: Path) -> Scan:
 
 def _check_height(root: Path, photos: list[str], layout: str) -> None:
     """Refuses photos of one person that all lie in folders of theirs, of which there are several."""
-    people = root / identity_of(photos[0])
+    people = root / PurePosixPath(photos[0]).parts[0]
     folders = {root / PurePosixPath(path).parent for path in photos}
     if len(folders) > 1 and people not in folders:
         raise UsageError(
@@ -110,7 +116,7 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
     found = Scan()
     for path, entry in _entries(root, found):
         _classify(path, entry, found, loose=loose)
-    found.photos.sort()
+    found.photos.sort(key=order)
     return found
 
 
@@ -119,7 +125,7 @@ def part(found: Scan, shard: Shard) -> Scan:
 
     So what shards count of people adds up, and their manifests one after another are the manifest of the whole.
     """
-    paths = sorted([*found.photos, *found.rejects])
+    paths = sorted([*found.photos, *found.rejects], key=order)
     first = [at for at, path in enumerate(paths) if at == 0 or identity_of(path) != identity_of(paths[at - 1])]
     start, stop = ([*first, len(paths)][bisect_left(first, bound)] for bound in shard.bounds(len(paths)))
     mine = paths[start:stop]

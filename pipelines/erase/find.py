@@ -26,6 +26,7 @@ from components.common.manifest import (
     opened_part,
     parts,
 )
+from components.common.names import one_form
 
 KINDS = {kind.name: kind for kind in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
@@ -61,8 +62,8 @@ def about_person(table: pa.Table, kind: Manifest, name: str, face_ids: set[str])
         wanted = pa.array(sorted(face_ids), pa.string())
         return pc.or_(pc.is_in(table["face_id_a"], wanted), pc.is_in(table["face_id_b"], wanted))
     if kind is REJECTS:
-        return pc.starts_with(table["photo_path"], f"{name}/")
-    return pc.equal(table["identity"], name)
+        return pc.starts_with(pc.utf8_normalize(table["photo_path"], "NFC"), f"{one_form(name)}/")
+    return pc.equal(pc.utf8_normalize(table["identity"], "NFC"), one_form(name))
 
 
 def find(name: str, runs: Path, known: Found) -> Found:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import FacenetError
+from components.common.names import one_form
 from pipelines.local import content
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
@@ -89,8 +90,12 @@ class Cache:
     def forget(self, name: str, runs: Iterable[str]) -> None:
         """Answers with nothing that these runs made, and remembers no path in a folder of this name."""
         self._database.execute("PRAGMA secure_delete = ON")
+        folder = f"/{one_form(name)}/"
+        paths = [
+            row for row in self._database.execute("SELECT path FROM content") if folder in one_form(os.fsdecode(row[0]))
+        ]
         with self._database:
-            self._database.execute("DELETE FROM content WHERE instr(path, ?)", (f"/{name}/".encode(),))
+            self._database.executemany("DELETE FROM content WHERE path = ?", paths)
             self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
         self._database.execute("VACUUM")
 

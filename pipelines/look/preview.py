@@ -265,8 +265,10 @@ def _fitting(parquet: Any, group: int, column: str, search: str) -> Sequence[int
     """The numbers of the rows of a group that have a text in a column."""
     import pyarrow.compute as pc
 
-    texts = parquet.read_row_group(group, columns=[column])[column]
-    found: list[int] = pc.indices_nonzero(pc.match_substring(texts, search, ignore_case=True)).to_pylist()
+    from components.common.names import one_form
+
+    texts = pc.utf8_normalize(parquet.read_row_group(group, columns=[column])[column], "NFC")
+    found: list[int] = pc.indices_nonzero(pc.match_substring(texts, one_form(search), ignore_case=True)).to_pylist()
     return found
 
 

@@ -67,6 +67,14 @@ def test_names_with_spaces_work_between_tabs(file):
     assert len(from_pairs_file(file(text), faces, folds=2).scored) == 4
 
 
+def test_names_are_found_in_either_of_unicodes_forms(file):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    faces = embeddings(f"{nfd}/{nfd}_0001.jpg", f"{nfd}/{nfd}_0002.jpg", f"{nfc}/{nfc}_0003.jpg", "Bo/Bo_0001.jpg")
+    text = f"3\n{nfc}\t1\t2\n{nfd}\t1\t2\n{nfc}\t1\t3\n{nfc}\t1\tBo\t1\n{nfd}\t2\tBo\t1\n{nfc}\t3\tBo\t1\n"
+    found = named(from_pairs_file(file(text), faces, folds=2), faces)
+    assert [same for *_, same, _ in found] == [True] * 3 + [False] * 3
+
+
 def test_file_names_of_ones_own_are_given_as_paths(file):
     faces = embeddings("a/x.jpg", "a/sub/y.jpg", "b/x.jpg", "b/y.jpg")
     text = "2\na/x a/sub/y\nb/x b/y\na/x b/x\na/y b/y\n"

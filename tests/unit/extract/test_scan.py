@@ -10,6 +10,8 @@ from components.common.shard import Shard
 from components.extract.reasons import Reason
 from components.extract.scan import identity_of, part, scan
 
+NFC, NFD = "Zo\u00eb", "Zoe\u0308"  # two ways to write one name
+
 
 def touch(root: Path, *names: str | bytes) -> None:
     for name in names:
@@ -107,6 +109,17 @@ def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp
         pytest.skip("this file system takes UTF-8 names only")
     found = scan(tmp_path)
     assert {path: reject.reason for path, reject in found.rejects.items()} == {"a/caf\\xe9.jpg": Reason.BAD_NAME}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_both_of_unicodes_forms_of_a_name_are_one_person_in_one_part(tmp_path, count):
+    touch(tmp_path, f"{NFD}/1.jpg", f"{NFC}/2.jpg", "Zoe/3.jpg", "Zof/4.jpg", f"{NFD}/5.jpg")
+    whole = scan(tmp_path)
+    assert all((tmp_path / path).is_file() for path in whole.photos)  # as on the disk
+    assert [identity_of(path) for path in whole.photos] == ["Zoe", "Zof", NFC, NFC, NFC]
+    parts = [part(whole, Shard(number, count)).photos for number in range(1, count + 1)]
+    assert [path for one in parts for path in one] == whole.photos
+    assert sum(any(identity_of(path) == NFC for path in one) for one in parts) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])

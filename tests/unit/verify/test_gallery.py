@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +61,24 @@ def test_a_forgotten_person_is_gone_from_the_file(path):
             gallery.forget("p1")
     assert {name for name, _ in faces_of(path)} == {"p0", "p2"}
     assert gone not in path.read_bytes()
+
+
+def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    first, second, third = entries(3, start=50)
+    with opened(path, network()) as gallery:
+        added = gallery.add([replace(first, name=nfd), replace(second, name=nfc), replace(first, name=nfc)])
+        assert (added.known, added.total_people) == (1, 4)
+    with closing(sqlite3.connect(path)) as connection, connection:  # as a gallery of before holds them
+        connection.execute("INSERT INTO person VALUES (99, ?)", (nfd,))
+        face = (third.face_id, 99, third.photo, third.embedding.tobytes())
+        connection.execute("INSERT INTO face VALUES (?, ?, ?, ?)", face)
+    with opened(path, network()) as gallery:
+        people = gallery.people()
+        assert [name for name in people.names if name.startswith("Z")] == [nfc]
+        assert (people.person == people.names.index(nfc)).sum() == 3
+        assert gallery.faces_of(nfd) == gallery.forget(nfc) == 3
+        assert set(gallery.people().names) == {"p0", "p1", "p2"}
 
 
 WRITER = """
