@@ -16,7 +16,7 @@ from components.common.executor import write_metrics
 from components.common.flags import ExecutorInput, Input, Output, Switch
 from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
-from components.extract.scan import other_files
+from components.extract.scan import other_files, shadow_folders
 
 if TYPE_CHECKING:
     from components.extract.extract import Extracted
@@ -143,6 +143,8 @@ def _say(extracted: Extracted, settings: Settings, rejects: Path) -> None:
         print(f"  not photos {extracted.scan.other.total():>6} files: {other_files(extracted.scan)}")
     if extracted.scan.hidden:
         print(f"  hidden     {extracted.scan.hidden:>6} files and folders, not looked into")
+    if extracted.scan.shadows:
+        print(f"  left out   {extracted.scan.shadows.total():>6} folders of copies: {shadow_folders(extracted.scan)}")
     for loop in extracted.scan.loops:
         print(f"  not followed: {loop}, a link to a folder that contains it")
     if settings.write_images:

@@ -17,6 +17,15 @@ from components.extract.reasons import Reason, Reject
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
 
+# Where systems and programs keep copies of photos, and what was deleted: Synology, QNAP, Windows, macOS's archives,
+# ext4. In lower case; those that begin with a dot are hidden in any case.
+_SHADOWS = frozenset({"@eadir", "#recycle", "#snapshot", "@__thumb", "@recycle", "@recently-snapshot", "$recycle.bin"})
+_SHADOWS |= {"system volume information", "lost+found", "__macosx", "thumbs", "thumbnails"}
+
+# Folders that divide people and are none, as in VGGFace2 and torchvision's ImageFolder.
+_DIVISIONS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+_DIVISIONS |= {"gallery", "probe", "query"}
+
 _LAYOUT = (
     "Each person needs a folder of their own, named after them:\n"
     "  {folder}/Ada Lovelace/1.jpg\n"
@@ -42,6 +51,7 @@ class Scan:
         rejects: what is named like a photo and cannot be one, by path.
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
+        shadows: number of folders of copies that a system or a program made, by name; not looked into.
         loops: links to a folder that contains them; not followed.
     """
 
@@ -49,6 +59,7 @@ class Scan:
     rejects: dict[str, Reject] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
     hidden: int = 0
+    shadows: Counter[str] = field(default_factory=Counter)
     loops: list[str] = field(default_factory=list)
 
 
@@ -69,12 +80,11 @@ def scan(root: Path) -> Scan:
 
     Raises:
         UsageError: no such folder, a file in its place, no photos in it, or photos that are all outside identity
-            folders, or all in the folders of one: a folder of people seen from one too high.
+            folders, or that lie as in a folder of people seen from one too high.
     """
     layout = _LAYOUT.format(folder=root)
     found = below(root, layout)
-    if len({identity_of(path) for path in found.photos}) == 1:
-        _check_height(root, found.photos, layout)
+    _check_height(root, found.photos, layout)
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
         return found
     if found.rejects:
@@ -87,14 +97,28 @@ def scan(root: Path) -> Scan:
 
 
 def _check_height(root: Path, photos: list[str], layout: str) -> None:
-    """Refuses photos of one person that all lie in folders of theirs, of which there are several."""
-    people = root / PurePosixPath(photos[0]).parts[0]
-    folders = {root / PurePosixPath(path).parent for path in photos}
-    if len(folders) > 1 and people not in folders:
+    """Refuses photos that lie as if people were one folder below.
+
+    That is in the folders of one; in `train/` and `test/`; and in many folders of few, each with a name of its own, as
+    `actors/` and `actresses/` have.
+    """
+    people = {PurePosixPath(path).parts[0] for path in photos}
+    below_people = {PurePosixPath(path).parts[:2] for path in photos}
+    folders = {PurePosixPath(path).parent for path in photos}
+    if any(str(folder) in people for folder in folders):  # somebody, with some photos sorted further
+        return
+    too_high = len(people) == 1 or {name.lower() for name in people} <= _DIVISIONS
+    of_their_own = len({name for _, name in below_people}) == len(below_people)
+    if len(folders) > 1 and (too_high or (of_their_own and len(below_people) > len(people) ** 2)):
+        named, one = ", ".join(sorted(people)[:3]), len(people) == 1
+        instead = f"give {root / named} instead" if one else "put all of them into one"
         raise UsageError(
-            "All photos lie in folders of one folder, so they would all show one person.",
-            received=f"{root}, with {len(photos)} photos in {len(folders)} folders of {people.name}",
-            advice=f"If those folders are people, give {people} instead.\n{layout}",
+            "All photos lie in folders of one folder, so they would all show one person."
+            if one
+            else "All photos lie in folders of folders, so people would be named after the wrong ones.",
+            received=f"{root}, with {len(photos)} photos in {len(folders)} folders of {named}",
+            advice=f"If those folders are people, {instead}. If {named} {'is a person' if one else 'are people'}, "
+            f"put a photo into {root / min(people)} itself.\n{layout}",
         )
 
 
@@ -141,10 +165,16 @@ def other_files(found: Scan) -> str:
     return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in found.other.most_common())
 
 
+def shadow_folders(found: Scan) -> str:
+    """The folders of copies, for people: `16 @eaDir`."""
+    return ", ".join(f"{count} {name}" for name, count in found.shadows.most_common())
+
+
 def _content(found: Scan) -> str:
+    left_out = f"; left out: {shadow_folders(found)}" if found.shadows else ""
     if not found.other:
-        return f"without any {', '.join(SUFFIXES)}"
-    return f"with other files only: {other_files(found)}"
+        return f"without any {', '.join(SUFFIXES)}{left_out}"
+    return f"with other files only: {other_files(found)}{left_out}"
 
 
 def _inode(folder: Path) -> tuple[int, int]:
@@ -163,6 +193,8 @@ def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 inside = f"{path}/{entry.name}" if path else entry.name
                 if entry.name.startswith("."):
                     found.hidden += 1
+                elif entry.name.lower() in _SHADOWS and _kind(entry) is Kind.FOLDER:
+                    found.shadows[entry.name] += 1
                 elif _kind(entry) is not Kind.FOLDER:
                     yield inside, entry
                 elif (inode := _inode(Path(entry.path))) in above:

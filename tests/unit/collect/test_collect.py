@@ -18,7 +18,9 @@ from components.common.shard import Shard
 def table(*rows):
     """Faces from (identity, face_id, phash)."""
     frame = pd.DataFrame(rows, columns=["identity", "face_id", "phash"]).astype({"phash": "uint64"})
-    return frame.assign(photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)))
+    return frame.assign(
+        photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)), width=9
+    )
 
 
 def test_the_first_of_equal_faces_of_an_identity_is_kept():

@@ -61,6 +61,41 @@ def test_a_folder_of_people_seen_from_one_too_high_is_wrong_use(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "folders",
+    [
+        ["train/a", "train/b", "test/a"],  # ImageFolder
+        ["Train/n1", "Train/n2", "Test/n3", "val/n4"],  # VGGFace2
+        ["actors/a", "actors/b", "actors/c", "actresses/d", "actresses/e"],  # FaceScrub
+        ["1/x/a", "1/x/b", "1/y/c", "1/z/d"],
+    ],
+)
+def test_people_one_folder_too_low_are_wrong_use(tmp_path, folders):
+    touch(tmp_path, *(f"{folder}/{number}.jpg" for folder in folders for number in range(2)))
+    with pytest.raises(UsageError, match="All photos lie in folders of"):
+        scan(tmp_path)
+    touch(tmp_path, f"{folders[0].partition('/')[0]}/0.jpg")  # then it is a person, as the advice says
+    assert len(scan(tmp_path).photos) == 2 * len(folders) + 1
+
+
+def test_photos_of_people_that_are_sorted_further_are_theirs(tmp_path):
+    people = [f"{person:03d}" for person in range(3)]  # as CFP
+    touch(tmp_path, *(f"{person}/{view}/1.jpg" for person in people for view in ("frontal", "profile", "a", "b")))
+    touch(tmp_path, "Ada/2019/1.jpg", "Ada/2020/1.jpg", "Ada/2021/1.jpg", "Ada/2022/1.jpg")
+    assert len(scan(tmp_path).photos) == 16
+
+
+def test_folders_of_copies_are_left_out_and_counted(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "b/@eaDir/2.jpg", "b/2.jpg")
+    touch(tmp_path, "__MACOSX/a/1.jpg", "#recycle/c/1.jpg", "b/Thumbs.jpg")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jpg", "b/2.jpg", "b/Thumbs.jpg"]
+    assert found.shadows == {"@eaDir": 2, "__MACOSX": 1, "#recycle": 1}
+    with pytest.raises(UsageError, match="left out: 1 @eaDir"):
+        touch(tmp_path, "c/none/@eaDir/1.jpg")
+        scan(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("nowhere", "no such photo folder"),
