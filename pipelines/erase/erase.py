@@ -15,9 +15,21 @@ import pyarrow.compute as pc
 
 from components.common.atomic import write_file
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, FACES, Manifest, about, opened_part, parts, read, shard_of, writer
+from components.common.manifest import (
+    DATASET,
+    FACES,
+    MANIFESTS,
+    Manifest,
+    about,
+    about_person,
+    opened_part,
+    parts,
+    read,
+    shard_of,
+    writer,
+)
 from components.common.names import one_form
-from pipelines.erase.find import KINDS, Found, about_person, faces_behind, run_folders
+from pipelines.erase.find import Found, faces_behind, run_folders
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
 from pipelines.local.record import located, read_task, write_task
@@ -43,7 +55,7 @@ def pending(runs: Path, name: str) -> Found:
             advice="Forget that person again first.",
         )
     return Found(
-        manifests={Path(path): (KINDS[kind], 0) for path, kind in record["manifests"].items()},
+        manifests={Path(path): (MANIFESTS[kind], 0) for path, kind in record["manifests"].items()},
         datasets=set(map(Path, record["datasets"])),
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pipelines.erase import erase as erasing
 from pipelines.local.cache import Cache
 from pipelines.local.record import read_task
 
-MANIFESTS = {
+PLACES = {
     "extract/faces": FACES,
     "extract/rejects": REJECTS,
     "collect/faces": FACES,
@@ -54,7 +55,7 @@ def name(in_processes) -> str:
 
 
 def tables(run: Path) -> dict[str, list[dict]]:
-    return {place: read(run / place, kind).to_pylist() for place, kind in MANIFESTS.items()}
+    return {place: read(run / place, kind).to_pylist() for place, kind in PLACES.items()}
 
 
 def without(name: str, before: dict[str, list[dict]]) -> dict[str, list[dict]]:
@@ -181,6 +182,17 @@ def test_a_name_is_forgotten_in_both_of_unicodes_forms(faces, tmp_path):
     assert (run / "extract" / "log.txt").read_text() == "(erased)\nZoe/loop\n"
     with closing(sqlite3.connect(runs / "cache.sqlite")) as cache:
         assert cache.execute("SELECT path FROM content").fetchall() == paths[2:]
+
+
+def test_a_kind_of_manifest_that_is_not_known_is_no_reason_to_skip_it(faces, tmp_path, capsys):
+    shutil.copytree(faces, tmp_path / "runs" / "1" / "extract" / "faces")
+    somebody = read(faces, FACES)["identity"][0].as_py()
+    later = replace(REJECTS, name="landmarks")
+    write(tmp_path / "runs" / "1" / "extract" / "landmarks", later, REJECTS.schema.empty_table())
+    assert main(["forget", somebody, "--runs", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert "nobody knows whom it holds" in said and "a landmarks manifest, which this version" in said
+    assert somebody in read(tmp_path / "runs" / "1" / "extract" / "faces", FACES)["identity"].to_pylist()
 
 
 def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_path):
