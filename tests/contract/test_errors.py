@@ -330,6 +330,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": ("erase.py: Somebody else is being forgotten, and", "forget.py: A run is going on in"),
     "pipeline/test_loops.py": ("launch.py: \\n",),
     "unit/common/test_manifest.py": ("manifest.py: This folder holds parts of several shards of a",),
+    "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "unit/pipelines/test_build.py": ("build.py: The pipeline names an image that cannot be",),
     "pipeline/test_rerun.py": (
         "rerun.py: The run has no result of",
