@@ -26,7 +26,7 @@ MEANING = {
     Reason.LOOSE: "The photo lies beside the identity folders, so nobody knows whose it is.",
     Reason.BAD_NAME: "The path is not UTF-8: no manifest can name it.",
     Reason.NOT_A_FILE: "A pipe, a device, a socket or a broken link that is named like a photo.",
-    Reason.UNREADABLE: "The system did not give the bytes, or the decoder could not make sense of them.",
+    Reason.UNREADABLE: "The system did not give the bytes or show the folder, or no decoder could make sense of them.",
     Reason.NOT_AN_IMAGE: "The content is neither JPEG, PNG nor GIF, whatever the name says.",
     Reason.TRUNCATED: "The end of the image is missing.",
     Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` allows.",

@@ -48,7 +48,7 @@ class Scan:
 
     Args:
         photos: paths of the photos inside identity folders, in `order`.
-        rejects: what is named like a photo and cannot be one, by path.
+        rejects: what is named like a photo and cannot be one, and folders that cannot be looked into, by path.
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
         shadows: number of folders of copies that a system or a program made, by name; not looked into.
@@ -183,24 +183,45 @@ def _inode(folder: Path) -> tuple[int, int]:
 
 
 def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below a folder that is not a folder; counts in `found` what is not looked into."""
-    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", (_inode(root),))]
+    """Everything below a folder that is not a folder; notes in `found` what is not looked into, or cannot be.
+
+    Raises:
+        OSError: the folder itself cannot be looked into.
+    """
+    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
     # No recursion: folders may lie in each other as deep as they like.
     while waiting:
         folder, path, above = waiting.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                inside = f"{path}/{entry.name}" if path else entry.name
-                if entry.name.startswith("."):
-                    found.hidden += 1
-                elif entry.name.lower() in _SHADOWS and _kind(entry) is Kind.FOLDER:
-                    found.shadows[entry.name] += 1
-                elif _kind(entry) is not Kind.FOLDER:
-                    yield inside, entry
-                elif (inode := _inode(Path(entry.path))) in above:
-                    found.loops.append(inside)
-                else:
-                    waiting.append((Path(entry.path), inside, (*above, inode)))
+        try:
+            inode = _inode(folder)
+            if inode in above:
+                found.loops.append(path)
+                continue
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:  # gone since it was seen
+            if not path:
+                raise
+            continue
+        except OSError as error:
+            if not path:
+                raise
+            found.rejects[_text(path)] = Reject(Reason.UNREADABLE, f"a folder; the system refused: {error.strerror}")
+            continue
+        for entry in entries:
+            inside = f"{path}/{entry.name}" if path else entry.name
+            if entry.name.startswith("."):
+                found.hidden += 1
+            elif _kind(entry) is not Kind.FOLDER:
+                yield inside, entry
+            elif entry.name.lower() in _SHADOWS:
+                found.shadows[entry.name] += 1
+            else:
+                waiting.append((Path(entry.path), inside, (*above, inode)))
+
+
+def _text(path: str) -> str:
+    """A path that a manifest can hold, whatever bytes it is of."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
@@ -214,7 +235,7 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
 
 def _classify(path: str, entry: os.DirEntry[str], found: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
-    name = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    name = _text(path)
     if suffix not in SUFFIXES:
         found.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:

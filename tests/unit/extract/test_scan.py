@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import ast
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from components.common.errors import UsageError
 from components.common.shard import Shard
 from components.extract.reasons import Reason
 from components.extract.scan import identity_of, part, scan
+from tests.conftest import REPOSITORY
 
 NFC, NFD = "Zo\u00eb", "Zoe\u0308"  # two ways to write one name
 
@@ -134,6 +139,52 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     found = scan(tmp_path / "photos")
     assert found.photos == ["a/1.jpg", "b/1.jpg"]
     assert found.loops == ["a/again"]
+
+
+SHOW = """
+import sys
+from pathlib import Path
+from components.extract.scan import scan
+from pipelines.local.content import TABLES, Contents
+import sqlite3
+root = Path(sys.argv[1])
+found = scan(root)
+print((found.photos, {path: (reject.reason.value, reject.detail) for path, reject in found.rejects.items()}))
+database = sqlite3.connect(":memory:")
+database.executescript(TABLES)
+print(Contents(database).sha256(root))
+"""
+
+
+def test_a_folder_that_may_not_be_looked_into_is_listed_and_the_others_are_taken(tmp_path, powerless):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg", "private/1.jpg", "a/deep/2.jpg")
+    show = [*powerless, sys.executable, "-c", SHOW, str(tmp_path)]
+    for folder in ("private", "a/deep"):
+        (tmp_path / folder).chmod(0)
+    done = subprocess.run(show, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    shown, sha256 = done.stdout.splitlines()
+    photos, rejects = ast.literal_eval(shown)
+    assert photos == ["a/1.jpg", "b/1.jpg"]
+    refused = ("unreadable", "a folder; the system refused: Permission denied")
+    assert rejects == {"private": refused, "a/deep": refused}
+    (tmp_path / "private").chmod(0o755)
+    assert subprocess.run(show, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split()[-1] != sha256
+    (tmp_path / "a/deep").chmod(0o755)
+
+
+def test_a_folder_that_is_gone_by_the_time_is_nothing(tmp_path, monkeypatch):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    real = os.scandir
+
+    def scandir(folder):
+        if folder != tmp_path:
+            return real(folder)
+        entries = list(real(folder))
+        shutil.rmtree(tmp_path / "b")
+        return entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert scan(tmp_path).photos == ["a/1.jpg"]
 
 
 def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp_path):
