@@ -24,9 +24,9 @@ from components.verify.search import People
 APPLICATION_ID = 0x46414345  # "FACE"
 VERSION = 1
 _TABLES = """
-CREATE TABLE model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
-CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE face (
+CREATE TABLE IF NOT EXISTS model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS face (
     face_id TEXT NOT NULL UNIQUE,  -- of the crop's pixels, as in the faces manifest: a picture is enrolled once
     person INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
     photo TEXT NOT NULL,           -- for people: where it came from
@@ -69,11 +69,14 @@ class Gallery:
     def add(self, entries: Iterable[Entry]) -> Added:
         """Adds faces: all of them or, when anything goes wrong on the way, none.
 
+        Nobody else can write meanwhile: what takes long is done before.
+
         Raises:
             UsageError: a picture is enrolled under another name already.
         """
         faces = known = 0
         with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")  # so that nobody adds what is not there yet at the first look
             for entry in entries:
                 new = self._add(entry, one_form(entry.name))
                 faces, known = faces + new, known + (not new)
@@ -177,7 +180,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         UsageError: no gallery here, or one of another network.
         FacenetError: the file is damaged, or somebody else writes to it for long.
     """
-    if not path.is_file() and not (create and not path.exists()):
+    if not (path.is_file() if path.exists() else create):
         raise UsageError(
             "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
         )
@@ -208,7 +211,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         raise FacenetError(
             "The gallery cannot be used.",
             received=f"{path} ({error})",
-            advice="Is another program writing to it? Is the disk full, or the folder not yours?",
+            advice="Is another program writing to it? Is the disk full, the folder not yours, the drive without locks?",
         ) from error
 
 
@@ -219,9 +222,10 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 def _begin(connection: sqlite3.Connection, network: Network) -> None:
     connection.executescript(
-        f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     )
-    connection.execute("INSERT INTO model VALUES (?, ?)", (network.sha256, network.embedding_size))
+    model = network.sha256, network.embedding_size
+    connection.execute("INSERT INTO model SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM model)", model)
     connection.commit()
 
 
