@@ -37,6 +37,8 @@ def run(
         0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _stop)
+    # Files of weights are written aside and renamed: nobody needs HDF5's locks, which some file systems do not have.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     _end_with_runner()
     return guarded(lambda: call(parse(settings, argv, prog=prog)), prog=prog)
 
