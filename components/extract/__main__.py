@@ -27,7 +27,7 @@ class Settings:
     """Find the faces in a folder of photos: PHOTOS/name/1.jpg, PHOTOS/name/2.jpg, PHOTOS/other name/1.jpg and so on."""
 
     input: Input
-    """The photo folder, with a folder for each person; .jpg, .jpeg, .png and .gif in them count."""
+    """The photo folder, with a folder for each person; .jpg, .png, .gif and JPEG by other names count."""
     output: Output
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from components.extract.reasons import Reason, RejectedError
+from components.extract.scan import SIGNATURES
 
 # By content: what the file is called does not matter. Phones' MPO files are JPEG to Pillow.
 FORMATS = ("JPEG", "PNG", "GIF")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
 # What shines through transparent pixels: as on a page.
 BACKGROUND = (255, 255, 255, 255)
@@ -24,6 +24,7 @@ BACKGROUND = (255, 255, 255, 255)
 # libjpeg decodes at these fractions of the size for a fraction of the time.
 _REDUCTIONS = (8, 4, 2, 1)
 
+_EXIF = ("exif", "Raw profile type exif")  # where Pillow keeps it: of every format, and as ImageMagick writes it to PNG
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.32, section 4.6.4 A: what makes a photo with this orientation upright.
 _UPRIGHT = {
@@ -116,14 +117,29 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     except RejectedError:
         raise
     except UnidentifiedImageError as error:
-        if data.startswith(_SIGNATURES):
+        if data.startswith(SIGNATURES):
             raise RejectedError(Reason.UNREADABLE, "the header of the image is damaged") from error
-        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; starts with {data[:12]!r}") from error
+        other = _other_format(data)
+        told = f"{other}: convert it to JPEG or PNG" if other else f"starts with {data[:12]!r}"
+        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; {told}") from error
     # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
     except Exception as error:
         cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
         reason = Reason.TRUNCATED if cut_off else Reason.UNREADABLE
         raise RejectedError(reason, f"{type(error).__name__}: {error}") from error
+
+
+def _other_format(data: bytes) -> str:
+    """The name of a format of photos that is not read here, by what a file begins with; "" when it is none of them."""
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":  # ISO 14496-12, section 4.3: the brand that follows is the format
+        return {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC or AVIF"}.get(
+            data[8:12], ""
+        )
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    return "BMP" if data.startswith(b"BM") else ""
 
 
 def _check_size(picture: Image.Image, max_pixels: int) -> None:
@@ -137,11 +153,16 @@ def _check_size(picture: Image.Image, max_pixels: int) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do."""
+    """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do.
+
+    Pillow also takes that of XMP, which viewers and browsers do not: such a photo's pixels are upright.
+    """
     if picture.format == "PNG":
         picture.load()  # EXIF may follow the pixels; damage to those must not pass for damage to EXIF
     try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG)
+        bare = Image.new("L", (1, 1))
+        bare.info = {key: value for key, value in picture.info.items() if key in _EXIF}
+        orientation = bare.getexif().get(_ORIENTATION_TAG)
     except (SyntaxError, ValueError, LookupError, TypeError, struct.error):
         return 1
     return orientation if orientation in _UPRIGHT else 1

@@ -15,7 +15,10 @@ from components.common.names import one_form
 from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif")
+# Under these names phones and browsers hand over JPEG at times: what such a file begins with says whether it counts.
+_DOUBTFUL = (".heic", ".heif", ".avif", ".webp", ".bmp", ".tif", ".tiff")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
 # Where systems and programs keep copies of photos, and what was deleted: Synology, QNAP, Windows, macOS's archives,
 # ext4. In lower case; those that begin with a dot are hidden in any case.
@@ -74,7 +77,7 @@ def order(photo_path: str) -> tuple[str, str]:
 
 
 def scan(root: Path) -> Scan:
-    """Finds the photos in folders of people; opens none of them.
+    """Finds the photos in folders of people; opens none but those with the ending of another format.
 
     Links to files and folders are followed.
 
@@ -233,10 +236,20 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
         return Kind.OTHER
 
 
+def _begins_as_photo(entry: os.DirEntry[str]) -> bool:
+    if _kind(entry) is not Kind.FILE:
+        return False
+    try:
+        with Path(entry.path).open("rb") as file:
+            return file.read(4).startswith(SIGNATURES)
+    except OSError:
+        return False
+
+
 def _classify(path: str, entry: os.DirEntry[str], found: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
     name = _text(path)
-    if suffix not in SUFFIXES:
+    if suffix not in SUFFIXES and not (suffix in _DOUBTFUL and _begins_as_photo(entry)):
         found.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:
         found.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")

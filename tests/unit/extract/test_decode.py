@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from components.extract.decode import Photo, reduction
 from components.extract.reasons import Reason, RejectedError
@@ -138,8 +139,23 @@ def test_what_is_no_image_is_rejected(data, reason):
     assert rejected(data).reason is reason
 
 
-def test_an_image_of_another_format_is_rejected_whatever_its_name(portrait, encode):
-    assert rejected(encode(portrait, "BMP")).reason is Reason.NOT_AN_IMAGE
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "WebP", "AVIF"])
+def test_an_image_of_another_format_is_rejected_whatever_its_name_and_what_to_do_is_said(portrait, encode, kind):
+    reject = rejected(encode(portrait.resize((32, 32)), kind))
+    assert reject.reason is Reason.NOT_AN_IMAGE
+    assert reject.detail == f"neither JPEG, PNG, GIF; {kind}: convert it to JPEG or PNG"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_orientation_in_xmp_turns_nothing(portrait, encode, kind):
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp)
+    scene = portrait.resize((300, 200))
+    data = encode(scene, kind, **({"xmp": xmp.encode()} if kind == "JPEG" else {"pnginfo": text}))
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.getexif().get(0x0112) == 6  # Pillow's own answer
+    assert difference(Photo(data, PLENTY), scene) < 3
 
 
 def test_a_decompression_bomb_is_rejected_by_its_header(encode):

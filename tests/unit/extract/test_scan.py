@@ -89,6 +89,16 @@ def test_photos_of_people_that_are_sorted_further_are_theirs(tmp_path):
     assert len(scan(tmp_path).photos) == 16
 
 
+def test_jpeg_counts_whatever_the_name_says(tmp_path):
+    touch(tmp_path, "a/1.jfif", "a/2.JPE", "a/3.heic", "a/4.webp")
+    (tmp_path / "a" / "5.HEIC").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "a" / "6.webp").write_bytes(b"\x89PNG")
+    os.mkfifo(tmp_path / "a" / "7.heic")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jfif", "a/2.JPE", "a/5.HEIC", "a/6.webp"]
+    assert found.other == {".heic": 2, ".webp": 1}
+
+
 def test_folders_of_copies_are_left_out_and_counted(tmp_path):
     touch(tmp_path, "a/1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "b/@eaDir/2.jpg", "b/2.jpg")
     touch(tmp_path, "__MACOSX/a/1.jpg", "#recycle/c/1.jpg", "b/Thumbs.jpg")
