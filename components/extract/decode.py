@@ -53,11 +53,13 @@ class Photo:
 
     Args:
         data: the file's bytes.
-        max_pixels: the largest width x height that is decoded.
+        max_pixels: the largest width x height that is decoded; a JPEG of up to four times as many is decoded at half
+            its size, or less.
 
     Attributes:
         width: of the upright photo, in pixels.
         height: of the upright photo, in pixels.
+        least: how many times smaller copies are at least: 2 for such a JPEG, else 1.
 
     Raises:
         RejectedError: not an image of a known format, too many pixels, or damaged.
@@ -66,10 +68,11 @@ class Photo:
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
         with _opened(data) as picture:
-            _check_size(picture, max_pixels)
+            jpeg = picture.format in ("JPEG", "MPO")
+            self.least = _checked_size(picture, max_pixels, halves=jpeg)
             self._stored_size = picture.size
             self._orientation = _orientation(picture)
-            self._whole = None if picture.format in ("JPEG", "MPO") else self._upright(_opaque(picture))
+            self._whole = None if jpeg else self._upright(_opaque(picture))
         sideways = self._orientation >= 5
         self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
 
@@ -81,7 +84,7 @@ class Photo:
         """
         scale = min(1.0, long_side / max(self.width, self.height))
         size = max(1, round(self.width * scale)), max(1, round(self.height * scale))
-        factor = reduction(min(1 / scale, self.width, self.height))
+        factor = max(self.least, reduction(min(1 / scale, self.width, self.height)))
         copy = self._copy(mode, factor)
         if copy.size != size:
             whole = (0, 0, self.width / factor, self.height / factor)
@@ -89,7 +92,7 @@ class Photo:
         return np.asarray(copy)
 
     def colour(self, factor: int) -> Image.Image:
-        """An RGB copy, `factor` (1, 2, 4 or 8, not above the shorter side) times smaller, rounded up."""
+        """An RGB copy, `factor` (1, 2, 4 or 8, from `least` to the shorter side) times smaller, rounded up."""
         return self._copy("RGB", factor)
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
@@ -142,14 +145,18 @@ def _other_format(data: bytes) -> str:
     return "BMP" if data.startswith(b"BM") else ""
 
 
-def _check_size(picture: Image.Image, max_pixels: int) -> None:
+def _checked_size(picture: Image.Image, max_pixels: int, *, halves: bool) -> int:
+    """How many times smaller a picture has to be decoded: 2 where it has too many pixels and can be so."""
     width, height = picture.size
+    if halves and max_pixels < width * height <= 4 * max_pixels and min(width, height) > 1:
+        return 2
     if width * height > max_pixels:
         raise RejectedError(
             Reason.TOO_MANY_PIXELS,
             f"{width} x {height} = {width * height / 1e6:,.1f} million pixels; "
             f"--max_pixels allows {max_pixels / 1e6:,.1f} million",
         )
+    return 1
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -29,7 +29,7 @@ MEANING = {
     Reason.UNREADABLE: "The system did not give the bytes or show the folder, or no decoder could make sense of them.",
     Reason.NOT_AN_IMAGE: "The content is neither JPEG, PNG nor GIF, whatever the name says.",
     Reason.TRUNCATED: "The end of the image is missing.",
-    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` allows.",
+    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` of extract allows; of JPEG four times as many.",
     Reason.NO_FACE: "The detector found none.",
     Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
     Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",

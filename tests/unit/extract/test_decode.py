@@ -6,8 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
+from components.extract.crop import cut
 from components.extract.decode import Photo, reduction
 from components.extract.reasons import Reason, RejectedError
 
@@ -169,7 +170,28 @@ def test_a_decompression_bomb_is_rejected_by_its_header(encode):
 def test_the_limit_itself_is_allowed(encode):
     data = encode(Image.new("L", (30, 20)))
     assert Photo(data, 600).width == 30
-    assert rejected(data, 599).reason is Reason.TOO_MANY_PIXELS
+    assert Photo(data, 150).width == 30
+    assert rejected(data, 149).reason is Reason.TOO_MANY_PIXELS
+    png = encode(Image.new("L", (30, 20)), "PNG")
+    assert Photo(png, 600).least == 1
+    assert rejected(png, 599).reason is Reason.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, monkeypatch):
+    """As a phone of 108 megapixels makes them; the square of a face is then half as large."""
+    scene = portrait.resize((300, 200))
+    photo = Photo(encode(scene), 200 * 150)
+    decoded = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: (decoded.append(self.size), load(self))[1])
+    assert (photo.width, photo.height, photo.least) == (300, 200, 2)
+    assert difference(photo, scene) < 3
+    crop = cut(photo, (100, 50, 200, 150))
+    assert crop.size == (50, 50)
+    assert (
+        np.abs(np.asarray(crop, float) - np.asarray(scene.crop((100, 50, 200, 150)).resize((50, 50)), float)).mean() < 4
+    )
+    assert set(decoded) == {(150, 100)}
 
 
 @pytest.mark.parametrize(("size", "shape"), [((1, 1), (1, 1)), ((1, 3000), (640, 1)), ((3000, 2), (1, 640))])
