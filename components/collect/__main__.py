@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Settings:
     """Choose the faces to learn from, and the people who are kept unseen for validation and test.
 
-    Exact duplicates within an identity are dropped but one; a picture under two names is dropped under both and
+    Copies of a picture within an identity are dropped but one; a picture under two names is dropped under both and
     reported; identities with too few faces are dropped. The dataset points into the faces and copies no image.
     """
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.collect.collect import Collected
-from components.collect.filters import EXACT_DUPLICATE, TOO_FEW_FACES, TWO_NAMES
+from components.collect.filters import COPY, EXACT_DUPLICATE, TOO_FEW_FACES, TWO_NAMES
 from components.collect.splits import SPLITS
 from components.page.figures import histogram
 from components.page.pictures import thumbnails
@@ -60,7 +60,7 @@ def show(
         pictures: false shows none.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
-    again = encoded_again(collected.dataset)
+    again = encoded_again(faces, collected.dropped)
     groups = (*duplicates.shown, *two_names.shown, *again.shown)
     face_ids = {face_id for group in groups for face_id, _, _ in group.faces}
     of_each = collected.dataset["identity"].value_counts()
@@ -94,10 +94,10 @@ def show(
 def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[Step]:
     """What was found, and what each filter left of it."""
     dropped = collected.dropped
-    lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, TWO_NAMES, TOO_FEW_FACES)}
+    lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, TOO_FEW_FACES)}
     kept = set(collected.dataset["identity"])
     before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
-    distinct = len(faces) - int(lost[EXACT_DUPLICATE].sum())
+    distinct = len(faces) - int((lost[EXACT_DUPLICATE] | lost[COPY]).sum())
     single = distinct - int(lost[TWO_NAMES].sum())
     return [
         Step("found", len(faces), faces["identity"].nunique()),
@@ -115,12 +115,12 @@ def same_pictures(faces: pd.DataFrame, dropped: pd.DataFrame) -> Groups:
     return Groups(_groups(shown, ["identity", "face_id"]), len(keys))
 
 
-def encoded_again(dataset: pd.DataFrame) -> Groups:
-    """The photos that a person has in several sizes or encodings, by their perceptual hash; all of them are kept."""
+def encoded_again(faces: pd.DataFrame, dropped: pd.DataFrame) -> Groups:
+    """The photos that a person has in several sizes or encodings."""
     key = ["identity", "phash"]
-    copies = dataset[dataset.groupby(key)["photo_path"].transform("nunique") > 1]
-    keys = copies[key].drop_duplicates()
-    return Groups(_groups(_spread(keys).merge(copies, on=key, sort=False), key), len(keys))
+    keys = faces.loc[faces["photo_path"].isin(dropped.loc[dropped["reason"] == COPY, "photo_path"]), key]
+    keys = keys.drop_duplicates()
+    return Groups(_groups(_spread(keys).merge(faces, on=key, sort=False), key), len(keys))
 
 
 def under_two_names(dropped: pd.DataFrame) -> Groups:

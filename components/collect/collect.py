@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from components.collect.filters import without_duplicates, without_rare, without_two_names
+from components.collect.filters import without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
+from components.common.names import one_form
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
         with reading(file):
-            table = opened_part(file).read(["face_id", "identity", "photo_path", "phash"])
+            table = opened_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
-    return pd.concat(tables, ignore_index=True)
+    faces = pd.concat(tables, ignore_index=True)
+    return faces.assign(identity=faces["identity"].map(one_form))  # faces may have been found before there was one form
 
 
 def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: float) -> Collected:
@@ -45,9 +47,10 @@ def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: 
         FacenetError: no identity is left.
     """
     kept, duplicates = without_duplicates(faces)
+    kept, copies = without_copies(kept)
     kept, two_names = without_two_names(kept)
     kept, rare = without_rare(kept, min_examples)
-    dropped = pd.concat([duplicates, two_names, rare], ignore_index=True)
+    dropped = pd.concat([duplicates, copies, two_names, rare], ignore_index=True)
     if kept.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(

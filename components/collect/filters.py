@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 EXACT_DUPLICATE = "exact-duplicate"
+COPY = "copy"
 TWO_NAMES = "two-names"
 TOO_FEW_FACES = "too-few-faces"
 
@@ -27,6 +28,25 @@ def without_duplicates(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     dropped = faces[repeated]
     same_as = first.reindex(pd.MultiIndex.from_frame(dropped[["identity", "face_id"]])).to_numpy()
     return faces[~repeated], _as_dropped(dropped, EXACT_DUPLICATE, pd.Series("same as " + same_as, dropped.index, str))
+
+
+def without_copies(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keeps the largest of the photos of an identity that are one picture in other sizes or encodings.
+
+    Pairs of copies would be too easy: in the test split they flatter every score. Two photos are the same picture when
+    their perceptual hashes are equal. Several faces of one photo are no copies.
+
+    Args:
+        faces: columns face_id, identity, photo_path, phash, width.
+
+    Returns:
+        The faces kept, and the ones dropped in the columns of the dropped manifest.
+    """
+    picture = ["identity", "phash"]
+    largest = faces.sort_values("width", ascending=False, kind="stable").drop_duplicates(picture)
+    photo = largest.set_index(picture)["photo_path"].reindex(pd.MultiIndex.from_frame(faces[picture])).to_numpy()
+    copies = faces["photo_path"] != photo
+    return faces[~copies], _as_dropped(faces[copies], COPY, pd.Series("a copy of " + photo, faces.index, str)[copies])
 
 
 def without_two_names(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+from components.common.names import one_form
+
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def place_of(identity: str) -> float:
     """Where an identity stands among all names that there may be, 0 to 1: the test takes the first, then validation."""
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).digest()
+    digest = hashlib.sha256(one_form(identity).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
@@ -19,7 +21,7 @@ def split_of(identity: str, validation: float, test: float) -> str:
     So splits share no identity by construction, and adding or removing people moves nobody else.
 
     Args:
-        identity: the folder name.
+        identity: the folder name, in either of Unicode's forms.
         validation: share of identities for validation, 0 to 1.
         test: share of identities for the test, 0 to 1.
 

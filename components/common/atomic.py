@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,10 +36,16 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
         holds: glob patterns of the names that a former result has in its folder.
 
     Raises:
-        UsageError: `path` is a file, or a folder that holds anything else.
+        UsageError: `path` is a file, a mount point, or a folder that holds anything else.
     """
     if not path.exists():
         return
+    if _is_mounted(path):
+        raise UsageError(
+            "The folder for the result is a mount point, which nothing can take the place of.",
+            received=path,
+            advice=f"Give a folder in it, as {path / 'result'}.",
+        )
     if not path.is_dir():
         raise UsageError(
             "The result is a folder, but a file is in its place.",
@@ -52,6 +59,19 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
                 received=f"{path}, with {entry.name}",
                 advice="Choose another folder, or empty this one first.",
             )
+
+
+def _is_mounted(path: Path) -> bool:
+    """Whether a file system, or a part of one, is mounted at a folder; Linux alone knows of such parts."""
+    if path.is_mount():
+        return True
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return False
+    # The kernel writes blanks, tabs, line feeds and backslashes in octal.
+    wanted = re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(path.resolve()))
+    return any(line.split(b" ")[4:5] == [wanted] for line in mounts)
 
 
 @contextmanager
@@ -83,7 +103,11 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
         yield aside
         if path.exists():
             former = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".former", dir=parent))
-            path.rename(former / path.name)
+            try:
+                path.rename(former / path.name)
+            except OSError:
+                former.rmdir()
+                raise
             aside.rename(path)
             shutil.rmtree(former)
         else:

@@ -49,6 +49,8 @@ def run(
         0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _stop)
+    # Files of weights are written aside and renamed: nobody needs HDF5's locks, which some file systems do not have.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     _end_with_runner()
     return guarded(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
 
@@ -61,8 +63,16 @@ def _end_with_runner() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
+def _in_utf8() -> None:
+    """Begins anew where the locale has another encoding: names of files are UTF-8 on the disk, and would be misread."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"  # for what this process starts, too
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
+
+
 def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set (`facenet --debug`)."""
+    _in_utf8()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be text

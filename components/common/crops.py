@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.common.errors import MALFORMED, UsageError
+from components.common.errors import MALFORMED, FacenetError, UsageError
 from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
@@ -48,9 +49,19 @@ def crop_of(faces: Folders) -> Crop:
 
 
 def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    if np.prod(shape, dtype=np.int64) <= MEMORY_LIMIT_BYTES:
+    if math.prod(shape) <= MEMORY_LIMIT_BYTES:
         return np.empty(shape, np.uint8)
     with tempfile.TemporaryFile() as file:  # unlinked at once: it goes with the array
+        try:
+            # Taken at once: where a page finds no room later, the system ends the process without a word.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+        except OSError as error:
+            raise FacenetError(
+                "There is not enough room for the decoded faces.",
+                received=f"{math.prod(shape) / 2**30:,.1f} GiB in {tempfile.gettempdir()} ({error.strerror})",
+                advice="Let TMPDIR name a folder on a larger disk, or use a smaller --image_size.",
+            ) from error
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
@@ -68,7 +79,7 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
 
     Raises:
         UsageError: the manifest is not the one that the dataset was collected from.
-        FacenetError: one of its crops is damaged.
+        FacenetError: one of its crops is damaged, or there is no room for the temporary file.
     """
     files = parts(faces, FACES)
     images = _empty((len(rows), image_size, image_size, 3))

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.common.atomic import linked, new_directory
 from components.common.errors import MALFORMED, UsageError
+from components.common.names import one_form
 from components.common.shard import WHOLE, Shard
 
 # Small row groups let a reader take a few crops without decoding a part of gigabytes.
@@ -34,12 +36,22 @@ Folders = Path | Sequence[Path]
 
 @dataclass(frozen=True)
 class Manifest:
-    """A kind of table: its name, the version of its schema, and its columns."""
+    """A kind of table.
+
+    Args:
+        name: its name.
+        version: of its schema.
+        schema: its columns.
+        written_by: the stage that writes it.
+        person: the columns that say whom a row is about: `identity`; `photo_path`, by its first folder; or face ids, of
+            faces that other manifests know.
+    """
 
     name: str
     version: int
     schema: pa.Schema
     written_by: str
+    person: tuple[str, ...]
 
 
 def _columns(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, str]) -> pa.Schema:
@@ -57,7 +69,7 @@ FACES = Manifest(
         ("face_id", pa.string()),  # first 32 hex digits of the SHA-256 of the crop's pixels: same pixels, same id
         ("photo_path", pa.string()),  # relative to the photo folder, with forward slashes
         ("photo_sha256", pa.string()),  # of the photo's bytes
-        ("identity", pa.string()),  # the first folder level of photo_path
+        ("identity", pa.string()),  # the first folder level of photo_path, in Unicode's form NFC
         ("box", BOX),  # what the detector said; may leave the photo
         ("crop_box", BOX),  # what was cut out: square, inside the photo; of the aligned face: its bounds
         ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"
@@ -69,6 +81,7 @@ FACES = Manifest(
         ("height", pa.int32()),
     ),
     "extract",
+    ("identity",),
 )
 
 REJECTS = Manifest(
@@ -81,6 +94,7 @@ REJECTS = Manifest(
         ("detail", pa.string()),  # for people: the library's own words, or numbers
     ),
     "extract",
+    ("photo_path",),
 )
 
 DATASET = Manifest(
@@ -96,6 +110,7 @@ DATASET = Manifest(
         ("row", pa.int32()),
     ),
     "collect",
+    ("identity",),
 )
 
 DROPPED = Manifest(
@@ -109,6 +124,7 @@ DROPPED = Manifest(
         ("detail", pa.string()),
     ),
     "collect",
+    ("identity",),
 )
 
 EMBEDDINGS = Manifest(
@@ -126,6 +142,7 @@ EMBEDDINGS = Manifest(
         ("checkpoint_sha256", pa.string()),
     ),
     "embed",
+    ("identity",),
 )
 
 PAIRS = Manifest(
@@ -140,7 +157,11 @@ PAIRS = Manifest(
         ("distance", pa.float32()),  # Euclidean, between unit-length embeddings: 0 to 2
     ),
     "evaluate",
+    ("face_id_a", "face_id_b"),
 )
+
+# All there are, by name; those that know faces by their ids alone come last.
+MANIFESTS = {one.name: one for one in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
 
 
 def _metadata(manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> dict[bytes, bytes]:
@@ -384,6 +405,43 @@ def shard_of(folder: Path, manifest: Manifest) -> Shard:
             advice="Give the folder of every shard, each once.",
         )
     return WHOLE
+
+
+def kind_of(file: Path) -> Manifest:
+    """The kind of a manifest that a part is of, by what it says of itself.
+
+    Raises:
+        ValueError: it says nothing, or a kind that this program does not know; in words for people.
+    """
+    try:
+        name = json.loads((pq.read_schema(file).metadata or {})[_METADATA_KEY])["manifest"]
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
+    if name not in MANIFESTS:
+        raise ValueError(f"a {name} manifest, which this version of the program does not know")
+    return MANIFESTS[name]
+
+
+def about_person(table: pa.Table, manifest: Manifest, name: str, face_ids: set[str]) -> pa.Array:
+    """Which rows of a manifest are about a person: bool [rows].
+
+    Args:
+        table: rows, with the columns that `manifest.person` names.
+        manifest: what they are of.
+        name: the person's, in either of Unicode's forms.
+        face_ids: of their faces.
+    """
+    name, found = one_form(name), pa.scalar(False)
+    for column in manifest.person:
+        values = table[column]
+        if column == "identity":
+            theirs = pc.equal(pc.utf8_normalize(values, "NFC"), name)
+        elif column == "photo_path":
+            theirs = pc.starts_with(pc.utf8_normalize(values, "NFC"), f"{name}/")
+        else:
+            theirs = pc.is_in(values, pa.array(sorted(face_ids), pa.string()))
+        found = pc.or_(found, theirs)
+    return found
 
 
 def named(folders: Folders) -> str:

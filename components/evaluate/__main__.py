@@ -81,7 +81,7 @@ def _evaluate(settings: Settings) -> None:
     files = parts(settings.faces, FACES)
     from components.evaluate.compared import Compared
     from components.evaluate.embeddings import pair_distances, read_embeddings
-    from components.evaluate.former import compare, read_former
+    from components.evaluate.former import SCHEMA_VERSION, compare, read_former
     from components.evaluate.kubeflow import classification_metrics
     from components.evaluate.measure import measure, pairs_table
     from components.evaluate.metrics import best_threshold, curve
@@ -94,6 +94,7 @@ def _evaluate(settings: Settings) -> None:
     scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
     compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
     record = {
+        "schema_version": SCHEMA_VERSION,
         **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {

@@ -10,6 +10,8 @@ from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
 
+# Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
+SCHEMA_VERSION = 1
 _NOT_FOUND = "This is not a report to compare with."
 
 
@@ -68,11 +70,15 @@ def read_former(path: Path) -> dict[str, Any]:
         path: the folder that `facenet evaluate` wrote, or its `metrics.json`.
 
     Raises:
-        UsageError: there is no such report, or it lacks what is compared.
+        UsageError: there is no such report, or one without an accuracy or of a later version.
     """
     file = path / "metrics.json" if path.is_dir() else path
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if record.get("schema_version", 0) > SCHEMA_VERSION:
+            raise ValueError(f"it has version {record['schema_version']}; up to {SCHEMA_VERSION} is read")
+        if _number(record, ("accuracy", "mean")) is None:
+            raise ValueError("without an accuracy")
         compare(record, record)
     except (OSError, *MALFORMED) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
@@ -85,15 +91,15 @@ def read_former(path: Path) -> dict[str, Any]:
 
 
 def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
-    """Two records of `metrics.json` side by side."""
+    """Two records of `metrics.json` side by side; what a former one did not have yet is None."""
 
     def both(what: str, *keys: str, is_share: bool = True, more_is_better: bool | None = True) -> Change:
         return Change(what, _number(former, keys), _number(now, keys), is_share, more_is_better)
 
-    rates = {row["far"]: row["val"] for row in former["val_at_far"]}
+    rates = {row["far"]: row["val"] for row in former.get("val_at_far", [])}
     vals = [
         Change(f"VAL at FAR {row['far']:g}", rates.get(row["far"]), row["val"], is_share=True, more_is_better=True)
-        for row in now["val_at_far"]
+        for row in now.get("val_at_far", [])
     ]
     return Comparison(
         checkpoint_sha256=str(former["checkpoint_sha256"]),
@@ -105,17 +111,17 @@ def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
             *vals,
             both("Threshold", "threshold", is_share=False, more_is_better=None),
         ],
-        roc=[[float(value) for value in point] for point in former["roc"]],
+        roc=[[float(value) for value in point] for point in former.get("roc", [])],
     )
 
 
-def _number(record: Mapping[str, Any], keys: Sequence[str]) -> float:
+def _number(record: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     value: Any = record
     for key in keys:
-        value = value[key]
-    return float(value)
+        value = value.get(key, {})
+    return None if value == {} else float(value)
 
 
 def _pairs_of(record: Mapping[str, Any]) -> list[Any]:
-    protocol = record["protocol"]
-    return [protocol[key] for key in ("kind", "split", "seed", "pairs_file", "identities", "scored", "compared")]
+    protocol = record.get("protocol", {})
+    return [protocol.get(key) for key in ("kind", "split", "seed", "pairs_file", "identities", "scored", "compared")]

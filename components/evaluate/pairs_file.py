@@ -8,7 +8,9 @@ same-identity and n different-identity pairs:
     identity/stem    identity/stem
 
 Photo i of a name is the photo whose file name without ending is `name_%04d`, in the identity folder `name`. The third
-form, not LFW's, takes any file name. Fields are separated by tabs, or by spaces in a line without tabs.
+form, not LFW's, takes any file name, with or without its ending, and the folders inside the identity's in which it
+lies: CFP's `001/frontal/01`. Without them it is the only photo of that name below the identity. Fields are separated by
+tabs, or by spaces in a line without tabs.
 
 Nor is this line LFW's: it is no pair, and names the slice of the pairs below it, up to the next such line.
 
@@ -27,12 +29,14 @@ from typing import NoReturn
 import numpy as np
 
 from components.common.errors import UsageError
+from components.common.names import one_form
 from components.evaluate.embeddings import Embeddings
 from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
 
-Photo = tuple[str, str]  # identity, file stem
+Photo = tuple[str, str]  # identity, and its path in there without ending
 
 _SLICE = "# slice:"
+_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 _MISSING_NAMED = 10
 _BALANCED = 0.55  # above this share of one kind, accuracy flatters
 
@@ -59,7 +63,7 @@ def read_pairs_file(path: Path) -> PairsFile:
         UsageError: not a text file; a line that is none of the forms; another number of pairs than the first line says.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "The pairs file cannot be read.",
@@ -123,8 +127,9 @@ def _lfw_photo(name: str, number: str) -> Photo:
 
 
 def _path_photo(text: str) -> Photo:
-    identity, *_, stem = text.split("/")
-    return identity, stem
+    identity, _, inside = text.partition("/")
+    ending = PurePosixPath(inside).suffix
+    return identity, inside.removesuffix(ending) if ending.lower() in _ENDINGS else inside
 
 
 def _malformed(line: str, number: int, path: Path, why: str) -> NoReturn:
@@ -144,10 +149,10 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
         folds: how many folds to make of a file that has one.
 
     Raises:
-        UsageError: see `read_pairs_file`; or too few pairs are left to measure anything.
+        UsageError: see `read_pairs_file`; a name that several photos have; or too few pairs left to measure.
     """
     file = read_pairs_file(path)
-    faces = _faces_of_photos(embeddings)
+    faces = _faces_of_photos(file, embeddings)
     known = np.array([first in faces and second in faces for first, second in file.pairs])
     kept = [pair for pair, is_known in zip(file.pairs, known, strict=True) if is_known]
     missing = _missing(file, faces, len(file.pairs) - len(kept))
@@ -159,7 +164,7 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     smaller = min(pairs.same_count, len(pairs) - pairs.same_count)
     fold = np.flatnonzero(known).astype(np.int32) // (len(file.pairs) // file.folds)
     if smaller < 2 or (file.folds > 1 and len(np.unique(fold)) < 2):
-        raise _too_few(path, pairs, missing)
+        raise _too_few(path, pairs, missing, embeddings)
     notes = _notes(pairs, embeddings, missing, len(file.pairs))
     if file.folds == 1:
         fold = deal_pairs(pairs.same, min(folds, smaller))
@@ -174,10 +179,26 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     return Protocol("pairs-file", pairs, fold, pairs, notes, missing, sliced)
 
 
-def _faces_of_photos(embeddings: Embeddings) -> dict[Photo, list[int]]:
-    faces: dict[Photo, list[int]] = {}
+def _faces_of_photos(file: PairsFile, embeddings: Embeddings) -> dict[Photo, list[int]]:
+    """The rows of each photo that a file names, as far as there are any."""
+    at: dict[Photo, dict[str, list[int]]] = {}  # by its path; of each name the photos that have it
+    below: dict[Photo, dict[str, list[int]]] = {}  # by its name alone
     for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
-        faces.setdefault((identity, PurePosixPath(path).stem), []).append(row)
+        name, place = one_form(identity), PurePosixPath(one_form(path))
+        for photos, inside in ((at, "/".join((*place.parts[1:-1], place.stem))), (below, place.stem)):
+            photos.setdefault((name, inside), {}).setdefault(path, []).append(row)
+    faces: dict[Photo, list[int]] = {}
+    for photo in dict.fromkeys(photo for pair in file.pairs for photo in pair):
+        found = at.get(photo) or below.get(photo, {})
+        if len(found) > 1:
+            raise UsageError(
+                "The pairs file names a photo that may be any of several.",
+                received=f"{'/'.join(photo)}: {', '.join(list(found)[:3])}",
+                advice="Name the folders in which it lies too, as identity/folder/stem; photos that differ in their "
+                "endings alone need other names.",
+            )
+        if found:
+            (faces[photo],) = found.values()
     return faces
 
 
@@ -188,14 +209,15 @@ def _missing(file: PairsFile, faces: Iterable[Photo], pairs: int) -> Missing:
     return Missing(len(names), pairs, names[:_MISSING_NAMED])
 
 
-def _too_few(path: Path, pairs: Pairs, missing: Missing) -> UsageError:
+def _too_few(path: Path, pairs: Pairs, missing: Missing, embeddings: Embeddings) -> UsageError:
     return UsageError(
         "Too few pairs of the file are among the embeddings: two same, two different, and two folds are needed."
         if len(pairs)
         else "None of the pairs of the file are among the embeddings.",
         received=f"{path}: same-identity pairs left {pairs.same_count}, different {len(pairs) - pairs.same_count}; "
         f"{missing.faces} faces missing, as {', '.join(missing.first[:3])}",
-        advice="The embeddings must come from photos laid out as name/name_0001.jpg. `facenet collect` drops "
+        advice="The embeddings must come from photos laid out as the file names them; theirs are called as "
+        f"{', '.join(embeddings.photo_path[:2])}. `facenet collect` drops "
         "identities with fewer faces than --min_examples; the rejects of `facenet extract` name photos without a face.",
     )
 

@@ -37,7 +37,7 @@ def render(
         comparison: with a former report.
         without_pictures: why there are none; "" when there are.
     """
-    former = comparison.roc if comparison else None
+    former = comparison.roc if comparison and comparison.roc else None  # old reports have none
     values = {
         **record,
         "mistakes": mistakes,

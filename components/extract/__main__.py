@@ -16,7 +16,7 @@ from components.common.executor import write_metrics
 from components.common.flags import ExecutorInput, Input, Output, Switch
 from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
-from components.extract.scan import other_files
+from components.extract.scan import other_files, shadow_folders
 
 if TYPE_CHECKING:
     from components.extract.extract import Extracted
@@ -27,7 +27,7 @@ class Settings:
     """Find the faces in a folder of photos: PHOTOS/name/1.jpg, PHOTOS/name/2.jpg, PHOTOS/other name/1.jpg and so on."""
 
     input: Input
-    """The photo folder, with a folder for each person; .jpg, .jpeg, .png and .gif in them count."""
+    """The photo folder, with a folder for each person; .jpg, .png, .gif and JPEG by other names count."""
     output: Output
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None
@@ -51,7 +51,7 @@ class Settings:
     workers: int = 0
     """Number of processes; 0 is one for each core."""
     max_pixels: int = MAX_PIXELS
-    """Photos with more pixels are rejected before they are decoded."""
+    """Photos with more pixels are rejected before they are decoded; JPEG only with four times as many."""
     shard: ShardText = "1/1"
     """Take a part of the photos only, as 2/4 for the second of four; the stages after it read all parts as one."""
     executor_input: ExecutorInput = ""
@@ -143,6 +143,8 @@ def _say(extracted: Extracted, settings: Settings, rejects: Path) -> None:
         print(f"  not photos {extracted.scan.other.total():>6} files: {other_files(extracted.scan)}")
     if extracted.scan.hidden:
         print(f"  hidden     {extracted.scan.hidden:>6} files and folders, not looked into")
+    if extracted.scan.shadows:
+        print(f"  left out   {extracted.scan.shadows.total():>6} folders of copies: {shadow_folders(extracted.scan)}")
     for loop in extracted.scan.loops:
         print(f"  not followed: {loop}, a link to a folder that contains it")
     if settings.write_images:

@@ -16,7 +16,7 @@ from components.common.manifest import FACES, opened_part, parts
 from components.common.preprocessing import opened
 from components.extract.decode import Photo
 from components.extract.reasons import MEANING, Reason, RejectedError
-from components.extract.scan import other_files
+from components.extract.scan import other_files, shadow_folders
 from components.page.figures import histogram
 from components.page.pictures import data_uri, thumbnail
 from components.page.templates import Card, card
@@ -70,6 +70,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "other": extracted.scan.other.total(),
         "other_files": other_files(extracted.scan),
         "hidden": extracted.scan.hidden,
+        "shadows": shadow_folders(extracted.scan),
         "figures": [
             histogram("Size of the faces", sides, "longer side in the photo, pixels", logarithmic=True),
             histogram("Score of the detector", scores, "the larger, the surer"),

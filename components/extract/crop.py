@@ -42,7 +42,7 @@ def source(photo: Photo, crop_box: Box) -> tuple[Image.Image, int]:
     Returns:
         The RGB copy, and how many times smaller than the photo it is.
     """
-    factor = reduction((crop_box[2] - crop_box[0]) / LONGEST_SIDE)
+    factor = max(photo.least, reduction((crop_box[2] - crop_box[0]) / LONGEST_SIDE))
     return photo.colour(factor), factor
 
 
@@ -54,13 +54,15 @@ def cut(photo: Photo, crop_box: Box) -> Image.Image:
         crop_box: the square, inside the photo, from `square`.
 
     Returns:
-        RGB; the photo's own pixels when the square is at most `LONGEST_SIDE` wide, else scaled down to that.
+        RGB; the photo's own pixels when the square is at most `LONGEST_SIDE` wide, else scaled down to that. Of a photo
+        that is decoded at half its size, half as wide as the square when that is narrower.
     """
     copy, factor = source(photo, crop_box)
     if factor == 1 and crop_box[2] - crop_box[0] <= LONGEST_SIDE:
         return copy.crop(crop_box)
     x0, y0, x1, y1 = (edge / factor for edge in crop_box)
-    return copy.resize((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS, box=(x0, y0, x1, y1))
+    side = min(LONGEST_SIDE, max(1, round(x1 - x0)))
+    return copy.resize((side, side), Image.Resampling.LANCZOS, box=(x0, y0, x1, y1))
 
 
 def encoded(crop: Image.Image) -> bytes:

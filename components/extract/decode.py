@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from components.extract.reasons import Reason, RejectedError
+from components.extract.scan import SIGNATURES
 
 # By content: what the file is called does not matter. Phones' MPO files are JPEG to Pillow.
 FORMATS = ("JPEG", "PNG", "GIF")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
 # What shines through transparent pixels: as on a page.
 BACKGROUND = (255, 255, 255, 255)
@@ -24,6 +24,7 @@ BACKGROUND = (255, 255, 255, 255)
 # libjpeg decodes at these fractions of the size for a fraction of the time.
 _REDUCTIONS = (8, 4, 2, 1)
 
+_EXIF = ("exif", "Raw profile type exif")  # where Pillow keeps it: of every format, and as ImageMagick writes it to PNG
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.32, section 4.6.4 A: what makes a photo with this orientation upright.
 _UPRIGHT = {
@@ -52,11 +53,13 @@ class Photo:
 
     Args:
         data: the file's bytes.
-        max_pixels: the largest width x height that is decoded.
+        max_pixels: the largest width x height that is decoded; a JPEG of up to four times as many is decoded at half
+            its size, or less.
 
     Attributes:
         width: of the upright photo, in pixels.
         height: of the upright photo, in pixels.
+        least: how many times smaller copies are at least: 2 for such a JPEG, else 1.
 
     Raises:
         RejectedError: not an image of a known format, too many pixels, or damaged.
@@ -65,10 +68,11 @@ class Photo:
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
         with _opened(data) as picture:
-            _check_size(picture, max_pixels)
+            jpeg = picture.format in ("JPEG", "MPO")
+            self.least = _checked_size(picture, max_pixels, halves=jpeg)
             self._stored_size = picture.size
             self._orientation = _orientation(picture)
-            self._whole = None if picture.format in ("JPEG", "MPO") else self._upright(_opaque(picture))
+            self._whole = None if jpeg else self._upright(_opaque(picture))
         sideways = self._orientation >= 5
         self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
 
@@ -80,7 +84,7 @@ class Photo:
         """
         scale = min(1.0, long_side / max(self.width, self.height))
         size = max(1, round(self.width * scale)), max(1, round(self.height * scale))
-        factor = reduction(min(1 / scale, self.width, self.height))
+        factor = max(self.least, reduction(min(1 / scale, self.width, self.height)))
         copy = self._copy(mode, factor)
         if copy.size != size:
             whole = (0, 0, self.width / factor, self.height / factor)
@@ -88,7 +92,7 @@ class Photo:
         return np.asarray(copy)
 
     def colour(self, factor: int) -> Image.Image:
-        """An RGB copy, `factor` (1, 2, 4 or 8, not above the shorter side) times smaller, rounded up."""
+        """An RGB copy, `factor` (1, 2, 4 or 8, from `least` to the shorter side) times smaller, rounded up."""
         return self._copy("RGB", factor)
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
@@ -116,9 +120,11 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     except RejectedError:
         raise
     except UnidentifiedImageError as error:
-        if data.startswith(_SIGNATURES):
+        if data.startswith(SIGNATURES):
             raise RejectedError(Reason.UNREADABLE, "the header of the image is damaged") from error
-        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; starts with {data[:12]!r}") from error
+        other = _other_format(data)
+        told = f"{other}: convert it to JPEG or PNG" if other else f"starts with {data[:12]!r}"
+        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; {told}") from error
     # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
     except Exception as error:
         cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
@@ -126,22 +132,44 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise RejectedError(reason, f"{type(error).__name__}: {error}") from error
 
 
-def _check_size(picture: Image.Image, max_pixels: int) -> None:
+def _other_format(data: bytes) -> str:
+    """The name of a format of photos that is not read here, by what a file begins with; "" when it is none of them."""
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":  # ISO 14496-12, section 4.3: the brand that follows is the format
+        return {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC or AVIF"}.get(
+            data[8:12], ""
+        )
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    return "BMP" if data.startswith(b"BM") else ""
+
+
+def _checked_size(picture: Image.Image, max_pixels: int, *, halves: bool) -> int:
+    """How many times smaller a picture has to be decoded: 2 where it has too many pixels and can be so."""
     width, height = picture.size
+    if halves and max_pixels < width * height <= 4 * max_pixels and min(width, height) > 1:
+        return 2
     if width * height > max_pixels:
         raise RejectedError(
             Reason.TOO_MANY_PIXELS,
             f"{width} x {height} = {width * height / 1e6:,.1f} million pixels; "
             f"--max_pixels allows {max_pixels / 1e6:,.1f} million",
         )
+    return 1
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do."""
+    """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do.
+
+    Pillow also takes that of XMP, which viewers and browsers do not: such a photo's pixels are upright.
+    """
     if picture.format == "PNG":
         picture.load()  # EXIF may follow the pixels; damage to those must not pass for damage to EXIF
     try:
-        orientation = picture.getexif().get(_ORIENTATION_TAG)
+        bare = Image.new("L", (1, 1))
+        bare.info = {key: value for key, value in picture.info.items() if key in _EXIF}
+        orientation = bare.getexif().get(_ORIENTATION_TAG)
     except (SyntaxError, ValueError, LookupError, TypeError, struct.error):
         return 1
     return orientation if orientation in _UPRIGHT else 1

@@ -20,7 +20,7 @@ from components.extract.detect import NAME
 from components.extract.photo import Extraction, Face, Outcome
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
-from components.extract.scan import Scan, identity_of, part, scan
+from components.extract.scan import Scan, identity_of, order, part, scan
 
 
 @dataclass
@@ -93,7 +93,7 @@ def extract(
             if folder is not None:
                 _write_images(folder, path, outcome.faces)
         rows.add(waiting)
-        extracted.rejects.sort(key=lambda row: str(row["photo_path"]))
+        extracted.rejects.sort(key=lambda row: order(str(row["photo_path"])))
         write(rejects, REJECTS, pa.Table.from_pylist(extracted.rejects, schema=REJECTS.schema), shard=shard)
         if not extracted.faces and shard == WHOLE:
             raise _no_face(extracted, rejects)

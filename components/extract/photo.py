@@ -34,7 +34,7 @@ class Extraction:
         which: "largest" takes the largest face, "all" every one, "only" rejects a photo that shows more than one.
         margin: added around the face on every side, as a fraction of the longer side of the detector's box.
         landmarks: dlib's landmark model of five points: faces are aligned by it; None leaves them as they are.
-        max_pixels: a photo with more is not decoded.
+        max_pixels: a photo with more is not decoded, a JPEG of up to four times as many at half its size.
     """
 
     which: Which = "largest"

@@ -11,10 +11,23 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from components.common.errors import UsageError
+from components.common.names import one_form
 from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif")
+# Under these names phones and browsers hand over JPEG at times: what such a file begins with says whether it counts.
+_DOUBTFUL = (".heic", ".heif", ".avif", ".webp", ".bmp", ".tif", ".tiff")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
+
+# Where systems and programs keep copies of photos, and what was deleted: Synology, QNAP, Windows, macOS's archives,
+# ext4. In lower case; those that begin with a dot are hidden in any case.
+_SHADOWS = frozenset({"@eadir", "#recycle", "#snapshot", "@__thumb", "@recycle", "@recently-snapshot", "$recycle.bin"})
+_SHADOWS |= {"system volume information", "lost+found", "__macosx", "thumbs", "thumbnails"}
+
+# Folders that divide people and are none, as in VGGFace2 and torchvision's ImageFolder.
+_DIVISIONS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
+_DIVISIONS |= {"gallery", "probe", "query"}
 
 _LAYOUT = (
     "Each person needs a folder of their own, named after them:\n"
@@ -37,10 +50,11 @@ class Scan:
     """What lies in a photo folder. Paths are relative to it, with forward slashes.
 
     Args:
-        photos: paths of the photos inside identity folders, sorted.
-        rejects: what is named like a photo and cannot be one, by path.
+        photos: paths of the photos inside identity folders, in `order`.
+        rejects: what is named like a photo and cannot be one, and folders that cannot be looked into, by path.
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
+        shadows: number of folders of copies that a system or a program made, by name; not looked into.
         loops: links to a folder that contains them; not followed.
     """
 
@@ -48,27 +62,32 @@ class Scan:
     rejects: dict[str, Reject] = field(default_factory=dict)
     other: Counter[str] = field(default_factory=Counter)
     hidden: int = 0
+    shadows: Counter[str] = field(default_factory=Counter)
     loops: list[str] = field(default_factory=list)
 
 
 def identity_of(photo_path: str) -> str:
-    """The person a photo shows: the first folder of its path."""
-    return photo_path.partition("/")[0]
+    """The person a photo shows: the first folder of its path; one person for both of Unicode's forms of the name."""
+    return one_form(photo_path.partition("/")[0])
+
+
+def order(photo_path: str) -> tuple[str, str]:
+    """What photos are sorted by: their path, and all of one person's beside each other."""
+    return one_form(photo_path), photo_path
 
 
 def scan(root: Path) -> Scan:
-    """Finds the photos in folders of people; opens none of them.
+    """Finds the photos in folders of people; opens none but those with the ending of another format.
 
     Links to files and folders are followed.
 
     Raises:
         UsageError: no such folder, a file in its place, no photos in it, or photos that are all outside identity
-            folders, or all in the folders of one: a folder of people seen from one too high.
+            folders, or that lie as in a folder of people seen from one too high.
     """
     layout = _LAYOUT.format(folder=root)
     found = below(root, layout)
-    if len({identity_of(path) for path in found.photos}) == 1:
-        _check_height(root, found.photos, layout)
+    _check_height(root, found.photos, layout)
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
         return found
     if found.rejects:
@@ -81,14 +100,28 @@ def scan(root: Path) -> Scan:
 
 
 def _check_height(root: Path, photos: list[str], layout: str) -> None:
-    """Refuses photos of one person that all lie in folders of theirs, of which there are several."""
-    people = root / identity_of(photos[0])
-    folders = {root / PurePosixPath(path).parent for path in photos}
-    if len(folders) > 1 and people not in folders:
+    """Refuses photos that lie as if people were one folder below.
+
+    That is in the folders of one; in `train/` and `test/`; and in many folders of few, each with a name of its own, as
+    `actors/` and `actresses/` have.
+    """
+    people = {PurePosixPath(path).parts[0] for path in photos}
+    below_people = {PurePosixPath(path).parts[:2] for path in photos}
+    folders = {PurePosixPath(path).parent for path in photos}
+    if any(str(folder) in people for folder in folders):  # somebody, with some photos sorted further
+        return
+    too_high = len(people) == 1 or {name.lower() for name in people} <= _DIVISIONS
+    of_their_own = len({name for _, name in below_people}) == len(below_people)
+    if len(folders) > 1 and (too_high or (of_their_own and len(below_people) > len(people) ** 2)):
+        named, one = ", ".join(sorted(people)[:3]), len(people) == 1
+        instead = f"give {root / named} instead" if one else "put all of them into one"
         raise UsageError(
-            "All photos lie in folders of one folder, so they would all show one person.",
-            received=f"{root}, with {len(photos)} photos in {len(folders)} folders of {people.name}",
-            advice=f"If those folders are people, give {people} instead.\n{layout}",
+            "All photos lie in folders of one folder, so they would all show one person."
+            if one
+            else "All photos lie in folders of folders, so people would be named after the wrong ones.",
+            received=f"{root}, with {len(photos)} photos in {len(folders)} folders of {named}",
+            advice=f"If those folders are people, {instead}. If {named} {'is a person' if one else 'are people'}, "
+            f"put a photo into {root / min(people)} itself.\n{layout}",
         )
 
 
@@ -110,7 +143,7 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
     found = Scan()
     for path, entry in _entries(root, found):
         _classify(path, entry, found, loose=loose)
-    found.photos.sort()
+    found.photos.sort(key=order)
     return found
 
 
@@ -119,7 +152,7 @@ def part(found: Scan, shard: Shard) -> Scan:
 
     So what shards count of people adds up, and their manifests one after another are the manifest of the whole.
     """
-    paths = sorted([*found.photos, *found.rejects])
+    paths = sorted([*found.photos, *found.rejects], key=order)
     first = [at for at, path in enumerate(paths) if at == 0 or identity_of(path) != identity_of(paths[at - 1])]
     start, stop = ([*first, len(paths)][bisect_left(first, bound)] for bound in shard.bounds(len(paths)))
     mine = paths[start:stop]
@@ -135,10 +168,16 @@ def other_files(found: Scan) -> str:
     return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in found.other.most_common())
 
 
+def shadow_folders(found: Scan) -> str:
+    """The folders of copies, for people: `16 @eaDir`."""
+    return ", ".join(f"{count} {name}" for name, count in found.shadows.most_common())
+
+
 def _content(found: Scan) -> str:
+    left_out = f"; left out: {shadow_folders(found)}" if found.shadows else ""
     if not found.other:
-        return f"without any {', '.join(SUFFIXES)}"
-    return f"with other files only: {other_files(found)}"
+        return f"without any {', '.join(SUFFIXES)}{left_out}"
+    return f"with other files only: {other_files(found)}{left_out}"
 
 
 def _inode(folder: Path) -> tuple[int, int]:
@@ -147,22 +186,45 @@ def _inode(folder: Path) -> tuple[int, int]:
 
 
 def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below a folder that is not a folder; counts in `found` what is not looked into."""
-    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", (_inode(root),))]
+    """Everything below a folder that is not a folder; notes in `found` what is not looked into, or cannot be.
+
+    Raises:
+        OSError: the folder itself cannot be looked into.
+    """
+    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
     # No recursion: folders may lie in each other as deep as they like.
     while waiting:
         folder, path, above = waiting.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                inside = f"{path}/{entry.name}" if path else entry.name
-                if entry.name.startswith("."):
-                    found.hidden += 1
-                elif _kind(entry) is not Kind.FOLDER:
-                    yield inside, entry
-                elif (inode := _inode(Path(entry.path))) in above:
-                    found.loops.append(inside)
-                else:
-                    waiting.append((Path(entry.path), inside, (*above, inode)))
+        try:
+            inode = _inode(folder)
+            if inode in above:
+                found.loops.append(path)
+                continue
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:  # gone since it was seen
+            if not path:
+                raise
+            continue
+        except OSError as error:
+            if not path:
+                raise
+            found.rejects[_text(path)] = Reject(Reason.UNREADABLE, f"a folder; the system refused: {error.strerror}")
+            continue
+        for entry in entries:
+            inside = f"{path}/{entry.name}" if path else entry.name
+            if entry.name.startswith("."):
+                found.hidden += 1
+            elif _kind(entry) is not Kind.FOLDER:
+                yield inside, entry
+            elif entry.name.lower() in _SHADOWS:
+                found.shadows[entry.name] += 1
+            else:
+                waiting.append((Path(entry.path), inside, (*above, inode)))
+
+
+def _text(path: str) -> str:
+    """A path that a manifest can hold, whatever bytes it is of."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
@@ -174,10 +236,20 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
         return Kind.OTHER
 
 
+def _begins_as_photo(entry: os.DirEntry[str]) -> bool:
+    if _kind(entry) is not Kind.FILE:
+        return False
+    try:
+        with Path(entry.path).open("rb") as file:
+            return file.read(4).startswith(SIGNATURES)
+    except OSError:
+        return False
+
+
 def _classify(path: str, entry: os.DirEntry[str], found: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
-    name = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    if suffix not in SUFFIXES:
+    name = _text(path)
+    if suffix not in SUFFIXES and not (suffix in _DOUBTFUL and _begins_as_photo(entry)):
         found.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:
         found.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")

@@ -79,8 +79,11 @@ def _enroll(settings: Settings) -> None:
     named = _named(settings, rejects)
     _check_names(named)
     model = opened_model(settings)
+    with opened(settings.gallery, model.network, create=True):
+        pass  # whether it can be used is to be known before the photos are looked at, which takes long
+    entries = list(_entries(named, model, rejects))
     with opened(settings.gallery, model.network, create=True) as gallery:
-        added = gallery.add(_entries(named, model, rejects))
+        added = gallery.add(entries)
     if settings.json:
         about = {"model": model.to_json(), "gallery": str(settings.gallery)}
         print(json.dumps({**about, **asdict(added), "rejected": [rejected(*each) for each in rejects]}, indent=1))

@@ -15,7 +15,7 @@ from components.common.errors import FacenetError, UsageError
 from components.extract.photo import Extraction, Face, Which, faces_in
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
-from components.extract.scan import below
+from components.extract.scan import SUFFIXES, below
 from components.verify.model import Model
 
 # A process of its own takes as long to start as a few photos take.
@@ -50,7 +50,7 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
             raise UsageError(
                 "There are no photos in this folder.",
                 received=path,
-                advice="Photos are files that end in .jpg, .jpeg, .png or .gif.",
+                advice=f"Photos are files that end in {', '.join(SUFFIXES)}.",
             )
     if not given:
         raise UsageError("Which photos?", received="no photos", advice="Give photos, or folders of them.")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import FacenetError, UsageError
+from components.common.names import one_form
 from components.embed.network import Network
 from components.verify.search import People
 
@@ -23,9 +24,9 @@ from components.verify.search import People
 APPLICATION_ID = 0x46414345  # "FACE"
 VERSION = 1
 _TABLES = """
-CREATE TABLE model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
-CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE face (
+CREATE TABLE IF NOT EXISTS model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS face (
     face_id TEXT NOT NULL UNIQUE,  -- of the crop's pixels, as in the faces manifest: a picture is enrolled once
     person INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
     photo TEXT NOT NULL,           -- for people: where it came from
@@ -68,31 +69,34 @@ class Gallery:
     def add(self, entries: Iterable[Entry]) -> Added:
         """Adds faces: all of them or, when anything goes wrong on the way, none.
 
+        Nobody else can write meanwhile: what takes long is done before.
+
         Raises:
             UsageError: a picture is enrolled under another name already.
         """
         faces = known = 0
         with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")  # so that nobody adds what is not there yet at the first look
             for entry in entries:
-                new = self._add(entry)
+                new = self._add(entry, one_form(entry.name))
                 faces, known = faces + new, known + (not new)
             return Added(faces, known, self._count("face"), self._count("person"))
 
-    def _add(self, entry: Entry) -> bool:
+    def _add(self, entry: Entry, name: str) -> bool:
         query = "SELECT name, photo FROM face JOIN person ON person = id WHERE face_id = ?"
         there = self._connection.execute(query, (entry.face_id,)).fetchone()
-        if there is not None and there[0] != entry.name:
+        if there is not None and one_form(there[0]) != name:
             raise UsageError(
                 "The same picture is enrolled under another name already; the gallery is left as it was.",
-                received=f"{entry.photo} as {entry.name}; {there[1]} as {there[0]}",
+                received=f"{entry.photo} as {name}; {there[1]} as {there[0]}",
                 advice="Keep it under the right name.",
             )
         if there is not None:
             return False
-        self._connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (entry.name,))
+        self._connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
         self._connection.execute(
             "INSERT INTO face SELECT ?, id, ?, ? FROM person WHERE name = ?",
-            (entry.face_id, entry.photo, entry.embedding.astype(_STORED).tobytes(), entry.name),
+            (entry.face_id, entry.photo, entry.embedding.astype(_STORED).tobytes(), name),
         )
         return True
 
@@ -102,8 +106,8 @@ class Gallery:
         Raises:
             UsageError: nobody of that name is in the gallery.
         """
-        query = "SELECT count(face_id), count(id) FROM person LEFT JOIN face ON person = id WHERE name = ?"
-        faces, people = self._connection.execute(query, (name,)).fetchone()
+        query = "SELECT count(face_id), count(id) FROM person LEFT JOIN face ON person = id WHERE one_form(name) = ?"
+        faces, people = self._connection.execute(query, (one_form(name),)).fetchone()
         if not people:
             raise UsageError(
                 "Nobody of this name is in the gallery.",
@@ -123,7 +127,7 @@ class Gallery:
         """
         with self._connection:
             faces = self.faces_of(name)
-            self._connection.execute("DELETE FROM person WHERE name = ?", (name,))
+            self._connection.execute("DELETE FROM person WHERE one_form(name) = ?", (one_form(name),))
         return faces
 
     def people(self) -> People:
@@ -132,8 +136,11 @@ class Gallery:
         Raises:
             FacenetError: the gallery is empty or damaged.
         """
-        people = self._connection.execute("SELECT id, name FROM person ORDER BY name").fetchall()
-        number = {key: index for index, (key, _) in enumerate(people)}
+        # A gallery from before there was one form may hold somebody in both.
+        people = self._connection.execute("SELECT id, one_form(name) FROM person").fetchall()
+        names = sorted({name for _, name in people})
+        place = {name: index for index, name in enumerate(names)}
+        number = {key: place[name] for key, name in people}
         count = self._count("face")
         if not count:
             raise UsageError(
@@ -153,7 +160,7 @@ class Gallery:
         lengths = np.einsum("nd,nd->n", embeddings, embeddings)
         if not np.allclose(lengths, 1, atol=1e-3):
             raise _damaged(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
-        return People([name for _, name in people], person, embeddings)
+        return People(names, person, embeddings)
 
     def _count(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
@@ -173,13 +180,14 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         UsageError: no gallery here, or one of another network.
         FacenetError: the file is damaged, or somebody else writes to it for long.
     """
-    if not path.is_file() and not (create and not path.exists()):
+    if not (path.is_file() if path.exists() else create):
         raise UsageError(
             "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
         )
     try:
         uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:
+            connection.create_function("one_form", 1, one_form, deterministic=True)
             # Deleted faces are overwritten, not only left out.
             connection.executescript("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
             if create and network is not None and _is_new(connection):
@@ -203,7 +211,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         raise FacenetError(
             "The gallery cannot be used.",
             received=f"{path} ({error})",
-            advice="Is another program writing to it? Is the disk full, or the folder not yours?",
+            advice="Is another program writing to it? Is the disk full, the folder not yours, the drive without locks?",
         ) from error
 
 
@@ -214,9 +222,10 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 def _begin(connection: sqlite3.Connection, network: Network) -> None:
     connection.executescript(
-        f"BEGIN; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     )
-    connection.execute("INSERT INTO model VALUES (?, ?)", (network.sha256, network.embedding_size))
+    model = network.sha256, network.embedding_size
+    connection.execute("INSERT INTO model SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM model)", model)
     connection.commit()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,15 +24,25 @@ def folder(root: Path, pause: Pause) -> Iterator[Path]:
     """The photos that come into a folder, or change there, from now on.
 
     It is looked into twice a second: that works on network drives too, where no system tells of changes. A photo counts
-    when it has been left alone from one look to the next, so that it is not read half-written.
+    when it has been left alone from one look to the next, so that it is not read half-written. While the folder is
+    away, as such drives are at times, it is waited for.
     """
     return _changes(root, _states(root), pause)  # what is there is noted now, not when the first photo is asked for
 
 
 def _changes(root: Path, known: dict[Path, _State], pause: Pause) -> Iterator[Path]:
     waiting = dict(known)
+    away = ""
     while not pause(_SECONDS_BETWEEN_LOOKS):
-        states = _states(root)
+        try:
+            states = _states(root)
+        except (OSError, UsageError) as error:
+            reason = error.headline if isinstance(error, UsageError) else str(error.strerror)
+            if reason != away:
+                print(f"Waiting for {root}: {reason}", file=sys.stderr, flush=True)
+            away = reason
+            continue
+        away = ""
         for photo, state in states.items():
             if known.get(photo) != state == waiting.get(photo):
                 known[photo] = state
@@ -45,7 +56,7 @@ def _states(root: Path) -> dict[Path, _State]:
         photo = root / name
         try:
             status = photo.stat()
-        except FileNotFoundError:  # gone since
+        except OSError:  # gone since, or in a folder that shows only names
             continue
         states[photo] = status.st_size, status.st_mtime_ns
     return states

@@ -15,8 +15,21 @@ import pyarrow.compute as pc
 
 from components.common.atomic import write_file
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, FACES, Manifest, about, opened_part, parts, read, shard_of, writer
-from pipelines.erase.find import KINDS, Found, about_person, faces_behind, run_folders
+from components.common.manifest import (
+    DATASET,
+    FACES,
+    MANIFESTS,
+    Manifest,
+    about,
+    about_person,
+    opened_part,
+    parts,
+    read,
+    shard_of,
+    writer,
+)
+from components.common.names import one_form
+from pipelines.erase.find import Found, faces_behind, run_folders
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
 from pipelines.local.record import located, read_task, write_task
@@ -42,7 +55,7 @@ def pending(runs: Path, name: str) -> Found:
             advice="Forget that person again first.",
         )
     return Found(
-        manifests={Path(path): (KINDS[kind], 0) for path, kind in record["manifests"].items()},
+        manifests={Path(path): (MANIFESTS[kind], 0) for path, kind in record["manifests"].items()},
         datasets=set(map(Path, record["datasets"])),
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),
@@ -77,7 +90,7 @@ def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
 
 
 def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(one_form(name).encode()).hexdigest()
 
 
 def _intention(name: str, found: Found) -> dict[str, Any]:
@@ -102,7 +115,7 @@ def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str]) -> Non
 def _point_anew(dataset: Path, name: str) -> None:
     """Takes a person out of a dataset, and says where the others' faces lie now."""
     rows = read(dataset, DATASET)
-    rows = rows.filter(pc.not_equal(rows["identity"], name))
+    rows = rows.filter(pc.invert(about_person(rows, DATASET, name, set())))
     places: dict[str, tuple[int, int]] = {}
     for part, file in enumerate(parts(faces_behind(dataset), FACES)):
         for row, face_id in enumerate(opened_part(file).read(["face_id"])["face_id"].to_pylist()):
@@ -120,8 +133,9 @@ def _clear_logs(name: str, runs: Iterable[Path]) -> None:
     for run in runs:
         for log in run.glob("*/log.txt"):
             lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
-            if any(name in line for line in lines):
-                kept = "".join("(erased)\n" if name in line else line for line in lines)
+            theirs = [one_form(name) in one_form(line) for line in lines]
+            if any(theirs):
+                kept = "".join("(erased)\n" if erased else line for line, erased in zip(lines, theirs, strict=True))
                 write_file(log, kept.encode(errors="surrogateescape"))
 
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from components.common.crops import faces_of
 from components.common.errors import UsageError
 from components.common.manifest import (
     DATASET,
-    DROPPED,
-    EMBEDDINGS,
-    FACES,
-    PAIRS,
+    MANIFESTS,
     PARTS,
-    REJECTS,
     Manifest,
+    about_person,
+    kind_of,
     opened_part,
     parts,
 )
 
-KINDS = {kind.name: kind for kind in (FACES, REJECTS, DATASET, DROPPED, EMBEDDINGS, PAIRS)}
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
 _PAGES = ("card", "html", "markdown", "*.html", "report.md")
 # TensorBoard's pictures and names of faces, and the embeddings that an unfinished round of a training was mined from.
@@ -55,16 +46,6 @@ class Found:
     pictures: list[Path] = field(default_factory=list)
 
 
-def about_person(table: pa.Table, kind: Manifest, name: str, face_ids: set[str]) -> pa.Array:
-    """Which rows of a manifest are about a person: bool [rows]."""
-    if kind is PAIRS:
-        wanted = pa.array(sorted(face_ids), pa.string())
-        return pc.or_(pc.is_in(table["face_id_a"], wanted), pc.is_in(table["face_id_b"], wanted))
-    if kind is REJECTS:
-        return pc.starts_with(table["photo_path"], f"{name}/")
-    return pc.equal(table["identity"], name)
-
-
 def find(name: str, runs: Path, known: Found) -> Found:
     """Looks through all runs.
 
@@ -78,7 +59,7 @@ def find(name: str, runs: Path, known: Found) -> Found:
     """
     found = known
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
-    for kind in (FACES, DATASET, DROPPED, EMBEDDINGS, REJECTS, PAIRS):  # the face ids of pairs come from the others
+    for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
             _look_into(folder, kind, name, found)
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
@@ -94,8 +75,7 @@ def find(name: str, runs: Path, known: Found) -> Found:
 
 
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    columns = [column for column in ("face_id", "face_id_a", "face_id_b", "identity", "photo_path") if
-               column in kind.schema.names]  # fmt: skip
+    columns = [column for column in {"face_id", *kind.person} if column in kind.schema.names]
     rows = 0
     for file in parts(folder, kind):
         table = opened_part(file).read(columns)
@@ -128,20 +108,19 @@ def _is_file(path: Path, run: Path) -> bool:
 def _manifests(run: Path) -> Iterator[tuple[Path, Manifest]]:
     for folder in sorted({file.parent for file in run.glob(f"**/{PARTS}")}):
         half_written = any(part.startswith(".") for part in folder.relative_to(run).parts)
-        if not half_written and folder.resolve() == folder and (kind := _kind(min(folder.glob(PARTS)))) is not None:
-            yield folder, kind
+        if not half_written and folder.resolve() == folder:
+            yield folder, _kind(min(folder.glob(PARTS)))
 
 
-def _kind(file: Path) -> Manifest | None:
+def _kind(file: Path) -> Manifest:
     try:
-        record: Any = json.loads((pq.read_schema(file).metadata or {})[b"facenet"])
-        return KINDS.get(record["manifest"])
-    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
+        return kind_of(file)
+    except ValueError as problem:
         raise UsageError(
             "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
-            received=f"{file} ({error})",
+            received=f"{file} ({problem})",
             advice="Remove that run, then forget again.",
-        ) from error
+        ) from problem
 
 
 def faces_behind(dataset: Path) -> tuple[Path, ...]:

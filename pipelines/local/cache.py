@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import sqlite3
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import FacenetError
+from components.common.names import one_form
 from pipelines.local import content
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
@@ -17,6 +22,9 @@ from pipelines.local.render import Artifact
 from pipelines.local.sources import Names
 from pipelines.local.values import Value
 
+_MEMORY = ":memory:"
+# Locks that the file system does not have; rights that one does not have.
+_REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
 
 
@@ -34,23 +42,7 @@ class Cache:
     def __init__(self, runs: Path, code: Callable[[Container, Names], str]) -> None:
         self._runs = runs
         self._code = code
-        file = runs / "cache.sqlite"
-        try:
-            runs.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unusable(runs, error) from error
-        try:
-            # Several runs may use it at once: each waits for the other's writing to end.
-            self._database = sqlite3.connect(file, timeout=60)
-            with self._database:
-                self._database.executescript(content.TABLES)
-                self._database.execute(_ANSWERS)
-        except sqlite3.Error as error:
-            raise FacenetError(
-                "The cache in the runs folder cannot be used.",
-                received=f"{file} ({error})",
-                advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
-            ) from error
+        self._database = _database(runs)
         self.contents = content.Contents(self._database)
 
     def key(self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Sequence[Artifact]]) -> str | None:
@@ -88,9 +80,15 @@ class Cache:
 
     def forget(self, name: str, runs: Iterable[str]) -> None:
         """Answers with nothing that these runs made, and remembers no path in a folder of this name."""
+        if not self._database.execute("PRAGMA database_list").fetchone()[2]:  # in memory
+            (self._runs / "cache.sqlite").unlink(missing_ok=True)
         self._database.execute("PRAGMA secure_delete = ON")
+        folder = f"/{one_form(name)}/"
+        paths = [
+            row for row in self._database.execute("SELECT path FROM content") if folder in one_form(os.fsdecode(row[0]))
+        ]
         with self._database:
-            self._database.execute("DELETE FROM content WHERE instr(path, ?)", (f"/{name}/".encode(),))
+            self._database.executemany("DELETE FROM content WHERE path = ?", paths)
             self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
         self._database.execute("VACUUM")
 
@@ -101,6 +99,51 @@ class Cache:
             if output["on_disk"] and not (path.exists() and self.contents.sha256(path) == output["sha256"]):
                 return False
         return True
+
+
+def _place(file: Path) -> Path | str:
+    """The file of the database, or SQLite's name of the memory where the system lets nobody lock or write there.
+
+    SQLite itself would say of a file system without locks that the database is locked, after a minute.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=file.parent) as probe:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if file.exists() and not os.access(file, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if error.errno in _REFUSED:
+            print(f"Without the cache: {file} ({error.strerror})", file=sys.stderr)
+            return _MEMORY
+    return file
+
+
+def _database(runs: Path) -> sqlite3.Connection:
+    """The database in a runs folder, or one in memory where the system lets nobody lock or write there.
+
+    Raises:
+        UsageError: the runs folder cannot be made.
+        FacenetError: the database cannot be used otherwise.
+    """
+    file = runs / "cache.sqlite"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(runs, error) from error
+    place = _place(file)
+    try:
+        # Several runs may use it at once: each waits for the other's writing to end.
+        database = sqlite3.connect(place, timeout=60)
+        with database:
+            database.executescript(content.TABLES)
+            database.execute(_ANSWERS)
+    except sqlite3.Error as error:
+        raise FacenetError(
+            "The cache in the runs folder cannot be used.",
+            received=f"{file} ({error})",
+            advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
+        ) from error
+    return database
 
 
 def files_named(parameters: Mapping[str, Value]) -> dict[str, Path]:

@@ -39,24 +39,33 @@ def _old_enough(fingerprint: Fingerprint, now: float) -> bool:
 
 
 def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Every folder and file below a folder, links followed; without a status where there is none (a broken link)."""
+    """Every folder and file below a folder, links followed; without a status where there is none.
+
+    That is a broken link, and what may not be looked into or is gone by then: the task that reads it has to say so.
+    """
     waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
     while waiting:  # no recursion: folders may lie in each other as deep as they like
         folder, above = waiting.pop()
-        status = Path(folder).stat()
+        try:
+            status = Path(folder).stat()
+            entries = list(os.scandir(folder))
+        except OSError:
+            if folder == root:
+                raise
+            yield f"{folder}/", None  # another line than the folder's own
+            continue
         identity = (status.st_dev, status.st_ino)
         if identity in above:
             raise UsageError("A link makes this folder contain itself.", received=folder, advice="Remove the link.")
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                try:
-                    found = entry.stat()
-                except OSError:
-                    yield entry.path, None
-                    continue
-                yield entry.path, found
-                if stat.S_ISDIR(found.st_mode):
-                    waiting.append((entry.path, above | {identity}))
+        for entry in entries:
+            try:
+                found = entry.stat()
+            except OSError:
+                yield entry.path, None
+                continue
+            yield entry.path, found
+            if stat.S_ISDIR(found.st_mode):
+                waiting.append((entry.path, above | {identity}))
 
 
 def _hash_file(path: bytes) -> str:

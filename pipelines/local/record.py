@@ -6,9 +6,11 @@ are written whole after each change. Paths below the runs folder are relative to
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from types import UnionType
-from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import IO, Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
@@ -177,11 +179,24 @@ def new_run(runs: Path) -> str:
             except FileExistsError:  # another run began in the same millisecond
                 time.sleep(0.001)
         link = runs / f".latest-{identifier}"
-        link.symlink_to(identifier)
-        link.replace(runs / "latest")
+        if linked(link, Path(identifier)):
+            link.replace(runs / "latest")
+        else:
+            print(f"Without {runs / 'latest'}: this file system has no links.", file=sys.stderr)
     except OSError as error:
         raise unusable(runs, error) from error
     return identifier
+
+
+def linked(link: Path, target: Path) -> bool:
+    """Makes a link, which is a convenience for people; says whether the file system has links (FAT has none)."""
+    try:
+        link.symlink_to(target)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            return False
+        raise
+    return True
 
 
 def unusable(runs: Path, error: OSError) -> UsageError:
@@ -290,12 +305,16 @@ def _fits(value: Any, type_: Any) -> bool:
     return isinstance(value, int | float if type_ is float else type_)
 
 
+def _lock(file: IO[str]) -> None:
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
 @contextmanager
 def alive(runs: Path, run: str) -> Iterator[None]:
     """Shows meanwhile that the runner of a run lives: a lock, which ends with the process however that ends."""
     with (runs / run / _ALIVE).open("w") as file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file)
         yield
 
 
@@ -305,7 +324,7 @@ def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
     with (runs / run / _ALIVE).open("a") as file:
         os.utime(file.fileno())
         # It waits for those that run beside it, and ends with the process.
-        Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX), daemon=True).start()
+        Thread(target=_lock, args=(file,), daemon=True).start()
         try:
             yield
         finally:

@@ -25,6 +25,7 @@ from pipelines.local.record import (
     RunRecord,
     TaskRecord,
     alive,
+    linked,
     located,
     now,
     stored,
@@ -237,7 +238,7 @@ class Runner:
             if output["on_disk"] and self.runs.joinpath(output["path"]).is_relative_to(self.runs):
                 # So that `runs/latest` shows the whole result.
                 link = self.runs / self.run.id / record.task / name
-                link.symlink_to(Path("../..") / output["path"])
+                linked(link, Path("../..") / output["path"])
 
     def _invocation(
         self, task: Task, container: Container, record: TaskRecord, inputs: Mapping[str, Sequence[Artifact]]

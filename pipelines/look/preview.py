@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 ROWS = 50
 _PARTS = "part-*.parquet"  # of a manifest: components.common.manifest, which loads pyarrow
 _SETTINGS = "facenet.json"  # of a checkpoint: components.model.checkpoint
-_SEARCHED = ("identity", "photo_path")
 _MOST_BYTES = 2**20
 _MOST_ENTRIES = 1000
 _LONG_LIST = 10
@@ -239,11 +238,11 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
     """Reads all columns but pictures of the row groups that the page is in, and of the others what is searched."""
     import pyarrow.parquet as pq
 
-    from components.common.manifest import opened_part
+    from components.common.manifest import MANIFESTS, opened_part
 
     schema = pq.read_schema(files[0])
     columns = {one.name: str(one.type) for one in schema if str(one.type) != "binary"}
-    searched = next((name for name in _SEARCHED if name in columns), None)
+    searched = next((name for one in MANIFESTS.values() for name in one.person if name in columns), None)
     total = matching = 0
     rows: list[tuple[int, list[Any]]] = []
     for file in files:
@@ -265,8 +264,10 @@ def _fitting(parquet: Any, group: int, column: str, search: str) -> Sequence[int
     """The numbers of the rows of a group that have a text in a column."""
     import pyarrow.compute as pc
 
-    texts = parquet.read_row_group(group, columns=[column])[column]
-    found: list[int] = pc.indices_nonzero(pc.match_substring(texts, search, ignore_case=True)).to_pylist()
+    from components.common.names import one_form
+
+    texts = pc.utf8_normalize(parquet.read_row_group(group, columns=[column])[column], "NFC")
+    found: list[int] = pc.indices_nonzero(pc.match_substring(texts, one_form(search), ignore_case=True)).to_pylist()
     return found
 
 

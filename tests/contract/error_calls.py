@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from urllib3.exceptions import SSLError
 
-from components.common.atomic import new_directory, write_file
-from components.common.crops import crop_of, decoded, faces_of
+from components.common.atomic import check_replaceable, new_directory, write_file
+from components.common.crops import _empty, crop_of, decoded, faces_of
 from components.common.executor import inputs
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, joined, parts, write
 from components.common.preprocessing import Crop, pixels
@@ -354,9 +354,20 @@ def _not_kubeflow(here: Path) -> None:
 
 
 # The call -> exit code, and a word of its message.
+def _mount_point(here: Path) -> None:
+    check_replaceable(Path("/"), ["*"])
+
+
+def _no_room_for_decoded_faces(here: Path) -> None:
+    with patch("os.posix_fallocate", side_effect=OSError(28, "No space left on device"), create=True):
+        _empty((2**33,))
+
+
 CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {
     _dataset_without_faces: (2, "does not say where its faces lie"),
     _faces_without_crop: (2, "does not say how its faces were cut out"),
+    _mount_point: (2, "is a mount point"),
+    _no_room_for_decoded_faces: (1, "not enough room for the decoded faces"),
     _dataset_of_other_faces: (2, "not the one that the dataset was collected from"),
     _pictures_of_other_faces: (2, "not the one that the faces to be shown come from"),
     _faces_of_a_later_version: (2, "has a schema version that this program does not read"),

@@ -336,6 +336,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "build.py: The pipeline names an image that cannot be",
         "images.py: The locked requirements of an image",
     ),
+    "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "pipeline/test_rerun.py": (
         "rerun.py: The run has no result of",
         "rerun.py: What {task.name} made has been deleted",

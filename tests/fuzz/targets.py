@@ -256,9 +256,10 @@ def _read_record(data: bytes, folder: Path) -> None:
 TARGETS = {
     "photo": Target(_photos, _read_photo),
     "crop": Target(_photos, _read_crops),
-    "faces manifest": Target(_of("*/faces/*.parquet"), _manifest(manifest.FACES)),
-    "dataset manifest": Target(_of("*/dataset/*.parquet"), _manifest(manifest.DATASET)),
-    "embeddings manifest": Target(_of("*/embeddings/*.parquet"), _manifest(manifest.EMBEDDINGS)),
+    **{
+        f"{kind.name} manifest": Target(_of(f"**/{kind.name}/*.parquet"), _manifest(kind))
+        for kind in manifest.MANIFESTS.values()
+    },
     "record of a manifest": Target(_about, _read_about, is_json=True),
     "facenet.json": Target(_of("*/checkpoint/facenet.json"), _read_description, is_json=True, heavy=True),
     "preprocessing": Target(_preprocessing, _read_preprocessing, is_json=True),

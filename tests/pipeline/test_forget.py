@@ -6,9 +6,11 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.collect.__main__ import main as collect
@@ -20,7 +22,7 @@ from pipelines.erase import erase as erasing
 from pipelines.local.cache import Cache
 from pipelines.local.record import read_task
 
-MANIFESTS = {
+PLACES = {
     "extract/faces": FACES,
     "extract/rejects": REJECTS,
     "collect/faces": FACES,
@@ -53,7 +55,7 @@ def name(in_processes) -> str:
 
 
 def tables(run: Path) -> dict[str, list[dict]]:
-    return {place: read(run / place, kind).to_pylist() for place, kind in MANIFESTS.items()}
+    return {place: read(run / place, kind).to_pylist() for place, kind in PLACES.items()}
 
 
 def without(name: str, before: dict[str, list[dict]]) -> dict[str, list[dict]]:
@@ -159,6 +161,38 @@ def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_pro
     assert "going on" in capsys.readouterr().err
     for wrong in ("", "..", "a/b"):
         assert main(["forget", wrong, "--runs", str(runs)]) == 2
+
+
+def test_a_name_is_forgotten_in_both_of_unicodes_forms(faces, tmp_path):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    runs, run = tmp_path / "runs", tmp_path / "runs" / "1"
+    rows = read(faces, FACES).slice(0, 3)
+    rows = rows.set_column(rows.schema.get_field_index("identity"), "identity", [[nfc, nfd, "Zoe"]])
+    write(run / "extract" / "faces", FACES, rows, {"margin": 0.25, "alignment": "none"})
+    rejects = [dict.fromkeys(REJECTS.schema.names, "x") | {"photo_path": f"{name}/1.jpg"} for name in (nfc, nfd, "Zoe")]
+    write(run / "extract" / "rejects", REJECTS, pa.Table.from_pylist(rejects, schema=REJECTS.schema))
+    (run / "extract" / "log.txt").write_text(f"{nfd}/loop\nZoe/loop\n")
+    Cache(runs, lambda executor, names: "")
+    with closing(sqlite3.connect(runs / "cache.sqlite")) as cache, cache:
+        paths = [(f"/photos/{name}/1.jpg".encode(),) for name in (nfc, nfd, "Zoe")]
+        cache.executemany("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", paths)
+    assert main(["forget", nfd, "--runs", str(runs)]) == 0
+    assert read(run / "extract" / "faces", FACES)["identity"].to_pylist() == ["Zoe"]
+    assert read(run / "extract" / "rejects", REJECTS)["photo_path"].to_pylist() == ["Zoe/1.jpg"]
+    assert (run / "extract" / "log.txt").read_text() == "(erased)\nZoe/loop\n"
+    with closing(sqlite3.connect(runs / "cache.sqlite")) as cache:
+        assert cache.execute("SELECT path FROM content").fetchall() == paths[2:]
+
+
+def test_a_kind_of_manifest_that_is_not_known_is_no_reason_to_skip_it(faces, tmp_path, capsys):
+    shutil.copytree(faces, tmp_path / "runs" / "1" / "extract" / "faces")
+    somebody = read(faces, FACES)["identity"][0].as_py()
+    later = replace(REJECTS, name="landmarks")
+    write(tmp_path / "runs" / "1" / "extract" / "landmarks", later, REJECTS.schema.empty_table())
+    assert main(["forget", somebody, "--runs", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert "nobody knows whom it holds" in said and "a landmarks manifest, which this version" in said
+    assert somebody in read(tmp_path / "runs" / "1" / "extract" / "faces", FACES)["identity"].to_pylist()
 
 
 def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_path):

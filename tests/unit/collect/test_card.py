@@ -19,7 +19,9 @@ from components.common.manifest import FACES, parts, write
 def table(*rows):
     """Faces from (identity, face_id, phash)."""
     frame = pd.DataFrame(rows, columns=["identity", "face_id", "phash"]).astype({"phash": "uint64"})
-    return frame.assign(photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)))
+    return frame.assign(
+        photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)), width=9
+    )
 
 
 # Ada has a picture three times, and one that Bob and Cy have too; Dan has one face; Cy is left with none.
@@ -57,12 +59,14 @@ def test_the_same_picture_is_shown_with_all_who_have_it():
     assert [(face, name) for face, name, _ in shared.faces] == [("3", "Ada"), ("4", "Bob"), ("7", "Cy")]
 
 
-def test_a_photo_in_other_encodings_is_shown_and_kept():
+def test_a_photo_in_other_sizes_is_shown_and_the_largest_is_kept():
     found = table(("Ada", "1", 1), ("Ada", "2", 1), ("Ada", "3", 3), ("Bob", "4", 4), ("Bob", "5", 5))
     found.loc[found["face_id"] == "5", ["phash", "photo_path"]] = [4, "Bob/3.jpg"]  # another face of the same photo
+    found.loc[found["face_id"] == "2", "width"] = 10
     kept = collect(found, min_examples=2, validation=0.1, test=0.2)
-    assert len(kept.dataset) == 5
-    (copies,) = encoded_again(kept.dataset).shown
+    assert list(kept.dataset["face_id"]) == ["2", "3", "4", "5"]
+    assert kept.dropped[["reason", "detail"]].to_numpy().tolist() == [["copy", "a copy of Ada/1.jpg"]]
+    (copies,) = encoded_again(found, kept.dropped).shown
     assert [path for _, _, path in copies.faces] == ["Ada/0.jpg", "Ada/1.jpg"]
     card = show(found, kept, [], 2, pictures=False)
     assert "1 of 1 photos" in card.html

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from components.collect.__main__ import main
-from components.collect.collect import collect, listing
+from components.collect.collect import collect, listing, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
 from components.common.crops import decoded, faces_of
@@ -18,7 +18,9 @@ from components.common.shard import Shard
 def table(*rows):
     """Faces from (identity, face_id, phash)."""
     frame = pd.DataFrame(rows, columns=["identity", "face_id", "phash"]).astype({"phash": "uint64"})
-    return frame.assign(photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)))
+    return frame.assign(
+        photo_path=[f"{row[0]}/{i}.jpg" for i, row in enumerate(rows)], part=0, row=range(len(rows)), width=9
+    )
 
 
 def test_the_first_of_equal_faces_of_an_identity_is_kept():
@@ -75,6 +77,15 @@ def test_the_split_of_a_name_is_fixed_for_ever():
     assert [split_of(name, 0.25, 0.25) for name in ("Ada", "Grace", "Émilie", "x" * 300)] == [
         "train", "train", "train", "test",
     ]  # fmt: skip
+
+
+def test_both_of_unicodes_forms_of_a_name_are_one_person_in_one_split(faces, tmp_path):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    assert {split_of(name, share, share) for name in (nfc, nfd) for share in (0.3,)} == {split_of(nfc, 0.3, 0.3)}
+    rows = read(faces, FACES)
+    former = rows.set_column(rows.schema.get_field_index("identity"), "identity", [[nfc, nfd] * (len(rows) // 2)])
+    write(tmp_path / "faces", FACES, former, about(faces, FACES))
+    assert set(read_faces(tmp_path / "faces")["identity"]) == {nfc}
 
 
 def test_the_stage_writes_dataset_dropped_and_listing(faces, tmp_path, capsys):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from components.common.atomic import linked, new_directory, write_file
+from components.common.atomic import check_replaceable, linked, new_directory, write_file
 from components.common.errors import UsageError
 
 
@@ -36,6 +38,24 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be made"), new_directory(tmp_path / "result" / "deeper", []):
         pass
     assert (tmp_path / "result").read_text() == "mine"
+
+
+def test_a_mount_point_is_refused_before_anything_is_done(tmp_path):
+    """A part of the same file system too, which the device's number does not tell."""
+    (tmp_path / "part").mkdir()
+    place = tmp_path / "a result"
+    place.mkdir()
+    mount = ["mount", "--bind", str(tmp_path / "part"), str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount")
+    try:
+        with pytest.raises(UsageError, match="mount point"):
+            check_replaceable(place, ["*"])
+        with new_directory(place / "result", ["*"]) as folder:
+            (folder / "a").touch()
+        assert (place / "result" / "a").exists()
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_file_is_replaced_whole(tmp_path):

@@ -41,6 +41,20 @@ def test_ctrl_c_exits_with_130(capsys):
     assert "Ctrl-C" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are always UTF-8")
+def test_names_are_those_on_the_disk_whatever_the_locale(tmp_path):
+    (tmp_path / "Zo\u00eb").mkdir()
+    (tmp_path / "Zo\u00eb" / "1.jpg").touch()
+    show = (
+        "import os; from components.common.command import guarded; guarded(lambda: print(ascii(os.listdir())), prog='')"
+    )
+    # Python's own mending of this locale is turned off: so it is as one of another encoding.
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", show]
+    done = subprocess.run(command, env=ascii_only, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "['Zo\\xeb']\n"
+
+
 def test_a_system_error_is_said_and_not_traced(tmp_path, capsys):
     assert guarded(lambda: (tmp_path / "none").read_text() and None, prog="facenet test") == 1
     assert str(tmp_path / "none") in capsys.readouterr().err

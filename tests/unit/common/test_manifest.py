@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -156,6 +157,21 @@ def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
     assert manifest.shard_of(tmp_path / "all", REJECTS) == Shard()
     assert manifest.read(tmp_path / "all", REJECTS).equals(manifest.read(folders, REJECTS))
     assert manifest.about(tmp_path / "all", REJECTS) == {"margin": 0.25}
+
+
+def test_every_manifest_says_whom_its_rows_are_about():
+    declared = [one for one in vars(manifest).values() if isinstance(one, manifest.Manifest)]
+    assert list(manifest.MANIFESTS.values()) == declared and [one.name for one in declared] == list(manifest.MANIFESTS)
+    for one in declared:
+        texts = {name: ["Ada/1.jpg" if name == "photo_path" else "Ada", "Bo/1.jpg"] for name in one.person}
+        assert manifest.about_person(pa.table(texts), one, "Ada", {"Ada"}).to_pylist() == [True, False]
+
+
+def test_a_kind_that_is_not_known_is_said(tmp_path):
+    unknown = replace(REJECTS, name="landmarks")
+    manifest.write(tmp_path / "new", unknown, REJECTS.schema.empty_table())
+    with pytest.raises(ValueError, match="a landmarks manifest"):
+        manifest.kind_of(tmp_path / "new" / manifest.PARTS.replace("*", "00000"))
 
 
 def test_a_folder_with_parts_of_some_shards_only_is_refused(tmp_path):

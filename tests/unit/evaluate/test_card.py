@@ -145,7 +145,17 @@ def test_a_former_report_is_compared_number_by_number_and_in_the_figure(inputs, 
     assert "measured on other pairs" in texts(tmp_path / "again")[0]
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"accuracy": {"mean": "high"}}'])
+def test_a_report_from_before_some_numbers_is_compared_by_those_that_it_has(inputs, tmp_path, write_inputs):
+    former = evaluate(write_inputs(tmp_path / "other", noise=2.5), tmp_path / "former")
+    old = {"accuracy": {"mean": former["accuracy"]["mean"]}, "checkpoint_sha256": "c" * 64, "threshold": 1.0}
+    (tmp_path / "metrics.json").write_text(json.dumps(old))
+    evaluate(inputs, tmp_path / "now", "--former", tmp_path)
+    text = texts(tmp_path / "now")[0].partition("Compared with a former report")[2]
+    assert f"{former['accuracy']['mean'] * 100:.2f}%" in text and "measured on other pairs" in text
+    assert re.search(r"<td>AUC</td><td>-</td><td>[\d.]+</td><td>-</td>", text)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"accuracy": {"mean": "high"}}', '{"schema_version": 99}'])
 def test_what_is_no_report_is_refused_before_anything_is_measured(inputs, tmp_path, content, capsys):
     (tmp_path / "metrics.json").write_text(content)
     flags = ["-i", str(inputs / "embeddings"), "-o", str(tmp_path / "report"), "--former", str(tmp_path)]

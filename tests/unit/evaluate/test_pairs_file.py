@@ -67,12 +67,53 @@ def test_names_with_spaces_work_between_tabs(file):
     assert len(from_pairs_file(file(text), faces, folds=2).scored) == 4
 
 
+def test_names_are_found_in_either_of_unicodes_forms(file):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    faces = embeddings(f"{nfd}/{nfd}_0001.jpg", f"{nfd}/{nfd}_0002.jpg", f"{nfc}/{nfc}_0003.jpg", "Bo/Bo_0001.jpg")
+    text = f"3\n{nfc}\t1\t2\n{nfd}\t1\t2\n{nfc}\t1\t3\n{nfc}\t1\tBo\t1\n{nfd}\t2\tBo\t1\n{nfc}\t3\tBo\t1\n"
+    found = named(from_pairs_file(file(text), faces, folds=2), faces)
+    assert [same for *_, same, _ in found] == [True] * 3 + [False] * 3
+
+
 def test_file_names_of_ones_own_are_given_as_paths(file):
     faces = embeddings("a/x.jpg", "a/sub/y.jpg", "b/x.jpg", "b/y.jpg")
     text = "2\na/x a/sub/y\nb/x b/y\na/x b/x\na/y b/y\n"
     assert [same for *_, same, _ in named(from_pairs_file(file(text), faces, folds=2), faces)] == [True] * 2 + [
         False
     ] * 2
+
+
+CFP = embeddings(
+    *(f"{person}/{view}/{i:02d}.jpg" for person in "123" for view in ("frontal", "profile") for i in (1, 2))
+)
+
+
+@pytest.mark.parametrize("ending", ["", ".jpg", ".JPEG"])
+def test_photos_in_folders_inside_a_persons_are_the_ones_that_are_named(file, ending):
+    lines = [
+        "1/frontal/01 1/profile/02",
+        "2/profile/01 2/frontal/01",
+        "1/frontal/02 2/profile/02",
+        "3/profile/01 1/profile/01",
+    ]
+    text = "2\n" + "\n".join(lines).replace(" ", f"{ending}\t").replace("\n", f"{ending}\n") + ending
+    found = named(from_pairs_file(file(text), CFP, folds=2), CFP)
+    assert [f"{first} {second}".replace(".jpg", "") for first, second, *_ in found] == lines
+
+
+def test_a_name_that_several_photos_have_is_refused(file):
+    text = "2\n1/01 1/02\n2/01 2/02\n1/01 2/01\n1/02 2/02\n"
+    with pytest.raises(
+        UsageError, match=r"(?s)any of several.*1/01: 1/frontal/01.jpg, 1/profile/01.jpg.*identity/folder"
+    ):
+        from_pairs_file(file(text), CFP, folds=2)
+    one_view = embeddings(*(path for path in CFP.photo_path if "frontal" in path))
+    assert len(from_pairs_file(file(text), one_view, folds=2).scored) == 4  # then there is no doubt
+
+
+def test_none_of_the_pairs_says_how_the_photos_are_called(file):
+    with pytest.raises(UsageError, match=r"called as 1/frontal/01\.jpg"):
+        from_pairs_file(file("1\nx/1 x/2\nx/1 y/1\n"), CFP, folds=2)
 
 
 def test_a_file_of_one_fold_is_dealt_in_order_and_it_is_said(file):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 
+from components.extract.crop import cut
 from components.extract.decode import Photo, reduction
 from components.extract.reasons import Reason, RejectedError
 
@@ -138,8 +140,23 @@ def test_what_is_no_image_is_rejected(data, reason):
     assert rejected(data).reason is reason
 
 
-def test_an_image_of_another_format_is_rejected_whatever_its_name(portrait, encode):
-    assert rejected(encode(portrait, "BMP")).reason is Reason.NOT_AN_IMAGE
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "WebP", "AVIF"])
+def test_an_image_of_another_format_is_rejected_whatever_its_name_and_what_to_do_is_said(portrait, encode, kind):
+    reject = rejected(encode(portrait.resize((32, 32)), kind))
+    assert reject.reason is Reason.NOT_AN_IMAGE
+    assert reject.detail == f"neither JPEG, PNG, GIF; {kind}: convert it to JPEG or PNG"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_orientation_in_xmp_turns_nothing(portrait, encode, kind):
+    xmp = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp)
+    scene = portrait.resize((300, 200))
+    data = encode(scene, kind, **({"xmp": xmp.encode()} if kind == "JPEG" else {"pnginfo": text}))
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.getexif().get(0x0112) == 6  # Pillow's own answer
+    assert difference(Photo(data, PLENTY), scene) < 3
 
 
 def test_a_decompression_bomb_is_rejected_by_its_header(encode):
@@ -153,7 +170,28 @@ def test_a_decompression_bomb_is_rejected_by_its_header(encode):
 def test_the_limit_itself_is_allowed(encode):
     data = encode(Image.new("L", (30, 20)))
     assert Photo(data, 600).width == 30
-    assert rejected(data, 599).reason is Reason.TOO_MANY_PIXELS
+    assert Photo(data, 150).width == 30
+    assert rejected(data, 149).reason is Reason.TOO_MANY_PIXELS
+    png = encode(Image.new("L", (30, 20)), "PNG")
+    assert Photo(png, 600).least == 1
+    assert rejected(png, 599).reason is Reason.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, monkeypatch):
+    """As a phone of 108 megapixels makes them; the square of a face is then half as large."""
+    scene = portrait.resize((300, 200))
+    photo = Photo(encode(scene), 200 * 150)
+    decoded = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: (decoded.append(self.size), load(self))[1])
+    assert (photo.width, photo.height, photo.least) == (300, 200, 2)
+    assert difference(photo, scene) < 3
+    crop = cut(photo, (100, 50, 200, 150))
+    assert crop.size == (50, 50)
+    assert (
+        np.abs(np.asarray(crop, float) - np.asarray(scene.crop((100, 50, 200, 150)).resize((50, 50)), float)).mean() < 4
+    )
+    assert set(decoded) == {(150, 100)}
 
 
 @pytest.mark.parametrize(("size", "shape"), [((1, 1), (1, 1)), ((1, 3000), (640, 1)), ((3000, 2), (1, 640))])

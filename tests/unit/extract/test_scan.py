@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import ast
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,9 @@ from components.common.errors import UsageError
 from components.common.shard import Shard
 from components.extract.reasons import Reason
 from components.extract.scan import identity_of, part, scan
+from tests.conftest import REPOSITORY
+
+NFC, NFD = "Zo\u00eb", "Zoe\u0308"  # two ways to write one name
 
 
 def touch(root: Path, *names: str | bytes) -> None:
@@ -59,6 +66,51 @@ def test_a_folder_of_people_seen_from_one_too_high_is_wrong_use(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "folders",
+    [
+        ["train/a", "train/b", "test/a"],  # ImageFolder
+        ["Train/n1", "Train/n2", "Test/n3", "val/n4"],  # VGGFace2
+        ["actors/a", "actors/b", "actors/c", "actresses/d", "actresses/e"],  # FaceScrub
+        ["1/x/a", "1/x/b", "1/y/c", "1/z/d"],
+    ],
+)
+def test_people_one_folder_too_low_are_wrong_use(tmp_path, folders):
+    touch(tmp_path, *(f"{folder}/{number}.jpg" for folder in folders for number in range(2)))
+    with pytest.raises(UsageError, match="All photos lie in folders of"):
+        scan(tmp_path)
+    touch(tmp_path, f"{folders[0].partition('/')[0]}/0.jpg")  # then it is a person, as the advice says
+    assert len(scan(tmp_path).photos) == 2 * len(folders) + 1
+
+
+def test_photos_of_people_that_are_sorted_further_are_theirs(tmp_path):
+    people = [f"{person:03d}" for person in range(3)]  # as CFP
+    touch(tmp_path, *(f"{person}/{view}/1.jpg" for person in people for view in ("frontal", "profile", "a", "b")))
+    touch(tmp_path, "Ada/2019/1.jpg", "Ada/2020/1.jpg", "Ada/2021/1.jpg", "Ada/2022/1.jpg")
+    assert len(scan(tmp_path).photos) == 16
+
+
+def test_jpeg_counts_whatever_the_name_says(tmp_path):
+    touch(tmp_path, "a/1.jfif", "a/2.JPE", "a/3.heic", "a/4.webp")
+    (tmp_path / "a" / "5.HEIC").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "a" / "6.webp").write_bytes(b"\x89PNG")
+    os.mkfifo(tmp_path / "a" / "7.heic")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jfif", "a/2.JPE", "a/5.HEIC", "a/6.webp"]
+    assert found.other == {".heic": 2, ".webp": 1}
+
+
+def test_folders_of_copies_are_left_out_and_counted(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "b/@eaDir/2.jpg", "b/2.jpg")
+    touch(tmp_path, "__MACOSX/a/1.jpg", "#recycle/c/1.jpg", "b/Thumbs.jpg")
+    found = scan(tmp_path)
+    assert found.photos == ["a/1.jpg", "b/2.jpg", "b/Thumbs.jpg"]
+    assert found.shadows == {"@eaDir": 2, "__MACOSX": 1, "#recycle": 1}
+    with pytest.raises(UsageError, match="left out: 1 @eaDir"):
+        touch(tmp_path, "c/none/@eaDir/1.jpg")
+        scan(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("nowhere", "no such photo folder"),
@@ -99,6 +151,52 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert found.loops == ["a/again"]
 
 
+SHOW = """
+import sys
+from pathlib import Path
+from components.extract.scan import scan
+from pipelines.local.content import TABLES, Contents
+import sqlite3
+root = Path(sys.argv[1])
+found = scan(root)
+print((found.photos, {path: (reject.reason.value, reject.detail) for path, reject in found.rejects.items()}))
+database = sqlite3.connect(":memory:")
+database.executescript(TABLES)
+print(Contents(database).sha256(root))
+"""
+
+
+def test_a_folder_that_may_not_be_looked_into_is_listed_and_the_others_are_taken(tmp_path, powerless):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg", "private/1.jpg", "a/deep/2.jpg")
+    show = [*powerless, sys.executable, "-c", SHOW, str(tmp_path)]
+    for folder in ("private", "a/deep"):
+        (tmp_path / folder).chmod(0)
+    done = subprocess.run(show, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    shown, sha256 = done.stdout.splitlines()
+    photos, rejects = ast.literal_eval(shown)
+    assert photos == ["a/1.jpg", "b/1.jpg"]
+    refused = ("unreadable", "a folder; the system refused: Permission denied")
+    assert rejects == {"private": refused, "a/deep": refused}
+    (tmp_path / "private").chmod(0o755)
+    assert subprocess.run(show, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split()[-1] != sha256
+    (tmp_path / "a/deep").chmod(0o755)
+
+
+def test_a_folder_that_is_gone_by_the_time_is_nothing(tmp_path, monkeypatch):
+    touch(tmp_path, "a/1.jpg", "b/1.jpg")
+    real = os.scandir
+
+    def scandir(folder):
+        if folder != tmp_path:
+            return real(folder)
+        entries = list(real(folder))
+        shutil.rmtree(tmp_path / "b")
+        return entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert scan(tmp_path).photos == ["a/1.jpg"]
+
+
 def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp_path):
     touch(tmp_path, "a/1.jpg")
     try:
@@ -107,6 +205,17 @@ def test_a_name_that_is_not_utf8_is_rejected_with_a_name_that_can_be_written(tmp
         pytest.skip("this file system takes UTF-8 names only")
     found = scan(tmp_path)
     assert {path: reject.reason for path, reject in found.rejects.items()} == {"a/caf\\xe9.jpg": Reason.BAD_NAME}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_both_of_unicodes_forms_of_a_name_are_one_person_in_one_part(tmp_path, count):
+    touch(tmp_path, f"{NFD}/1.jpg", f"{NFC}/2.jpg", "Zoe/3.jpg", "Zof/4.jpg", f"{NFD}/5.jpg")
+    whole = scan(tmp_path)
+    assert all((tmp_path / path).is_file() for path in whole.photos)  # as on the disk
+    assert [identity_of(path) for path in whole.photos] == ["Zoe", "Zof", NFC, NFC, NFC]
+    parts = [part(whole, Shard(number, count)).photos for number in range(1, count + 1)]
+    assert [path for one in parts for path in one] == whole.photos
+    assert sum(any(identity_of(path) == NFC for path in one) for one in parts) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])

@@ -70,6 +70,13 @@ def test_a_faces_manifest_is_a_table_searched_by_identity_with_pictures(in_proce
     assert picture(in_processes.parent, artifact, -1) is None
 
 
+def test_a_name_is_found_in_either_of_unicodes_forms(folder):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    made(folder).path.mkdir()
+    pq.write_table(pa.table({"photo_path": [f"{nfc}/1.jpg", f"{nfd}/2.jpg"]}), made(folder).path / "part-00000.parquet")
+    assert [preview(folder, made(folder), search=name).matching for name in (nfc, nfd)] == [2, 2]
+
+
 def test_a_dataset_shows_the_faces_that_it_points_to(in_processes):
     table = shown(in_processes, "collect/dataset")
     assert table.pictures

@@ -6,7 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +64,57 @@ def test_a_forgotten_person_is_gone_from_the_file(path):
             gallery.forget("p1")
     assert {name for name, _ in faces_of(path)} == {"p0", "p2"}
     assert gone not in path.read_bytes()
+
+
+def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
+    nfc, nfd = "Zo\u00eb", "Zoe\u0308"
+    first, second, third = entries(3, start=50)
+    with opened(path, network()) as gallery:
+        added = gallery.add([replace(first, name=nfd), replace(second, name=nfc), replace(first, name=nfc)])
+        assert (added.known, added.total_people) == (1, 4)
+    with closing(sqlite3.connect(path)) as connection, connection:  # as a gallery of before holds them
+        connection.execute("INSERT INTO person VALUES (99, ?)", (nfd,))
+        face = (third.face_id, 99, third.photo, third.embedding.tobytes())
+        connection.execute("INSERT INTO face VALUES (?, ?, ?, ?)", face)
+    with opened(path, network()) as gallery:
+        people = gallery.people()
+        assert [name for name in people.names if name.startswith("Z")] == [nfc]
+        assert (people.person == people.names.index(nfc)).sum() == 3
+        assert gallery.faces_of(nfd) == gallery.forget(nfc) == 3
+        assert set(gallery.people().names) == {"p0", "p1", "p2"}
+
+
+def test_several_at_once_wait_for_each_other(tmp_path):
+    """All begin with no gallery, and each with the same faces."""
+    path = tmp_path / "gallery.db"
+    together = threading.Barrier(4, timeout=20)
+
+    def enroll(_):
+        together.wait()
+        with opened(path, network(), create=True) as gallery:
+            together.wait()
+            return gallery.add(entries(300))
+
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(enroll, range(4)))
+    assert sorted((one.faces, one.known) for one in added) == [(0, 300)] * 3 + [(300, 0)]
+
+
+def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypatch):
+    """While photos are looked at, another one may write."""
+    from components.verify import enroll
+    from components.verify.model import Model
+
+    def looked_at(named, model, rejects):
+        with opened(path, network()) as other:
+            other.add(entries(20))
+        yield from entries(25)
+
+    monkeypatch.setattr(enroll, "_named", lambda settings, rejects: [])
+    monkeypatch.setattr(enroll, "_entries", looked_at)
+    monkeypatch.setattr(enroll, "opened_model", lambda settings: Model(Path("x"), network(), None, {}))
+    enroll._enroll(enroll.Settings(gallery=path))
+    assert len(faces_of(path)) == 25
 
 
 WRITER = """

@@ -41,6 +41,30 @@ def test_a_photo_in_a_folder_counts_when_it_is_whole_and_again_when_it_changes(t
     assert [path.name for path in sources.folder(tmp_path, pause)] == ["new.jpg", "before.jpg"]
 
 
+def test_a_folder_that_is_away_for_a_while_is_waited_for(tmp_path, capsys):
+    inbox, elsewhere = tmp_path / "inbox", tmp_path / "elsewhere"
+    inbox.mkdir()
+    (inbox / "before.jpg").write_bytes(b"there before")
+    steps = iter(
+        [
+            lambda: inbox.rename(elsewhere),
+            lambda: None,
+            lambda: elsewhere.rename(inbox),
+            lambda: (inbox / "new.jpg").write_bytes(b"new"),
+            lambda: None,
+        ]
+    )
+
+    def pause(seconds):
+        step = next(steps, None)
+        if step:
+            step()
+        return step is None
+
+    assert [path.name for path in sources.folder(inbox, pause)] == ["new.jpg"]
+    assert capsys.readouterr().err == f"Waiting for {inbox}: There is no such photo folder.\n"
+
+
 def started(*flags):
     return subprocess.Popen(
         [sys.executable, "-m", "components.verify", "watch", *map(str, flags)],
