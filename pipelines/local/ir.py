@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from components.common.errors import UsageError
+from components.common.errors import MALFORMED, UsageError
 from pipelines.local import platform
 from pipelines.local.document import (
     artifact_types,
@@ -271,7 +271,7 @@ def read(file: Path) -> Pipeline:
     try:
         found = documents(text)
         return _pipeline(found[0], platform.shared_memory(found))
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, CycleError, RecursionError) as error:
+    except (yaml.YAMLError, CycleError, *MALFORMED) as error:
         raise UsageError(
             "This is not a compiled pipeline.",
             received=f"{file} ({type(error).__name__}: {error})",

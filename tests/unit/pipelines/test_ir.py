@@ -211,6 +211,7 @@ def executor(document):
             "a parameter of type TASK_CONFIG",
         ),
         (lambda d: collect(d)["dependentTasks"].append("evaluate"), "CycleError"),
+        (lambda d: executor(d).update(resources={"cpuLimit": 10**400}), "OverflowError"),
         (lambda d: collect(d)["componentRef"].update(name="comp-none"), "not a compiled pipeline"),
         (lambda d: d["root"]["dag"]["tasks"].update({"../../x": collect(d)}), "cannot be the name of a file"),
     ],
