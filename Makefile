@@ -28,7 +28,9 @@ run: setup  ## sample photos, the whole pipeline, a summary
 people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `faces`, 20 minutes of training
 	@test -n "$(DATA)" || { echo 'Say where the photos are: make people DATA="lfw celeba" (folders of people, a folder each).'; exit 2; }
 	@rm -rf $(PEOPLE) && mkdir -p $(PEOPLE)
-	@cp -rs $(foreach folder,$(DATA),$(abspath $(folder))/.) $(PEOPLE)
+	@set -e; number=0; for folder in $(abspath $(DATA)); do number=$$((number + 1)); for person in "$$folder"/*/; do \
+		name=$(PEOPLE)/$$(basename "$$person"); mkdir -p "$$name"; cp -rs "$$person" "$$name/$$number"; \
+	done; done
 	@$(BIN)/facenet run --input $(PEOPLE) --recipe faces
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
