@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from components.common.errors import UsageError
@@ -17,6 +18,9 @@ VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
 # What an image is made of besides the component's code.
 _RECIPE = ("docker/Dockerfile", "docker/slim.py", "pipelines/local/sources.py")
 _DIGITS = 12
+# A host, which may have a port, and a path: small letters, digits and single marks between them.
+_NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REGISTRY = re.compile(rf"{_NAME}(?::[0-9]+)?(?:/{_NAME})*")
 
 
 @functools.cache
@@ -31,10 +35,10 @@ def reference(component: str, variant: str = "") -> str:
         variant: one of `VARIANTS`; "" for the usual one.
 
     Returns:
-        The reference; FACENET_REGISTRY, as `registry.example/team`, stands in place of `facenet` when it is set.
+        The reference, which begins with `registry()`.
 
     Raises:
-        UsageError: its locked requirements are missing.
+        UsageError: its locked requirements are missing; see `registry`.
     """
     whole = hashlib.sha256(sha256_of_code(command(component), REPOSITORY).encode())
     locked = requirements(component, variant)
@@ -47,7 +51,23 @@ def reference(component: str, variant: str = "") -> str:
     for file in (*_RECIPE, locked):
         whole.update((REPOSITORY / file).read_bytes())
     tag = "-".join(filter(None, [whole.hexdigest()[:_DIGITS], variant]))
-    return f"{os.environ.get('FACENET_REGISTRY') or 'facenet'}/{component}:{tag}"
+    return f"{registry()}/{component}:{tag}"
+
+
+def registry() -> str:
+    """What stands before the names of images: FACENET_REGISTRY, as `registry.example/team`, or `facenet`.
+
+    Raises:
+        UsageError: no image can be named so.
+    """
+    given = os.environ.get("FACENET_REGISTRY", "").strip().rstrip("/") or "facenet"
+    if not _REGISTRY.fullmatch(given):
+        raise UsageError(
+            "FACENET_REGISTRY does not name a place for images.",
+            received=given,
+            advice="Write a host and a path in small letters, without https://: registry.example/team.",
+        )
+    return given
 
 
 def command(component: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from components.common.errors import UsageError
 from pipelines.build import main
-from pipelines.images import COMPONENTS, REPOSITORY, reference
+from pipelines.images import COMPONENTS, REPOSITORY, reference, registry
 
 REGISTRY = "registry.example/team"
 
@@ -66,6 +66,22 @@ def test_a_file_for_another_registry_is_refused_before_anything_is_built(cluster
     assert f"Received: {REGISTRY}/" in error
     assert "facenet compile -o FILE" in error
     assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "stands"),
+    [("", "facenet"), ("registry.example/team/", "registry.example/team"), ("localhost:5000", "localhost:5000")],
+)
+def test_images_are_named_after_the_registry(given, stands, monkeypatch):
+    monkeypatch.setenv("FACENET_REGISTRY", given)
+    assert registry() == stands
+
+
+@pytest.mark.parametrize("given", ["https://ghcr.io/me", "ghcr.io/MyOrg", "host//team", "a b", "host:port/team"])
+def test_what_no_image_can_be_named_after_is_refused(given, monkeypatch):
+    monkeypatch.setenv("FACENET_REGISTRY", given)
+    with pytest.raises(UsageError, match=r"(?s)does not name a place.*in small letters"):
+        registry()
 
 
 @pytest.mark.parametrize("flags", [["--only", "extract"], ["--variant", "gpu"]])
