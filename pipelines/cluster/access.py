@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import kfp.client
 import kfp_server_api
@@ -25,6 +26,7 @@ TIMEOUT = (10, 60)
 TOKEN = "KFP_EXISTING_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE = kfp.client.KF_PIPELINES_SA_TOKEN_ENV
 NAMESPACE = "KFP_NAMESPACE"
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 # Where Google hosts Kubeflow Pipelines behind a proxy of its own; much else under googleusercontent.com is anybody's.
 _GOOGLES = re.compile(r"https://[a-z0-9-]+\.(pipelines|notebooks)\.googleusercontent\.com/?", re.ASCII | re.IGNORECASE)
 OLDEST = (2, 15)  # the first whose loops hand on lists of artifacts, and which has workspaces
@@ -62,6 +64,8 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
                     host=self.host,
                     existing_token=token,
                     credentials=credentials,
+                    ssl_ca_cert=_authorities(),
+                    proxy=_proxy(self.host),
                     namespace=os.environ.get(NAMESPACE) or "kubeflow",  # which kfp takes for none
                 )
         except (ValueError, LookupError) as error:
@@ -165,6 +169,25 @@ def _is_object(text: str | bytes) -> bool:
         return isinstance(json.loads(text), dict)
     except ValueError:
         return False
+
+
+def _authorities() -> str | None:
+    """The file of certificates to trust, by the variables that curl and requests read; None for the usual ones."""
+    for name in AUTHORITIES:
+        if file := os.environ.get(name):
+            if not Path(file).is_file():
+                raise UsageError("The file of certificates to trust is not there.", received=f"{name}={file}")
+            return file
+    return None
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy for a host, by the variables that curl reads (HTTPS_PROXY, NO_PROXY); None for none."""
+    parts = urlsplit(host)
+    if proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _checked(host: str) -> str:

@@ -93,7 +93,8 @@ def silence(error: exceptions.HTTPError, host: str) -> FacenetError:
         return UsageError(
             "No trusted connection to the cluster can be made.",
             received=f"{host} ({cause})",
-            advice="Is it https at all, and is the host's name the one in its certificate?",
+            advice="Is it https at all, and is the host's name the one in its certificate? For an authority of your "
+            "own, name the certificate's file in SSL_CERT_FILE.",
         )
     if isinstance(cause, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
         return UnansweredError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 import uuid
 from collections.abc import Callable
@@ -57,6 +58,11 @@ class Kubeflow:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
         self.host = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Answers by TLS from now on, under the name localhost."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.host = f"https://localhost:{self._server.server_address[1]}"
 
     def stop(self) -> None:
         """Listens no longer."""
