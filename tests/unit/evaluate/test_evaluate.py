@@ -47,8 +47,8 @@ def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
 
 def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
     keys = (
-        "accuracy auc auc_interval checkpoint_sha256 confusion doubt eer embeddings missing protocol roc schema_version "
-        "slices threshold val_at_far"
+        "accuracy auc auc_interval checkpoint_sha256 confusion doubt eer embeddings missing protocol roc "
+        "schema_version slices threshold val_at_far"
     )
     assert sorted(metrics) == keys.split()
     assert metrics["protocol"]["kind"] == "unseen-folds"
