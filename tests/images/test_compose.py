@@ -117,7 +117,7 @@ def test_compose_stops_after_a_stage_that_failed(program, small, tmp_path):
     done = up(program, small, PHOTOS=str(photos), RUNS=str(tmp_path / "runs"))
     assert done.returncode != 0
     assert "no photo" in (done.stdout + done.stderr).lower()
-    assert not (tmp_path / "runs" / "collect").exists()
+    assert not (tmp_path / "runs" / "collect" / "dataset").exists()
 
 
 @pytest.mark.docker

@@ -312,7 +312,7 @@ def test_a_recipe_sets_parameters_and_set_goes_before_it(tiny, tmp_path, capsys)
     recipe.write_text("about: two numbers\nset: {factor: 10}\n")
     tiny.run("--recipe", str(recipe))
     assert tiny.reported() == "<p>50"
-    assert "recipe mine; those: --recipe full): factor=10\n" in capsys.readouterr().out
+    assert "(recipe mine): factor=10\n" in capsys.readouterr().out
     tiny.run("--recipe", str(recipe), "--set", "factor=11")
     assert tiny.reported() == "<p>55"
     assert tiny.run_record()["recipe"] == "mine"

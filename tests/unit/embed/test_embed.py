@@ -138,8 +138,8 @@ def test_a_face_without_an_embedding_is_an_error_where_others_have_one(published
     assert "1 of 3 pictures" in str(failed.value)
 
 
-@pytest.mark.parametrize("gamma", [float("nan"), 0.0])
-def test_a_checkpoint_that_gives_no_embedding_writes_none(tmp_path, dataset, faces, capsys, gamma):
+@pytest.mark.parametrize(("gamma", "code", "message"), [(float("nan"), 2, "not finite"), (0.0, 1, "gave no embedding")])
+def test_a_checkpoint_that_gives_no_embedding_writes_none(tmp_path, dataset, faces, capsys, gamma, code, message):
     from components.model import checkpoint
     from components.model.network import Architecture, build
 
@@ -147,6 +147,6 @@ def test_a_checkpoint_that_gives_no_embedding_writes_none(tmp_path, dataset, fac
     network = build(architecture)
     network.get_layer("embedding").set_weights([np.full(network.get_layer("embedding").kernel.shape, gamma)])
     checkpoint.save(tmp_path / "c", network, architecture, Preprocessing(32, crop_of(faces)), {})
-    assert main(["-i", str(dataset), "-c", str(tmp_path / "c"), "-o", str(tmp_path / "e")]) == 1
-    assert "gave no embedding" in capsys.readouterr().err
+    assert main(["-i", str(dataset), "-c", str(tmp_path / "c"), "-o", str(tmp_path / "e")]) == code
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "e").exists()
