@@ -20,12 +20,12 @@ def readable(spec: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = {
         f"{_PREFIX}{name}-{output}": output
-        for dag in _dags(spec)
+        for dag in dags(spec)
         for name, task in dag["tasks"].items()
         for output in _component(spec, task).get("outputDefinitions", {}).get("artifacts", ())
     }
     renamed: dict[str, Any] = _renamed(spec, lambda word: made.get(word, word.removeprefix(_PREFIX)))
-    for dag in _dags(renamed):
+    for dag in dags(renamed):
         dag["tasks"] = _named_as_shown(renamed, dag["tasks"])
         for task in dag["tasks"].values():
             waits = task.get("dependentTasks", [])
@@ -35,9 +35,9 @@ def readable(spec: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _dags(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    yield spec["root"]["dag"]
-    yield from (component["dag"] for component in spec["components"].values() if "dag" in component)
+def dags(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The pipeline's tasks, and those of each loop and pipeline inside it."""
+    yield from (component["dag"] for component in (spec["root"], *spec["components"].values()) if "dag" in component)
 
 
 def _component(spec: Mapping[str, Any], task: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -186,11 +186,11 @@ def _start(
     if settings.experiment:
         experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
         print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
-    order, plain = ordered(cluster.version), ordered(None)
+    order = ordered(cluster.version)
     try:
         version, made = version_on(cluster, order.package)
     except FacenetError as error:
-        if order == plain or not unknown(error):
+        if not unknown(error) or (plain := ordered(None)) == order:
             raise
         order = plain
         version, made = version_on(cluster, order.package)

@@ -116,7 +116,7 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def linked(file: Path, place: Path) -> None:
+def link_or_copy(file: Path, place: Path) -> None:
     """Gives a file, which nobody changes in place, a second name; copies it where the file system has no such links."""
     try:
         place.hardlink_to(file)

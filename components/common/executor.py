@@ -37,7 +37,9 @@ def inputs(executor_input: str, name: str, by_hand: Sequence[Path], flag: str) -
     if by_hand:
         return tuple(by_hand)
     if not executor_input:
-        raise UsageError("There is nothing to read.", advice=f"Say where it is with {flag}; folders are shards.")
+        raise UsageError(
+            "There is nothing to read.", advice=f"Say where it lies with {flag}; several folders are shards of it."
+        )
     try:
         artifacts = json.loads(executor_input)["inputs"]["artifacts"][name]["artifacts"]
         return tuple(_local_path(artifact["uri"]) for artifact in artifacts)

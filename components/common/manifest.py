@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.common.atomic import linked, new_directory
+from components.common.atomic import link_or_copy, new_directory
 from components.common.errors import MALFORMED, UsageError
 from components.common.names import one_form
 from components.common.shard import WHOLE, Shard
@@ -267,7 +267,7 @@ def gathered(folders: Folders, manifest: Manifest, path: Path) -> None:
     """
     with new_directory(path, [PARTS]) as folder:
         for number, file in enumerate(parts(folders, manifest)):
-            linked(file, folder / f"part-{number:05d}.parquet")
+            link_or_copy(file, folder / f"part-{number:05d}.parquet")
 
 
 def parts(folders: Folders, manifest: Manifest) -> list[Path]:

@@ -12,6 +12,7 @@ import yaml
 
 from pipelines.cluster.retries import for_server
 from pipelines.local.values import Value
+from pipelines.readable import dags
 
 _DIGITS = 12
 
@@ -86,7 +87,7 @@ def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:
     """
     new, artifact = f"{name}-{parameter}", f"{parameter}_model"  # the parameter's own name is taken
     model = {"schemaTitle": "system.Model", "schemaVersion": "0.0.1"}
-    dag = next(dag for dag in _dags(spec) if name in dag["tasks"])
+    dag = next(dag for dag in dags(spec) if name in dag["tasks"])
     task = dag["tasks"][name]
     component = spec["components"][task["componentRef"]["name"]]
     executors = spec["deploymentSpec"]["executors"]
@@ -119,12 +120,7 @@ def _runs_a_container(spec: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
     return "container" in spec["deploymentSpec"]["executors"].get(label, {})
 
 
-def _dags(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The pipeline's tasks, and those of each loop and pipeline inside it."""
-    yield from (component["dag"] for component in (spec["root"], *spec["components"].values()) if "dag" in component)
-
-
 def _tasks(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every task by its name, those inside loops too."""
-    for dag in _dags(spec):
+    for dag in dags(spec):
         yield from dag["tasks"].items()

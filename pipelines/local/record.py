@@ -179,7 +179,7 @@ def new_run(runs: Path) -> str:
             except FileExistsError:  # another run began in the same millisecond
                 time.sleep(0.001)
         link = runs / f".latest-{identifier}"
-        if linked(link, Path(identifier)):
+        if make_link(link, Path(identifier)):
             link.replace(runs / "latest")
         else:
             print(f"Without {runs / 'latest'}: this file system has no links.", file=sys.stderr)
@@ -188,7 +188,7 @@ def new_run(runs: Path) -> str:
     return identifier
 
 
-def linked(link: Path, target: Path) -> bool:
+def make_link(link: Path, target: Path) -> bool:
     """Makes a link, which is a convenience for people; says whether the file system has links (FAT has none)."""
     try:
         link.symlink_to(target)

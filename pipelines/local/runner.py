@@ -25,8 +25,8 @@ from pipelines.local.record import (
     RunRecord,
     TaskRecord,
     alive,
-    linked,
     located,
+    make_link,
     now,
     stored,
     unfinished,
@@ -238,7 +238,7 @@ class Runner:
             if output["on_disk"] and self.runs.joinpath(output["path"]).is_relative_to(self.runs):
                 # So that `runs/latest` shows the whole result.
                 link = self.runs / self.run.id / record.task / name
-                linked(link, Path("../..") / output["path"])
+                make_link(link, Path("../..") / output["path"])
 
     def _invocation(
         self, task: Task, container: Container, record: TaskRecord, inputs: Mapping[str, Sequence[Artifact]]

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from components.common.atomic import check_replaceable, linked, new_directory, write_file
+from components.common.atomic import check_replaceable, link_or_copy, new_directory, write_file
 from components.common.errors import UsageError
 
 
@@ -85,7 +85,7 @@ def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
 
 def test_a_second_name_costs_no_second_copy_where_the_file_system_has_links(tmp_path):
     (tmp_path / "a").write_text("1")
-    linked(tmp_path / "a", tmp_path / "b")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").stat().st_ino == (tmp_path / "a").stat().st_ino
 
 
@@ -95,6 +95,6 @@ def test_without_links_it_is_a_copy(tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(tmp_path), "hardlink_to", refuse)
     (tmp_path / "a").write_text("1")
-    linked(tmp_path / "a", tmp_path / "b")
+    link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_text() == "1"
     assert (tmp_path / "b").stat().st_ino != (tmp_path / "a").stat().st_ino
