@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -35,6 +36,7 @@ class Flag:
         name: its name where that is no name for a field: `from`.
         positional: whether its value stands by itself, without the name.
         repeated: whether each value of a tuple follows the name again; by default all follow it once.
+        choices: the only values that it takes, where they are not known to its type.
         help: what the help says of it, where several commands have the flag; a field's own docstring goes before it.
         read: makes the value of what was written, or raises argparse.ArgumentTypeError; by default the type does.
     """
@@ -44,8 +46,17 @@ class Flag:
     name: str | None = None
     positional: bool = False
     repeated: bool = False
+    choices: tuple[str, ...] = ()
     help: str = ""
     read: Callable[[str], Any] | None = None
+
+
+def _one_of(choices: Sequence[Any], name: str, text: str) -> Any:
+    from components.common.suggest import suggestion
+
+    if text not in choices:
+        raise UsageError(f"{name} has no such value.", received=text, advice=suggestion(text, choices))
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -174,8 +185,9 @@ class Field:
             told |= {"action": "append"} if self.flag.repeated else {"nargs": "*"}
         if self.one is bool and self.flag.read is None:
             return told | {"action": "store_true"}
-        if get_origin(self.one) is Literal:
-            return told | {"choices": get_args(self.one)}
+        if choices := self.flag.choices or (get_args(self.one) if get_origin(self.one) is Literal else ()):
+            metavar = None if self.flag.positional else f"{{{','.join(map(str, choices))}}}"
+            return told | {"type": partial(_one_of, choices, self.names[-1]), "metavar": metavar}
         return told | {"type": self.flag.read or self.one, "metavar": self.value}
 
     def help(self) -> str:

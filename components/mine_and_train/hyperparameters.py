@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Annotated
 
 from components.common.errors import UsageError
-from components.common.flags import Seed, Switch
+from components.common.flags import Flag, Seed, Switch
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import check_batch_size
 from components.mine_and_train.heads import Classification
 from components.mine_and_train.history import Round
+from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.pairs import Strategy
 
@@ -19,16 +20,14 @@ from components.mine_and_train.pairs import Strategy
 class Hyperparameters:
     """Rounds, batches and the loss."""
 
-    loss: Literal["triplet", "contrastive"] = "triplet"
-    """The loss: triplet, on those of --positives and --negatives; or contrastive, on all pairs of a batch (online
-    only)."""
+    loss: Annotated[str, Flag(choices=tuple(LOSSES))] = "triplet"
+    """The loss. Triplet: a round mines the triplets of --positives and --negatives among its faces, then makes one pass
+    over them. The others work on batches, of which a round has --max_batches: online-triplet on the triplets inside
+    each, contrastive on all its pairs."""
     temperature: float = 0.1
     """Temperature of the contrastive loss: the smaller, the more it is about the nearest negatives."""
     rounds: int = 100
     """How often to sample, embed, mine and train."""
-    mining: Literal["offline", "online"] = "offline"
-    """Offline: a round mines triplets among its faces, then makes one pass over them. Online: triplets are found
-    inside every batch; a round is --max_batches of them."""
     identities_per_round: int = 100
     """Identities sampled for an offline round; all of them when there are fewer."""
     faces_per_identity: int = 25
@@ -59,12 +58,6 @@ class Hyperparameters:
         least = {"rounds": 1, "identities_per_round": 2, "faces_per_identity": 2, "max_batches": 1, "max_triplets": 1}
         for name, smallest in (least | {"classification_rounds": 0}).items():
             check_least(name, getattr(self, name), smallest)
-        if self.loss == "contrastive" and self.mining == "offline":
-            raise UsageError(
-                "The contrastive loss is about the pairs of a batch: it has no triplets to mine beforehand.",
-                received="--loss contrastive --mining offline",
-                advice="Give --mining online.",
-            )
         if not self.temperature > 0:
             raise UsageError("--temperature must be positive.", received=self.temperature)
         self.strategy.check()

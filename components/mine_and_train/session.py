@@ -29,6 +29,7 @@ from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.hyperparameters import record
+from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.sampler import sample_round
 from components.mine_and_train.settings import Settings
 from components.mine_and_train.stopping import StoppedError, stop_requests
@@ -83,7 +84,7 @@ def train(
     people = len(np.unique(labels))
     print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
     least = settings.hyperparameters.identities_per_round
-    if settings.hyperparameters.mining == "offline" and people < least:
+    if LOSSES[settings.hyperparameters.loss].mined and people < least:
         print(f"A round takes all {people} identities: there are fewer than {least}.")
     training = Training(
         network,

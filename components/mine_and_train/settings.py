@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from components.common.atomic import check_replaceable
 from components.common.flags import Checkpoint, ExecutorInput, Flag, Html, Input, Markdown, Switch, values_of
 from components.mine_and_train.hyperparameters import Hyperparameters, check_least
-from components.model.backbones import check
+from components.model.backbones import BACKBONES, check
 from components.model.checkpoint import FILES
 
 # Settings that the result does not depend on.
@@ -23,7 +23,7 @@ class Settings:
     """Train the network with the triplet loss on triplets mined from its own current state.
 
     Each round samples identities and faces of each, embeds them with the network as it is, finds the triplets with
-    d(anchor, positive)^2 > d(anchor, negative)^2, and makes one pass over them. That is the default; see `--mining`,
+    d(anchor, positive)^2 > d(anchor, negative)^2, and makes one pass over them. That is the default; see `--loss`,
     `--positives` and `--negatives` for others.
 
     A training that was stopped goes on where it was when the same command is given again.
@@ -48,9 +48,8 @@ class Settings:
     markdown: Markdown = None
     pictures: Switch = True
     """false: the card and TensorBoard's projector show no faces."""
-    backbone: str = "inception_resnet_v2"
-    """The network: inception_resnet_v2, inception_resnet_v1, mobilefacenet for a Raspberry Pi, or small_resnet, which
-    trains on a CPU."""
+    backbone: Annotated[str, Flag(choices=tuple(BACKBONES))] = "inception_resnet_v2"
+    """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi."""
     image_size: int = 160
     """Side of the network's input in pixels."""
     embedding_size: int = 128

@@ -23,7 +23,7 @@ from components.model.starts import check_members, located
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
-    {"dataset", "backbone", "image_size", "embedding_size", "seed", "mining", "loss", "precision", "optimizer", "ema"}
+    {"dataset", "backbone", "image_size", "embedding_size", "seed", "loss", "precision", "optimizer", "ema"}
     | {"classification_rounds", "class_head", "crop", "members"}
 )
 

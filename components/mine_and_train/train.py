@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,17 +22,9 @@ from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
 from components.mine_and_train.heads import Head
 from components.mine_and_train.history import Round
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses import (
-    LABELS,
-    TRIPLETS,
-    Loss,
-    Measured,
-    of_each_member,
-    on_classes,
-    on_contrasts,
-    on_mined_triplets,
-    on_triplets_of_the_batch,
-)
+from components.mine_and_train.losses import CLASSIFICATION, LOSSES, Objective
+from components.mine_and_train.losses.classification import on_classes
+from components.mine_and_train.losses.measured import LABELS, TRIPLETS, Loss, Measured, of_each_member
 from components.mine_and_train.mining import mine
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
@@ -41,14 +34,13 @@ from components.model.network import Embedder
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-PhaseName = Literal["classification", "triplets", "contrastive"]
 
 
 @dataclass(frozen=True)
 class _Phase:
     """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
 
-    name: PhaseName
+    objective: Objective
     step: Step
     optimizer: keras.optimizers.Optimizer
     head: Head | None = None
@@ -124,7 +116,7 @@ class Training:
     def _built_phases(self) -> Iterator[_Phase]:
         how, network = self.hyperparameters, self.network
 
-        def phase(name: PhaseName, loss: Loss, head: Head | None = None) -> _Phase:
+        def phase(objective: Objective, loss: Loss, head: Head | None = None) -> _Phase:
             variables = network.trainable_variables + ([head.centres] if head else [])
             optimizer = optimizers.optimizer_for(
                 how.optimization,
@@ -137,23 +129,20 @@ class Training:
                 optimizer,
                 loss,
                 how.augmentation,
-                targets=TRIPLETS if name == "triplets" and how.mining == "offline" else LABELS,
+                targets=TRIPLETS if objective.mined else LABELS,
                 variables=variables,
                 xla=how.xla,
                 strategy=self._strategy,
             )
-            return _Phase(name, step, optimizer, head)
+            return _Phase(objective, step, optimizer, head)
 
         if how.classification_rounds:
             identities = int(self._labels.max()) + 1
             head = Head(how.classification, identities, network.output_shape[-1], how.seed)
-            yield phase("classification", on_classes(head), head)
-        if how.loss == "contrastive":
-            yield phase("contrastive", of_each_member(on_contrasts(how.temperature), self._members))
-        elif how.mining == "online":
-            yield phase("triplets", of_each_member(on_triplets_of_the_batch(how.strategy), self._members))
-        else:
-            yield phase("triplets", of_each_member(on_mined_triplets(how.strategy.margin), self._members))
+            yield phase(CLASSIFICATION, on_classes(head), head)
+        objective = LOSSES[how.loss]
+        loss = importlib.import_module(objective.module).build(how)
+        yield phase(objective, of_each_member(loss, self._members))
 
     def run(self) -> Iterator[Round | None]:
         """Trains to the last round, yielding None after a step and the record of a round after its last."""
@@ -184,7 +173,7 @@ class Training:
         how = self.hyperparameters
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
         rng = np.random.default_rng([how.seed, number])
-        if phase.name == "classification" or how.mining == "online":
+        if not phase.objective.mined:
             drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
         chosen = sample_round(self._labels, how.identities_per_round, how.faces_per_identity, rng)
@@ -205,7 +194,7 @@ class Training:
         phase = self._phase_of(number)
         measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
         mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
-        pushed, trained = int(measured[:, -1].sum()), int(measured[:, 4].sum())
+        pushed, trained = int(measured[:, -1].sum()), int(measured[:, Measured._fields.index("triplets")].sum())
         sampled = self._sampled or _Sampled(pushed, trained, trained)
         spread = mean.spread
         if not len(measured) and self._embeddings is not None:  # no triplet, no step
@@ -214,7 +203,7 @@ class Training:
         return Round(
             number=number,
             step=self.steps,
-            phase=phase.name,
+            phase=phase.objective.phase,
             images=sampled.images,
             triplets_found=sampled.found,
             triplets_kept=sampled.kept,
@@ -260,9 +249,9 @@ class Training:
         named = {f"network.{number}": variable for number, variable in enumerate(self.network.weights)}
         for phase in self._phases:
             for number, variable in enumerate(phase.optimizer.variables):
-                named[f"{phase.name}.optimizer.{number}"] = variable
+                named[f"{phase.objective.phase}.optimizer.{number}"] = variable
             if phase.head:
-                named[f"{phase.name}.head"] = phase.head.centres
+                named[f"{phase.objective.phase}.head"] = phase.head.centres
         return named
 
     def state(self, settings: dict[str, Any]) -> State:

@@ -92,7 +92,7 @@ def test_flags_are_read(argv, name, value):
         (["--flip", "maybe"], "--flip: true or false is needed, not 'maybe'"),
         (["--flip"], "--flip"),
         (["--max_pairs", "x"], "--max_pairs"),
-        (["--kind", "three"], "choose from 'one', 'two'"),
+        (["--kind", "three"], "Known: one, two"),
         (["--max_piars", "3"], "Did you mean --max_pairs"),
         (["--max", "3"], "no such flag"),
     ],

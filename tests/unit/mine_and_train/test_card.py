@@ -64,7 +64,7 @@ def test_where_the_best_was_taken_the_card_tells_its_score():
 
 def test_the_card_says_whose_hardest_triplets_it_shows():
     assert "the faces of the last round" in filled()[0]
-    assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"mining": "online"})[0]
+    assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"loss": "contrastive"})[0]
 
 
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():

@@ -33,13 +33,13 @@ RECIPES = {
         faces_per_identity=4,
         batch_size=16,
         max_batches=4,
-        mining="online",
+        loss="online-triplet",
         strategy=Strategy("all", "random-violating", 0.3),
         optimization=Optimization(optimizer="muon", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
         augmentation=Augmentation(jitter=0.1, brightness=0.2, erasing=0.5),
     ),
     "classification first": Hyperparameters(
-        rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, mining="online", classification_rounds=2
+        rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, loss="online-triplet", classification_rounds=2
     ),
 }
 
@@ -181,7 +181,7 @@ def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, 
 
 
 @pytest.mark.parametrize(
-    "flags", [["--seed", "1"], ["--embedding_size", "8"], ["--optimizer", "sgd"], ["--mining", "online"]]
+    "flags", [["--seed", "1"], ["--embedding_size", "8"], ["--optimizer", "sgd"], ["--loss", "online-triplet"]]
 )
 def test_settings_that_a_training_cannot_change_are_refused(begun, dataset, flags, capsys):
     assert main(["-i", str(dataset), "-c", str(begun), *FLAGS, *flags]) == 2

@@ -96,8 +96,11 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
 @pytest.mark.parametrize(
     ("flags", "phases"),
     [
-        (["--mining", "online", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"], ["triplets"] * 2),
-        (["--mining", "online", "--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
+        (
+            ["--loss", "online-triplet", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"],
+            ["triplets"] * 2,
+        ),
+        (["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
         (["--classification_rounds", "1", "--precision", "bfloat16"], ["classification", "triplets"]),
         (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
         (["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2),
@@ -130,13 +133,13 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--backbone", "alexnet"], "Known: inception_resnet_v1, inception_resnet_v2"),
+        (["--backbone", "alexnet"], "Known: "),
         (["--image_size", "8"], "Give 32 to 1024 pixels"),
         (["--batch_size", "6"], "Give --batch_size 8 or more"),
         (["--rounds", "0"], "--rounds is too small"),
         (["--learning_rate", "0"], "--learning_rate must be positive"),
         (["--learning_rate", "nan"], "--learning_rate must be positive"),
-        (["--loss", "contrastive"], "Give --mining online"),
+        (["--loss", "contrast"], "Did you mean contrastive?"),
         (["--erasing", "2"], "--erasing is a number from 0 to 1"),
         (["--class_margin", "9"], "--class_margin of arcface"),
         (["-p", "nowhere"], "no weights here"),

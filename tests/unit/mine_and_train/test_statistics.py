@@ -19,7 +19,12 @@ IMAGES = np.clip(PEOPLE[LABELS] + np.random.default_rng(1).normal(0, 30, (48, 48
 SHORT = Hyperparameters(rounds=1, faces_per_identity=4, batch_size=20, max_batches=1)
 FAST = Hyperparameters(rounds=2, faces_per_identity=4, batch_size=48, max_batches=4)
 AVERAGED = Hyperparameters(
-    rounds=2, faces_per_identity=4, batch_size=48, max_batches=4, mining="online", optimization=Optimization(ema=0.8)
+    rounds=2,
+    faces_per_identity=4,
+    batch_size=48,
+    max_batches=4,
+    loss="online-triplet",
+    optimization=Optimization(ema=0.8),
 )
 
 
@@ -49,7 +54,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
     monkeypatch.setattr(train, "mine", mine)
     training = training_of(backbone, recipe, members=members)
     rounds = [done for done in training.run() if done is not None]
-    assert len(mined) == 2 * (recipe.mining == "offline")
+    assert len(mined) == 2 * (recipe.loss == "triplet")
     assert min([*mined, *(done.spread for done in rounds)]) > 1
     with training.averaged():
         inferred = Embedder(training.network)(IMAGES)
