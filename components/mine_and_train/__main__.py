@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from components.common.atomic import check_replaceable
 from components.common.command import run
+from components.common.cores import TENSORFLOW_THREADS, tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Checkpoint, ExecutorInput, Flag, Input, Switch
@@ -217,6 +219,15 @@ def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
     return former
 
 
+def _threads(former: state.State | None) -> int:
+    """How many threads TensorFlow is to have: those that the training began with, as its weights depend on them."""
+    here = tensorflow_threads()
+    began = here if former is None else former.settings.get("threads", here)  # older states do not say
+    if began != here:
+        print(f"Going on with {began} threads, as it began, for the same weights; here they would be {here}.")
+    return int(began)
+
+
 def _stopped(number: int, frame: FrameType | None) -> None:
     # What is on the disk is whole at any time, and the same command goes on from it.
     raise SystemExit(state.RESUMABLE)
@@ -252,6 +263,8 @@ def _train(settings: Settings) -> None:
     former = _former(settings, told)
     if settings.pretrained and former is None:
         check_members(located(Path(settings.pretrained)), settings.members)
+    told |= {"threads": _threads(former)}
+    os.environ[TENSORFLOW_THREADS] = str(told["threads"])
     # TensorFlow takes seconds to import: wrong settings should not wait for it.
     from components.mine_and_train.session import train
 
