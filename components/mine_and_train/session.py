@@ -240,7 +240,7 @@ class _Session:
 
     def _checkpoint(self, path: Path, kept: history.Round) -> None:
         told = record(self.training.hyperparameters, self.training.rounds)
-        told |= {"kept_round": kept.number, "start": self.told["start"]}
+        told |= {"kept_round": kept.number, "start": self.told["start"], "threads": self.told["threads"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, told)
 
     def _keep(self, done: history.Round) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import tempfile
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.cores import TENSORFLOW_THREADS, tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, read
@@ -44,6 +46,8 @@ def run(settings: Settings) -> None:
     former = _former(settings, told)
     if settings.pretrained and former is None:
         check_members(located(Path(settings.pretrained)), settings.members)
+    told |= {"threads": _threads(former)}
+    os.environ[TENSORFLOW_THREADS] = str(told["threads"])
     # TensorFlow takes seconds to import: wrong settings should not wait for it.
     from components.mine_and_train.session import train
 
@@ -88,6 +92,15 @@ def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
         print("The unfinished round begins anew: its batches depend on these.")
         return state.begun_anew(former)
     return former
+
+
+def _threads(former: state.State | None) -> int:
+    """How many threads TensorFlow is to have: those that the training began with, as its weights depend on them."""
+    here = tensorflow_threads()
+    began = here if former is None else former.settings.get("threads", here)  # older states do not say
+    if began != here:
+        print(f"Going on with {began} threads, as it began, for the same weights; here they would be {here}.")
+    return int(began)
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from components.common.cores import TENSORFLOW_THREADS
 from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
@@ -132,6 +135,29 @@ def test_ten_kills_at_random_points_change_nothing(dataset, tmp_path):
             trainings += 1
     subprocess.run(command(dataset, checkpoint), check=True, capture_output=True, env=environment)
     check(checkpoint)
+
+
+@pytest.mark.long
+def test_a_training_goes_on_to_the_same_weights_on_any_number_of_processors(dataset, tmp_path):
+    def trained(name: str, rounds: int, processors: set[int], threads: int | None) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != TENSORFLOW_THREADS}
+        environment |= {} if threads is None else {TENSORFLOW_THREADS: str(threads)}
+        return subprocess.run(
+            [*command(dataset, tmp_path / name), "--schedule", "constant", "--rounds", str(rounds)],
+            preexec_fn=partial(os.sched_setaffinity, 0, processors), env=environment, check=True, capture_output=True,
+            text=True,
+        ).stdout  # fmt: skip
+
+    everything = os.sched_getaffinity(0)
+    one = {min(everything)}
+    trained("undisturbed", 2, everything, 3)
+    trained("stopped", 1, everything, 3)
+    assert "Going on with 3 threads, as it began" in trained("stopped", 2, one, None)
+    trained("alone", 2, one, None)
+    undisturbed = (tmp_path / "undisturbed" / "model.weights.h5").read_bytes()
+    assert (tmp_path / "stopped" / "model.weights.h5").read_bytes() == undisturbed
+    assert (tmp_path / "alone" / "model.weights.h5").read_bytes() != undisturbed  # or nothing would be shown
+    assert json.loads((tmp_path / "stopped" / "facenet.json").read_text())["training"]["threads"] == 3
 
 
 @pytest.fixture(scope="module")
