@@ -240,7 +240,10 @@ def _task(folder: Path, run: Run, name: str) -> TaskRecord:
     try:
         if Path(name).name != name:
             raise ValueError("this is no name of a task")
-        record = parsed(folder / run.record.id / name / "task.json", TaskRecord)
+        own = folder / run.record.id / name
+        if os.path.islink(own):  # noqa: PTH114 - any name is a question, also one that is too long
+            raise ValueError("its folder is a link")
+        record = parsed(own / "task.json", TaskRecord)
     except ValueError as problem:
         return TaskRecord(name, name, UNREADABLE, message=str(problem))
     return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
@@ -263,10 +266,9 @@ def _changed(record: RunRecord) -> dict[str, Any]:
 
 @cache
 def _recipe(name: str) -> Mapping[str, Any]:
-    try:
-        return recipe.read(name).settings
-    except (UsageError, OSError):  # of a file elsewhere, or a name that none can have: all its settings are shown
+    if name not in {file.stem for file in recipe.FOLDER.glob("*.yaml")}:  # a file elsewhere: all settings are shown
         return {}
+    return recipe.read(name).settings
 
 
 def _named_run(folder: Path, name: str) -> Run:

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
+from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, read_run, read_task, write_run, write_task
 from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, find, rerun_command, runs, tasks
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
@@ -110,6 +112,51 @@ def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, pro
     assert problem in unreadable.problem
     assert tasks(tmp_path, unreadable) == []
     assert whole.state == SUCCEEDED
+
+
+def sparse(file: Path) -> None:
+    with file.open("wb") as opened:
+        opened.truncate(2**30)
+
+
+@pytest.mark.parametrize(
+    ("put", "problem"),
+    [
+        (os.mkfifo, "no plain file"),
+        (Path.mkdir, "no plain file"),
+        (lambda file: file.symlink_to("nowhere"), "no plain file"),
+        (lambda file: file.symlink_to("/dev/zero"), "no plain file"),
+        (sparse, "1,073,741,824 bytes"),
+    ],
+    ids=["pipe", "folder", "dangling link", "device", "1 GiB"],
+)
+def test_a_record_that_would_hang_or_fill_the_memory_is_not_read(tmp_path, put, problem):
+    write(tmp_path, "1")
+    write(tmp_path, "2")
+    for record in (tmp_path / "2" / "run.json", tmp_path / "1" / "evaluate" / "task.json"):
+        record.unlink()
+        put(record)
+    unreadable, whole = runs(tmp_path)
+    assert (unreadable.record.id, unreadable.state) == ("2", UNREADABLE)
+    assert problem in unreadable.problem
+    (task,) = tasks(tmp_path, whole)
+    assert task.state == UNREADABLE
+    assert problem in task.message
+    with pytest.raises(UsageError, match=problem):
+        read_run(tmp_path, "2")
+    assert read_task(tmp_path, "1", "evaluate") is None
+
+
+def test_a_task_elsewhere_is_not_read_and_a_lock_that_is_none_is_not_waited_for(tmp_path):
+    write(tmp_path / "elsewhere", "1")
+    write(tmp_path / "runs", "1", RUNNING)
+    shutil.rmtree(tmp_path / "runs" / "1" / "evaluate")
+    (tmp_path / "runs" / "1" / "evaluate").symlink_to(tmp_path / "elsewhere" / "1" / "evaluate")
+    os.mkfifo(tmp_path / "runs" / "1" / ".alive")
+    (run,) = runs(tmp_path / "runs")
+    assert run.state == RUNNING
+    (task,) = tasks(tmp_path / "runs", run)
+    assert (task.state, task.message) == (UNREADABLE, "its folder is a link")
 
 
 @pytest.mark.parametrize(
