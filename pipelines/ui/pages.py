@@ -214,14 +214,13 @@ class Pages:
         return FileResponse(file, media_type="application/octet-stream", filename=file.name)
 
     def picture(self, request: Request) -> Response:
-        """The face in a row of a table."""
+        """The face in a row of a table, as long as it is that face."""
         found, artifact = self._artifact(request)
-        row = _number(request, "row")
-        jpeg = None if row is None else picture(self._runs, artifact, row, found.inside)
+        row, face_id = _number(request, "row"), request.query_params.get("face", "")
+        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, found.inside)
         if jpeg is None:
             raise HTTPException(404)
-        # The same for ever, and only this browser may keep it; for an hour, because there are faces in it.
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return Response(jpeg, media_type="image/jpeg")
 
     def _artifact(self, request: Request) -> tuple[Found, Artifact]:
         place = {"inside": "", **request.path_params}

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from pipelines.local.record import CACHED, FAILED, RUNNING
-from tests.ui.records import HOSTILE, faces_of, run_of, task_of
+from pipelines.forget import main as forget
+from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
 
 HTML = "system.HTML"
 
@@ -315,11 +316,37 @@ def test_a_table_is_shown_page_by_page(site):
         re.search(r'href="(\?[^"]+)#rows">Last', first.text)[1].replace("&amp;", "&").replace("?", f"{place}?")
     )
     assert "Rows 101 to 120 of 120" in last.text
-    (picture,) = re.findall(r'src="([^"]+row=119)"', last.text)
-    assert site.get(picture).content.startswith(b"\xff\xd8")
-    assert site.get(picture).headers["content-type"] == "image/jpeg"
-    assert site.get(picture.replace("119", "120")).status == 404
+    (picture,) = re.findall(r'src="([^"]+row=119[^"]+)"', last.text)
+    jpeg = site.get(html.unescape(picture))
+    assert jpeg.content.startswith(b"\xff\xd8")
+    assert jpeg.headers["content-type"] == "image/jpeg"
+    assert jpeg.headers["cache-control"] == "no-store"
+    for other in ("118", "120"):
+        assert site.get(html.unescape(picture).replace("119", other)).status == 404
     assert site.get(f"{place}?offset=nonsense").status == site.get(f"{place}?offset=-1").status == 200
+
+
+def test_a_row_that_has_moved_is_no_picture_of_somebody_else(site):
+    run = "20260101-000000-000"
+    made = {name: ("system.Artifact", f"{run}/task/{name}") for name in ("faces", "dataset")}
+    run_of(site.runs, run, task_of("task", made))
+    faces = site.runs / run / "task" / "faces"
+    faces_of(faces, ("Ada", "Bob", "Cleo"))
+    dataset_of(faces)
+    shown = {}
+    for name in made:
+        page = site.get(f"/runs/{run}/task/{name}")
+        shown[name] = list(map(html.unescape, re.findall(r'src="(/picture[^"]+)"', page.text)))
+        assert [site.get(address).status for address in shown[name]] == [200] * 3
+    assert forget(["Ada", "--runs", str(site.runs)]) == 0
+    for name, addresses in shown.items():
+        assert [site.get(address).status for address in addresses] == [404] * 3
+        page = site.get(f"/runs/{run}/task/{name}")
+        now = list(map(html.unescape, re.findall(r'src="(/picture[^"]+)"', page.text)))
+        assert [site.get(address).status for address in now] == [200] * 2
+        assert [address.partition("face=")[2] for address in now] == [
+            address.partition("face=")[2] for address in addresses[1:]
+        ]
 
 
 def test_the_photos_are_shown_sorted_by_and_found(site):

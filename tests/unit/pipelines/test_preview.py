@@ -64,11 +64,12 @@ def test_a_faces_manifest_is_a_table_searched_by_identity_with_pictures(in_proce
     number, row = found.rows[0]
     assert faces["face_id"][number].as_py() == row[list(found.columns).index("face_id")]
     artifact = find(in_processes.parent, "latest/extract/faces").artifact
-    image = picture(in_processes.parent, artifact, number)
+    face_id = row[list(found.columns).index("face_id")]
+    image = picture(in_processes.parent, artifact, number, face_id)
     assert image == faces["image"][number].as_py()
     assert Image.open(io.BytesIO(image)).format == "JPEG"
-    assert picture(in_processes.parent, artifact, len(faces)) is None
-    assert picture(in_processes.parent, artifact, -1) is None
+    for other_row in (number + 1, len(faces), -1):
+        assert picture(in_processes.parent, artifact, other_row, face_id) is None
 
 
 def test_a_name_is_found_in_either_of_unicodes_forms(folder):
@@ -85,9 +86,11 @@ def test_a_dataset_shows_the_faces_that_it_points_to(in_processes):
     faces = read(in_processes / "extract" / "faces", FACES)
     images = dict(zip(faces["face_id"].to_pylist(), faces["image"].to_pylist(), strict=True))
     for number, row in table.rows[:5]:
-        assert picture(in_processes.parent, artifact, number) == images[row[0]]
+        assert picture(in_processes.parent, artifact, number, row[0]) == images[row[0]]
+        assert picture(in_processes.parent, artifact, number + 1, row[0]) is None
+    assert not shown(in_processes, "embed/embeddings").pictures
     embeddings = find(in_processes.parent, "latest/embed/embeddings").artifact
-    assert picture(in_processes.parent, embeddings, 0) is None
+    assert picture(in_processes.parent, embeddings, 0, table.rows[0][1][0]) is None
 
 
 def test_a_page_is_the_same_rows_whatever_the_parts_and_groups(folder):
@@ -121,7 +124,7 @@ def test_no_file_name_leads_out_of_the_runs_folder(folder, file):
     made(folder).path.mkdir()
     (made(folder).path / "link.txt").symlink_to(folder.parent / "outside.txt")
     assert isinstance(preview(folder, made(folder), file), Nothing)
-    assert picture(folder, made(folder), 0, file) is None
+    assert picture(folder, made(folder), 0, "", file) is None
 
 
 def test_a_link_is_listed_without_what_it_leads_to_and_a_linked_part_is_not_read(folder):
@@ -148,6 +151,7 @@ def test_what_cannot_be_shown_says_why(folder):
     path.unlink()
     os.mkfifo(path)
     assert "no file" in preview(folder, made(folder)).reason
+    assert picture(folder, made(folder), 0, "") is None
     path.unlink()
     path.mkdir()
     (path / "part-00000.parquet").write_text("no table")
