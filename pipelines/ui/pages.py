@@ -10,7 +10,14 @@ from typing import Any
 import jinja2
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from components.common.errors import UsageError
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
@@ -20,6 +27,7 @@ from pipelines.look.compare import compare, roc_plot
 from pipelines.look.history import Artifact, Found, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
 from pipelines.look.show import error
+from pipelines.ui.card import framed
 from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, answered
@@ -126,7 +134,7 @@ class Pages:
             parameters=history.parameters(self._runs, run, task),
             artifacts=artifacts,
             labels={one.task: one.label for one in history.tasks(self._runs, run)},
-            card="/files" + of(f"{task.task}/{cards[0].name}", run) if cards else "",
+            card=of(f"{task.task}/{cards[0].name}", run) if cards else "",
             log=log,
             log_address="/log" + of(task.task, run),
             follows=live and stop is None,
@@ -205,13 +213,25 @@ class Pages:
 
     def file(self, request: Request) -> Response:
         """A file of an artifact: an HTML page in a world of its own, anything else to be kept."""
+        file, is_page = self._file(request)
+        if is_page:
+            return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": CARD})
+        return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+
+    def card(self, request: Request) -> Response:
+        """An HTML page for a frame, which grows with it; in a world of its own too."""
+        file, is_page = self._file(request)
+        if not is_page:
+            raise HTTPException(404)
+        return StreamingResponse(framed(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
+
+    def _file(self, request: Request) -> tuple[Path, bool]:
+        """The file of an artifact that is asked for, and whether it is an HTML page."""
         found, artifact = self._artifact(request)
         file = inside(self._runs, artifact.path / found.inside)
         if file is None or not file.is_file():
             raise HTTPException(404)
-        if file.suffix == ".html" or (artifact.kind == _HTML and not found.inside):
-            return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": CARD})
-        return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+        return file, file.suffix == ".html" or (artifact.kind == _HTML and not found.inside)
 
     def picture(self, request: Request) -> Response:
         """The face in a row of a table, as long as it is that face."""

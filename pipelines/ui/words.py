@@ -101,9 +101,9 @@ def words(name: str) -> str:
     return found[:1].upper() + found[1:]
 
 
-def breakable(name: str) -> Markup:
-    """A name that a line may end in the middle of, after a dot or an underscore."""
-    return Markup(re.sub("([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped before
+def breakable(name: str, after: str = "._") -> Markup:
+    """A name that a line may end in the middle of, after a dot or an underscore; a path after a slash."""
+    return Markup(re.sub(f"([{after}])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped before
 
 
 def path(text: str) -> str:

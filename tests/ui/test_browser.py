@@ -186,11 +186,39 @@ def test_hostile_names_are_seen_as_text(site, open_page):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+def test_a_card_is_shown_whole(two, in_processes, open_page):
+    page = open_page(f"{two.address}/runs/{in_processes.name}/extract")
+    card = page.frame_locator("iframe.card").locator(":root")
+    # Wide and narrow: no part of it is to be scrolled to in its frame.
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        expect(card).to_have_js_property("scrollHeight", card.evaluate("page => page.clientHeight"))
+        assert card.evaluate("page => page.clientHeight") > 1500
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+LYING = """<style>body { min-height: 200vh }</style><script>
+try { parent.document.title = "hacked" } catch { }
+for (const lie of [null, "9 px; color: red", { height: 7 }, NaN, -1, 1e300]) parent.postMessage(lie, "*");
+parent.postMessage("<script>", "*");
+</script><!-- and the rest is silence"""
+
+
+def test_a_card_that_lies_can_only_be_tall(site, open_page):
+    run = "20260101-000000-000"
+    run_of(site.runs, run, task_of("task", {"card": ("system.HTML", f"{run}/task/card")}))
+    (site.runs / run / "task" / "card").write_text(LYING)
+    page = open_page(f"{site.address}/runs/{run}/task")
+    expect(page.locator("iframe.card")).to_have_attribute("style", "height: 20000px;")
+    assert "hacked" not in page.title()
+    expect(page.get_by_role("heading", name="Log")).to_be_attached()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_in_light_and_dark(two, in_processes, open_page, scheme):
     page = open_page(two.address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     run = f"/runs/{in_processes.name}"
-    places = ("", run, f"{run}/extract", f"{run}/extract/faces", f"{run}/evaluate/report/metrics.json")
+    places = ("", run, f"{run}/extract", f"{run}/embed", f"{run}/extract/faces", f"{run}/evaluate/report/metrics.json")
     for path in (*places, f"/compare?run={OTHER}&run={in_processes.name}"):
         page.goto(f"{two.address}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

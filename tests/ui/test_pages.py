@@ -2,13 +2,14 @@
 
 import html
 import json
+import os
 import re
 from urllib.parse import quote
 
 import pytest
 
-from pipelines.local.record import CACHED, FAILED, RUNNING
 from pipelines.forget import main as forget
+from pipelines.local.record import CACHED, FAILED, RUNNING
 from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
 
 HTML = "system.HTML"
@@ -62,13 +63,18 @@ def test_every_answer_forbids_what_is_from_elsewhere(site, path):
 
 def test_a_card_has_a_world_of_its_own_and_other_files_are_only_kept(real):
     (run,) = listed(real.get("/"))
-    for place in ("evaluate/card", "evaluate/report/report.html"):
-        card = real.get(f"/files/runs/{run}/{place}")
+    places = ("evaluate/card", "evaluate/report/report.html")
+    for address in (f"/{way}/runs/{run}/{place}" for way in ("files", "card") for place in places):
+        card = real.get(address)
         assert card.status == 200
         assert card.headers["content-type"].startswith("text/html")
         policy = card.headers["content-security-policy"]
         assert policy.startswith("sandbox allow-scripts;")
         assert "allow-same-origin" not in policy and "connect-src" not in policy and "default-src 'none'" in policy
+    kept, framed = (real.get(f"/{way}/runs/{run}/evaluate/card").content for way in ("files", "card"))
+    assert kept == (real.runs / run / "evaluate" / "card").read_bytes()
+    assert framed.startswith(b"<!doctype html><script>") and framed.endswith(kept)
+    assert real.get(f"/card/runs/{run}/evaluate/report/metrics.json").status == 404
     file = real.get(f"/files/runs/{run}/evaluate/report/metrics.json")
     assert json.loads(file.content)
     assert file.headers["content-type"] == "application/octet-stream"
@@ -133,9 +139,13 @@ WAYS = (
     "..%252f..%252fsecret.json", "%00", "/etc/passwd", "%2fetc%2fpasswd",
 )  # fmt: skip
 OUT = [
-    *(f"{start}{PLACE}/made/{way}" for start in ("/files", "/picture", "") for way in WAYS),
+    *(f"{start}{PLACE}/made/{way}" for start in ("/files", "/card", "/picture", "") for way in WAYS),
     *(f"/files{PLACE}/made/{way}" for way in ("link.json", "out/secret.json", "out", "round", "")),
-    *(f"/files{PLACE}/{way}" for way in ("above", "elsewhere", "..", "../made", "made", "", "task.json", "nothing")),
+    *(
+        f"/{start}{PLACE}/{way}"
+        for start in ("files", "card")
+        for way in ("above", "elsewhere", "..", "../made", "made", "", "task.json", "nothing")
+    ),
     "/runs/..", "/runs/%2e%2e", "/runs/../secret.json", "/runs/..%2fsecret.json", "/runs/../..", "/runs/%2fetc/passwd",
     "/runs/cache.sqlite", "/runs/20260101-000000-000/..", "/runs/20260101-000000-000/../..", "/log/runs/..",
     f"/log{PLACE}", f"/log{PLACE}/../../../secret.json", f"/log{PLACE}?from=0", "/static/../app.py",
@@ -357,6 +367,18 @@ def test_the_photos_are_shown_sorted_by_and_found(site):
     by_photos = [f"20260101-000000-00{number}" for number in (0, 1, 2)]
     assert listed(site.get("/?sort=photos")) == by_photos
     assert listed(site.get("/?q=HOLI")) == by_photos[:1]
+
+
+def test_a_path_ends_a_line_after_a_slash_and_a_pipe_for_a_record_is_one_run_that_cannot_be_read(site):
+    given = {"photos": "/home/ada/pictures"}
+    run_of(site.runs, "20260101-000000-000", settings=given, parameters=given)
+    (site.runs / "20260102-000000-000").mkdir()
+    os.mkfifo(site.runs / "20260102-000000-000" / "run.json")
+    page = site.get("/")
+    assert 'title="/home/ada/pictures">/<wbr>home/<wbr>ada/<wbr>pictures</bdi>' in page.text
+    assert listed(page) == ["20260102-000000-000", "20260101-000000-000"]
+    for address in ("/", "/runs/20260102-000000-000"):
+        assert "its record is no plain file" in site.get(address).text
 
 
 def test_a_failed_run_shows_the_error_that_its_task_has(site):

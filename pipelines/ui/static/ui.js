@@ -69,6 +69,15 @@ async function follow() {
 }
 follow();
 
+// A card says how tall it is, so that it needs no scrollbar of its own. It is not trusted: all it can be is tall.
+const tallest = 20_000; // pixels
+const frames = () => [...document.querySelectorAll("iframe.card")];
+addEventListener("message", ({ source, data }) => {
+  const frame = frames().find((one) => one.contentWindow === source);
+  if (frame && data >= 1) frame.style.height = `${Math.min(Math.ceil(data), tallest)}px`;
+});
+for (const frame of frames()) frame.contentWindow.postMessage("", "*"); // it may have spoken before
+
 // A graph that is wider than the window begins in its middle, where its tasks are.
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 
