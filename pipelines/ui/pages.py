@@ -32,6 +32,7 @@ from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, answered
 from pipelines.ui.log import log_before, log_part
+from pipelines.ui.timeline import timeline
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -110,6 +111,7 @@ class Pages:
             by_name={task.task: task for task in tasks},
             active=[task.label for task in tasks if task.state == RUNNING],
             graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            timeline=timeline(run, tasks),
             errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
             live=_SOON * (run.state == RUNNING),
