@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import math
 import os
 import stat
 import sys
@@ -284,7 +285,8 @@ def parsed(file: Path, kind: type[Record]) -> Record:
             raise ValueError("its record is no plain file")
         if found.st_size > _MOST_BYTES:
             raise ValueError(f"its record has {found.st_size:,} bytes, and may have {_MOST_BYTES:,}")
-        record = json.loads(file.read_text(encoding="utf-8"))
+        numbers = {"parse_int": _whole, "parse_float": _finite, "parse_constant": _finite}
+        record = json.loads(file.read_text(encoding="utf-8"), **numbers)
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
@@ -297,6 +299,18 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         return kind(**record)
     except TypeError as error:
         raise ValueError(f"its record is of another version of this program: {error}") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"its record has a number that is none: {text[:20]}")
+    return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # what is larger is no number to reckon with either
+    return int(text)
 
 
 def _fits(value: Any, type_: Any) -> bool:

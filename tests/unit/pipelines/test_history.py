@@ -101,6 +101,9 @@ def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
         ('{"schema_version": 2, "metrics": {"evaluate": 1}}', "no such metrics"),
         ('{"schema_version": 2, "seconds": "long"}', "no such seconds"),
         ('{"schema_version": 2, "surprise": 1}', "surprise"),
+        ('{"schema_version": 2, "seconds": NaN}', "a number that is none: NaN"),
+        ('{"schema_version": 2, "metrics": {"evaluate": {"accuracy": -1e999}}}', "none: -1e999"),
+        (f'{{"schema_version": 2, "metrics": {{"evaluate": {{"accuracy": 1{"0" * 400}}}}}}}', "none: 1000"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, problem):
