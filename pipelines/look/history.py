@@ -26,7 +26,7 @@ LOST = "lost"  # says that it is running, but its runner has ended without a wor
 UNREADABLE = "unreadable"  # its record cannot be read
 # What tells at a glance how good a run's network is, as `evaluate` names it.
 HEADLINE = ("accuracy", "auc", "eer", "val_at_far_0.01")
-_SCORED_BY = "evaluate"
+SCORED_BY = "evaluate"
 _LISTED = 5
 
 
@@ -232,7 +232,7 @@ def _run(folder: Path, name: str) -> Run | None:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
-    said = record.metrics.get(_SCORED_BY, {})
+    said = record.metrics.get(SCORED_BY, {})
     return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
 
 

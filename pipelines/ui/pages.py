@@ -23,7 +23,7 @@ from components.common.errors import UsageError
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
 from pipelines.local.summary import command, summary
 from pipelines.look import history
-from pipelines.look.compare import compare, roc_plot
+from pipelines.look.compare import STYLES, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Found, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
 from pipelines.look.show import error
@@ -88,6 +88,7 @@ class Pages:
             question=question,
             states=sorted({run.state for run in found}),
             headline=history.HEADLINE,
+            most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
             live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
         )
@@ -192,23 +193,26 @@ class Pages:
         )
 
     def compared(self, request: Request) -> Response:
-        """Two runs side by side."""
+        """Runs side by side."""
         names = request.query_params.getlist("run")
-        if len(names) != 2:
+        if not 1 < len(names) <= len(STYLES):
             raise UsageError(
-                "Two runs are compared.", received=", ".join(names) or "none", advice="Tick two in the list."
+                f"From 2 to {len(STYLES)} runs are compared.",
+                received=", ".join(names) or "none",
+                advice="Tick them in the list.",
             )
-        first, second = (history.find(self._runs, name).run for name in names)
-        comparison = compare(self._runs, first, second)
-        curves = {run.record.id: curve for run, curve in zip((first, second), comparison.curves, strict=True) if curve}
+        runs = [history.find(self._runs, name).run for name in names]
+        comparison = compare(self._runs, runs)
+        curves = list(zip([run.record.id for run in runs], comparison.curves, strict=True))
         page = self._page(
             "compare.html",
             [("Comparison", f"/compare?{request.url.query}")],
-            both=(first, second),
+            runs=runs,
+            styles=STYLES,
             comparison=comparison,
-            # What only one of them has, as the shards of a task, comes last.
-            metrics=sorted(comparison.metrics.items(), key=lambda metric: None in metric[1]),
-            plot=roc_plot(curves) if curves else "",
+            # What differs comes first, and what only some of them have, as the shards of a task, after it.
+            metrics=sorted(comparison.metrics.items(), key=lambda one: (not differ(one[1]), None in one[1])),
+            plot=roc_plot(curves) if any(comparison.curves) else "",
         )
         page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE
         return page

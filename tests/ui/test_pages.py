@@ -283,13 +283,13 @@ def test_500_runs_are_listed_sorted_and_filtered(many):
     assert "No run is like that" in many.get("/?q=nothing").text
 
 
-def test_two_runs_are_compared_and_no_other_number(site):
-    names = ("20260101-000000-000", "a copy $\\frac<b>$")
-    for number, margin in ((1, 0.2), (2, 0.3)):
+def test_two_to_nine_runs_are_compared(site):
+    names = ("20260101-000000-000", "a copy $\\frac<b>$", "a third")
+    for name, number, margin in zip(names, (1, 2, 3), (0.2, 0.3, 0.3), strict=True):
         curve = {
             "confidenceMetrics": [{"falsePositiveRate": x / 9, "recall": (x / 9) ** (1 / number)} for x in range(10)]
         }
-        task = task_of("evaluate", metrics={"accuracy": 0.7 + number / 10, "pairs": 9}, parameters={"margin": margin})
+        task = task_of("evaluate", metrics={"accuracy": 0.6 + number / 10, "pairs": 9}, parameters={"margin": margin})
         task.outputs["roc"] = {
             "kind": "system.ClassificationMetrics",
             "path": "",
@@ -297,19 +297,23 @@ def test_two_runs_are_compared_and_no_other_number(site):
             "metadata": curve,
             "on_disk": False,
         }
-        run_of(site.runs, names[number - 1], task)
-    one, two = (f"run={quote(name)}" for name in names)
-    page = site.get(f"/compare?{one}&{two}")
+        run_of(site.runs, name, task)
+    one, two, three = (f"run={quote(name)}" for name in names)
+    page = site.get(f"/compare?{one}&{two}&{three}")
     assert page.status == 200
-    assert re.search(r"evaluate\.margin</bdi>.*?0\.2<.*?0\.3<", page.text, re.DOTALL)
-    assert re.search(r"Accuracy</bdi>.*?0\.8<.*?0\.9<.*?\+0\.1<", page.text, re.DOTALL)
+    assert re.search(r"evaluate\.<wbr>margin</bdi>.*?0\.2<.*?0\.3<.*?0\.3<", page.text, re.DOTALL)
+    accuracy = re.search(r"Accuracy</bdi></th>(.*?)</tr>", page.text, re.DOTALL)[1]
+    assert re.search(r"0\.7<.*?0\.8<.*?\+0\.1<.*best.*?0\.9<.*?\+0\.2<", accuracy, re.DOTALL)
+    assert page.text.count("<small>best</small>") == 1
+    assert f'href="/compare?{three}&amp;{one}&amp;{two}"' in page.text
     assert 'aria-label="ROC curves"' in page.text
     assert "$\\frac&lt;b&gt;$" in page.text and "<b>" not in page.text
     assert "script-src 'self';" in page.headers["content-security-policy"]
-    for query in ("", one, f"{one}&{two}&{two}"):
+    assert "9 runs compared" in site.get(f"/compare?{'&'.join([one] * 9)}").text
+    for query in ("", one, "&".join([one] * 10)):
         refused = site.get(f"/compare?{query}")
         assert refused.status == 404
-        assert "Tick two" in refused.text
+        assert "From 2 to 9 runs are compared." in refused.text
 
 
 def test_a_table_is_shown_page_by_page(site):

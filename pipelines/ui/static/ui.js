@@ -89,20 +89,13 @@ document.addEventListener("click", async ({ target }) => {
   setTimeout(() => (target.textContent = "Copy"), 2000);
 });
 
-// Two runs are compared: a third tick takes the place of the first.
-const order = [];
-const pair = document.querySelector("[data-pair]");
-if (pair) {
-  const compare = pair.querySelector("button");
-  const count = () => (compare.disabled = pair.querySelectorAll("input:checked").length !== 2);
-  pair.addEventListener("change", ({ target }) => {
-    if (target.checked) order.push(target.value);
-    else if (order.includes(target.value)) order.splice(order.indexOf(target.value), 1);
-    while (order.length > 2) {
-      const first = order.shift();
-      for (const box of pair.querySelectorAll("input:checked")) if (box.value === first) box.checked = false;
-    }
-    count();
-  });
+// Two runs or more are compared, up to as many as one can tell apart.
+const form = document.querySelector("[data-most]");
+if (form) {
+  const count = () => {
+    const ticked = form.querySelectorAll("input:checked").length;
+    form.querySelector("button").disabled = ticked < 2 || ticked > Number(form.dataset.most);
+  };
+  form.addEventListener("change", count);
   count();
 }

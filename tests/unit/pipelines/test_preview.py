@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from components.common.manifest import FACES, read
-from pipelines.look.compare import compare, roc_plot
+from pipelines.look.compare import STYLES, best, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Run, find, runs
 from pipelines.look.preview import Folder, Nothing, Page, Table, Text, Values, picture, preview
 
@@ -169,14 +169,16 @@ def test_of_a_long_text_the_beginning_is_shown(folder):
 
 def test_a_run_compared_with_itself_differs_in_nothing_and_with_none_in_all(in_processes):
     (run,) = runs(in_processes.parent)
-    same = compare(in_processes.parent, run, run)
+    same = compare(in_processes.parent, [run, run])
     assert same.settings == {}
-    assert all(one == other for one, other in same.metrics.values())
+    assert same.same_faces
+    assert not any(differ(values) for values in same.metrics.values())
+    assert not any(best(name, values) for (_, name), values in same.metrics.items())
     assert same.metrics["evaluate", "accuracy"][0] == run.metrics["accuracy"]
     assert same.curves[0][0] == (0, 0)
     assert same.curves[0][-1] == (1, 1)
-    assert "<svg" in roc_plot({"<b>one</b>": same.curves[0], "other": same.curves[1]})
-    assert "<b>" not in roc_plot({"<b>one</b>": same.curves[0]})
+    assert "<svg" in roc_plot([("<b>one</b>", same.curves[0]), ("other", same.curves[1])])
+    assert "<b>" not in roc_plot([("<b>one</b>", same.curves[0])])
 
 
 def test_settings_that_differ_are_said_once(in_processes, tmp_path):
@@ -189,5 +191,24 @@ def test_settings_that_differ_are_said_once(in_processes, tmp_path):
     said = json.loads(task.read_text())
     task.write_text(json.dumps(said | {"parameters": said["parameters"] | {"rounds": 9, "margin": 0.9}}))
     by_id: dict[str, Run] = {run.record.id: run for run in runs(tmp_path)}
-    differing = compare(tmp_path, by_id[in_processes.name], by_id["other"]).settings
-    assert differing == {"rounds": (2, 9), "mine-and-train.margin": (0.2, 0.9)}
+    differing = compare(tmp_path, [by_id[in_processes.name], by_id["other"]]).settings
+    assert differing == {"rounds": [2, 9], "mine-and-train.margin": [0.2, 0.9]}
+
+
+def test_the_best_of_several_is_the_highest_or_the_lowest_or_nothing_at_all():
+    values = [0.1, None, 0.3, 0.3, True]
+    assert best("accuracy", values) == [4]
+    assert best("validation_auc", values[:4]) == best("val_at_far_0.001", values[:4]) == [2, 3]
+    assert best("eer", values) == best("int8_milliseconds", values) == [0]
+    for name in ("accuracy_deviation", "loss", "pairs", "rounds", "rejected", "train_identities"):
+        assert best(name, values) == []
+    assert best("accuracy", [0.1, 0.1]) == best("accuracy", [0.1, None]) == best("accuracy", ["high", 0.1]) == []
+
+
+def test_a_run_without_a_curve_keeps_its_line_for_itself_and_no_two_are_alike():
+    assert len(set(STYLES)) == len(STYLES)
+    curve = [(0.0, 0.0), (0.1, 0.5), (1.0, 1.0)]
+    second = roc_plot([("one", None), ("two", curve)])
+    assert "var(--different)" in second and "var(--same)" not in second
+    many = roc_plot([(f"run {number}", curve) for number in range(len(STYLES))])
+    assert all(f">run {number}<" in many for number in range(len(STYLES)))
