@@ -285,8 +285,8 @@ def parsed(file: Path, kind: type[Record]) -> Record:
             raise ValueError("its record is no plain file")
         if found.st_size > _MOST_BYTES:
             raise ValueError(f"its record has {found.st_size:,} bytes, and may have {_MOST_BYTES:,}")
-        numbers = {"parse_int": _whole, "parse_float": _finite, "parse_constant": _finite}
-        record = json.loads(file.read_text(encoding="utf-8"), **numbers)
+        text = file.read_text(encoding="utf-8")
+        record = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:

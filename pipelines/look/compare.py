@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.local.record import TaskRecord
-from pipelines.look.history import SCORED_BY, Run, tasks
+from pipelines.look.history import Run, tasks
 
 # Kubeflow's type of a curve: its metadata is what `components.evaluate.kubeflow` writes.
 _CURVE = "system.ClassificationMetrics"
@@ -36,7 +36,7 @@ class Comparison:
             with the values of each; None where a run has no such parameter.
         metrics: the numbers by task and name, likewise, equal ones among them.
         curves: the ROC curve of each run; None of one that has no such curve.
-        same_faces: whether their scores were measured on the same dataset.
+        same_faces: whether all that had a dataset had the same.
     """
 
     settings: Mapping[str, Sequence[Any]]
@@ -111,9 +111,8 @@ def _side_by_side(each: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
 
 
 def _measured(found: Sequence[TaskRecord]) -> str:
-    """The content of the dataset that a run's network was measured on; "" when it was not."""
-    given = [task.inputs.get("dataset", ()) for task in found if task.task == SCORED_BY]
-    return "".join(one["sha256"] for inputs in given for one in inputs)
+    """The content of the dataset that a run's network was trained and measured on; "" when there was none."""
+    return "".join(sorted({one["sha256"] for task in found for one in task.inputs.get("dataset", ())}))
 
 
 def _curve(found: Sequence[TaskRecord]) -> Curve | None:

@@ -26,8 +26,9 @@ LOST = "lost"  # says that it is running, but its runner has ended without a wor
 UNREADABLE = "unreadable"  # its record cannot be read
 # What tells at a glance how good a run's network is, as `evaluate` names it.
 HEADLINE = ("accuracy", "auc", "eer", "val_at_far_0.01")
-SCORED_BY = "evaluate"
+_SCORED_BY = "evaluate"
 _LISTED = 5
+_MOST_TASKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,8 @@ def _run(folder: Path, name: str) -> Run | None:
         record = parsed(file, RunRecord)
         if record.id != name:
             raise ValueError(f"its record is of the run {record.id}")
+        if len(record.tasks) > _MOST_TASKS:
+            raise ValueError(f"its record has {len(record.tasks):,} tasks, and may have {_MOST_TASKS:,}")
         if record.state == RUNNING and not is_alive(folder, name):
             # It may have ended since: what is written then is written before the runner ends.
             record = parsed(file, RunRecord)
@@ -232,7 +235,7 @@ def _run(folder: Path, name: str) -> Run | None:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
-    said = record.metrics.get(SCORED_BY, {})
+    said = record.metrics.get(_SCORED_BY, {})
     return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
 
 

@@ -150,6 +150,13 @@ def test_a_record_that_would_hang_or_fill_the_memory_is_not_read(tmp_path, put, 
     assert read_task(tmp_path, "1", "evaluate") is None
 
 
+def test_a_run_of_more_tasks_than_can_be_shown_is_unreadable(tmp_path):
+    write(tmp_path, "1")
+    write_run(tmp_path, replace(read_run(tmp_path, "1"), tasks=["evaluate"] * 10_001))
+    (run,) = runs(tmp_path)
+    assert (run.state, run.problem) == (UNREADABLE, "its record has 10,001 tasks, and may have 10,000")
+
+
 def test_a_task_elsewhere_is_not_read_and_a_lock_that_is_none_is_not_waited_for(tmp_path):
     write(tmp_path / "elsewhere", "1")
     write(tmp_path / "runs", "1", RUNNING)

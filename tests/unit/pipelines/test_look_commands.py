@@ -84,8 +84,8 @@ def test_two_runs_are_shown_side_by_side(in_processes, capsys):
 def test_of_several_runs_the_best_number_is_marked(tmp_path, capsys):
     for number, (accuracy, faces) in enumerate([(0.7, "aa"), (0.9, "aa"), (0.8, "bb")], 1):
         rounds = {"rounds": number}
-        write_run(tmp_path, RunRecord(str(number), "facenet", "p.yaml", None, rounds, rounds, ["evaluate"], SUCCEEDED))
-        task = TaskRecord("evaluate", "evaluate", SUCCEEDED, metrics={"accuracy": accuracy, "pairs": 40 + number})
+        write_run(tmp_path, RunRecord(str(number), "facenet", "p.yaml", None, rounds, rounds, ["embed"], SUCCEEDED))
+        task = TaskRecord("embed", "embed", SUCCEEDED, metrics={"accuracy": accuracy, "pairs": 40 + number})
         task.inputs = {"dataset": [{"task": "collect", "path": "d", "sha256": faces}]}
         write_task(tmp_path, str(number), task)
     text = output(capsys, show, tmp_path, "1", "--with", "2", "3")

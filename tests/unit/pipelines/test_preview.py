@@ -189,10 +189,12 @@ def test_settings_that_differ_are_said_once(in_processes, tmp_path):
     record = json.loads(file.read_text())
     file.write_text(json.dumps(record | {"id": "other", "parameters": record["parameters"] | {"rounds": 9}}))
     said = json.loads(task.read_text())
+    said["inputs"]["dataset"][0]["sha256"] = "that of another dataset"
     task.write_text(json.dumps(said | {"parameters": said["parameters"] | {"rounds": 9, "margin": 0.9}}))
     by_id: dict[str, Run] = {run.record.id: run for run in runs(tmp_path)}
-    differing = compare(tmp_path, [by_id[in_processes.name], by_id["other"]]).settings
-    assert differing == {"rounds": [2, 9], "mine-and-train.margin": [0.2, 0.9]}
+    compared = compare(tmp_path, [by_id[in_processes.name], by_id["other"]])
+    assert compared.settings == {"rounds": [2, 9], "mine-and-train.margin": [0.2, 0.9]}
+    assert not compared.same_faces
 
 
 def test_the_best_of_several_is_the_highest_or_the_lowest_or_nothing_at_all():
