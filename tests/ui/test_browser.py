@@ -203,11 +203,15 @@ def test_hostile_names_are_seen_as_text(site, open_page):
 def test_a_card_is_shown_whole(two, in_processes, open_page):
     page = open_page(f"{two.address}/runs/{in_processes.name}/extract")
     card = page.frame_locator("iframe.card").locator(":root")
-    # Wide and narrow: no part of it is to be scrolled to in its frame.
+    whole = "page => page.scrollHeight === page.clientHeight && page.clientHeight > 1500"
+    # Wide and narrow: no part of it is to be scrolled to in its frame, as soon as it has told its height.
     for width in (1280, 360):
         page.set_viewport_size({"width": width, "height": 740})
-        expect(card).to_have_js_property("scrollHeight", card.evaluate("page => page.clientHeight"))
-        assert card.evaluate("page => page.clientHeight") > 1500
+        for _ in range(200):
+            if card.evaluate(whole):
+                break
+            page.wait_for_timeout(50)
+        assert card.evaluate(whole)
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
