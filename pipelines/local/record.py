@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import math
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +29,8 @@ from components.common.suggest import near
 
 SCHEMA_VERSION = 2
 _LISTED = 5
+# Of a record: one of a thousand shards has a few hundred thousand.
+_MOST_BYTES = 2**24
 # Locked by the runner of a run while it lives.
 _ALIVE = ".alive"
 # In which the next container of a run has begun when one has ended.
@@ -275,7 +279,14 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         ValueError: it cannot be read, or is not of this version; in words for people.
     """
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        # Anything may lie in a folder of runs: to open a pipe is to wait for whoever writes into it.
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("its record is no plain file")
+        if found.st_size > _MOST_BYTES:
+            raise ValueError(f"its record has {found.st_size:,} bytes, and may have {_MOST_BYTES:,}")
+        text = file.read_text(encoding="utf-8")
+        record = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
     if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
@@ -288,6 +299,18 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         return kind(**record)
     except TypeError as error:
         raise ValueError(f"its record is of another version of this program: {error}") from error
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"its record has a number that is none: {text[:20]}")
+    return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # what is larger is no number to reckon with either
+    return int(text)
 
 
 def _fits(value: Any, type_: Any) -> bool:
@@ -334,8 +357,11 @@ def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
 
 def is_alive(runs: Path, run: str) -> bool:
     """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
+    lock = runs / run / _ALIVE
     try:
-        with (runs / run / _ALIVE).open() as file:
+        if not lock.is_file():  # as above
+            return True
+        with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return os.fstat(file.fileno()).st_mtime > time.time()
     except OSError:
