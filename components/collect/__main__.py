@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.collect.splits import SPLITS, TEST
+from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import ExecutorInput, Inputs, Output, Switch
@@ -25,6 +25,9 @@ class Settings:
 
     Copies of a picture within an identity are dropped but one; a picture under two names is dropped under both and
     reported; identities with too few faces are dropped. The dataset points into the faces and copies no image.
+
+    With --test 1 nobody is left to train on: all can be embedded and measured. For a published list of pairs, which
+    names each photo that there is: --test 1 --min_examples 1 --drop_duplicates false.
     """
 
     output: Output
@@ -37,10 +40,12 @@ class Settings:
     """Also put all shards of the faces into this folder, as one manifest, which the dataset then points into."""
     min_examples: int = 2
     """Identities with fewer faces are left out."""
+    drop_duplicates: Switch = True
+    """false: copies of a picture are kept, and pictures under two names."""
     validation: float = 0.1
     """Share of identities for validation."""
     test: float = 0.2
-    """Share of identities for the test; nothing is ever trained or tuned on them."""
+    """Share of identities for the test; nothing is ever trained or tuned on them. 1 takes everybody."""
     html: Path | None = None
     """Also write a card that shows what became of the faces to this file, as HTML."""
     markdown: Path | None = None
@@ -56,11 +61,12 @@ class Settings:
 def _checked(settings: Settings) -> None:
     if settings.min_examples < 1:
         raise UsageError("--min_examples must be at least 1.", received=settings.min_examples)
-    if settings.validation < 0 or settings.test < 0 or settings.validation + settings.test >= 1:
+    shares = settings.validation, settings.test
+    if not (all(0 <= share <= 1 for share in shares) and (settings.test == 1 or sum(shares) <= 1)):
         raise UsageError(
-            "--validation and --test are shares that leave something to train on.",
+            "--validation and --test are shares of the same people.",
             received=f"validation {settings.validation:g}, test {settings.test:g}",
-            advice="Give two numbers from 0 to 1 that add up to less than 1.",
+            advice="Give two numbers from 0 to 1 that add up to 1 at most, or --test 1 for everybody.",
         )
 
 
@@ -80,6 +86,7 @@ def _collect(settings: Settings) -> None:
         min_examples=settings.min_examples,
         validation=settings.validation,
         test=settings.test,
+        drop_duplicates=settings.drop_duplicates,
     )
     dropped = settings.dropped or settings.output.with_name(f"{settings.output.name}-dropped")
     if settings.faces:
@@ -90,6 +97,7 @@ def _collect(settings: Settings) -> None:
         "min_examples": settings.min_examples,
         "validation": settings.validation,
         "test": settings.test,
+        "drop_duplicates": settings.drop_duplicates,
     }
     write(dropped, DROPPED, as_table(collected.dropped, DROPPED.schema))
     write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
@@ -99,7 +107,9 @@ def _collect(settings: Settings) -> None:
         from components.collect.card import show
 
         files = parts(folders, FACES)
-        card = show(faces, collected, files, settings.min_examples, pictures=settings.pictures)
+        card = show(
+            faces, collected, files, settings.min_examples, settings.drop_duplicates, pictures=settings.pictures
+        )
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(collected))
     _say(collected, settings, dropped)
@@ -124,6 +134,10 @@ def _say(collected: Collected, settings: Settings, dropped: Path) -> None:
         print(f"  {split:<10} {rows['identity'].nunique():>6} identities {len(rows):>8} faces")
     for reason, count in collected.dropped["reason"].value_counts().items():
         print(f"  dropped    {count:>6} faces: {reason} (listed in {dropped})")
+    if not settings.drop_duplicates:
+        print("  Copies and pictures under two names were not looked for, and are kept.")
+    if not (dataset["split"] == TRAIN).any():
+        print("  Nobody is left to train on.")
     if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
         print("  Fewer than two identities are in the test split: too few for an evaluation.")
 

@@ -48,7 +48,13 @@ class Groups:
 
 
 def show(
-    faces: pd.DataFrame, collected: Collected, files: Sequence[Path], min_examples: int, *, pictures: bool
+    faces: pd.DataFrame,
+    collected: Collected,
+    files: Sequence[Path],
+    min_examples: int,
+    drop_duplicates: bool = True,
+    *,
+    pictures: bool,
 ) -> Card:
     """The card of a dataset; images are read of the few faces that it shows.
 
@@ -57,6 +63,7 @@ def show(
         collected: what became of them.
         files: the parts of the faces manifest.
         min_examples: identities with fewer faces were dropped.
+        drop_duplicates: whether copies and pictures under two names were.
         pictures: false shows none.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
@@ -85,6 +92,7 @@ def show(
         "rare": list(rare.sort_index()[:_NAMES].items()),
         "rare_people": len(rare),
         "min_examples": min_examples,
+        "drop_duplicates": drop_duplicates,
         "shows_pictures": pictures,
         "pictures": thumbnails(files, face_ids) if pictures else {},
     }

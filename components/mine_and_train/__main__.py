@@ -184,7 +184,9 @@ def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
     usable = int(np.sum(counts.to_numpy() >= 2))
     if len(counts) < 2 or usable < 1:
         raise FacenetError(
-            "Triplets need at least two identities in the train split, one of them with two faces.",
+            "Triplets need at least two identities in the train split, one of them with two faces."
+            if len(counts)
+            else "There is nobody to train on: the train split of this dataset is empty.",
             received=f"{dataset}: {len(counts)} identities in the train split, {usable} of them with two faces or more",
             advice="Add people to the photos, or give `facenet collect` smaller --test and --validation shares.",
         )
