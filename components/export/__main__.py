@@ -12,6 +12,7 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Checkpoint, ExecutorInput, Input, Output
 from components.export.results import FILES, VARIANTS, switched_off
+from components.model import load_tensorflow
 from components.model.checkpoint import describe
 
 
@@ -68,7 +69,7 @@ def _export(settings: Settings) -> None:
     check_replaceable(settings.output, FILES)
     if settings.chosen:
         describe(settings.checkpoint)
-        # TensorFlow takes seconds to import: a wrong path should not wait for it.
+        load_tensorflow()  # it takes seconds: a wrong path should not wait for it
         from components.export.export import export
 
         result = export(settings)

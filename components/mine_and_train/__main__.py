@@ -27,6 +27,7 @@ from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import check_batch_size
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.pairs import Strategy
+from components.model import load_tensorflow
 from components.model.backbones import check
 from components.model.checkpoint import FILES
 from components.model.starts import check_members, located
@@ -254,7 +255,7 @@ def _train(settings: Settings) -> None:
     former = _former(settings, told)
     if settings.pretrained and former is None:
         check_members(located(Path(settings.pretrained)), settings.members)
-    # TensorFlow takes seconds to import: wrong settings should not wait for it.
+    load_tensorflow()  # it takes seconds: wrong settings should not wait for it
     from components.mine_and_train.session import train
 
     train(settings, told, former, rows, training_rows, faces)
