@@ -73,7 +73,7 @@ def show(
     of_each = collected.dataset["identity"].value_counts()
     rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
     values: dict[str, Any] = {
-        "steps": steps(faces, collected, min_examples),
+        "steps": steps(faces, collected, min_examples, drop_duplicates),
         "splits": [
             (split, rows["identity"].nunique(), len(rows))
             for split, rows in ((split, collected.dataset[collected.dataset["split"] == split]) for split in SPLITS)
@@ -99,7 +99,7 @@ def show(
     return card(Path(__file__).parent, values)
 
 
-def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[Step]:
+def steps(faces: pd.DataFrame, collected: Collected, min_examples: int, drop_duplicates: bool = True) -> list[Step]:
     """What was found, and what each filter left of it."""
     dropped = collected.dropped
     lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, TOO_FEW_FACES)}
@@ -107,10 +107,13 @@ def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[
     before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
     distinct = len(faces) - int((lost[EXACT_DUPLICATE] | lost[COPY]).sum())
     single = distinct - int(lost[TWO_NAMES].sum())
-    return [
-        Step("found", len(faces), faces["identity"].nunique()),
+    duplicates = [
         Step("without copies of a person's own pictures", distinct, faces["identity"].nunique()),
         Step("without pictures under two names", single, len(before_rare)),
+    ]
+    return [
+        Step("found", len(faces), faces["identity"].nunique()),
+        *(duplicates if drop_duplicates else []),
         Step(f"of people with {min_examples} faces or more", len(collected.dataset), len(kept)),
     ]
 

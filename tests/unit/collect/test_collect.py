@@ -78,7 +78,7 @@ def test_duplicates_and_pictures_under_two_names_are_kept_when_asked():
     assert list(kept.dropped["reason"]) == ["too-few-faces"]
     card = show(faces, kept, [], 2, False, pictures=False)
     for page in (card.html, card.markdown):
-        assert "were not looked for, and are kept" in page and "None." not in page
+        assert "were not looked for, and are kept" in page and "None." not in page and "without" not in page
 
 
 def test_splits_have_their_shares_and_adding_people_moves_nobody():
