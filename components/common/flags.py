@@ -38,6 +38,7 @@ class Flag:
         name: its name where that is no name for a field: `from`.
         positional: whether its value stands by itself, without the name.
         repeated: whether each value of a tuple follows the name again; by default all follow it once.
+        help: what the help says of it, where several commands have the flag; a field's own docstring goes before it.
         read: makes the value of what was written, or raises argparse.ArgumentTypeError; by default the type does.
     """
 
@@ -46,6 +47,7 @@ class Flag:
     name: str | None = None
     positional: bool = False
     repeated: bool = False
+    help: str = ""
     read: Callable[[str], Any] | None = None
 
 
@@ -64,8 +66,17 @@ Input = Annotated[Path, Flag("PATH", short="-i")]
 Inputs = Annotated[tuple[Path, ...], Flag("PATH", short="-i")]
 Output = Annotated[Path, Flag("PATH", short="-o")]
 Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
-# Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
-ExecutorInput = Annotated[str, Flag("JSON")]
+# What a stage shows of itself, beside its results.
+Html = Annotated[Path | None, Flag("FILE", help="Also write the stage's card to this file, as HTML.")]
+Markdown = Annotated[Path | None, Flag("FILE", help="Also write the numbers of the card to this file, as Markdown.")]
+Pictures = Annotated[
+    bool, Flag("{true,false}", read=_switch, help="false: the card shows nobody's face and nobody's photo.")
+]
+Seed = Annotated[int, Flag(help="Seed of every random choice.")]
+# `{{$}}` in the pipeline: where to write the metrics that Kubeflow's UI shows.
+ExecutorInput = Annotated[
+    str, Flag("JSON", help="Kubeflow's description of the task; leave it out when running a stage by hand.")
+]
 
 
 def parse(
@@ -85,7 +96,7 @@ def parse(
     typed = list(sys.argv[1:] if argv is None else argv)
     end = typed.index("--") if "--" in typed else len(typed)
     words = [*map(_underscored, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
-    found = list(_fields(settings))
+    found = list(fields_of(settings))
     names = [name for one in found for name in one.names]
     dashed = _dashed(typed[:end], found, prog)
     parser = _Parser(
@@ -98,8 +109,11 @@ def parse(
         allow_abbrev=False,
     )
     asked = {"-h", "--help"} & set(words)  # finding docstrings takes as long as all else
+    groups: dict[Any, Any] = {settings: parser}
     for one in found:
-        parser.add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
+        if one.owner not in groups:
+            groups[one.owner] = parser.add_argument_group((inspect.getdoc(one.owner) or "").partition(".")[0])
+        groups[one.owner].add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
     given, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
         hinted = hint(unknown[0], "".join(unknown[1:2])) if hint else ""
@@ -114,7 +128,7 @@ def _underscored(word: str) -> str:
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
 
-def _dashed(words: Sequence[str], found: Sequence[_Field], prog: str) -> str:
+def _dashed(words: Sequence[str], found: Sequence[Field], prog: str) -> str:
     """How to write a word that begins with a dash and is no flag; "" where a command takes no words by themselves."""
     flags = {name for one in found for name in one.names}
     alone = [one.value for one in found if one.flag.positional]
@@ -125,7 +139,7 @@ def _dashed(words: Sequence[str], found: Sequence[_Field], prog: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Field:
+class Field:
     """A field that is a flag.
 
     Args:
@@ -143,11 +157,16 @@ class _Field:
     owner: Any
 
     @property
+    def key(self) -> str:
+        """What it is called on the command line, unlike any other flag of the command."""
+        return self.flag.name or self.name
+
+    @property
     def names(self) -> list[str]:
         """What is written for it."""
         if self.flag.positional:
             return [self.name]
-        return [*filter(None, [self.flag.short]), f"--{self.flag.name or self.name}"]
+        return [*filter(None, [self.flag.short]), f"--{self.key}"]
 
     @property
     def one(self) -> Any:
@@ -166,7 +185,7 @@ class _Field:
         """What argparse is told, besides its names and help."""
         told: dict[str, Any] = {}
         if not self.flag.positional:
-            told |= {"dest": self.name, "required": self.default is MISSING}
+            told |= {"dest": self.key, "required": self.default is MISSING}
         elif self.default is not MISSING:
             told |= {"default": self.default, "nargs": "?"}
         if get_origin(self.type) is tuple:
@@ -188,31 +207,43 @@ class _Field:
         elif self.default not in (None, "", ()):
             default = f" (default: {self.default})"
         repeated = " (repeatable)" if self.flag.repeated else ""
-        return f"{_docstrings(self.owner)[self.name]}{default}{repeated}".replace("%", "%%")
+        said = _docstrings(self.owner).get(self.name) or self.flag.help
+        return f"{said}{default}{repeated}".replace("%", "%%")
 
 
-def _fields(settings: Any) -> Iterator[_Field]:
+def fields_of(settings: Any) -> Iterator[Field]:
     """The fields of a dataclass that are flags, and those of the dataclasses among its fields."""
     types = get_type_hints(settings, include_extras=True)
     for field in fields(settings):
         noted = types[field.name]
         type_, flag = get_args(noted) if get_origin(noted) is Annotated else (noted, Flag())
         if is_dataclass(type_):
-            yield from _fields(type_)
+            yield from fields_of(type_)
         else:
-            yield _Field(field.name, field.default, type_, flag, settings)
+            yield Field(field.name, field.default, type_, flag, settings)
 
 
 def _made(settings: Any, given: Mapping[str, Any]) -> Any:
     """The dataclass with what was given."""
     types, values = get_type_hints(settings), {}
+    keys = {one.name: one.key for one in fields_of(settings) if one.owner is settings}
     for field in fields(settings):
         if is_dataclass(types[field.name]):
             values[field.name] = _made(types[field.name], given)
-        elif field.name in given:
-            value = given[field.name]
+        elif keys[field.name] in given:
+            value = given[keys[field.name]]
             values[field.name] = tuple(value) if isinstance(value, list) else value
     return settings(**values)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """The values of a dataclass by flag, those of the dataclasses among its fields too."""
+    found: dict[str, Any] = {}
+    keys = {one.name: one.key for one in fields_of(type(settings)) if one.owner is type(settings)}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        found |= values_of(value) if is_dataclass(value) else {keys[field.name]: value}
+    return found
 
 
 def _docstrings(settings: Any) -> dict[str, str]:

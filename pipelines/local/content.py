@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.local import sources
+from components.specification import code
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -113,14 +113,14 @@ class Contents:
         return whole.hexdigest()
 
     def names_in(self, file: Path, package: str) -> frozenset[str]:
-        """`sources.names_in`, without parsing a file again that has not changed."""
+        """`code.names_in`, without parsing a file again that has not changed."""
         fingerprint = _fingerprint(file.stat())
         row = self._database.execute(
             "SELECT size, mtime_ns, ctime_ns, inode, names FROM imports WHERE path = ?", (os.fsencode(file),)
         ).fetchone()
         if row is not None and row[:4] == fingerprint:
             return frozenset(row[4].split())
-        names = sources.names_in(file, package)
+        names = code.names_in(file, package)
         if _old_enough(fingerprint, time.time()):
             # Whoever asks commits: a file at a time would wait for the disk a hundred times.
             self._database.execute(

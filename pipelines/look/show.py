@@ -37,11 +37,11 @@ class Settings:
     other: Annotated[str | None, Flag("RUN", name="with")] = None
     """Compare the run with this one: the settings that differ, and the numbers of both."""
     search: Annotated[str, Flag("TEXT")] = ""
-    """Of a table only the rows whose identity has this in it."""
+    """Show only the rows of a table whose identity has this in it."""
     rows: int = ROWS
-    """Of a table so many rows."""
+    """Show so many rows of a table."""
     offset: int = 0
-    """Of a table the first row to show."""
+    """Show a table from this row on."""
     json: bool = False
     """For scripts: JSON."""
 

@@ -359,7 +359,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/common/test_command.py": ("command.py: headline", "command.py: The disk is full"),
     "unit/common/test_shortage.py": ("command.py: Memory ran out; former results are",),
     "unit/embed/test_embed.py": (
-        "__main__.py: These faces were not cut out",
+        "stage.py: These faces were not cut out",
         "network.py: A checkpoint folder needs TensorFlow, which",
         "network.py: The network gave no embedding",
         "network.py: This network gives all pictures the",
@@ -378,7 +378,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "export.py: These faces were not cut out",
     ),
     "unit/extract/test_align.py": ("align.py: A landmark model of five points",),
-    "unit/extract/test_extract.py": ("extract.py: There is no face in any",),
+    "unit/extract/test_extract.py": ("stage.py: There is no face in any",),
     "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
     "unit/litert/test_embedder.py": (
@@ -393,11 +393,11 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "unit/mine_and_train/test_resume.py": (
         "session.py: The state of the training does",
-        "__main__.py: The training has done more rounds",
+        "stage.py: The training has done more rounds",
         "state.py: A training cannot go on with",
     ),
     "unit/mine_and_train/test_session.py": ("session.py: The training has failed: {found.cause}",),
-    "unit/mine_and_train/test_stage.py": ("__main__.py: Triplets need at least two identities",),
+    "unit/mine_and_train/test_stage.py": ("stage.py: Triplets need at least two identities",),
     "unit/model/test_checkpoint.py": (
         "checkpoint.py: The weights do not fit the",
         "checkpoint.py: A variable of the weights has",

@@ -18,17 +18,17 @@ import pytest
 from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.pairs import Strategy
-from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
 LABELS = np.repeat(np.arange(10), 5)
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), np.uint8)
 RECIPES = {
-    "offline": Recipe(rounds=3, faces_per_identity=4, batch_size=16, max_batches=5, identities_per_round=8),
-    "online": Recipe(
+    "offline": Hyperparameters(rounds=3, faces_per_identity=4, batch_size=16, max_batches=5, identities_per_round=8),
+    "online": Hyperparameters(
         rounds=3,
         faces_per_identity=4,
         batch_size=16,
@@ -38,7 +38,7 @@ RECIPES = {
         optimization=Optimization(optimizer="muon", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
         augmentation=Augmentation(jitter=0.1, brightness=0.2, erasing=0.5),
     ),
-    "classification first": Recipe(
+    "classification first": Hyperparameters(
         rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, mining="online", classification_rounds=2
     ),
 }

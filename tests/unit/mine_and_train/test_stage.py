@@ -13,9 +13,9 @@ from components.common.crops import decoded
 from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
-from components.mine_and_train import __main__ as stage
+from components.mine_and_train import stage
 from components.mine_and_train.__main__ import main as mine_and_train
-from components.mine_and_train.recipe import Recipe
+from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
@@ -87,7 +87,7 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     rows = read(dataset, DATASET)
     images = decoded(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
-    recipe = Recipe(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
+    recipe = Hyperparameters(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
     keras.utils.set_random_seed(0)  # of the network's first weights
     training = Training(build(Architecture("small_resnet", 32, 32)), images, labels, recipe)
     assert [done.number for done in training.run() if done is not None] == list(range(1, 21))

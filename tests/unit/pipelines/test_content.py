@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local import content, sources
+from components.specification import code
+from pipelines.local import content
 from pipelines.local.content import TABLES, Contents
 
 
@@ -121,9 +122,9 @@ def test_a_module_that_has_not_changed_is_not_parsed_again(contents, tmp_path, m
     monkeypatch.setattr(content, "_TOO_YOUNG_SECONDS", -60)
     found = contents.names_in(file, "components.stage")
     assert found == {"components.common", "components.common.errors"}
-    parsed = sources.names_in
-    monkeypatch.setattr(sources, "names_in", lambda file, package: pytest.fail("parsed again"))
+    parsed = code.names_in
+    monkeypatch.setattr(code, "names_in", lambda file, package: pytest.fail("parsed again"))
     assert contents.names_in(file, "components.stage") == found
-    monkeypatch.setattr(sources, "names_in", parsed)
+    monkeypatch.setattr(code, "names_in", parsed)
     file.write_text("import components.page\n")
     assert contents.names_in(file, "components.stage") == {"components.page"}
