@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
-from components.collect.filters import without_copies, without_duplicates, without_rare, without_two_names
+from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
@@ -50,9 +50,10 @@ def collect(
     Raises:
         FacenetError: no identity is left.
     """
-    filters = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
+    filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
+    filters += [partial(without_rare, min_examples=min_examples)]
     kept, lost = faces, []
-    for without in [*filters, partial(without_rare, min_examples=min_examples)]:
+    for without in filters:
         kept, some = without(kept)
         lost.append(some)
     dropped = pd.concat(lost, ignore_index=True)
