@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from components.common.errors import FacenetError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import parse
 from components.common.shortage import disk_is_full, memory_ran_out
 
@@ -91,7 +91,8 @@ def guarded(call: Callable[[], int | None], *, prog: str) -> int:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
         traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there was
-        short = memory_ran_out(error) or disk_is_full(error)
+        # Of a full disk an error that is no UsageError says more; one that is speaks of rights.
+        short = memory_ran_out(error) or (isinstance(error, UsageError) and disk_is_full(error))
         told = error if isinstance(error, FacenetError) and not short else _in_words(error)
         print(f"{prog}: {told}", file=sys.stderr)
         return told.exit_code
@@ -105,7 +106,7 @@ def _in_words(error: Exception) -> FacenetError:
             received=error.received if isinstance(error, FacenetError) else str(error).partition("\n")[0] or None,
             advice=_LESS,
         )
-    if isinstance(error, FacenetError):  # that a place cannot be written to, which is not for want of rights
+    if isinstance(error, UsageError):
         return FacenetError("The disk is full.", received=error.received, advice=_FULL)
     if isinstance(error, OSError):
         headline = f"The system refused: {error.strerror or error}."
