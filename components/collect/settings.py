@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.common.executor import inputs
-from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
+from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Switch
 from components.common.manifest import FACES, joined
 
 
@@ -17,6 +17,9 @@ class Settings:
 
     Copies of a picture within an identity are dropped but one; a picture under two names is dropped under both and
     reported; identities with too few faces are dropped. The dataset points into the faces and copies no image.
+
+    With --test 1 nobody is left to train on: all can be embedded and measured. For a published list of pairs, which
+    names each photo that there is: --test 1 --min_examples 1 --drop_duplicates false.
     """
 
     output: Output
@@ -29,10 +32,12 @@ class Settings:
     """Also put all shards of the faces into this folder, as one manifest, which the dataset then points into."""
     min_examples: int = 2
     """Identities with fewer faces are left out."""
+    drop_duplicates: Switch = True
+    """false: copies of a picture are kept, and pictures under two names."""
     validation: float = 0.1
     """Share of identities for validation."""
     test: float = 0.2
-    """Share of identities for the test; nothing is ever trained or tuned on them."""
+    """Share of identities for the test; nothing is ever trained or tuned on them. 1 takes everybody."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
@@ -46,14 +51,15 @@ class Settings:
         return self.dropped or self.output.with_name(f"{self.output.name}-dropped")
 
     def check(self) -> None:
-        """Refuses shares that leave nobody to train on, and faces that are not there or not whole."""
+        """Refuses shares that are none, and faces that are not there or not whole."""
         if self.min_examples < 1:
             raise UsageError("--min_examples must be at least 1.", received=self.min_examples)
-        if self.validation < 0 or self.test < 0 or self.validation + self.test >= 1:
+        shares = self.validation, self.test
+        if not (all(0 <= share <= 1 for share in shares) and (self.test == 1 or sum(shares) <= 1)):
             raise UsageError(
-                "--validation and --test are shares that leave something to train on.",
+                "--validation and --test are shares of the same people.",
                 received=f"validation {self.validation:g}, test {self.test:g}",
-                advice="Give two numbers from 0 to 1 that add up to less than 1.",
+                advice="Give two numbers from 0 to 1 that add up to 1 at most, or --test 1 for everybody.",
             )
         self.shards()
 

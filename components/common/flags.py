@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from components.common.errors import UsageError
 
 Settings = TypeVar("Settings")
 
+# Before a word that is no flag: argparse would take it for one by its first letter. No word that is typed has a NUL.
+_NO_FLAG = "\0"
 _WORDS = {str: "text", int: "int", float: "float", Path: "path"}
 
 
@@ -94,16 +97,21 @@ def parse(
 
     Args:
         settings: a dataclass; the fields of a dataclass that is the type of a field are flags like its own.
-        argv: the arguments after the command's name; `sys.argv[1:]` when None.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None. After `--` none is a flag.
         prog: the command as the user types it.
         hint: is given a flag that there is not, and what follows it; says what may have been meant, or "".
 
     Raises:
         UsageError: a flag that there is not, one that is missing, or a value that does not fit.
     """
-    words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
+    typed = list(sys.argv[1:] if argv is None else argv)
+    end = typed.index("--") if "--" in typed else len(typed)
+    words = [*map(_underscored, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
     found = list(fields_of(settings))
+    names = [name for one in found for name in one.names]
+    dashed = _dashed(typed[:end], found, prog)
     parser = _Parser(
+        dashed,
         prog=prog,
         usage=" ".join([prog, "[flags]", *(one.value for one in found if one.flag.positional)]),
         description=inspect.getdoc(settings),
@@ -120,7 +128,7 @@ def parse(
     given, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
         hinted = hint(unknown[0], "".join(unknown[1:2])) if hint else ""
-        raise _unknown(unknown[0], [name for one in found for name in one.names], prog, hinted)
+        raise _unknown(unknown[0], names, prog, hinted, dashed)
     made: Settings = _made(settings, vars(given))
     return made
 
@@ -129,6 +137,16 @@ def _underscored(word: str) -> str:
     """`--max-pairs=3` as `--max_pairs=3`."""
     name, equals, value = word.partition("=")
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
+
+
+def _dashed(words: Sequence[str], found: Sequence[Field], prog: str) -> str:
+    """How to write a word that begins with a dash and is no flag; "" where a command takes no words by themselves."""
+    flags = {name for one in found for name in one.names}
+    alone = [one.value for one in found if one.flag.positional]
+    doubtful = [word for word in words if word[:1] == "-" and _underscored(word).partition("=")[0] not in flags]
+    if not (alone and doubtful):
+        return ""
+    return f"If {doubtful[0]} is no flag but a {alone[0]}, put it after --: `{prog} -- {shlex.quote(doubtful[0])}`."
 
 
 @dataclass(frozen=True)
@@ -188,7 +206,8 @@ class Field:
         if choices := self.flag.choices or (get_args(self.one) if get_origin(self.one) is Literal else ()):
             metavar = None if self.flag.positional else f"{{{','.join(map(str, choices))}}}"
             return told | {"type": partial(_one_of, choices, self.names[-1]), "metavar": metavar}
-        return told | {"type": self.flag.read or self.one, "metavar": self.value}
+        told |= {"type": self.flag.read or self.one, "metavar": self.value}
+        return told | ({"type": lambda text: self.one(text.removeprefix(_NO_FLAG))} if self.flag.positional else {})
 
     def help(self) -> str:
         """Its docstring, and its default where it says something."""
@@ -252,10 +271,15 @@ def _docstrings(settings: Any) -> dict[str, str]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong as every error here is said."""
+    """Says what is wrong as every error here is said, and what there is to say of a word that may be no flag."""
+
+    def __init__(self, dashed: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._dashed = dashed
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[0].upper()}{message[1:]}.", advice=f"`{self.prog} --help` lists the flags.")
+        advice = f"`{self.prog} --help` lists the flags."
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", advice=" ".join(filter(None, [self._dashed, advice])))
 
 
 class _Help(argparse.HelpFormatter):
@@ -265,12 +289,13 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
 
 
-def _unknown(word: str, names: Sequence[str], prog: str, hinted: str) -> UsageError:
+def _unknown(word: str, names: Sequence[str], prog: str, hinted: str, dashed: str) -> UsageError:
     from components.common.suggest import near
 
     advice = f"`{prog} --help` lists the flags."
     if not word.startswith("-"):
-        return UsageError("This is more than the command takes.", received=word, advice=advice)
+        received = word.removeprefix(_NO_FLAG)
+        return UsageError("This is more than the command takes.", received=received, advice=advice)
     alike = near(word, names)
-    meant = hinted or (f"Did you mean {' or '.join(alike)}?" if alike else "")
+    meant = hinted or (f"Did you mean {' or '.join(alike)}?" if alike else dashed)
     return UsageError("There is no such flag.", received=word, advice=" ".join(filter(None, [meant, advice])))

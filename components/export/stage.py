@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from components.export.results import switched_off
 from components.export.settings import Settings
+from components.model import load_tensorflow
 
 
 def run(settings: Settings) -> None:
     """Exports, writes the card and the numbers, and says how many files there are."""
     if settings.chosen:
-        # TensorFlow takes seconds to import, and a task that is switched off should be done in one.
+        load_tensorflow()  # it takes seconds, and a task that is switched off should be done in one
         from components.export.export import export
 
         result = export(settings)

@@ -55,7 +55,7 @@ class Scan:
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
         shadows: number of folders of copies that a system or a program made, by name; not looked into.
-        loops: links to a folder that contains them; not followed.
+        loops: links to a folder that contains them, the photo folder's own ones included; not followed.
     """
 
     photos: list[str] = field(default_factory=list)
@@ -196,7 +196,7 @@ def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
     Raises:
         OSError: the folder itself cannot be looked into.
     """
-    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
+    waiting = [(root, "", tuple(map(_inode, root.resolve().parents)))]
     # No recursion: folders may lie in each other as deep as they like.
     while waiting:
         folder, path, above = waiting.pop()

@@ -21,6 +21,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, read
 from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
+from components.model import load_tensorflow
 from components.model.starts import check_members, located
 
 # What the variables of a training, or what it has seen so far, depend on.
@@ -48,7 +49,7 @@ def run(settings: Settings) -> None:
         check_members(located(Path(settings.pretrained)), settings.members)
     told |= {"threads": _threads(former)}
     os.environ[TENSORFLOW_THREADS] = str(told["threads"])
-    # TensorFlow takes seconds to import: wrong settings should not wait for it.
+    load_tensorflow()  # it takes seconds: wrong settings should not wait for it
     from components.mine_and_train.session import train
 
     train(settings, told, former, rows, training_rows, faces)
@@ -60,7 +61,9 @@ def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
     usable = int(np.sum(counts.to_numpy() >= 2))
     if len(counts) < 2 or usable < 1:
         raise FacenetError(
-            "Triplets need at least two identities in the train split, one of them with two faces.",
+            "Triplets need at least two identities in the train split, one of them with two faces."
+            if len(counts)
+            else "There is nobody to train on: the train split of this dataset is empty.",
             received=f"{dataset}: {len(counts)} identities in the train split, {usable} of them with two faces or more",
             advice="Add people to the photos, or give `facenet collect` smaller --test and --validation shares.",
         )

@@ -247,7 +247,8 @@ def read_run(runs: Path, run: str) -> RunRecord:
     except ValueError as problem:
         known = sorted(path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink())
         listed = ", ".join(known[: -_LISTED - 1 : -1]) or "none yet: `facenet run` makes one"
-        alike = near(run, ["latest", *known]) if known and run not in known else []
+        linked = ["latest"] if (runs / "latest").exists() else []
+        alike = near(run, [*linked, *known]) if run not in (*known, "latest") else []
         raise UsageError(
             "There is no such run.",
             received=f"{run} in {runs} ({problem})",

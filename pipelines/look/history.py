@@ -280,7 +280,10 @@ def _named_run(folder: Path, name: str) -> Run:
     run = _run(folder, wanted) if wanted in names else None
     if run is None:
         known = [one for one in names if (folder / one / "run.json").exists()]
-        raise _unknown("There is no such run.", f"{name} in {folder}", name, [LATEST, *known] if known else [])
+        if name == LATEST and known:
+            raise _unknown("The link to the latest run leads to none, or is gone.", f"{folder / LATEST}", "", known)
+        linked = [LATEST] if (folder / LATEST).exists() else []
+        raise _unknown("There is no such run.", f"{name} in {folder}", name, [*linked, *known])
     return run
 
 

@@ -71,6 +71,7 @@ def _lines(label: str, values: Sequence[str]) -> list[str]:
 def _run(folder: Path, found: Run) -> str:
     record, tasks = found.record, history.tasks(folder, found)
     seconds = history.elapsed(record, found.state)
+    unlimited = ", without limits of processors and memory" if record.runner == "process" else ""
     problem = found.problem or (_LOST if found.state == history.LOST else "")
     rows = [
         [
@@ -87,7 +88,8 @@ def _run(folder: Path, found: Run) -> str:
         f"Run {plain(record.id)} {plain(found.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
         *_lines("problem", [plain(problem)] if problem else []),
         *_lines(
-            "pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}"]
+            "pipeline",
+            [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}{unlimited}"],
         ),
         *_lines("settings", [assignments(record.settings)]),
         *_lines("scores", [assignments(found.metrics), *found.doubts]),

@@ -61,6 +61,8 @@ WIRING = {
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.local"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
+    # Which file of an export is the best, by the rule of `verify`.
+    "pipelines/local/summary.py": {"components.common", "components.verify.runs", "pipelines"},
     # Galleries are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.collect.__main__ import main as collect
 from components.common.crops import decoded
 from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
@@ -164,6 +165,13 @@ def test_too_few_people_to_train_on_are_counted(dataset, faces, tmp_path, capsys
     flags = ["-i", str(tmp_path / "dataset"), "--faces", str(faces), "-c", str(tmp_path / "checkpoint"), *TINY]
     assert mine_and_train(flags) == 1
     assert "1 identities in the train split" in capsys.readouterr().err
+
+
+def test_a_dataset_of_people_for_the_test_alone_has_nobody_to_train_on(faces, tmp_path, capsys):
+    assert collect(["-i", str(faces), "-o", str(tmp_path / "dataset"), "--test", "1"]) == 0
+    assert "Nobody is left to train on." in capsys.readouterr().out
+    assert mine_and_train(["-i", str(tmp_path / "dataset"), "-c", str(tmp_path / "checkpoint"), *TINY]) == 1
+    assert "There is nobody to train on" in capsys.readouterr().err
 
 
 def test_on_a_cluster_a_volume_that_only_root_may_write_to_is_done_without_and_said(tmp_path, capsys, monkeypatch):

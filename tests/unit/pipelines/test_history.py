@@ -81,6 +81,21 @@ def test_no_runs_folder_is_wrong_use_and_an_empty_one_is_empty(tmp_path):
         find(tmp_path, "latest")
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_latest_run_that_is_gone_is_called_so(tmp_path, linked):
+    write_run(tmp_path, RunRecord("20250101-000000-000", "f", "p.yaml", None, {}, {}, [], SUCCEEDED))
+    if linked:
+        (tmp_path / "latest").symlink_to("20260101-000000-000")
+    for ask in (lambda name: find(tmp_path, name), lambda name: read_run(tmp_path, name)):
+        for name in ("latest", "latest"[:5]):
+            with pytest.raises(UsageError) as refused:
+                ask(name)
+            assert "Did you mean latest" not in str(refused.value)
+            assert "20250101-000000-000" in refused.value.advice
+    with pytest.raises(UsageError, match="link to the latest run leads to none, or is gone"):
+        find(tmp_path, "latest/evaluate")
+
+
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
     for identifier in ("20250101-000000-000", "20250103-000000-000", "20250102-000000-000"):
         write(tmp_path, identifier)

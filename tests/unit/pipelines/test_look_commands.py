@@ -42,6 +42,7 @@ def test_runs_lists_a_real_run_with_its_scores(in_processes, capsys):
 def test_show_is_the_latest_run_with_its_tasks(in_processes, capsys):
     text = output(capsys, show, in_processes.parent)
     assert text.startswith(f"Run {in_processes.name} succeeded after ")
+    assert "runner process, without limits of processors and memory\n" in text
     for task in printed(capsys, in_processes.parent)["tasks"]:
         assert f"\n{task['label']} " in text
 
