@@ -15,6 +15,10 @@ from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
 from pipelines.look.words import bytes_in_words, plain, table
+from tests.answers import problems
+from tests.conftest import REPOSITORY
+
+SCHEMA = REPOSITORY / "pipelines/look/answers.schema.json"
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "../../etc", "😀", "x" * 300]
 
@@ -208,3 +212,25 @@ def test_a_failed_run_is_shown_with_the_error_that_its_task_has(tmp_path, capsys
     write_task(tmp_path, "1", task)
     log.write_text("facenet embed: The first.\nfacenet embed: These faces were cut.\nReceived: faces: 1\n")
     assert "exit code 2: These faces were cut.\n" in output(capsys, show, tmp_path, "1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("show_run", ["latest"]),
+        ("show_task", ["latest/evaluate"]),
+        ("comparison", ["latest", "--with", "latest", "latest"]),
+        ("table", ["latest/collect/dataset"]),
+        ("folder", ["latest/mine-and-train/checkpoint"]),
+        ("values", ["latest/evaluate/report/metrics.json"]),
+        ("text", ["latest/evaluate/report/report.md"]),
+        ("page", ["latest/evaluate/card"]),
+        ("nothing", ["latest/mine-and-train/checkpoint/model.weights.h5"]),
+    ],
+)
+def test_what_is_printed_for_programs_is_as_the_schema_says(kind, words, in_processes, capsys):
+    definitions = json.loads(SCHEMA.read_text())["$defs"]
+    assert not problems(printed(capsys, in_processes.parent, *words), definitions[kind], definitions)
+    listed = json.loads(output(capsys, runs, in_processes.parent, "--json"))
+    assert listed and not problems(listed, definitions["runs"], definitions)
+    assert problems([{**listed[0], "id": 3}], definitions["runs"], definitions) == ["[0].id is 3, not ['string']"]

@@ -16,44 +16,14 @@ from components.verify.identify import main as identify
 from components.verify.verify import DIFFERENT
 from components.verify.verify import main as verify
 from components.verify.watch import main as watch
+from tests.answers import problems as problems_of
 from tests.conftest import REPOSITORY
 
 DEFINITIONS = json.loads((REPOSITORY / "components/verify/answers.schema.json").read_text())["$defs"]
-TYPES: dict[str, Any] = {
-    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
-    "null": type(None),
-}  # fmt: skip
-CHECKED = {"type", "description", "properties", "required", "additionalProperties", "items", "$ref"}
-CHECKED |= {"minimum", "maximum", "minItems", "maxItems", "enum"}
 
 
-def problems(value: Any, schema: dict[str, Any], place: str = "") -> list[str]:
-    """Where a value is not as the schema says: as much of JSON Schema as that file uses, and an error for more."""
-    assert schema.keys() <= CHECKED, f"{place}: {schema.keys() - CHECKED} is not checked here"
-    if "$ref" in schema:
-        return problems(value, DEFINITIONS[schema["$ref"].removeprefix("#/$defs/")], place)
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    if not any(isinstance(value, TYPES[kind]) and isinstance(value, bool) == (kind == "boolean") for kind in kinds):
-        return [f"{place} is {value!r}, not {kinds}"]
-    if value not in schema.get("enum", [value]):
-        return [f"{place} is {value!r}"]
-    if isinstance(value, dict):
-        assert schema["additionalProperties"] is False
-        known = schema["properties"]
-        found = [f"{place} lacks {name}" for name in schema["required"] if name not in value]
-        found += [f"{place} has {name}" for name in value if name not in known]
-        return found + [
-            line for name in value if name in known for line in problems(value[name], known[name], f"{place}.{name}")
-        ]
-    if isinstance(value, list):
-        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
-            return [f"{place} has {len(value)} items"]
-        return [
-            line for number, item in enumerate(value) for line in problems(item, schema["items"], f"{place}[{number}]")
-        ]
-    if isinstance(value, (int, float)) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        return [f"{place} is {value}"]
-    return []
+def problems(value: Any, schema: dict[str, Any]) -> list[str]:
+    return problems_of(value, schema, DEFINITIONS)
 
 
 @pytest.fixture
