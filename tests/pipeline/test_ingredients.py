@@ -104,7 +104,6 @@ def test_code_that_changes_while_a_task_works_is_no_answer_to_later_runs(tiny, m
     assert tiny.states()["report"] == "succeeded"
 
 
-@in_a_process
 @pytest.mark.parametrize(
     ("given", "files"),
     [
@@ -115,15 +114,17 @@ def test_code_that_changes_while_a_task_works_is_no_answer_to_later_runs(tiny, m
         ("./weights", ["weights/variables"]),
     ],
 )
-def test_weights_count_with_all_that_belongs_to_them(tiny, monkeypatch, given, files):
+def test_weights_are_seen_and_count_with_all_that_belongs_to_them(tiny, monkeypatch, given, files):
     monkeypatch.chdir(tiny.folder)
     Path("weights").mkdir()
     for name in ("model.ckpt-275.index", "model.ckpt-275.data-00000-of-00001", "net.tflite", "net.json"):
         Path(name).write_text("before")
     Path("weights/variables").write_text("before")
     with_a_text(tiny, "pretrained")
+    command_of(tiny, "count")["command"][2] += f"\nprint('sees', *(pathlib.Path(name).read_text() for name in {files}))"
     flags = ("--set", f"count.pretrained={given.format(folder=tiny.folder)}")
-    tiny.run(*flags)
+    assert tiny.run(*flags) == 0
+    assert "sees before" in (tiny.runs / "latest" / "count" / "log.txt").read_text()
     tiny.run(*flags)
     assert tiny.states() == CACHED
     for name in files:
