@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import sys
@@ -12,10 +13,12 @@ from typing import Literal
 
 from components.common.errors import FacenetError, UsageError
 from components.specification import images
-from components.specification.code import Names, sha256_of_code
+from components.specification.code import Names, code_of, module_of, sha256_of, sha256_of_code
 from pipelines.configure import in_words
 from pipelines.local import processes
 from pipelines.local.cache import Cache
+from pipelines.local.conditions import packages, packages_of_image, variables
+from pipelines.local.ingredients import Program
 from pipelines.local.plan import Container, Pipeline
 from pipelines.local.processes import BackEnd
 from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
@@ -68,8 +71,8 @@ def launch(launched: Launch) -> None:
         # A closed terminal stops the run as SIGTERM does; nohup is honoured.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     pipeline, runs = launched.pipeline, launched.runs
-    back_end, code = _back_end(pipeline, launched.runner)
-    cache = Cache(runs, code)
+    back_end, program = _back_end(pipeline, launched.runner)
+    cache = Cache(runs, program)
     record = RunRecord(
         id=new_run(runs),
         pipeline=pipeline.name,
@@ -110,20 +113,23 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container, Names], str]]:
-    """What runs a task, and what identifies its code."""
+def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container, Names], Program]]:
+    """What runs a task, and what it is that its command runs."""
 
     def show(line: str) -> None:
         say(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show), _code
+        return processes.back_end(images.REPOSITORY, show), _of_a_process
     from pipelines.build import build
     from pipelines.local import containers, engine
 
     engine.need()
     own = {images.reference(component): component for component in images.COMPONENTS}
-    for image in dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container)):
+    executors = [task.executor for task in pipeline.tasks if isinstance(task.executor, Container)]
+    # Now, because an image keeps the code that it is built of, whatever becomes of the code.
+    made = {one.command: _of_an_image(one, own[one.image]) for one in executors if one.image in own}
+    for image in dict.fromkeys(one.image for one in executors):
         if image in own:
             build(own[image])
         elif not engine.has_image(image):
@@ -132,12 +138,35 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Conta
                 received=image,
                 advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
             )
-    # The image of this very code gives the result that a process gives: both runners share the cache.
-    return containers.back_end(show), lambda one, names: _code(one, names) if one.image in own else one.image
+    return containers.back_end(
+        show
+    ), lambda one, _: made[one.command] if one.image in own else Program({"the image": one.image})
 
 
-def _code(executor: Container, names: Names) -> str:
-    return sha256_of_code(executor.command, images.REPOSITORY, names)
+def _of_a_process(executor: Container, names: Names) -> Program:
+    """What a command runs in this environment."""
+    files = code_of(executor.command, images.REPOSITORY, names)
+    component = (module_of(executor.command) or "").rpartition(".")[2].replace("_", "-")
+    lock = images.REPOSITORY / images.requirements(component)
+    return Program(
+        {
+            "the code": sha256_of(files, images.REPOSITORY),
+            "the packages": packages(lock if lock.is_file() else None),
+            "the environment": variables(os.environ),
+        },
+        files,
+    )
+
+
+def _of_an_image(executor: Container, component: str) -> Program:
+    """The same of a component's image: a process with its packages, and no variables set, gives the same result."""
+    return Program(
+        {
+            "the code": sha256_of_code(executor.command, images.REPOSITORY),
+            "the packages": packages_of_image(images.REPOSITORY / images.requirements(component)),
+            "the environment": variables({}),
+        }
+    )
 
 
 def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:

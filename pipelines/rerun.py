@@ -16,11 +16,13 @@ from components.specification import images
 from pipelines.configure import assignment, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import ir
-from pipelines.local.cache import Cache, files_named
+from pipelines.local.cache import Cache
 from pipelines.local.changes import input_name, setting_from_text, with_input, with_setting
 from pipelines.local.check import check, local_path
 from pipelines.local.containers import docker_run
+from pipelines.local.ingredients import Program
 from pipelines.local.loops import expanded
+from pipelines.local.named import files_named
 from pipelines.local.plan import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
 from pipelines.local.processes import Invocation, environment
 from pipelines.local.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
@@ -160,7 +162,7 @@ def _rerun(settings: Settings) -> None:
     begun = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))
     check(begun)
     earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
-    given = _taken_over(earlier, past, Cache(runs, lambda one, names: ""), runs)
+    given = _taken_over(earlier, past, Cache(runs, lambda one, names: Program({})), runs)
     if settings.shell:
         print("\n".join(_typed(pipeline, task, given, runs, runner) for task in pipeline.named(settings.task)))
         return

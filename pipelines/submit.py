@@ -21,6 +21,7 @@ from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configured, hint_at_setting, in_words
 from pipelines.local.loops import expanded
+from pipelines.local.named import MODELS, STATES
 from pipelines.local.plan import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 _LONGEST = 255  # characters that the cluster's database has for a run's description
 _HOST = "KF_PIPELINES_ENDPOINT"
-# The parameters of tasks that name a place. A pod sees neither this machine nor a store: a model is imported for it,
-# and a training's state lies on the volume that outlives it.
-MODELS = frozenset({"mine-and-train.pretrained"})
-STATES = frozenset({"mine-and-train.training"})
 
 
 @dataclass(frozen=True)

@@ -106,14 +106,27 @@ def files_of(module: str, root: Path, names: Names = names_in) -> list[Path]:
     return sorted(path for path in found | data if path.name not in _NOT_CODE)
 
 
-def sha256_of_code(command: Sequence[str], root: Path, names: Names = names_in) -> str:
-    """Hash of the code that a command runs, as far as it lies below `root`; `names` as for `files_of`."""
+def code_of(command: Sequence[str], root: Path, names: Names = names_in) -> list[Path]:
+    """The code that a command runs, as far as it lies below `root`; `names` as for `files_of`."""
     module = module_of(command)
+    return files_of(module, root, names) if module else []
+
+
+def sha256_of(files: Sequence[Path], root: Path) -> str:
+    """Hash of files below `root`, by name and content."""
     whole = hashlib.sha256()
-    for file in files_of(module, root, names) if module else []:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+    for file in files:
+        try:
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+        except FileNotFoundError:  # since it was found
+            content = "gone"
         whole.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def sha256_of_code(command: Sequence[str], root: Path) -> str:
+    """Hash of the code that a command runs."""
+    return sha256_of(code_of(command, root), root)
 
 
 def copy(module: str, root: Path, target: Path) -> None:

@@ -32,6 +32,7 @@ from components.common.names import one_form
 from pipelines.erase.find import Found, faces_behind, run_folders
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
+from pipelines.local.ingredients import Program
 from pipelines.local.record import located, read_task, write_task
 
 RECORD = "forgotten.json"
@@ -81,7 +82,7 @@ def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
     for path in found.pictures:
         path.unlink(missing_ok=True)
     _clear_logs(name, found.runs)
-    cache = Cache(runs, lambda executor, names: "")
+    cache = Cache(runs, lambda executor, names: Program({}))
     _correct_records(runs, {*found.manifests, *found.datasets, *found.pages, *found.pictures}, cache.contents)
     cache.forget(name, [run.name for run in found.runs])
     said = _noted(runs, name, when, found)

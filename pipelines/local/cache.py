@@ -1,11 +1,9 @@
-"""Answers a task with what an earlier run made of the same code, parameters and inputs."""
+"""Answers a task with what an earlier run made of the same ingredients."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import sqlite3
 import sys
@@ -17,6 +15,7 @@ from components.common.errors import FacenetError
 from components.common.names import one_form
 from components.specification.code import Names
 from pipelines.local import content
+from pipelines.local.ingredients import Ingredients, Program
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 from pipelines.local.render import Artifact
@@ -36,31 +35,22 @@ class Cache:
 
     Args:
         runs: the runs folder; made when missing.
-        code: what identifies the code that a container's command runs, given what reads a file's imports.
+        program: what a container's command runs, given what reads a file's imports.
     """
 
-    def __init__(self, runs: Path, code: Callable[[Container, Names], str]) -> None:
+    def __init__(self, runs: Path, program: Callable[[Container, Names], Program]) -> None:
         self._runs = runs
-        self._code = code
+        self._program = program
         self._database = _database(runs)
         self.contents = content.Contents(self._database)
 
-    def key(self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Sequence[Artifact]]) -> str | None:
-        """What a task's result depends on, as one hash; None when the pipeline says not to cache it."""
+    def ingredients(
+        self, task: Task, parameters: Mapping[str, Value], inputs: Mapping[str, Sequence[Artifact]]
+    ) -> Ingredients | None:
+        """What a task's result is made from; None when the pipeline says not to cache it."""
         if not task.cacheable or not isinstance(task.executor, Container):
             return None
-        parts = {
-            "command": task.executor.command,
-            "env": dict(task.executor.env),
-            "outputs": dict(task.outputs),
-            "output_parameters": sorted(task.output_parameters),
-            "code": self._code(task.executor, self.contents.names_in),
-            "parameters": dict(parameters),
-            "files": {name: self.contents.sha256(path) for name, path in files_named(parameters).items()},
-            "inputs": {name: [one.sha256 for one in artifacts] for name, artifacts in inputs.items()},
-        }
-        self._database.commit()
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return Ingredients(task, parameters, inputs, self._program, self.contents)
 
     def remember(self, key: str, run: str, task: str) -> None:
         """Notes that a task of a run answers a key."""
@@ -144,15 +134,3 @@ def _database(runs: Path) -> sqlite3.Connection:
             advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
         ) from error
     return database
-
-
-def files_named(parameters: Mapping[str, Value]) -> dict[str, Path]:
-    """The parameters that are text and name something on disk: what lies there counts, not only its name."""
-    found = {}
-    for name, value in parameters.items():
-        # A folder must be written as a path: `split=test` is no reason to read a folder that happens to be `test`.
-        if isinstance(value, str) and value and "\0" not in value:
-            path = Path(value)
-            if path.is_file() or (os.sep in value and path.is_dir()):
-                found[name] = path
-    return found

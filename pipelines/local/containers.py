@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.local.named import opened
 from pipelines.local.plan import Container
 from pipelines.local.processes import THREADS, BackEnd, Commands, Ended, Invocation
 
@@ -90,8 +91,9 @@ def _limits(container: Container) -> list[str]:
 
 
 def _mounts(folder: Path, inputs: Iterable[Path]) -> list[str]:
+    seen = {each.absolute() for path in inputs for each in opened(path) or [path]}
     # `--mount` says so when a path is not there, where `--volume` would make an empty folder.
-    found = [_mount(path) + ",readonly" for path in sorted({path.absolute() for path in inputs})]
+    found = [_mount(path) + ",readonly" for path in sorted(seen)]
     return [*found, _mount(folder)]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from components.specification import code
+from pipelines.local.named import opened
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -33,8 +33,9 @@ def _fingerprint(status: os.stat_result) -> Fingerprint:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _old_enough(fingerprint: Fingerprint, now: float) -> bool:
-    return max(fingerprint[1], fingerprint[2]) < (now - _TOO_YOUNG_SECONDS) * 1e9
+def _old_enough(fingerprint: Fingerprint, begun: float) -> bool:
+    """Whether a file would look otherwise if it had been written to since `begun`, when nobody had yet looked at it."""
+    return max(fingerprint[1], fingerprint[2]) < (begun - _TOO_YOUNG_SECONDS) * 1e9
 
 
 def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
@@ -89,14 +90,46 @@ class Contents:
         self._database = database
 
     def sha256(self, path: Path) -> str:
-        """Hash of a file's bytes, or of a folder's relative paths and the hashes of the files there.
+        """Hash of what a stage opens that is given this path.
+
+        Of a file, that of its bytes; of a folder, of the relative paths and the hashes of the files there; of several
+        files that belong together (`named.opened`), of their names and hashes.
 
         Raises:
             FileNotFoundError: there is nothing at `path`.
         """
+        found = opened(path)
+        if len(found) < 2:
+            return self._sha256(path)
+        lines = (os.fsencode(one.name) + b"\0" + self._sha256(one).encode() + b"\n" for one in found)
+        return hashlib.sha256(b"".join(lines)).hexdigest()
+
+    def touched(self, path: Path) -> str:
+        """Another text whenever something of what `sha256` reads was written to, whatever it was made of it.
+
+        Nothing is read. The time of the last change of a file's description does not count: a second name that a task
+        gives a file of its input changes it.
+
+        Raises:
+            UsageError, FileNotFoundError: as `sha256`.
+        """
+        whole = hashlib.sha256()
+        for one in opened(path) or [path]:
+            entries = _walk(str(one)) if one.is_dir() else ()
+            for name, status in sorted([(str(one), one.stat()), *entries], key=lambda entry: entry[0]):
+                seen = status and (status.st_size, status.st_mtime_ns, status.st_ino)
+                whole.update(os.fsencode(f"{name}\0{seen}\n"))
+        return whole.hexdigest()
+
+    def commit(self) -> None:
+        """Keeps what `names_in` found."""
+        self._database.commit()
+
+    def _sha256(self, path: Path) -> str:
+        begun = time.time()
         path = path.resolve()
         if not path.is_dir():
-            return self._hashes(path, [(os.fsencode(path), path.stat())])[os.fsencode(path)]
+            return self._hashes(path, [(os.fsencode(path), path.stat())], begun)[os.fsencode(path)]
         lines, files = [], []
         start = len(os.fsencode(path)) + 1
         for name, status in _walk(str(path)):
@@ -106,7 +139,7 @@ class Contents:
             else:
                 kind = "missing" if status is None else str(stat.S_IFMT(status.st_mode))
                 lines.append((raw[start:], kind))
-        lines += [(raw[start:], found) for raw, found in self._hashes(path, files).items()]
+        lines += [(raw[start:], found) for raw, found in self._hashes(path, files, begun).items()]
         whole = hashlib.sha256()
         for raw, found in sorted(lines):
             whole.update(raw + b"\0" + found.encode() + b"\n")
@@ -114,6 +147,10 @@ class Contents:
 
     def names_in(self, file: Path, package: str) -> frozenset[str]:
         """`code.names_in`, without parsing a file again that has not changed."""
+        # Not above: the recorder of a run by docker compose hashes files in images, and no image has this module.
+        from components.specification import code
+
+        begun = time.time()
         fingerprint = _fingerprint(file.stat())
         row = self._database.execute(
             "SELECT size, mtime_ns, ctime_ns, inode, names FROM imports WHERE path = ?", (os.fsencode(file),)
@@ -121,7 +158,7 @@ class Contents:
         if row is not None and row[:4] == fingerprint:
             return frozenset(row[4].split())
         names = code.names_in(file, package)
-        if _old_enough(fingerprint, time.time()):
+        if _old_enough(fingerprint, begun):
             # Whoever asks commits: a file at a time would wait for the disk a hundred times.
             self._database.execute(
                 "INSERT OR REPLACE INTO imports VALUES (?, ?, ?, ?, ?, ?)",
@@ -129,7 +166,8 @@ class Contents:
             )
         return names
 
-    def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]]) -> dict[bytes, str]:
+    def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]], begun: float) -> dict[bytes, str]:
+        """The hashes of files below a root, whose description was read when it had `begun` or later."""
         prints = {raw: _fingerprint(status) for raw, status in files}
         remembered = self._remembered(os.fsencode(root))
         found, unknown = {}, []
@@ -140,7 +178,7 @@ class Contents:
                 unknown.append(raw)
         with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
             fresh = dict(zip(unknown, pool.map(_hash_file, unknown), strict=True))
-        self._remember({raw: (prints[raw], sha256) for raw, sha256 in fresh.items()})
+        self._remember({raw: (prints[raw], sha256) for raw, sha256 in fresh.items()}, begun)
         return found | fresh
 
     def _remembered(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
@@ -151,12 +189,11 @@ class Contents:
         )
         return {row[0]: (row[1:5], row[5]) for row in rows}
 
-    def _remember(self, hashes: dict[bytes, tuple[Fingerprint, str]]) -> None:
-        now = time.time()
+    def _remember(self, hashes: dict[bytes, tuple[Fingerprint, str]], begun: float) -> None:
         rows = [
             (raw, *fingerprint, sha256)
             for raw, (fingerprint, sha256) in hashes.items()
-            if _old_enough(fingerprint, now) and not sha256.startswith("unreadable")
+            if _old_enough(fingerprint, begun) and not sha256.startswith("unreadable")
         ]
         if rows:
             with self._database:

@@ -17,7 +17,7 @@ from pipelines.local.values import Value, from_text
 
 # The types of artifact without a file: what they say is their metadata. That of the first is plain numbers.
 _METRICS = "system.Metrics"
-_WITHOUT_FILE = (_METRICS, "system.ClassificationMetrics")
+WITHOUT_FILE = (_METRICS, "system.ClassificationMetrics")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def collect(
         metadata = _metadata(said, name, path)
         if path.exists():
             sha256 = contents.sha256(path)
-        elif kind in _WITHOUT_FILE:
+        elif kind in WITHOUT_FILE:
             sha256 = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
         else:
             raise FacenetError(f"it ended without an error, but left no {name} at {path}")

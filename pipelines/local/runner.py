@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.common.errors import FacenetError, UsageError
-from pipelines.local.cache import Cache, files_named
+from pipelines.local.cache import Cache
 from pipelines.local.check import local_path
+from pipelines.local.ingredients import Ingredients
+from pipelines.local.named import files_named
 from pipelines.local.plan import Container, Importer, Pipeline, Task, parameter_values
 from pipelines.local.processes import BackEnd, Ended, Invocation
 from pipelines.local.record import (
@@ -43,12 +45,13 @@ _ENDED = (*_DONE, FAILED, SKIPPED)
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A task that is to be executed, and since when it is ready."""
+    """A task that is to be executed, since when it is ready, and what it is made from if it is to be remembered."""
 
     task: Task
     record: TaskRecord
     invocation: Invocation
     clock: float
+    ingredients: Ingredients | None
 
 
 @dataclass
@@ -165,7 +168,8 @@ class Runner:
             ]
             for name, found in inputs.items()
         }
-        record.cache_key = self.cache.key(task, record.parameters, inputs)
+        ingredients = self.cache.ingredients(task, record.parameters, inputs)
+        record.cache_key = ingredients.key if ingredients else None
         if not self._answer(task, record):
             if task.name in self.answered:
                 raise UsageError(
@@ -173,7 +177,10 @@ class Runner:
                     advice="Run without --from: what is not in the cache is run then.",
                 )
             if not isinstance(task.executor, Importer):
-                return _Attempt(task, record, self._invocation(task, task.executor, record, inputs), clock)
+                invocation = self._invocation(task, task.executor, record, inputs)
+                if ingredients:
+                    ingredients.begin()
+                return _Attempt(task, record, invocation, clock, ingredients)
             self._import(task.executor, task, record)
         self._end(task, record, clock)
         return None
@@ -273,6 +280,13 @@ class Runner:
         record = attempt.record
         record.exit_code = ended.exit_code
         record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
+        changed = attempt.ingredients.changed() if attempt.ingredients else []
+        if changed:
+            # What it was made from nobody knows: no answer to a later run, and nothing for one to go on from.
+            record.cache_key = None
+            told = f"{', '.join(changed)} changed while it ran"
+            record.message = f"not cached: {told}"
+            self._tell(attempt.task, "not cached", told)
         try:
             if ended.problem:
                 raise FacenetError(ended.problem)

@@ -15,8 +15,9 @@ import yaml
 from components.common.flags import Flag
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.local import ir
+from pipelines.local.named import MODELS, STATES
 from pipelines.local.plan import Container
-from pipelines.submit import MODELS, STATES, main
+from pipelines.submit import main
 from tests.submit.conftest import PHOTOS
 
 WEIGHTS = "s3://bucket/models/w.weights.h5"

@@ -83,6 +83,56 @@ def test_a_file_that_was_just_written_is_not_remembered(contents, database, fold
     assert database.execute("SELECT count(*) FROM content").fetchone() == (0,)
 
 
+def test_what_is_written_while_it_is_hashed_is_not_remembered(contents, database, folder, monkeypatch):
+    """A file of this moment is older than two seconds when a large folder is done, and may have been written since."""
+    clock = iter(range(10**10, 10**10 + 100, 5))
+    now = next(clock)
+    for file in folder.rglob("*.jpg"):
+        os.utime(file, (now, now))
+    monkeypatch.setattr(content.time, "time", lambda: float(next(clock) - 5))
+    contents.sha256(folder)
+    assert database.execute("SELECT count(*) FROM content").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("name", ["x.ckpt-1.data-00000-of-00001", "x.ckpt-1.index", "x.ckpt-1.meta"])
+def test_what_belongs_to_a_path_changes_its_hash(contents, tmp_path, name):
+    for each in ("x.ckpt-1.data-00000-of-00001", "x.ckpt-1.index", "x.ckpt-1.meta"):
+        (tmp_path / each).write_text("before")
+    asked = [tmp_path / "x.ckpt-1", tmp_path / "x.ckpt-1.index"]
+    before = [(contents.sha256(path), contents.touched(path)) for path in asked]
+    (tmp_path / name).write_text("longer than before")
+    for path, (sha256, touched) in zip(asked, before, strict=True):
+        assert contents.sha256(path) != sha256
+        assert contents.touched(path) != touched
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda photo: photo.write_bytes(photo.read_bytes()),
+        lambda photo: photo.with_name("2.jpg").touch() or photo.with_name("2.jpg").unlink(),
+        lambda photo: photo.rename(photo.with_name("2.jpg")).rename(photo),
+    ],
+    ids=["written again", "another one came and went", "renamed and back"],
+)
+def test_what_was_written_to_was_touched_even_if_it_is_as_before(contents, folder, change):
+    photo = folder / "ada" / "1.jpg"
+    os.utime(photo, (1, 1))
+    os.utime(photo.parent, (1, 1))
+    sha256, touched = contents.sha256(folder), contents.touched(folder)
+    assert contents.touched(folder) == touched
+    change(photo)
+    assert contents.sha256(folder) == sha256
+    assert contents.touched(folder) != touched
+
+
+def test_a_second_name_is_no_touch(contents, folder, tmp_path):
+    """Collect links the parts of its input."""
+    touched = contents.touched(folder)
+    os.link(folder / "ada" / "1.jpg", tmp_path / "linked.jpg")
+    assert contents.touched(folder) == touched
+
+
 def test_linked_folders_are_followed(contents, folder, tmp_path):
     (tmp_path / "linked").symlink_to(folder)
     assert contents.sha256(tmp_path / "linked") == contents.sha256(folder)

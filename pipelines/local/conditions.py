@@ -1,0 +1,83 @@
+"""What changes the numbers of a task besides its code and its inputs: packages, and variables of the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# The variables of TensorFlow and XLA, Keras, oneDNN, BLAS and OpenMP, NumPy and Arrow, libjpeg-turbo, LiteRT's kernels,
+# CUDA, and the C library, which chooses its mathematics by them: read in their sources and in the wheels themselves.
+_FAMILIES = (
+    *("TF_", "XLA_", "KERAS_", "ONEDNN_", "DNNL_", "ZENDNN_", "OPENBLAS_", "GOTO_", "MKL_", "OMP_", "GOMP_", "KMP_"),
+    *(
+        "NPY_",
+        "ARROW_",
+        "JSIMD_",
+        "RUY_",
+        "LITERT_",
+        "CUDA_",
+        "CUDNN_",
+        "CUBLAS_",
+        "NCCL_",
+        "NVIDIA_",
+        "GLIBC_TUNABLES",
+    ),
+)
+_LOGS = "TF_CPP_"  # how much TensorFlow says
+
+# A line of a lock, as `numpy==2.4.6 ; python_full_version < '3.12' \`.
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
+_LATER_PYTHON = "python_full_version >="
+_INSTALLED = ".dist-info"
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those of the environment's variables that change what libraries compute."""
+    return {
+        name: value for name, value in environment.items() if name.startswith(_FAMILIES) and not name.startswith(_LOGS)
+    }
+
+
+def packages(lock: Path | None, places: Iterable[str] = sys.path) -> dict[str, Any]:
+    """The versions of the packages that a task of this interpreter loads; those of its image, if they are the same.
+
+    Args:
+        lock: what its component's image is made of, which is all that it needs; None when nobody says what it needs:
+            then everything that is installed counts.
+        places: where packages are installed.
+    """
+    installed = _installed(places)
+    if lock is None:
+        return installed
+    pinned = packages_of_image(lock)
+    return pinned | {name: one for name, one in installed.items() if name in pinned and one not in pinned[name]}
+
+
+def packages_of_image(lock: Path) -> dict[str, list[str]]:
+    """The versions in the image that is made of a lock; of some packages one for each kind of processor."""
+    found: dict[str, list[str]] = {}
+    for name, version, marker in _PIN.findall(lock.read_text(encoding="utf-8")):
+        if _LATER_PYTHON not in marker:
+            found.setdefault(_plain(name), []).append(version)
+    return found
+
+
+def _installed(places: Iterable[str]) -> dict[str, str]:
+    """The versions by name. Of the folders' names: `importlib.metadata` reads every file there, 0.1 s for each run."""
+    found: dict[str, str] = {}
+    for folder in filter(os.path.isdir, places):
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(_INSTALLED)]
+        for name in names:
+            package, _, version = name.removesuffix(_INSTALLED).partition("-")
+            found.setdefault(_plain(package), version)  # what comes first is what is imported
+    return found
+
+
+def _plain(name: str) -> str:
+    """A package's name in the one form that all its spellings have (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
