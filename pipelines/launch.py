@@ -39,6 +39,7 @@ class Launch:
         recipe_settings: what of them is the recipe's; None when nobody knows.
         runs: the runs folder, absolute.
         runner: "process" or "compose".
+        lock: of the runs folder, which the run holds: `lock.shared`.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
@@ -52,6 +53,7 @@ class Launch:
     recipe_settings: Mapping[str, Value] | None
     runs: Path
     runner: RunnerName
+    lock: int | None
     anew: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
     origin: str | None = None
@@ -68,7 +70,7 @@ def launch(launched: Launch) -> None:
         # A closed terminal stops the run as SIGTERM does; nohup is honoured.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     pipeline, runs = launched.pipeline, launched.runs
-    back_end, code = _back_end(pipeline, launched.runner)
+    back_end, code = _back_end(pipeline, launched.runner, launched.lock)
     cache = Cache(runs, code)
     record = RunRecord(
         id=new_run(runs),
@@ -110,14 +112,14 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container, Names], str]]:
+def _back_end(pipeline: Pipeline, runner: str, lock: int | None) -> tuple[BackEnd, Callable[[Container, Names], str]]:
     """What runs a task, and what identifies its code."""
 
     def show(line: str) -> None:
         say(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show), _code
+        return processes.back_end(images.REPOSITORY, show, lock), _code
     from pipelines.build import build
     from pipelines.local import containers, engine
 
@@ -133,7 +135,7 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Conta
                 advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
             )
     # The image of this very code gives the result that a process gives: both runners share the cache.
-    return containers.back_end(show), lambda one, names: _code(one, names) if one.image in own else one.image
+    return containers.back_end(show, lock), lambda one, names: _code(one, names) if one.image in own else one.image
 
 
 def _code(executor: Container, names: Names) -> str:
