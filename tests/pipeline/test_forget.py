@@ -354,3 +354,15 @@ def test_what_is_packed_or_given_or_under_another_name_too_is_said(tmp_path, cap
 )  # fmt: skip
 def test_a_name_is_found_as_a_word_or_a_part_of_a_path(name, text, named):
     assert mentions(name)(text) is named
+
+
+def test_where_there_are_no_links_a_run_is_known_by_what_its_tasks_read(in_processes, name, tmp_path):
+    """FAT has none: the rerun of a training has a card with faces, and no other trace of whose."""
+    runs = tmp_path / "runs"
+    shutil.copytree(in_processes.parent, runs, symlinks=True)
+    again = runs / "20990101-000000-000" / "mine-and-train"
+    (again / "training").mkdir(parents=True)
+    shutil.copy(in_processes / "mine-and-train" / "task.json", again)
+    (again / "training" / "card.html").write_text("a card with faces")
+    assert main(["forget", name, "--runs", str(runs)]) == 0
+    assert "asked to be forgotten" in (again / "training" / "card.html").read_text()
