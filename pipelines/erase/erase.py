@@ -62,7 +62,7 @@ def pending(runs: Path, name: str) -> Found:
         datasets=set(map(Path, record["datasets"])),
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),
-        crops=set(record["crops"]),
+        crops=set(record.get("crops", [])),
     )
 
 

@@ -75,7 +75,10 @@ class Search:
             for file in (Path(folder, each) for each in sorted(files)):
                 if file.is_file() and not file.is_symlink() and file not in passed_over:
                     found.searched += 1
-                    self._look_into(file, found)
+                    try:
+                        self._look_into(file, found)
+                    except OSError:  # nobody knows what is in it
+                        found.left.append(str(file))
         return found
 
     def _look_into(self, file: Path, found: Searched) -> None:

@@ -44,7 +44,9 @@ class Stopped:
         self._output = folder / f"{time.monotonic_ns()}.txt"
         self._here, there = FRESH.Pipe()
         given = list(map(str, words))
-        self._process = FRESH.Process(target=_run, args=(command, given, self._output, before, nth, there))
+        # What it starts from has the environment of the test that began first.
+        arguments = command, given, dict(os.environ), self._output, before, nth, there
+        self._process = FRESH.Process(target=_run, args=arguments)
         self._process.start()
         there.close()
         if before is not None:
@@ -85,8 +87,16 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def _run(
-    command: Command, words: list[str], output: Path, before: tuple[str, str] | None, nth: int, pipe: Connection
+    command: Command,
+    words: list[str],
+    environment: dict[str, str],
+    output: Path,
+    before: tuple[str, str] | None,
+    nth: int,
+    pipe: Connection,
 ) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     with output.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.races.stopped import Stopped, until
 
 ADA, BOB, EVE = "ada lovelace", "bob", "eve"
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)"
+WAIT = "import os, time\nwhile not os.path.exists({gate!r}): time.sleep(0.01)"
 # What forget does to each manifest, and last.
 REWRITES, NOTES = ("tempfile.mkdtemp", "*.partial"), ("os.rename", "*forgotten.json*")
 
@@ -136,16 +136,14 @@ def test_who_forgets_is_told_of_a_run_that_is_going_on(small, before):
 
 def test_a_task_that_outlives_its_runner_is_a_run_that_is_going_on(small):
     gate = small.folder / "gate"
-    os.mkfifo(gate)
-    waits = f"open({str(gate)!r}).read(); {COPY}"
+    waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
     small.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = ["python", "-c", waits]
     other = small.running("--cache", "false")
     until(lambda: len(small.all_runs()) == 2 and small.states().get("report") == "running")
     other.kill()
     forgetting = small.forgetting(ADA)
     assert forgetting.go_on() == 2 and "fuser" in forgetting.output()
-    with gate.open("w"):  # whoever reads it goes on
-        pass
+    gate.touch()
     until((small.runs / "latest" / "report" / "report" / "part-00000.parquet").exists)
     until(lambda: small.forgetting(ADA).go_on() == 0)
     assert small.is_gone(ADA)
@@ -204,6 +202,23 @@ def test_of_two_runs_of_one_key_both_are_right_and_the_next_one_is_answered(smal
     assert set(small.states().values()) <= {"succeeded", "cached"} and small.states()["count"] == "cached"
     for name in small.all_runs()[1:]:
         assert set(read(small.runs / name / "report" / "report", FACES)["identity"].to_pylist()) == {BOB}
+
+
+@pytest.mark.xfail(strict=True, reason="the key of the photos before they are read is not compared with them after")
+def test_photos_that_change_while_they_are_read_answer_no_later_run(small):
+    gate, former = small.folder / "gate", small.folder / "former"
+    waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
+    small.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"] = ["python", "-c", waits]
+    other = small.running()
+    until(lambda: len(small.all_runs()) == 2 and small.states().get("count") == "running")
+    small.photos.rename(former)
+    drawn(small.photos, BOB)
+    gate.touch()
+    assert other.go_on() == 0
+    shutil.rmtree(small.photos)
+    former.rename(small.photos)
+    assert small.run() == 0
+    assert set(read(small.runs / "latest" / "report" / "report", FACES)["identity"].to_pylist()) == {ADA, BOB, EVE}
 
 
 @pytest.mark.parametrize("nth", [1, 2])
