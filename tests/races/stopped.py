@@ -22,7 +22,7 @@ FRESH.set_forkserver_preload(
     ["pipelines.run", "pipelines.rerun", "pipelines.forget", "pipelines.erase.erase", "pipelines.look.show",
      "pipelines.local.composed", "components.verify.enroll", "components.verify.identify", "components.litert.embedder"]
 )  # fmt: skip
-_LONG = 60.0  # seconds, after which something hangs
+_LONG = 30.0  # seconds, after which something hangs
 
 Command = Callable[[Sequence[str]], int]
 
@@ -46,7 +46,7 @@ class Stopped:
         given = list(map(str, words))
         # What it starts from has the environment of the test that began first.
         arguments = command, given, dict(os.environ), self._output, before, nth, there
-        self._process = FRESH.Process(target=_run, args=arguments)
+        self._process = FRESH.Process(target=_run, args=arguments, daemon=True)  # ended with the tests
         self._process.start()
         there.close()
         if before is not None:

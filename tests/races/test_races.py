@@ -139,7 +139,7 @@ def test_a_task_that_outlives_its_runner_is_a_run_that_is_going_on(small):
     waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
     small.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = ["python", "-c", waits]
     other = small.running("--cache", "false")
-    until(lambda: len(small.all_runs()) == 2 and small.states().get("report") == "running")
+    until(lambda: len(small.all_runs()) == 2 and (small.runs / "latest" / "report" / "log.txt").exists())
     other.kill()
     forgetting = small.forgetting(ADA)
     assert forgetting.go_on() == 2 and "fuser" in forgetting.output()
@@ -210,7 +210,7 @@ def test_photos_that_change_while_they_are_read_answer_no_later_run(small):
     waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
     small.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"] = ["python", "-c", waits]
     other = small.running()
-    until(lambda: len(small.all_runs()) == 2 and small.states().get("count") == "running")
+    until(lambda: len(small.all_runs()) == 2 and (small.runs / "latest" / "count" / "log.txt").exists())
     small.photos.rename(former)
     drawn(small.photos, BOB)
     gate.touch()
