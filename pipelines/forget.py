@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from components.common.command import run
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
-from pipelines.local.record import RUNNING, is_alive, read_run
+from pipelines.local.lock import alone
 
 if TYPE_CHECKING:
     from pipelines.erase.find import Found
+    from pipelines.erase.search import Searched
 
 _GALLERY = Path("gallery.db")
+_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ def _forget(settings: Settings) -> None:
     if settings.runs is not None:
         said |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
     print(json.dumps(said) if settings.json else _in_words(said, settings.dry_run))
+    if left := said.get("runs", {}).get("left"):
+        raise FacenetError(
+            "Something that names them, or shows their face, is left in the runs folder.",
+            received=_few(left),
+            advice="Look at it, and remove or rename what is theirs.",
+        )
 
 
 def _from_gallery(file: Path, name: str, dry_run: bool) -> int:
@@ -60,22 +69,35 @@ def _from_gallery(file: Path, name: str, dry_run: bool) -> int:
 def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
     from pipelines.erase.erase import clear_leftovers, erase, pending
     from pipelines.erase.find import find
+    from pipelines.erase.search import Search
 
     if not runs.is_dir():
         raise UsageError(
             "There is no such runs folder.", received=runs, advice="Give the one of your runs with --runs."
         )
-    if not name or "/" in name or name in (".", ".."):
+    if not name or "/" in name or name in (".", "..") or not _is_text(name):
         raise UsageError("This cannot be a person's name.", received=repr(name), advice="Give their folder's name.")
-    for file in runs.glob("*/run.json"):
-        if read_run(runs, file.parent.name).state == RUNNING and is_alive(runs, file.parent.name):
-            raise UsageError("A run is going on in this folder.", received=file.parent, advice="Wait for its end.")
-    if not dry_run:
-        clear_leftovers(runs)
-    found = find(name, runs, pending(runs, name))
-    if not found.manifests:
-        raise UsageError("Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs))
-    return _listed(found) if dry_run else {**erase(name, runs, found), "manifests": _listed(found)["manifests"]}
+    with nullcontext() if dry_run else alone(runs):
+        if not dry_run:
+            clear_leftovers(runs)
+        found = find(name, runs, pending(runs, name))
+        # A run that failed before it had a manifest may name them in its log.
+        if not found.manifests and not Search(name, set(), set())(runs, set()).left:
+            raise UsageError(
+                "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
+            )
+        if dry_run:
+            return _listed(found)
+        said, searched = erase(name, runs, found)
+        return {**said, "manifests": _listed(found)["manifests"], **_told(searched)}
+
+
+def _is_text(name: str) -> bool:
+    return name.encode(errors="replace").decode() == name
+
+
+def _told(searched: Searched) -> dict[str, Any]:
+    return {key: sorted(value) if isinstance(value, set) else value for key, value in vars(searched).items()}
 
 
 def _spelling(runs: Path) -> str:
@@ -105,12 +127,30 @@ def _in_words(said: dict[str, Any], dry_run: bool) -> str:
             f"{said['name']}, {found['faces']} faces in {len(found['runs'])} runs, with {found['pages']} cards and "
             f"reports and {found['files']} other files of these runs: {done}."
         )
+        if "searched" in found:
+            lines += _search_in_words(found)
         lines.append(
             "Still there: the photos, whatever was copied elsewhere, and what networks learned from them.\n"
             "Remove their folder of photos, or the next run finds them again; "
             "train anew for a network that never saw them."
         )
     return "\n".join(lines)
+
+
+def _search_in_words(found: dict[str, Any]) -> list[str]:
+    lines = [f"Searched {found['searched']} files: {'see below' if found['left'] else 'nothing of them is left'}."]
+    if found["given"]:
+        lines.append(f"Their name is also a word, or in a path, that was given to a run: {_few(found['given'])}")
+    if found["packed"]:
+        lines.append(f"Not looked into, because they are packed: {_few(found['packed'])}")
+    if found["shared"]:
+        lines.append(f"The same picture stays under other names: {_few(found['shared'])}")
+    return lines
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def main(argv: Sequence[str] | None = None) -> int:

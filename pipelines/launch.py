@@ -42,6 +42,7 @@ class Launch:
         recipe_settings: what of them is the recipe's; None when nobody knows.
         runs: the runs folder, absolute.
         runner: "process" or "compose".
+        lock: of the runs folder, which the run holds: `lock.shared`.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
@@ -55,6 +56,7 @@ class Launch:
     recipe_settings: Mapping[str, Value] | None
     runs: Path
     runner: RunnerName
+    lock: int | None
     anew: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
     origin: str | None = None
@@ -71,7 +73,7 @@ def launch(launched: Launch) -> None:
         # A closed terminal stops the run as SIGTERM does; nohup is honoured.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     pipeline, runs = launched.pipeline, launched.runs
-    back_end, program = _back_end(pipeline, launched.runner)
+    back_end, program = _back_end(pipeline, launched.runner, launched.lock)
     cache = Cache(runs, program)
     record = RunRecord(
         id=new_run(runs),
@@ -113,14 +115,16 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Container, Names], Program]]:
+def _back_end(
+    pipeline: Pipeline, runner: str, lock: int | None
+) -> tuple[BackEnd, Callable[[Container, Names], Program]]:
     """What runs a task, and what it is that its command runs."""
 
     def show(line: str) -> None:
         say(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show), _of_a_process
+        return processes.back_end(images.REPOSITORY, show, lock), _of_a_process
     from pipelines.build import build
     from pipelines.local import containers, engine
 
@@ -138,9 +142,11 @@ def _back_end(pipeline: Pipeline, runner: str) -> tuple[BackEnd, Callable[[Conta
                 received=image,
                 advice="Is pipeline.yaml older than the code? Then run `facenet compile`. Otherwise: docker pull.",
             )
-    return containers.back_end(
-        show
-    ), lambda one, _: made[one.command] if one.image in own else Program({"the image": one.image})
+
+    def program(one: Container, names: Names) -> Program:
+        return made[one.command] if one.image in own else Program({"the image": one.image})
+
+    return containers.back_end(show, lock), program
 
 
 def _of_a_process(executor: Container, names: Names) -> Program:

@@ -21,6 +21,7 @@ from pipelines.local.changes import input_name, setting_from_text, with_input, w
 from pipelines.local.check import check, local_path
 from pipelines.local.containers import docker_run
 from pipelines.local.ingredients import Program
+from pipelines.local.lock import shared
 from pipelines.local.loops import expanded
 from pipelines.local.named import files_named
 from pipelines.local.plan import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
@@ -155,6 +156,11 @@ def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs
 def _rerun(settings: Settings) -> None:
     runs = settings.runs.absolute()
     past = read_run(runs, settings.run)
+    with shared(runs) as lock:  # before looking at what the past run left
+        _rerun_of(past, settings, runs, lock)
+
+
+def _rerun_of(past: RunRecord, settings: Settings, runs: Path, lock: int | None) -> None:
     runner: RunnerName = settings.runner or ("compose" if past.runner == "compose" else "process")
     pipeline, given_settings = _configured(settings, past)
     pipeline, wanted = _part(pipeline, settings)
@@ -175,6 +181,7 @@ def _rerun(settings: Settings) -> None:
             recipe_settings=past.recipe_settings,
             runs=runs,
             runner=runner,
+            lock=lock,
             anew=frozenset(task.name for task in pipeline.named(settings.task)),
             origin=past.id,
             given=given,

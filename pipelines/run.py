@@ -15,6 +15,7 @@ from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import recipe
 from pipelines.local.check import check
+from pipelines.local.lock import shared
 from pipelines.local.loops import expanded
 from pipelines.local.plan import (
     Importer,
@@ -79,19 +80,22 @@ def _run(settings: Settings) -> None:
     check(pipeline)
     for line in check_people(pipeline):
         print(line)
-    launch(
-        Launch(
-            pipeline=pipeline,
-            pipeline_file=str(settings.pipeline.absolute()),
-            recipe=name,
-            settings=given,
-            recipe_settings=recipe.read(named).settings if named else {},
-            runs=settings.runs.absolute(),
-            runner=settings.runner,
-            anew=anew,
-            answered=answered,
+    runs = settings.runs.absolute()
+    with shared(runs) as lock:
+        launch(
+            Launch(
+                pipeline=pipeline,
+                pipeline_file=str(settings.pipeline.absolute()),
+                recipe=name,
+                settings=given,
+                recipe_settings=recipe.read(named).settings if named else {},
+                runs=runs,
+                runner=settings.runner,
+                lock=lock,
+                anew=anew,
+                answered=answered,
+            )
         )
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

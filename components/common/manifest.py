@@ -45,6 +45,7 @@ class Manifest:
         written_by: the stage that writes it.
         person: the columns that say whom a row is about: `identity`; `photo_path`, by its first folder; or face ids, of
             faces that other manifests know.
+        texts: the columns with words for people, which may name somebody else than the row is about.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Manifest:
     schema: pa.Schema
     written_by: str
     person: tuple[str, ...]
+    texts: tuple[str, ...] = ()
 
 
 def _columns(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, str]) -> pa.Schema:
@@ -95,6 +97,7 @@ REJECTS = Manifest(
     ),
     "extract",
     ("photo_path",),
+    ("detail",),
 )
 
 DATASET = Manifest(
@@ -125,6 +128,7 @@ DROPPED = Manifest(
     ),
     "collect",
     ("identity",),
+    ("detail",),
 )
 
 EMBEDDINGS = Manifest(
@@ -158,6 +162,7 @@ PAIRS = Manifest(
     ),
     "evaluate",
     ("face_id_a", "face_id_b"),
+    ("slice",),
 )
 
 # All there are, by name; those that know faces by their ids alone come last.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from components.common.manifest import (
 )
 from components.common.names import one_form
 from pipelines.erase.find import Found, faces_behind, run_folders
+from pipelines.erase.mentions import ERASED, mentions
+from pipelines.erase.search import Search, Searched
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
 from pipelines.local.ingredients import Program
@@ -60,14 +63,15 @@ def pending(runs: Path, name: str) -> Found:
         datasets=set(map(Path, record["datasets"])),
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),
+        crops=set(record.get("crops", [])),
     )
 
 
-def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
-    """Erases a person.
+def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched]:
+    """Erases a person, and looks whether anything is left.
 
     Returns:
-        What `RECORD` in the runs folder now says of it: when, the name's SHA-256, and counts.
+        What `RECORD` in the runs folder now says of it: when, the name's SHA-256, and counts. What the search found.
     """
     when = datetime.now(UTC).isoformat(timespec="seconds")
     write_file(runs / _PENDING, json.dumps(_intention(name, found)))
@@ -81,13 +85,16 @@ def erase(name: str, runs: Path, found: Found) -> dict[str, Any]:
         write_file(path, _NOTE.format(when=when))
     for path in found.pictures:
         path.unlink(missing_ok=True)
-    _clear_logs(name, found.runs)
+    _clear_logs(name, runs)
     cache = Cache(runs, lambda executor, names: Program({}))
-    _correct_records(runs, {*found.manifests, *found.datasets, *found.pages, *found.pictures}, cache.contents)
+    changed = {*found.manifests, *found.datasets, *found.pages, *found.pictures}
+    _correct_records(runs, changed, mentions(name), cache.contents)
     cache.forget(name, [run.name for run in found.runs])
     said = _noted(runs, name, when, found)
+    # Before the note goes: cut off in here, the same command searches for all of it again.
+    searched = Search(name, found.face_ids, found.crops)(runs, {runs / _PENDING, *found.pages})
     (runs / _PENDING).unlink()
-    return said
+    return said, searched
 
 
 def _digest(name: str) -> str:
@@ -101,16 +108,29 @@ def _intention(name: str, found: Found) -> dict[str, Any]:
         "datasets": sorted(map(str, found.datasets)),
         "face_ids": sorted(found.face_ids),
         "runs": sorted(map(str, found.runs)),
+        "crops": sorted(found.crops),
     }
 
 
 def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str]) -> None:
+    named = mentions(name)
     with writer(folder, kind, about(folder, kind), shard_of(folder, kind)) as rows:
         for file in parts(folder, kind):
             parquet = opened_part(file)
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
-                rows.add(table.filter(pc.invert(about_person(table, kind, name, face_ids))))
+                rows.add(
+                    _without_texts(table.filter(pc.invert(about_person(table, kind, name, face_ids))), kind, named)
+                )
+
+
+def _without_texts(table: pa.Table, kind: Manifest, named: Callable[[str], bool]) -> pa.Table:
+    """The words about others that name the person, as that a picture of theirs is the same as this one, go too."""
+    for column in kind.texts:
+        texts = [ERASED if text and named(text) else text for text in table[column].to_pylist()]
+        at = table.schema.get_field_index(column)
+        table = table.set_column(at, table.schema.field(at), pa.array(texts, pa.string()))
+    return table
 
 
 def _point_anew(dataset: Path, name: str) -> None:
@@ -130,17 +150,17 @@ def _point_anew(dataset: Path, name: str) -> None:
         written.add(rows)
 
 
-def _clear_logs(name: str, runs: Iterable[Path]) -> None:
-    for run in runs:
-        for log in run.glob("*/log.txt"):
-            lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
-            theirs = [one_form(name) in one_form(line) for line in lines]
-            if any(theirs):
-                kept = "".join("(erased)\n" if erased else line for line, erased in zip(lines, theirs, strict=True))
-                write_file(log, kept.encode(errors="surrogateescape"))
+def _clear_logs(name: str, runs: Path) -> None:
+    named = mentions(name)
+    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt")):
+        lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
+        theirs = [named(line) for line in lines]
+        if any(theirs):
+            kept = "".join(f"{ERASED}\n" if erased else line for line, erased in zip(lines, theirs, strict=True))
+            write_file(log, kept.encode(errors="surrogateescape"))
 
 
-def _correct_records(runs: Path, changed: set[Path], contents: Contents) -> None:
+def _correct_records(runs: Path, changed: set[Path], named: Callable[[str], bool], contents: Contents) -> None:
     """The records of tasks state the content that is there now, so that a task can be run again on it."""
     for file in runs.glob("*/*/task.json"):
         run, task, _ = file.relative_to(runs).parts
@@ -151,17 +171,29 @@ def _correct_records(runs: Path, changed: set[Path], contents: Contents) -> None
             path = located(output["path"], runs).resolve()
             if path.exists() and any(path == each or path in each.parents for each in changed):
                 output["sha256"] = contents.sha256(path)
+        if record.message and named(record.message):
+            record.message = ERASED
         write_task(runs, run, record)
 
 
 def clear_leftovers(runs: Path) -> None:
-    """What a task that was killed had begun to write aside: nobody reads it, and it may hold anybody."""
-    left = (path for run in run_folders(runs) for path in run.glob("*/.*") if path.suffix in (".partial", ".former"))
-    for path in list(left):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    """What was begun to be written aside by who was killed, at any depth: nobody reads it, and it may hold anybody.
+
+    A former result whose place is empty is the only copy of it, and is put back there.
+    """
+    for folder, folders, files in os.walk(runs):
+        for path in (Path(folder, each) for each in [*folders, *files] if each.startswith(".")):
+            if path.suffix == ".former" and path.is_dir():
+                for former in path.iterdir():
+                    if not os.path.lexists(path.with_name(former.name)):
+                        former.rename(path.with_name(former.name))
+            if path.suffix not in (".partial", ".former"):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        folders[:] = [path.name for path in Path(folder).iterdir() if path.is_dir() and not path.is_symlink()]
 
 
 def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.common.crops import faces_of
 from components.common.errors import UsageError
@@ -18,6 +22,8 @@ from components.common.manifest import (
     opened_part,
     parts,
 )
+from pipelines.erase.mentions import mentions
+from pipelines.local.record import located, read_task
 
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
 _PAGES = ("card", "html", "markdown", "*.html", "report.md")
@@ -36,6 +42,7 @@ class Found:
         runs: the folders of runs that they are in.
         pages: cards and reports of these runs, which may show them.
         pictures: files of these runs' trainings with pictures and embeddings of everybody.
+        crops: SHA-256 of the pictures of their faces as they are stored.
     """
 
     manifests: dict[Path, tuple[Manifest, int]] = field(default_factory=dict)
@@ -44,6 +51,7 @@ class Found:
     runs: set[Path] = field(default_factory=set)
     pages: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
+    crops: set[str] = field(default_factory=set)
 
 
 def find(name: str, runs: Path, known: Found) -> Found:
@@ -67,7 +75,7 @@ def find(name: str, runs: Path, known: Found) -> Found:
             found.datasets.add(folder)
     touched = found.manifests.keys() | found.datasets
     for run in run_folders(runs):
-        if run in found.runs or any(path.resolve() in touched for path in _artifacts(run)):
+        if run in found.runs or any(_holds(path, touched) for path in [run, *_taken_over(runs, run)]):
             found.runs.add(run)
             found.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
             found.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
@@ -75,16 +83,29 @@ def find(name: str, runs: Path, known: Found) -> Found:
 
 
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    columns = [column for column in {"face_id", *kind.person} if column in kind.schema.names]
-    rows = 0
+    columns = [column for column in {"face_id", "image", *kind.person, *kind.texts} if column in kind.schema.names]
+    rows, named = 0, mentions(name)
     for file in parts(folder, kind):
-        table = opened_part(file).read(columns)
-        theirs = table.filter(about_person(table, kind, name, found.face_ids))
-        rows += len(theirs)
-        if "face_id" in columns:
-            found.face_ids |= set(theirs["face_id"].to_pylist())
+        parquet = opened_part(file)
+        for group in range(parquet.num_row_groups):
+            table = parquet.read_row_group(group, columns)
+            about = about_person(table, kind, name, found.face_ids)
+            theirs = table.filter(about)
+            rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
+            if "face_id" in columns:
+                found.face_ids |= set(theirs["face_id"].to_pylist())
+            if "image" in columns:
+                found.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
     if rows or folder in found.manifests:
         found.manifests[folder] = kind, rows
+
+
+def naming(table: pa.Table, kind: Manifest, named: Callable[[str], bool]) -> pa.Array:
+    """Which rows of a manifest name a person in their words, whoever they are about: bool [rows]."""
+    found = pa.array([False] * len(table), pa.bool_())
+    for column in kind.texts:
+        found = pc.or_(found, pa.array([named(text or "") for text in table[column].to_pylist()], pa.bool_()))
+    return found
 
 
 def run_folders(runs: Path) -> list[Path]:
@@ -92,12 +113,17 @@ def run_folders(runs: Path) -> list[Path]:
     return sorted(path.resolve() for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def _artifacts(run: Path) -> Iterator[Path]:
-    """Everything in the folders of a run's tasks: the artifacts, those of other runs that it took over too."""
-    for task in run.iterdir():
-        if task.is_dir():
-            yield from task.iterdir()
-            yield from task.glob("*/pairs")
+def _taken_over(runs: Path, run: Path) -> Iterator[Path]:
+    """What a run has of other runs: the results it took over, linked where there are links, and what its tasks read."""
+    for file in run.glob("*/task.json"):
+        record = read_task(runs, run.name, file.parent.name)
+        if record is not None:
+            yield from (located(one["path"], runs).resolve() for given in record.inputs.values() for one in given)
+    yield from (path.resolve() for path in run.glob("*/*") if path.is_symlink())
+
+
+def _holds(path: Path, touched: set[Path]) -> bool:
+    return any(each.is_relative_to(path) for each in touched)
 
 
 def _is_file(path: Path, run: Path) -> bool:

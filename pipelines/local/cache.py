@@ -16,14 +16,13 @@ from components.common.names import one_form
 from components.specification.code import Names
 from pipelines.local import content
 from pipelines.local.ingredients import Ingredients, Program
+from pipelines.local.lock import REFUSED
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 from pipelines.local.render import Artifact
 from pipelines.local.values import Value
 
 _MEMORY = ":memory:"
-# Locks that the file system does not have; rights that one does not have.
-_REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
 
 
@@ -102,7 +101,7 @@ def _place(file: Path) -> Path | str:
         if file.exists() and not os.access(file, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        if error.errno in _REFUSED:
+        if error.errno in REFUSED:
             print(f"Without the cache: {file} ({error.strerror})", file=sys.stderr)
             return _MEMORY
     return file

@@ -27,6 +27,7 @@ from components.common.command import guarded
 from components.common.errors import FacenetError, UsageError
 from pipelines.local import processes
 from pipelines.local.content import TABLES, Contents
+from pipelines.local.lock import shared
 from pipelines.local.plan import Container
 from pipelines.local.processes import Ended, Invocation
 from pipelines.local.record import (
@@ -71,7 +72,7 @@ def begin(runs: Path, run: str, described: Mapping[str, Any], photos: str) -> No
     write_run(runs, RunRecord(id=run, tasks=names, runner="compose", **about))
 
 
-def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str]) -> int:
+def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str], lock: int | None) -> int:
     """Runs a task, and records it.
 
     Args:
@@ -80,6 +81,7 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
         folder: the run's folder as the command names it.
         name: the task.
         command: what to run.
+        lock: of the run's folder, which the command inherits.
 
     Returns:
         The command's exit code, or 1 when what it left is not what it was to leave.
@@ -104,7 +106,7 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
     (own / "executor_output.json").unlink(missing_ok=True)
     clock = time.perf_counter()
     try:
-        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / "log.txt"))
+        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / "log.txt"), lock)
         record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
         record.exit_code = ended.exit_code
         problem = ended.problem or _kept(record, run, folder, given.get("outputs", {"artifacts": {}}))
@@ -131,10 +133,10 @@ def _input(runs: Path, run: str, folder: Path, uri: str) -> Input:
     return {"task": task, "path": f"{run}/{place}", "sha256": sha256}
 
 
-def _executed(invocation: Invocation) -> Ended:
+def _executed(invocation: Invocation, lock: int | None) -> Ended:
     """Runs a command as `facenet run` does: logged, measured, told to stop when this process is."""
     waiting, ended = [invocation], list[Ended]()
-    back_end = processes.back_end(_CODE, lambda line: print(line.removeprefix("| "), flush=True))
+    back_end = processes.back_end(_CODE, lambda line: print(line.removeprefix("| "), flush=True), lock)
     side_by_side(
         back_end,
         lambda: [waiting.pop()] if waiting else [],
@@ -223,11 +225,11 @@ def _service(folder: Path, what: str, rest: Sequence[str]) -> int:
         # So that the records are written as in every runs folder, by the names that things have on the host.
         runs = Path(above)
         (runs / name).symlink_to(folder)
-        with alive_in_turn(runs, name):
+        with shared(folder) as lock, alive_in_turn(runs, name):
             if what == "begin":
                 begin(runs, name, json.loads(rest[0]), os.environ["PHOTOS"])
                 return 0
-            return execute(runs, name, folder, what, rest)
+            return execute(runs, name, folder, what, rest, lock)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,13 +17,14 @@ from pipelines.local.processes import THREADS, BackEnd, Commands, Ended, Invocat
 RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")
 
 
-def back_end(show: Callable[[str], None]) -> BackEnd:
+def back_end(show: Callable[[str], None], lock: int | None = None) -> BackEnd:
     """Runs tasks in containers.
 
     Args:
         show: is given every line that a task prints, as it comes.
+        lock: of `Commands`.
     """
-    commands = Commands(show)
+    commands = Commands(show, lock)
 
     def execute(invocation: Invocation) -> Ended:
         def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

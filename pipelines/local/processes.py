@@ -113,14 +113,15 @@ class BackEnd:
     stop: Callable[[BaseException], None]
 
 
-def back_end(code: Path, show: Callable[[str], None]) -> BackEnd:
+def back_end(code: Path, show: Callable[[str], None], lock: int | None = None) -> BackEnd:
     """Runs tasks as processes.
 
     Args:
         code: the folder that holds the components' top-level package.
         show: is given every line that a task prints, as it comes.
+        lock: of `Commands`.
     """
-    commands = Commands(show)
+    commands = Commands(show, lock)
 
     def execute(invocation: Invocation) -> Ended:
         env = environment(code, invocation.executor.env) | {RUNNER: str(os.getpid())}
@@ -140,10 +141,12 @@ class Commands:
 
     Args:
         show: is given every line that one prints, as it comes; while others run, with its task's name before it.
+        lock: what a command inherits, so that the runs folder stays locked while one that outlives its runner works.
     """
 
-    def __init__(self, show: Callable[[str], None]) -> None:
+    def __init__(self, show: Callable[[str], None], lock: int | None) -> None:
         self._show = show
+        self._inherited = () if lock is None else (lock,)
         self._changed = Condition()
         self._running: dict[subprocess.Popen[bytes], Send] = {}
         self._stopped = False
@@ -204,6 +207,7 @@ class Commands:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
+                    pass_fds=self._inherited,
                     # A group of its own: Ctrl-C at the terminal reaches the runner only, which passes it on once.
                     start_new_session=True,
                 )

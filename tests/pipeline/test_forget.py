@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import html
+import io
 import json
 import shutil
 import sqlite3
+import unicodedata
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.collect.__main__ import main as collect
@@ -19,8 +26,11 @@ from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIR
 from components.common.shard import Shard
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
+from pipelines.erase.mentions import mentions
 from pipelines.local.cache import Cache
-from pipelines.local.record import read_task
+from pipelines.local.record import read_task, write_task
+from tests.pipeline.drawn import drawn
+from tests.pipeline.traces import files_with, traces
 
 PLACES = {
     "extract/faces": FACES,
@@ -75,6 +85,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
 
 
+LEFT_BY_THE_KILLED = (
+    "RUN/extract/.faces.killed.partial/part-00000.parquet",
+    "RUN/mine-and-train/training/.state.npz.killed.partial",
+    "RUN/mine-and-train/training/.card.html.killed.partial",
+    "RUN/mine-and-train/training/events/.names.tsv.killed.partial",
+    "RUN/evaluate/report/.pairs.killed.former/pairs/part-00000.parquet",
+    "RUN/evaluate/report/.pairs.killed.partial/.report.killed.former/report/part-00000.parquet",
+    "by-hand/extract/deeper/still/.faces.killed.partial",
+    ".dataset.killed.partial/part-00000.parquet",
+    "..forgetting.json.killed.partial",
+    ".forgotten.json.killed.partial",
+)
+
+
 def test_a_dry_run_lists_and_leaves_everything(runs, in_processes, name, capsys):
     before = files(runs)
     assert main(["forget", name, "--runs", str(runs), "--dry-run"]) == 0
@@ -89,8 +113,15 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     run = runs / in_processes.name
     before = tables(run)
     theirs = [row for row in before["extract/faces"] if row["identity"] == name]
-    (run / "extract" / ".faces.killed.partial").mkdir()
-    (run / "extract" / ".faces.killed.partial" / "part-00000.parquet").write_bytes(theirs[0]["image"])
+    for place in LEFT_BY_THE_KILLED:
+        left = runs / place.replace("RUN", run.name)
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_bytes(f"{theirs[0]['face_id']} of {name}".encode() + theirs[0]["image"])
+    failed = read_task(runs, run.name, "export")
+    failed.message = f"the photo {name}/1.jpg cannot be read"
+    write_task(runs, run.name, failed)
+    (runs / "20000101-000000-000" / "extract").mkdir()
+    (runs / "20000101-000000-000" / "extract" / "log.txt").write_text(f"no manifest came of {name}/2.jpg\n")
     (run / "extract" / "log.txt").write_text(f"one line\nnot followed: {name}/loop\n")
     with closing(sqlite3.connect(runs / "cache.sqlite")) as cache, cache:
         cache.execute("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", (f"/photos/{name}/1.jpg".encode(),))
@@ -98,9 +129,10 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     said = json.loads(capsys.readouterr().out)["runs"]
     assert said["faces"] == 4 and said["rows"]["pairs"] > 0
 
-    known = [name.encode(), *(row["image"] for row in theirs), *(row["face_id"].encode() for row in theirs)]
-    held = [path for path, content in files(runs).items() if any(one in content for one in known)]
-    assert not held
+    assert said["left"] == said["given"] == said["packed"] == said["shared"] == []
+    assert said["searched"] == len(files(runs)) - said["pages"]
+    assert not files_with(runs, traces(name, [row["face_id"] for row in theirs], [row["image"] for row in theirs]))
+    assert read_task(runs, run.name, "export").message == "(erased)"
     after = tables(run)
     assert without(name, after) == without(name, before) == without("nobody", after)
     for card in ("extract/card", "embed/card", "evaluate/report/report.html", "mine-and-train/training/card.html"):
@@ -210,3 +242,127 @@ def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_p
     after = read(run / "collect" / "dataset", DATASET)
     assert after["face_id"].to_pylist() == [row["face_id"] for row in before.to_pylist() if row["identity"] != name]
     assert len(decoded(after, faces_of(run / "collect" / "dataset", ()), 32)) == len(after)  # compares the ids
+
+
+def test_a_former_result_whose_place_is_empty_is_put_back(tmp_path):
+    """Somebody was killed between the two renames by which a result replaces a former one."""
+    faces, aside = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob"), tmp_path / "1" / "extract"
+    (aside / ".faces.killed.former").mkdir()
+    faces.rename(aside / ".faces.killed.former" / "faces")
+    (aside / ".faces.killed.partial").mkdir()
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+    assert [path.name for path in aside.iterdir()] == ["faces"]
+
+
+NAME = "Zo\u00eb O'Brien & S\u00f6hne"
+NFD = unicodedata.normalize("NFD", NAME)
+
+
+def test_words_about_others_that_name_the_person_are_erased(tmp_path, capsys):
+    drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
+    details = [f"{NAME}/1.jpg = Bob/1.jpg", f"Bob/1.jpg = {NFD}/1.jpg", f"x{NAME}x", "same as Bob/1.jpg"]
+    dropped = [dict.fromkeys(DROPPED.schema.names, "Bob") | {"detail": detail} for detail in details]
+    write(tmp_path / "2" / "dropped", DROPPED, pa.Table.from_pylist(dropped, schema=DROPPED.schema))
+    pairs = [dict.fromkeys(PAIRS.schema.names, 0) | {"same": False, "face_id_a": "a", "face_id_b": "b", "slice": each}
+             for each in (f"with {NAME}", "without", None)]  # fmt: skip
+    write(tmp_path / "2" / "report" / "pairs", PAIRS, pa.Table.from_pylist(pairs, schema=PAIRS.schema))
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert read(tmp_path / "2" / "dropped", DROPPED)["detail"].to_pylist() == ["(erased)", "(erased)", *details[2:]]
+    assert read(tmp_path / "2" / "report" / "pairs", PAIRS)["slice"].to_pylist() == ["(erased)", "without", None]
+    assert "nothing of them is left" in capsys.readouterr().out
+
+
+def gallery_of(name: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT)")
+        database.execute("INSERT INTO person (name) VALUES (?)", (name,))
+        database.commit()
+        return database.serialize()
+
+
+def table_of(name: str) -> bytes:
+    content = io.BytesIO()
+    pq.write_table(pa.table({"who": [["Bob"], [name]]}), content, compression="zstd")
+    return content.getvalue()
+
+
+FOREIGN = {
+    "notes.txt": lambda name, row: f"{NFD} called".encode(),
+    "listing.json": lambda name, row: json.dumps({name: []}).encode(),
+    "page.htm": lambda name, row: html.escape(name).encode(),
+    "address.txt": lambda name, row: quote(f"photos/{name}", safe="").encode(),
+    "ids.csv": lambda name, row: f"{'0' * 40},{row['face_id']}".encode(),
+    "crop.jpg": lambda name, row: row["image"],
+    "table.parquet": lambda name, row: table_of(name),
+    "damaged.parquet": lambda name, row: table_of("Bob")[:50],
+    "gallery.db": lambda name, row: gallery_of(name),
+    "array.npz": lambda name, row: zipped({"names.npy": name}),
+    f"{NFD}.png": lambda name, row: b"",
+    f"crops/{NFD}/1.png": lambda name, row: b"",
+}
+
+
+def zipped(members: dict[str, str], how: int = zipfile.ZIP_STORED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", how) as archive:
+        for member, text in members.items():
+            archive.writestr(member, f"\0{text}")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("place", FOREIGN)
+def test_what_nobody_of_us_wrote_and_names_the_person_is_named(place, tmp_path, capsys):
+    faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
+    row = read(faces, FACES).to_pylist()[0]
+    file = tmp_path / "1" / "by-hand" / place
+    file.parent.mkdir(parents=True)
+    file.write_bytes(FOREIGN[place](NAME, row))
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "is left in the runs folder" in said.err and str(file.parent) in said.err and "see below" in said.out
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"} and not (tmp_path / ".forgetting.json").exists()
+    shutil.rmtree(tmp_path / "1" / "by-hand")
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 2
+    assert "Nobody of this name" in capsys.readouterr().err
+
+
+def test_what_is_packed_or_given_or_under_another_name_too_is_said(tmp_path, capsys):
+    faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
+    rows = read(faces, FACES).to_pylist()
+    rows.append(rows[0] | {"identity": "Eve"})
+    write(faces, FACES, pa.Table.from_pylist(rows, schema=FACES.schema), {"margin": 0.25, "alignment": "none"})
+    for place, content in {
+        "logs.gz": gzip.compress(NAME.encode()),
+        "all.zip": zipped({"1": NAME}, zipfile.ZIP_DEFLATED),
+        "run.json": json.dumps({"photos": f"/home/{NAME}/photos"}).encode(),
+        "other.bin": b"\0" + NAME[:5].encode(),
+    }.items():
+        (tmp_path / "1" / place).write_bytes(content)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"given to a run: {tmp_path / '1' / 'run.json'}" in said and "nothing of them is left" in said
+    assert f"packed: {tmp_path / '1' / 'all.zip'}, {tmp_path / '1' / 'logs.gz'}" in said
+    assert "The same picture stays under other names: Eve" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [("Ada", "Ada/1.jpg", True), ("Ada", "Canada", False), ("Ada", "Adam/1.jpg", False), ("Ada", "Ada_0001", True),
+     ("person-1", "person-10", False), ("001", "loss 0.001", False), ("001", "001/2", True), ("001", "001.5", False),
+     ("erased", "(erased)", False), ("a\nb", "a\\nb", True), ("Ada", '"\\nAda"', True), ("Ada", "%2FAda%2F", True)],
+)  # fmt: skip
+def test_a_name_is_found_as_a_word_or_a_part_of_a_path(name, text, named):
+    assert mentions(name)(text) is named
+
+
+def test_where_there_are_no_links_a_run_is_known_by_what_its_tasks_read(in_processes, name, tmp_path):
+    """FAT has none: the rerun of a training has a card with faces, and no other trace of whose."""
+    runs = tmp_path / "runs"
+    shutil.copytree(in_processes.parent, runs, symlinks=True)
+    again = runs / "20990101-000000-000" / "mine-and-train"
+    (again / "training").mkdir(parents=True)
+    shutil.copy(in_processes / "mine-and-train" / "task.json", again)
+    (again / "training" / "card.html").write_text("a card with faces")
+    assert main(["forget", name, "--runs", str(runs)]) == 0
+    assert "asked to be forgotten" in (again / "training" / "card.html").read_text()

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.local.cache import Cache
 from tests.pipeline.conftest import REPOSITORY, Tiny
+from tests.pipeline.drawn import drawn
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def test_without_links_a_run_has_no_latest_and_says_so(tiny, monkeypatch, capsys
     assert f"Without {tiny.runs / 'latest'}: this file system has no links." in capsys.readouterr().err
     first, second = sorted(path for path in tiny.runs.iterdir() if path.is_dir())
     assert (first / "report" / "report").exists() and (second / "report" / "task.json").exists()
-    assert {path.name for path in tiny.runs.iterdir()} == {first.name, second.name, "cache.sqlite"}
+    assert {path.name for path in tiny.runs.iterdir()} == {first.name, second.name, "cache.sqlite", ".lock"}
 
 
 def test_without_locks_a_run_goes_on_without_its_cache_and_says_so(tiny, monkeypatch, capsys):
@@ -44,6 +46,7 @@ def test_without_locks_a_run_goes_on_without_its_cache_and_says_so(tiny, monkeyp
     for flags in ((), ("--cache", "false")):
         assert tiny.run(*flags) == 0
         said = capsys.readouterr().err
+        assert f"Without a lock: {tiny.runs / '.lock'} (No locks available); forget nobody while a run" in said
         assert f"Without the cache: {tiny.runs / 'cache.sqlite'} (No locks available)" in said
         assert set(tiny.states().values()) == {"succeeded"}
     assert not (tiny.runs / "cache.sqlite").exists()
@@ -56,6 +59,15 @@ def test_a_cache_that_cannot_be_opened_is_deleted_by_who_forgets(tmp_path, monke
     monkeypatch.setattr(fcntl, "lockf", refusing(errno.ENOLCK))
     Cache(tmp_path, lambda executor, names: "").forget("Ada", [])
     assert not (tmp_path / "cache.sqlite").exists()
+
+
+def test_without_locks_somebody_is_forgotten_all_the_same(tmp_path, monkeypatch, capsys):
+    drawn(tmp_path / "runs" / "1" / "extract" / "faces", "ada lovelace", "bob")
+    for module in ("lockf", "flock"):
+        monkeypatch.setattr(fcntl, module, refusing(errno.ENOLCK))
+    assert main(["forget", "ada lovelace", "--runs", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr()
+    assert "Without a lock" in said.err and "nothing of them is left" in said.out
 
 
 def test_a_rerun_in_a_runs_folder_that_may_only_be_read_says_so(tiny, powerless, tmp_path):

@@ -1,0 +1,42 @@
+"""Whether a text names a person."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from urllib.parse import quote
+
+from components.common.names import one_form
+
+ERASED = "(erased)"
+# Neither in a longer name nor in a decimal number: `person-1` is not in `person-10`, `001` not in 0.001. Before it may
+# stand what JSON and URLs write for a line break or a slash.
+_BEFORE, _AFTER = r"(?:(?<![^\W_])(?<!\d\.)|(?<=\\[bfnrt])|(?<=%[0-9A-F]{2}))", r"(?![^\W_])(?!\.\d)"
+
+
+def mentions(name: str) -> Callable[[str], bool]:
+    """Tells of a text whether a name stands in it as a word or as a part of a path.
+
+    In either of Unicode's forms, plain or escaped as in JSON, HTML, URLs and messages.
+    """
+    written = {each for form in ("NFC", "NFD") for each in _escaped(unicodedata.normalize(form, name))}
+    # The longest first: of two that begin alike, the shorter one may end in the middle of a word.
+    pattern = re.compile(_BEFORE + f"(?:{'|'.join(map(re.escape, sorted(written, key=len, reverse=True)))})" + _AFTER)
+    return lambda text: pattern.search(one_form(text.replace(ERASED, ""))) is not None
+
+
+def _escaped(name: str) -> set[str]:
+    page = html.escape(name)
+    return {
+        name,
+        page,
+        page.replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+        json.dumps(name)[1:-1],
+        json.dumps(name, ensure_ascii=False)[1:-1],
+        quote(name, errors="surrogateescape"),
+        repr(name)[1:-1],
+        name.encode("unicode_escape").decode(),
+    }

@@ -1,0 +1,116 @@
+"""Who may work in a runs folder at one time: any number of runs, or one who takes a person out of it.
+
+The system ends a lock with the processes that hold it, however they end. A task inherits that of its runner, so one
+that outlives a killed runner still counts.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from components.common.errors import UsageError
+from pipelines.local.record import RUNNING, RunRecord, is_alive, parsed, unusable
+
+# Locks that the file system does not have; rights that one does not have.
+REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
+# Shared by runs, held alone by who forgets. A run by docker compose sees its own folder only, and has its lock there.
+_LOCK = ".lock"
+# Held by who forgets, so that another one can tell them from a run, and wait.
+_TURN = ".forgetting.lock"
+
+
+@contextmanager
+def shared(folder: Path) -> Iterator[int | None]:
+    """Keeps those who forget out of a folder of runs meanwhile; waits while somebody is being forgotten.
+
+    Args:
+        folder: of runs, or of one run by docker compose; made when missing.
+
+    Yields:
+        What processes are to inherit that the lock must outlast; None where nobody may have one.
+
+    Raises:
+        UsageError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(folder, error) from error
+    with _opened(folder / _LOCK) as lock:
+        if not _locked(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
+            print(f"Waiting: somebody is being forgotten in {folder}.", file=sys.stderr, flush=True)
+            _locked(lock, fcntl.LOCK_SH)
+        yield None if lock is None else lock.fileno()
+
+
+@contextmanager
+def alone(runs: Path) -> Iterator[None]:
+    """Keeps runs, and others who forget, out of a runs folder meanwhile; waits for the latter.
+
+    Raises:
+        UsageError: a run is going on, or a task of one whose runner was killed.
+    """
+    with ExitStack() as opened:
+        turn = opened.enter_context(_opened(runs / _TURN))
+        if not _locked(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            print(f"Waiting: somebody else is being forgotten in {runs}.", file=sys.stderr, flush=True)
+            _locked(turn, fcntl.LOCK_EX)
+        for file in runs.glob("*/run.json"):
+            with suppress(ValueError):  # no record; the runner of a run of another version has its lock
+                if parsed(file, RunRecord).state == RUNNING and is_alive(runs, file.parent.name):
+                    raise _going_on(file.parent, "Wait for its end.")
+        own = [file.parent for file in runs.glob(f"*/{_LOCK}") if not file.parent.is_symlink()]
+        for folder in [runs, *own]:
+            if not _locked(opened.enter_context(_opened(folder / _LOCK)), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                users = f"fuser {folder / _LOCK}"
+                raise _going_on(folder, f"Wait for its end, or that of a task whose runner was killed: {users}")
+        yield
+
+
+def _going_on(folder: Path, advice: str) -> UsageError:
+    return UsageError("A run is going on in this folder.", received=folder, advice=advice)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes] | None]:
+    """The file of a lock; None, and says so, where the system refuses it."""
+    with ExitStack() as opened:
+        found = None
+        try:
+            # NFS wants to write what it locks alone; another user's file can only be read.
+            readable = file.exists() and not os.access(file, os.W_OK)
+            found = opened.enter_context(file.open("rb" if readable else "ab+"))
+        except OSError as error:
+            _or_without(file, error)
+        yield found
+
+
+def _locked(file: IO[bytes] | None, how: int) -> bool:
+    """Takes a lock; whether it was free, also where there are none."""
+    if file is None:
+        return True
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        _or_without(Path(str(file.name)), error)
+    return True
+
+
+def _or_without(file: Path, error: OSError) -> None:
+    if error.errno not in REFUSED:
+        raise error
+    if file.name == _LOCK:
+        print(
+            f"Without a lock: {file} ({error.strerror}); forget nobody while a run is going on.",
+            file=sys.stderr,
+            flush=True,
+        )
