@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.atomic import write_file
+from components.common.atomic import FORMER, put_back, write_file
 from components.common.errors import FacenetError
 from components.common.manifest import (
     DATASET,
@@ -29,7 +29,7 @@ from components.common.manifest import (
     writer,
 )
 from components.common.names import one_form
-from pipelines.erase.find import Found, faces_behind, run_folders
+from pipelines.erase.find import Found, faces_behind
 from pipelines.local.cache import Cache
 from pipelines.local.content import Contents
 from pipelines.local.record import located, read_task, write_task
@@ -155,12 +155,13 @@ def _correct_records(runs: Path, changed: set[Path], contents: Contents) -> None
 
 def clear_leftovers(runs: Path) -> None:
     """What a task that was killed had begun to write aside: nobody reads it, and it may hold anybody."""
-    left = (path for run in run_folders(runs) for path in run.glob("*/.*") if path.suffix in (".partial", ".former"))
-    for path in list(left):
+    left = [path for path in runs.rglob(".*") if path.suffix in (".partial", FORMER)]
+    put_back(path for path in left if path.suffix == FORMER)  # or a manifest of everybody would be cleared
+    for path in left:
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:
