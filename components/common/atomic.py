@@ -23,8 +23,8 @@ from typing import Any
 
 from components.common.errors import UsageError
 
-
-FORMER = ".former"  # in a folder of this suffix lies what was renamed away, for no longer than a new one takes its place
+# Of a folder with what was renamed away, for no longer than the new one takes to come in.
+FORMER = ".former"
 
 
 def _new_parent(path: Path) -> Path:

@@ -184,7 +184,7 @@ def new_run(runs: Path) -> str:
 
 
 def point_latest(runs: Path, run: str) -> None:
-    """Points `RUNS/latest` to a run, whose records are there by now: who comes after a kill finds one that can be read."""
+    """Points `RUNS/latest` to a run whose records are there: after a kill at any time it is one that can be read."""
     link = runs / f".latest-{run}"
     try:
         if make_link(link, Path(run)):

@@ -123,7 +123,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
 
 
 @pytest.mark.parametrize("place", ["extract/faces", "evaluate/report/pairs"])
-def test_a_manifest_that_was_being_replaced_by_a_killed_process_is_put_back_not_cleared(runs, in_processes, name, place):
+def test_a_manifest_that_a_killed_process_was_replacing_is_put_back_not_cleared(runs, in_processes, name, place):
     """On a file system where two folders cannot change places; between the two renamings."""
     run = runs / in_processes.name
     before = tables(run)
