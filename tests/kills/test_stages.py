@@ -153,7 +153,7 @@ def test_a_gallery_has_all_of_the_new_faces_or_none(kills, in_processes, sample_
     kills.at_every_point(start, check, enroll, added)
 
 
-def test_a_gallery_forgets_a_person_whole(kills, in_processes, tmp_path):
+def test_a_gallery_forgets_a_person_whole(kills, tmp_path):
     from tests.unit.verify.rows import entries, network
 
     (tmp_path / "start").mkdir()
