@@ -37,9 +37,9 @@ people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `fac
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 test: setup lint  ## lint, types and tests
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not kill"
 
-test-long: setup  ## the tests that take minutes: many kills, several workers, whole networks, compose
+test-long: setup  ## the tests that take minutes: several workers, whole networks, compose
 	$(PYTEST) -m long
 
 pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
@@ -64,9 +64,8 @@ $(BENCH)/.ready: benchmarks/requirements.lock
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch
 	touch $@
 
-KILLS ?= 100
-kill: setup  ## stages and runner killed at KILLS random points, and whether what is left is whole
-	KILLS=$(KILLS) SEED=$(shell date +%s) $(BIN)/python -m pytest -q tests/pipeline/test_kills.py
+kill: setup  ## every command that writes killed before each of its file operations, and whether what is left is whole
+	$(PYTEST) tests/kills
 
 MINUTES ?= 60
 soak: setup  ## small work for MINUTES, on the latest run's network: memory, open and temporary files must not grow

@@ -1,17 +1,30 @@
-"""Results that are whole or absent: written aside, then renamed into place."""
+"""Results that are whole or absent: written aside, then renamed into place.
+
+A former folder and a new one change places in one operation of the file system. Where it has none (NFS, some FUSE), the
+former one is renamed away first; a process that is killed before the second renaming leaves it in `.NAME.*.former`, and
+`put_back` restores it.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import cache
+from glob import escape
 from pathlib import Path
+from typing import Any
 
 from components.common.errors import UsageError
+
+# Of a folder with what was renamed away, for no longer than the new one takes to come in.
+FORMER = ".former"
 
 
 def _new_parent(path: Path) -> Path:
@@ -78,7 +91,8 @@ def _is_mounted(path: Path) -> bool:
 def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes its place when the block ends without an error.
 
-    A former result at `path` stays until then and is replaced whole. After an error nothing is left behind.
+    A former result at `path` stays until then and is replaced whole. After an error nothing is left behind. A process
+    that is killed leaves the former one or the new one in place, and hidden beside it what it had begun.
 
     Args:
         path: where the result is to go.
@@ -88,6 +102,7 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
         UsageError: `path` holds something else than a former result, or its parent cannot be written to.
     """
     path = path.resolve()
+    put_back(path.parent.glob(f".{escape(path.name[:100])}.*{FORMER}"))
     check_replaceable(path, holds)
     parent = _new_parent(path)
     try:
@@ -101,8 +116,10 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
     try:
         aside.chmod(0o755)
         yield aside
-        if path.exists():
-            former = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".former", dir=parent))
+        if not path.exists():
+            aside.rename(path)
+        elif not _exchanged(aside, path):
+            former = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=FORMER, dir=parent))
             try:
                 path.rename(former / path.name)
             except OSError:
@@ -110,10 +127,39 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
                 raise
             aside.rename(path)
             shutil.rmtree(former)
-        else:
-            aside.rename(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def put_back(aside: Iterable[Path]) -> None:
+    """Restores what a killed process had renamed away without putting a new result in its place.
+
+    Args:
+        aside: folders `.NAME.*.former`, each with what was called NAME.
+    """
+    # The latest first: older ones were replaced before they could be cleared.
+    for former in sorted(aside, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        for result in former.iterdir():
+            place = former.parent / result.name
+            if not place.exists():
+                result.rename(place)
+
+
+@cache
+def _system() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Lets two folders change places in one operation; False, with nothing done, where that cannot be."""
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        if sys.platform == "darwin":
+            return _system().renamex_np(*names, 2) == 0  # RENAME_SWAP
+        here = -100  # AT_FDCWD
+        return _system().renameat2(here, names[0], here, names[1], 2) == 0  # RENAME_EXCHANGE
+    except AttributeError:  # a C library from before there was the call
+        return False
 
 
 def link_or_copy(file: Path, place: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Protocol
 
 from components.common.command import run
@@ -20,17 +20,18 @@ class StageSettings(Protocol):
         """
 
 
-def main_of(name: str, settings: type[StageSettings], module: str) -> Callable[..., int]:
-    """The `main` of a stage.
+def run_stage(name: str, settings: type[StageSettings], module: str, argv: Sequence[str] | None) -> int:
+    """Runs a stage as a command, and returns its exit code.
 
     Args:
-        name: of its command.
+        name: of the command.
         settings: what its flags are parsed to.
         module: whose `run` does the work. As text, so that neither `--help` nor a wrong flag waits for what it imports.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None.
     """
 
     def work(given: StageSettings) -> None:
         given.check()
         importlib.import_module(module).run(given)
 
-    return lambda argv=None: run(settings, work, argv, prog=f"facenet {name}")
+    return run(settings, work, argv, prog=f"facenet {name}")

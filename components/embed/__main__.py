@@ -1,11 +1,18 @@
 """`facenet embed`: dataset + checkpoint -> embeddings."""
 
-import sys
+from __future__ import annotations
 
-from components.common.stage import main_of
+import sys
+from collections.abc import Sequence
+
+from components.common.stage import run_stage
 from components.embed.settings import Settings
 
-main = main_of("embed", Settings, "components.embed.stage")
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run_stage("embed", Settings, "components.embed.stage", argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,11 +1,18 @@
 """`facenet evaluate`: embeddings -> report."""
 
-import sys
+from __future__ import annotations
 
-from components.common.stage import main_of
+import sys
+from collections.abc import Sequence
+
+from components.common.stage import run_stage
 from components.evaluate.settings import Settings
 
-main = main_of("evaluate", Settings, "components.evaluate.stage")
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run_stage("evaluate", Settings, "components.evaluate.stage", argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

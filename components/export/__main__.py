@@ -1,11 +1,18 @@
 """`facenet export`: checkpoint + dataset -> LiteRT files."""
 
-import sys
+from __future__ import annotations
 
-from components.common.stage import main_of
+import sys
+from collections.abc import Sequence
+
+from components.common.stage import run_stage
 from components.export.settings import Settings
 
-main = main_of("export", Settings, "components.export.stage")
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run_stage("export", Settings, "components.export.stage", argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

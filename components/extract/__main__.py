@@ -1,11 +1,18 @@
 """`facenet extract`: photos -> faces and rejects."""
 
-import sys
+from __future__ import annotations
 
-from components.common.stage import main_of
+import sys
+from collections.abc import Sequence
+
+from components.common.stage import run_stage
 from components.extract.settings import Settings
 
-main = main_of("extract", Settings, "components.extract.stage")
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the stage."""
+    return run_stage("extract", Settings, "components.extract.stage", argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 from collections.abc import Sequence
@@ -76,7 +77,9 @@ def write_projector(
     write_file(folder / "names.tsv", "".join(" ".join(name.split()) + "\n" for name in names).encode())
     lines = ['tensor_name: "embedding"', 'tensor_path: "vectors.tsv"', 'metadata_path: "names.tsv"']
     if images is not None:
-        _sprite(images).save(folder / "faces.png")
+        sheet = io.BytesIO()
+        _sprite(images).save(sheet, "png")
+        write_file(folder / "faces.png", sheet.getvalue())
         lines.append(f'sprite {{ image_path: "faces.png" single_image_dim: {_FACE} single_image_dim: {_FACE} }}')
     config = "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
     write_file(folder / "projector_config.pbtxt", config.encode())

@@ -143,9 +143,7 @@ class Gallery:
         number = {key: place[name] for key, name in people}
         count = self._count("face")
         if not count:
-            raise UsageError(
-                "This gallery is empty.", received=self._path, advice="`facenet enroll` puts people into it."
-            )
+            raise _empty(self._path)
         embeddings = np.empty((count, self._embedding_size), np.float32)
         person = np.empty(count, np.int32)
         rows = self._connection.execute("SELECT person, embedding FROM face")
@@ -190,7 +188,9 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
             connection.create_function("one_form", 1, one_form, deterministic=True)
             # Deleted faces are overwritten, not only left out.
             connection.executescript("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
-            if create and network is not None and _is_new(connection):
+            if _is_new(connection):
+                if not create or network is None:
+                    raise _empty(path)
                 _begin(connection, network)
             made_by, embedding_size = _made_by(path, connection)
             if network is not None and made_by != network.sha256:
@@ -250,6 +250,10 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
 
 def _no_gallery(path: Path) -> UsageError:
     return UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
+
+
+def _empty(path: Path) -> UsageError:
+    return UsageError("This gallery is empty.", received=path, advice="`facenet enroll` puts people into it.")
 
 
 def _damaged(path: Path, reason: object) -> FacenetError:

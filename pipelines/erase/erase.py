@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.atomic import write_file
+from components.common.atomic import FORMER, put_back, write_file
 from components.common.errors import FacenetError
 from components.common.manifest import (
     DATASET,
@@ -181,19 +181,19 @@ def clear_leftovers(runs: Path) -> None:
 
     A former result whose place is empty is the only copy of it, and is put back there.
     """
-    for folder, folders, files in os.walk(runs):
-        for path in (Path(folder, each) for each in [*folders, *files] if each.startswith(".")):
-            if path.suffix == ".former" and path.is_dir():
-                for former in path.iterdir():
-                    if not os.path.lexists(path.with_name(former.name)):
-                        former.rename(path.with_name(former.name))
-            if path.suffix not in (".partial", ".former"):
-                continue
+    while left := [path for path in _hidden(runs) if path.suffix in (".partial", FORMER)]:
+        put_back(path for path in left if path.suffix == FORMER)
+        for path in left:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
-                path.unlink()
-        folders[:] = [path.name for path in Path(folder).iterdir() if path.is_dir() and not path.is_symlink()]
+                path.unlink(missing_ok=True)
+
+
+def _hidden(runs: Path) -> Iterator[Path]:
+    """Everything whose name begins with a dot; links are not followed."""
+    for folder, folders, files in os.walk(runs):
+        yield from (Path(folder, name) for name in [*folders, *files] if name.startswith("."))
 
 
 def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:

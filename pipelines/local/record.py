@@ -168,7 +168,7 @@ class RunRecord:
 
 
 def new_run(runs: Path) -> str:
-    """Makes the folder of a new run, and points `RUNS/latest` to it.
+    """Makes the folder of a new run.
 
     Returns:
         The id of the run: ids sort by time, and no two runs have the same.
@@ -182,14 +182,21 @@ def new_run(runs: Path) -> str:
                 break
             except FileExistsError:  # another run began in the same millisecond
                 time.sleep(0.001)
-        link = runs / f".latest-{identifier}"
-        if make_link(link, Path(identifier)):
+    except OSError as error:
+        raise unusable(runs, error) from error
+    return identifier
+
+
+def point_latest(runs: Path, run: str) -> None:
+    """Points `RUNS/latest` to a run whose records are there: after a kill at any time it is one that can be read."""
+    link = runs / f".latest-{run}"
+    try:
+        if make_link(link, Path(run)):
             link.replace(runs / "latest")
         else:
             print(f"Without {runs / 'latest'}: this file system has no links.", file=sys.stderr)
     except OSError as error:
         raise unusable(runs, error) from error
-    return identifier
 
 
 def make_link(link: Path, target: Path) -> bool:

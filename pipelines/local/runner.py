@@ -30,6 +30,7 @@ from pipelines.local.record import (
     located,
     make_link,
     now,
+    point_latest,
     stored,
     unfinished,
     write_run,
@@ -110,6 +111,7 @@ class Runner:
             write_run(self.runs, self.run)
             for record in self.tasks.values():
                 self._write(record)
+            point_latest(self.runs, self.run.id)
             side_by_side(self.back_end, self._ready, self._start, self._finish)
             done = all(record.state in _DONE for record in self.tasks.values())
             state = SUCCEEDED if done else FAILED

@@ -154,6 +154,19 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     assert "Nobody of this name" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", ["extract/faces", "evaluate/report/pairs"])
+def test_a_manifest_that_a_killed_process_was_replacing_is_put_back_not_cleared(runs, in_processes, name, place):
+    """On a file system where two folders cannot change places; between the two renamings."""
+    run = runs / in_processes.name
+    before = tables(run)
+    folder = run / place
+    aside = folder.parent / f".{folder.name}.killed.former"
+    aside.mkdir()
+    folder.rename(aside / folder.name)
+    assert main(["forget", name, "--runs", str(runs)]) == 0
+    assert without("nobody", tables(run)) == without(name, before) and not aside.exists()
+
+
 STEPS = ("_rewrite", "_point_anew", "write_file", "_clear_logs", "_correct_records", "_noted")
 
 
