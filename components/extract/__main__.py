@@ -14,6 +14,7 @@ from components.common.cores import cores
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.common.flags import ExecutorInput, Input, Output, Switch
+from components.common.names import plain
 from components.common.shard import Shard, ShardText
 from components.extract.photo import MAX_PIXELS, Extraction, Which
 from components.extract.scan import other_files, shadow_folders
@@ -146,7 +147,7 @@ def _say(extracted: Extracted, settings: Settings, rejects: Path) -> None:
     if extracted.scan.shadows:
         print(f"  left out   {extracted.scan.shadows.total():>6} folders of copies: {shadow_folders(extracted.scan)}")
     for loop in extracted.scan.loops:
-        print(f"  not followed: {loop}, a link to a folder that contains it")
+        print(f"  not followed: {plain(loop)}, a link to a folder that contains it")
     if settings.write_images:
         print(f"  crops as files: {settings.write_images}")
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from components.common.errors import UsageError
+from components.page.words import harmless
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
 from pipelines.local.summary import command, summary
 from pipelines.look import history
@@ -48,6 +49,7 @@ class Pages:
             loader=jinja2.FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=harmless,
             trim_blocks=True,
             lstrip_blocks=True,
         )

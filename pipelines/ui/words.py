@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from components.common.names import plain
 from components.page.words import count, number
 from pipelines.local import summary
 from pipelines.local.record import TaskRecord
@@ -103,7 +104,7 @@ def words(name: str) -> str:
 
 def breakable(name: str) -> Markup:
     """A name that a line may end in the middle of, after a dot or an underscore."""
-    return Markup(re.sub("([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped before
+    return Markup(re.sub("([._])", r"\1<wbr>", str(escape(plain(name)))))  # noqa: S704 - escaped before
 
 
 def path(text: str) -> str:

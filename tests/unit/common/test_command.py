@@ -33,6 +33,23 @@ def test_errors_become_a_message_and_an_exit_code(error, code, capsys):
     assert capsys.readouterr().err == "facenet test: It went wrong.\nReceived: this\nDo that.\n"
 
 
+HOSTILE = "a\x1b[31m\u202e\x9bb"
+
+
+def test_nothing_that_is_printed_steers_the_terminal(capsys):
+    def work(_):
+        print(f"name {HOSTILE}\n\tnext")
+        print(f"name {HOSTILE}", file=sys.stderr)
+        raise FacenetError(f"It {HOSTILE} failed.", received=f"{HOSTILE}\nnext line", advice="Do that.")
+
+    assert run(Settings, work, [], prog="facenet test") == 1
+    said = capsys.readouterr()
+    shown = r"a\x1b[31m\u202e\x9bb"
+    assert said.out == f"name {shown}\n\tnext\n"
+    failed = f"facenet test: It {shown} failed.\nReceived: {shown}\\nnext line\nDo that.\n"
+    assert said.err == f"name {shown}\n{failed}"
+
+
 def test_ctrl_c_exits_with_130(capsys):
     def interrupt():
         raise KeyboardInterrupt
