@@ -78,7 +78,7 @@ def load(folder: Path) -> State | None:
         if record.pop("format") != FORMAT:
             raise ValueError("another format")
         return State(measured=arrays.pop("measured"), arrays=arrays, **record)
-    except (OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
+    except (OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
         raise UsageError(
             "The state of the training cannot be read.", received=f"{file} ({error})", advice=_ADVICE
         ) from error

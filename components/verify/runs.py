@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED
+from components.common.records import read_json
 
 FOLDER = Path("runs")
 # In a run's folder: an export, and what is there without one.
@@ -35,18 +35,19 @@ def newest(folder: Path = FOLDER) -> Left | None:
     """The network of the newest run that left one, whatever runs came after it; None when none did."""
     found = sorted(_runs(folder), key=lambda run: (str(run[1].get("started", "")), run[0].name), reverse=True)
     for later, (run, record) in enumerate(found):
-        for path in (run / _EXPORT / _best(run / _EXPORT), run / _CHECKPOINT):
+        for path in (_best(run / _EXPORT), run / _CHECKPOINT):
             if path.exists():
                 return Left(path, _about(path, record, later))
     return None
 
 
-def _best(export: Path) -> str:
-    """The name of the file that an export calls its best."""
+def _best(export: Path) -> Path:
+    """The file that an export calls its best."""
     try:
-        return Path(str(json.loads((export / "export.json").read_bytes())["best"])).name or _BEST_BEFORE
-    except (OSError, *MALFORMED):
-        return _BEST_BEFORE
+        name = read_json((export / "export.json").read_bytes())["best"]
+        return next(file for file in export.iterdir() if file.name == name)
+    except (OSError, StopIteration, *MALFORMED):
+        return export / _BEST_BEFORE
 
 
 def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -57,7 +58,7 @@ def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 continue
             record: Any = {}
             with suppress(OSError, *MALFORMED):
-                record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+                record = read_json((run / "run.json").read_bytes())
             yield run, record if isinstance(record, dict) else {}
 
 

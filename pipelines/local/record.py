@@ -23,6 +23,7 @@ from typing import IO, Any, TypedDict, TypeVar, get_args, get_origin, get_type_h
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
+from components.common.records import is_version, read_json
 from components.common.suggest import near
 
 SCHEMA_VERSION = 2
@@ -275,10 +276,10 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         ValueError: it cannot be read, or is not of this version; in words for people.
     """
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = read_json(file.read_bytes())
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
-    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+    if not isinstance(record, dict) or not is_version(record.get("schema_version"), SCHEMA_VERSION):
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise ValueError(f"its record has version {version}, not {SCHEMA_VERSION}")
     for name, type_ in _DECLARED[kind].items():
@@ -302,6 +303,8 @@ def _fits(value: Any, type_: Any) -> bool:
         if not isinstance(value, container) or inner[-1] is Any:
             return isinstance(value, container)
         return all(_fits(one, inner[-1]) for one in (value.values() if container is dict else value))
+    if isinstance(value, bool):
+        return type_ is bool  # to Python it is a number too
     return isinstance(value, int | float if type_ is float else type_)
 
 
