@@ -41,7 +41,8 @@ _STORED = np.dtype("<f4")
 _ROWS_AT_A_TIME = 8192
 _SECONDS_TO_WAIT = 10
 # What SQLite says when the system, and not what is in the file, is in the way.
-_SYSTEM = {getattr(sqlite3, f"SQLITE_{name}") for name in "BUSY CANTOPEN FULL IOERR LOCKED PERM READONLY".split()}
+_SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
+_SYSTEM = {getattr(sqlite3, f"SQLITE_{name}") for name in _SYSTEM_CODES}
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
             raise FacenetError(
                 "The gallery lies on a drive without locks, so nobody can know who else writes to it.",
                 received=path,
-                advice="Move it to another drive, or have this one mounted with locks (for NFS: with its lock service).",
+                advice="Move it to another drive, or mount this one with locks (NFS: with its lock service).",
             ) from error
         raise FacenetError(
             "The gallery cannot be used.",
@@ -261,7 +262,8 @@ def _is_new(connection: sqlite3.Connection) -> bool:
 
 def _begin(connection: sqlite3.Connection, network: Network) -> None:
     connection.executescript(
-        f"PRAGMA query_only = OFF; BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+        f"PRAGMA query_only = OFF; BEGIN IMMEDIATE; {_TABLES}"
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     )
     model = network.sha256, network.embedding_size
     connection.execute("INSERT INTO model SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM model)", model)
