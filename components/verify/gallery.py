@@ -217,7 +217,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
             if network is not None and embedding_size != network.embedding_size:
                 raise _damaged(path, f"it says that this network's embeddings have {embedding_size} numbers")
             yield Gallery(path, connection, embedding_size)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a text, or what SQLite says of it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             raise _no_gallery(path) from error

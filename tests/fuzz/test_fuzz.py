@@ -60,7 +60,7 @@ def test_what_a_process_dies_of_is_found(in_processes, tmp_path):
 
 
 def _zip(place, value):
-    """A zip file with another byte in its list of members: at 4 the version that reading takes, at 6 flags, at 8 how."""
+    """A zip file with another byte in its list of members: at 4 the version it takes, at 6 flags, at 8 how."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("record.json.npy", b"x")

@@ -217,6 +217,12 @@ def test_a_gallery_with_anything_but_its_own_tables_is_refused(path, statements)
     assert path.read_bytes() == content
 
 
+def test_a_schema_that_is_no_text_is_damage(path):
+    overwritten(path, path.read_bytes().index(b"CREATE TABLE person") + 8, b"\xff")
+    with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network()):
+        pass
+
+
 def test_a_schema_without_end_is_given_up(path):
     more = "".join(f"CREATE TABLE t{number} (x);" for number in range(1500))
     with closing(sqlite3.connect(path)) as connection, connection:
