@@ -46,7 +46,7 @@ pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet
 INPUTS ?= 1000000
 FUZZ ?= 30
 fuzz: setup  ## INPUTS damaged files of every kind that is read, then guided FUZZ seconds each, made from the latest run's results
-	$(BIN)/python -m tests.fuzz runs/latest --heavy --inputs $(INPUTS) --cases 50000 --seconds 10 --workers 2 --seed $(shell date +%s)
+	$(BIN)/python -m tests.fuzz runs/latest --heavy --inputs $(INPUTS) --cases 60000 --seconds 10 --workers 2 --seed $(shell date +%s)
 	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
 bench: $(BENCH)/.ready  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; 20 minutes

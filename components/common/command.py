@@ -84,6 +84,9 @@ class _Plain:
     def write(self, text: str) -> int:
         return self._stream.write(plain(text, keep="\n\r\t"))
 
+    def close(self) -> None:
+        """Leaves the stream open: it is the process's, and loggers that keep this one close it at the end."""
+
 
 @contextmanager
 def _plain_streams() -> Iterator[None]:

@@ -50,6 +50,14 @@ def test_nothing_that_is_printed_steers_the_terminal(capsys):
     assert said.err == f"name {shown}\n{failed}"
 
 
+def test_who_keeps_a_stream_cannot_close_it(capsys):
+    kept = []
+    assert guarded(lambda: kept.append(sys.stderr), prog="facenet test") == 0
+    kept[0].close()  # as absl's logging does, when TensorFlow was imported meanwhile
+    print("still there", file=sys.stderr)
+    assert capsys.readouterr().err == "still there\n"
+
+
 def test_ctrl_c_exits_with_130(capsys):
     def interrupt():
         raise KeyboardInterrupt
