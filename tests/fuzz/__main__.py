@@ -63,7 +63,9 @@ class Sitting:
                 before = dict(done)
                 for name in names:
                     done[name] = self._turn(name, *done[name], Path(folder))
-                if sum(count for count, _ in done.values()) >= share or done == before:
+                so_far = sum(count for count, _ in done.values())
+                print(f"worker {self._worker}: {so_far} contents", flush=True)
+                if so_far >= share or done == before:
                     return done
 
     def _turn(self, name: str, count: int, finds: int, folder: Path) -> tuple[int, int]:
