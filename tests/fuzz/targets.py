@@ -192,14 +192,14 @@ def _embed(path: Path) -> None:
     embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
 
 
-def _galleries(run: Path) -> Iterator[bytes]:
-    path = run / "gallery.db"
-    path.unlink(missing_ok=True)
+def _galleries(_: Path) -> Iterator[bytes]:
     embeddings = np.eye(8, dtype=np.float32)
     entries = [gallery.Entry(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
-    with gallery.opened(path, _NETWORK, create=True) as opened:
-        opened.add(entries)
-    yield path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gallery.db"
+        with gallery.opened(path, _NETWORK, create=True) as opened:
+            opened.add(entries)
+        yield path.read_bytes()
 
 
 _NETWORK = Network(Crop(0.25, "none"), 32, 8, "0" * 64, lambda images, _: images)
