@@ -12,6 +12,7 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.common.errors import FacenetError
@@ -59,6 +60,15 @@ def test_what_a_process_dies_of_is_found(in_processes, tmp_path):
     assert len(list((tmp_path / "finds").iterdir())) == 4
 
 
+def _npz(header):
+    """A file of arrays, of which one has another header."""
+    array, packed = io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros(3, np.uint8))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("record.json.npy", array.getvalue().replace(b"}  ", header, 1))
+    return packed.getvalue()
+
+
 def _zip(place, value):
     """A zip file with another byte in its list of members: at 4 the version it takes, at 6 flags, at 8 how."""
     packed = io.BytesIO()
@@ -89,7 +99,7 @@ FOUND = {
     "report": [b"[" * 100_000],
     "former report": [b"[" * 100_000],
     "record of a run": [b"[" * 100_000],
-    "state of a training": [b"", b"PK", _zip(4, 255), _zip(6, 1), _zip(8, 99)],
+    "state of a training": [b"", b"PK", _zip(4, 255), _zip(6, 1), _zip(8, 99), _npz(b"} (")],
 }
 
 
