@@ -35,7 +35,7 @@ def test_damaged_files_of_every_kind_are_read_or_refused_by_name(in_processes, t
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" 0 finds") == sum(not target.heavy for target in TARGETS.values())
+    assert done.stdout.count(" 0 finds\n") == sum(not target.heavy for target in TARGETS.values())
 
 
 def test_what_a_process_dies_of_is_found(in_processes, tmp_path):
