@@ -1,5 +1,4 @@
 # The commands people remember. `make run` and `make test` set up what they need.
-PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample/photos
@@ -13,13 +12,16 @@ MODEL := runs/latest/export/model/facenet-int8.tflite
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(VENV)/.ready  ## a virtual environment from the hash-locked requirements
+setup:  ## a virtual environment from the hash-locked requirements; PYTHON=python3.11 says of which Python
+	@sh venv.sh $(VENV) $(PYTHON)
+	@$(MAKE) --silent $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	rm -f $@
+	echo "Installing into $(VENV): two minutes, the first time."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	touch $@
 
 run: setup  ## sample photos, the whole pipeline, a summary
 	@$(BIN)/facenet sample --output $(SAMPLE) --identities 240 --photos 6 --seed 0
@@ -49,17 +51,19 @@ fuzz: setup  ## INPUTS damaged files of every kind that is read, then guided FUZ
 	$(BIN)/python -m tests.fuzz runs/latest --heavy --inputs $(INPUTS) --cases 60000 --seconds 10 --workers 2 --seed $(shell date +%s)
 	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
-bench: $(BENCH)/.ready  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; 20 minutes
+bench:  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; 20 minutes
+	@sh venv.sh $(BENCH) $(PYTHON)
+	@$(MAKE) --silent $(BENCH)/.ready
 	set -e; for one in $(BENCHMARKS); do $(BENCH)/bin/python -m benchmarks.$$one; done
 	$(BENCH)/bin/python -m benchmarks.extracting $(if $(PHOTOS),--photos $(PHOTOS))
 	$(BENCH)/bin/python -m benchmarks.training $(if $(PHOTOS),--photos $(PHOTOS))
 
 # Which build of PyTorch is right the machine decides, and so pip's own settings: it is not in the lock.
 $(BENCH)/.ready: benchmarks/requirements.lock
-	$(PYTHON) -m venv $(BENCH)
+	rm -f $@
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch
-	@touch $@
+	touch $@
 
 KILLS ?= 100
 kill: setup  ## stages and runner killed at KILLS random points, and whether what is left is whole

@@ -16,7 +16,8 @@ from components.export.convert import converted, saved
 from components.litert import metadata
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
-from components.mine_and_train.losses import LABELS, on_triplets_of_the_batch
+from components.mine_and_train.losses.measured import LABELS
+from components.mine_and_train.losses.online_triplet import on_triplets_of_the_batch
 from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
 from components.model.network import Architecture, Embedder, build, scaled

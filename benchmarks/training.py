@@ -19,11 +19,12 @@ from benchmarks.photos import given_or_drawn
 from components.collect.collect import as_table, collect, read_faces
 from components.common.crops import decoded
 from components.common.manifest import DATASET
-from components.extract.extract import extract
 from components.extract.photo import Extraction
+from components.extract.stage import extract
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
-from components.mine_and_train.losses import TRIPLETS, on_mined_triplets
+from components.mine_and_train.losses.measured import TRIPLETS
+from components.mine_and_train.losses.triplet import on_mined_triplets
 from components.mine_and_train.mining import mine
 from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step

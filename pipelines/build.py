@@ -14,7 +14,7 @@ from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag, Switch
 from components.common.suggest import suggestion
-from pipelines.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
+from components.specification.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
 from pipelines.local import engine, ir
 from pipelines.local.plan import Container
 

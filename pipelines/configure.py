@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.common.names import plain
-from pipelines import images
+from components.specification import images
 from pipelines.local import ir, recipe
 from pipelines.local.changes import setting_from_text, with_setting
 from pipelines.local.plan import Pipeline

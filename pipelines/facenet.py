@@ -11,7 +11,7 @@ from components.evaluate.component import evaluate
 from components.export.component import export as export_component
 from components.extract.component import extract
 from components.mine_and_train.component import mine_and_train
-from pipelines.images import reference
+from components.specification.images import reference
 
 _ONE_SHARD = ["1/1"]
 # Kubeflow's pages show this as Markdown, and show no description of a parameter.

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from components.common.errors import FacenetError, UsageError
-from pipelines import images
+from components.specification import images
+from components.specification.code import Names, sha256_of_code
 from pipelines.configure import in_words
 from pipelines.local import processes
 from pipelines.local.cache import Cache
@@ -19,7 +20,6 @@ from pipelines.local.plan import Container, Pipeline
 from pipelines.local.processes import BackEnd
 from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
 from pipelines.local.runner import Runner
-from pipelines.local.sources import Names, sha256_of_code
 from pipelines.local.summary import shown, summary
 from pipelines.local.values import Value
 

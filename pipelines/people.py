@@ -14,6 +14,7 @@ from pipelines.local.check import local_path
 from pipelines.local.plan import Importer, Pipeline, parameter_values
 
 _LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
+_TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"
 _SETTINGS = ("min_examples", "validation", "test")
 
 
@@ -68,9 +69,11 @@ def check_people(pipeline: Pipeline) -> list[str]:
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
     if found[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or found[TRAIN] == len(people.names))):
         raise UsageError(
-            "There would be too few people to train on, or to measure, and a task would fail for it in the end.",
+            "There would be too few people to train on, or to measure, and a task would fail for it in the end."
+            if found[TRAIN]
+            else "There would be nobody to train on.",
             received=str(people),
-            advice=_advice(people, helps),
+            advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else ""),
         )
     lines = [f"{people}."]
     if split == TEST and found[TEST] < LEAST_PEOPLE:

@@ -12,7 +12,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
-from pipelines import images
+from components.specification import images
 from pipelines.configure import assignment, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local import ir

@@ -48,7 +48,13 @@ class Groups:
 
 
 def show(
-    faces: pd.DataFrame, collected: Collected, files: Sequence[Path], min_examples: int, *, pictures: bool
+    faces: pd.DataFrame,
+    collected: Collected,
+    files: Sequence[Path],
+    min_examples: int,
+    drop_duplicates: bool = True,
+    *,
+    pictures: bool,
 ) -> Card:
     """The card of a dataset; images are read of the few faces that it shows.
 
@@ -57,6 +63,7 @@ def show(
         collected: what became of them.
         files: the parts of the faces manifest.
         min_examples: identities with fewer faces were dropped.
+        drop_duplicates: whether copies and pictures under two names were.
         pictures: false shows none.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
@@ -66,7 +73,7 @@ def show(
     of_each = collected.dataset["identity"].value_counts()
     rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
     values: dict[str, Any] = {
-        "steps": steps(faces, collected, min_examples),
+        "steps": steps(faces, collected, min_examples, drop_duplicates),
         "splits": [
             (split, rows["identity"].nunique(), len(rows))
             for split, rows in ((split, collected.dataset[collected.dataset["split"] == split]) for split in SPLITS)
@@ -85,13 +92,14 @@ def show(
         "rare": list(rare.sort_index()[:_NAMES].items()),
         "rare_people": len(rare),
         "min_examples": min_examples,
+        "drop_duplicates": drop_duplicates,
         "shows_pictures": pictures,
         "pictures": thumbnails(files, face_ids) if pictures else {},
     }
     return card(Path(__file__).parent, values)
 
 
-def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[Step]:
+def steps(faces: pd.DataFrame, collected: Collected, min_examples: int, drop_duplicates: bool = True) -> list[Step]:
     """What was found, and what each filter left of it."""
     dropped = collected.dropped
     lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, TOO_FEW_FACES)}
@@ -99,10 +107,13 @@ def steps(faces: pd.DataFrame, collected: Collected, min_examples: int) -> list[
     before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
     distinct = len(faces) - int((lost[EXACT_DUPLICATE] | lost[COPY]).sum())
     single = distinct - int(lost[TWO_NAMES].sum())
-    return [
-        Step("found", len(faces), faces["identity"].nunique()),
+    duplicates = [
         Step("without copies of a person's own pictures", distinct, faces["identity"].nunique()),
         Step("without pictures under two names", single, len(before_rare)),
+    ]
+    return [
+        Step("found", len(faces), faces["identity"].nunique()),
+        *(duplicates if drop_duplicates else []),
         Step(f"of people with {min_examples} faces or more", len(collected.dataset), len(kept)),
     ]
 

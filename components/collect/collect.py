@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
 
-from components.collect.filters import without_copies, without_duplicates, without_rare, without_two_names
+from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
@@ -34,7 +35,9 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     return faces.assign(identity=faces["identity"].map(one_form))  # faces may have been found before there was one form
 
 
-def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: float) -> Collected:
+def collect(
+    faces: pd.DataFrame, *, min_examples: int, validation: float, test: float, drop_duplicates: bool = True
+) -> Collected:
     """Filters faces and assigns splits.
 
     Args:
@@ -42,15 +45,18 @@ def collect(faces: pd.DataFrame, *, min_examples: int, validation: float, test: 
         min_examples: identities with fewer faces, after duplicates are gone, are dropped.
         validation: share of identities for validation.
         test: share of identities for the test.
+        drop_duplicates: false keeps copies of a picture, and pictures under two names.
 
     Raises:
         FacenetError: no identity is left.
     """
-    kept, duplicates = without_duplicates(faces)
-    kept, copies = without_copies(kept)
-    kept, two_names = without_two_names(kept)
-    kept, rare = without_rare(kept, min_examples)
-    dropped = pd.concat([duplicates, copies, two_names, rare], ignore_index=True)
+    filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
+    filters += [partial(without_rare, min_examples=min_examples)]
+    kept, lost = faces, []
+    for without in filters:
+        kept, some = without(kept)
+        lost.append(some)
+    dropped = pd.concat(lost, ignore_index=True)
     if kept.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(

@@ -2,35 +2,18 @@
 
 from kfp import dsl
 
-from pipelines.images import command, reference
+from components.collect.settings import Settings
+from components.specification.component import component
 
-
-@dsl.container_component
-def collect(
-    extracted: dsl.Input[list[dsl.Artifact]],
-    faces: dsl.Output[dsl.Artifact],
-    dataset: dsl.Output[dsl.Dataset],
-    dropped: dsl.Output[dsl.Artifact],
-    card: dsl.Output[dsl.HTML],
-    metrics: dsl.Output[dsl.Metrics],
-    min_examples: int = 2,
-    validation: float = 0.1,
-    test: float = 0.2,
-    pictures: bool = True,
-):
-    """Chooses the faces to learn from, and who is kept unseen."""
-    return dsl.ContainerSpec(
-        image=reference("collect"),
-        command=command("collect"),
-        args=[
-            "--output", dataset.path,
-            "--faces", faces.path,
-            "--dropped", dropped.path,
-            "--html", card.path,
-            "--min_examples", min_examples,
-            "--validation", validation,
-            "--test", test,
-            "--pictures", pictures,
-            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
-        ],
-    )  # fmt: skip
+collect = component(
+    "collect",
+    Settings,
+    reads={"extracted": (list[dsl.Artifact], "")},
+    writes={
+        "faces": (dsl.Artifact, "faces"),
+        "dataset": (dsl.Dataset, "output"),
+        "dropped": (dsl.Artifact, "dropped"),
+        "card": (dsl.HTML, "html"),
+        "metrics": (dsl.Metrics, ""),
+    },
+)

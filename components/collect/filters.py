@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
+# From the faces to those kept, and the ones dropped in the columns of the dropped manifest.
+Filter = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 EXACT_DUPLICATE = "exact-duplicate"
 COPY = "copy"
 TWO_NAMES = "two-names"

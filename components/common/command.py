@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, TypeVar, cast
 
-from components.common.errors import FacenetError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import parse
 from components.common.names import plain
-from components.common.shortage import memory_ran_out
+from components.common.shortage import disk_is_full, memory_ran_out
 
 Settings = TypeVar("Settings")
 
@@ -120,7 +120,9 @@ def _guarded(call: Callable[[], int | None], prog: str) -> int:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
         traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there was
-        told = error if isinstance(error, FacenetError) and not memory_ran_out(error) else _in_words(error)
+        # Of a full disk an error that is no UsageError says more; one that is speaks of rights.
+        short = memory_ran_out(error) or (isinstance(error, UsageError) and disk_is_full(error))
+        told = error if isinstance(error, FacenetError) and not short else _in_words(error)
         print(f"{prog}: {told}", file=sys.stderr)
         return told.exit_code
 
@@ -133,6 +135,8 @@ def _in_words(error: Exception) -> FacenetError:
             received=error.received if isinstance(error, FacenetError) else str(error).partition("\n")[0] or None,
             advice=_LESS,
         )
+    if isinstance(error, UsageError):
+        return FacenetError("The disk is full.", received=error.received, advice=_FULL)
     if isinstance(error, OSError):
         headline = f"The system refused: {error.strerror or error}."
         return FacenetError(
@@ -150,7 +154,10 @@ _LESS = (
     "Close other programs, give the process or container more memory and threads, or do less at once: fewer --workers, "
     "a smaller --max_pixels, a --shard, a smaller batch or network."
 )
-_FULL = "The disk is full: make room or choose another place, and do the same again. Former results are as they were."
+_FULL = (
+    "There is no room for more data, or for more files (`df -i`): make room or choose another place, and do the same "
+    "again. Former results are as they were."
+)
 _RIGHTS = "Choose a place that you may read and write."
 _OTHERWISE = "See to that, and do the same again: what was finished is kept."
 _ADVICE = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _RIGHTS)}

@@ -13,10 +13,20 @@ if TYPE_CHECKING:
 
     from threadpoolctl import ThreadpoolController
 
+# The variable that tells TensorFlow how many threads to have; without it, as many as it may use processors. By their
+# number it cuts up its sums, so the last bits of a result depend on it.
+TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
+
 
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def tensorflow_threads() -> int:
+    """How many threads TensorFlow will have in this process, unless it has begun already."""
+    said = os.environ.get(TENSORFLOW_THREADS, "")
+    return int(said) if said.isdecimal() and int(said) else cores()
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import UnionType
@@ -22,6 +24,8 @@ from components.common.errors import UsageError
 
 Settings = TypeVar("Settings")
 
+# Before a word that is no flag: argparse would take it for one by its first letter. No word that is typed has a NUL.
+_NO_FLAG = "\0"
 _WORDS = {str: "text", int: "int", float: "float", Path: "path"}
 
 
@@ -35,6 +39,8 @@ class Flag:
         name: its name where that is no name for a field: `from`.
         positional: whether its value stands by itself, without the name.
         repeated: whether each value of a tuple follows the name again; by default all follow it once.
+        choices: the only values that it takes, where they are not known to its type.
+        help: what the help says of it, where several commands have the flag; a field's own docstring goes before it.
         read: makes the value of what was written, or raises argparse.ArgumentTypeError; by default the type does.
     """
 
@@ -43,7 +49,17 @@ class Flag:
     name: str | None = None
     positional: bool = False
     repeated: bool = False
+    choices: tuple[str, ...] = ()
+    help: str = ""
     read: Callable[[str], Any] | None = None
+
+
+def _one_of(choices: Sequence[Any], name: str, text: str) -> Any:
+    from components.common.suggest import suggestion
+
+    if text not in choices:
+        raise UsageError(f"{name} has no such value.", received=text, advice=suggestion(text, choices))
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -61,8 +77,17 @@ Input = Annotated[Path, Flag("PATH", short="-i")]
 Inputs = Annotated[tuple[Path, ...], Flag("PATH", short="-i")]
 Output = Annotated[Path, Flag("PATH", short="-o")]
 Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
-# Kubeflow's description of the task, `{{$}}` in the pipeline: where to write the metrics that its UI shows.
-ExecutorInput = Annotated[str, Flag("JSON")]
+# What a stage shows of itself, beside its results.
+Html = Annotated[Path | None, Flag("FILE", help="Also write the stage's card to this file, as HTML.")]
+Markdown = Annotated[Path | None, Flag("FILE", help="Also write the numbers of the card to this file, as Markdown.")]
+Pictures = Annotated[
+    bool, Flag("{true,false}", read=_switch, help="false: the card shows nobody's face and nobody's photo.")
+]
+Seed = Annotated[int, Flag(help="Seed of every random choice.")]
+# `{{$}}` in the pipeline: where to write the metrics that Kubeflow's UI shows.
+ExecutorInput = Annotated[
+    str, Flag("JSON", help="Kubeflow's description of the task; leave it out when running a stage by hand.")
+]
 
 
 def parse(
@@ -72,16 +97,21 @@ def parse(
 
     Args:
         settings: a dataclass; the fields of a dataclass that is the type of a field are flags like its own.
-        argv: the arguments after the command's name; `sys.argv[1:]` when None.
+        argv: the arguments after the command's name; `sys.argv[1:]` when None. After `--` none is a flag.
         prog: the command as the user types it.
         hint: is given a flag that there is not, and what follows it; says what may have been meant, or "".
 
     Raises:
         UsageError: a flag that there is not, one that is missing, or a value that does not fit.
     """
-    words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
-    found = list(_fields(settings))
+    typed = list(sys.argv[1:] if argv is None else argv)
+    end = typed.index("--") if "--" in typed else len(typed)
+    words = [*map(_underscored, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
+    found = list(fields_of(settings))
+    names = [name for one in found for name in one.names]
+    dashed = _dashed(typed[:end], found, prog)
     parser = _Parser(
+        dashed,
         prog=prog,
         usage=" ".join([prog, "[flags]", *(one.value for one in found if one.flag.positional)]),
         description=inspect.getdoc(settings),
@@ -90,12 +120,15 @@ def parse(
         allow_abbrev=False,
     )
     asked = {"-h", "--help"} & set(words)  # finding docstrings takes as long as all else
+    groups: dict[Any, Any] = {settings: parser}
     for one in found:
-        parser.add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
+        if one.owner not in groups:
+            groups[one.owner] = parser.add_argument_group((inspect.getdoc(one.owner) or "").partition(".")[0])
+        groups[one.owner].add_argument(*one.names, **one.argument(), help=one.help() if asked else None)
     given, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
         hinted = hint(unknown[0], "".join(unknown[1:2])) if hint else ""
-        raise _unknown(unknown[0], [name for one in found for name in one.names], prog, hinted)
+        raise _unknown(unknown[0], names, prog, hinted, dashed)
     made: Settings = _made(settings, vars(given))
     return made
 
@@ -106,8 +139,18 @@ def _underscored(word: str) -> str:
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if name.startswith("--") else word
 
 
+def _dashed(words: Sequence[str], found: Sequence[Field], prog: str) -> str:
+    """How to write a word that begins with a dash and is no flag; "" where a command takes no words by themselves."""
+    flags = {name for one in found for name in one.names}
+    alone = [one.value for one in found if one.flag.positional]
+    doubtful = [word for word in words if word[:1] == "-" and _underscored(word).partition("=")[0] not in flags]
+    if not (alone and doubtful):
+        return ""
+    return f"If {doubtful[0]} is no flag but a {alone[0]}, put it after --: `{prog} -- {shlex.quote(doubtful[0])}`."
+
+
 @dataclass(frozen=True)
-class _Field:
+class Field:
     """A field that is a flag.
 
     Args:
@@ -125,11 +168,16 @@ class _Field:
     owner: Any
 
     @property
+    def key(self) -> str:
+        """What it is called on the command line, unlike any other flag of the command."""
+        return self.flag.name or self.name
+
+    @property
     def names(self) -> list[str]:
         """What is written for it."""
         if self.flag.positional:
             return [self.name]
-        return [*filter(None, [self.flag.short]), f"--{self.flag.name or self.name}"]
+        return [*filter(None, [self.flag.short]), f"--{self.key}"]
 
     @property
     def one(self) -> Any:
@@ -148,16 +196,18 @@ class _Field:
         """What argparse is told, besides its names and help."""
         told: dict[str, Any] = {}
         if not self.flag.positional:
-            told |= {"dest": self.name, "required": self.default is MISSING}
+            told |= {"dest": self.key, "required": self.default is MISSING}
         elif self.default is not MISSING:
             told |= {"default": self.default, "nargs": "?"}
         if get_origin(self.type) is tuple:
             told |= {"action": "append"} if self.flag.repeated else {"nargs": "*"}
         if self.one is bool and self.flag.read is None:
             return told | {"action": "store_true"}
-        if get_origin(self.one) is Literal:
-            return told | {"choices": get_args(self.one)}
-        return told | {"type": self.flag.read or self.one, "metavar": self.value}
+        if choices := self.flag.choices or (get_args(self.one) if get_origin(self.one) is Literal else ()):
+            metavar = None if self.flag.positional else f"{{{','.join(map(str, choices))}}}"
+            return told | {"type": partial(_one_of, choices, self.names[-1]), "metavar": metavar}
+        told |= {"type": self.flag.read or self.one, "metavar": self.value}
+        return told | ({"type": lambda text: self.one(text.removeprefix(_NO_FLAG))} if self.flag.positional else {})
 
     def help(self) -> str:
         """Its docstring, and its default where it says something."""
@@ -169,31 +219,43 @@ class _Field:
         elif self.default not in (None, "", ()):
             default = f" (default: {self.default})"
         repeated = " (repeatable)" if self.flag.repeated else ""
-        return f"{_docstrings(self.owner)[self.name]}{default}{repeated}".replace("%", "%%")
+        said = _docstrings(self.owner).get(self.name) or self.flag.help
+        return f"{said}{default}{repeated}".replace("%", "%%")
 
 
-def _fields(settings: Any) -> Iterator[_Field]:
+def fields_of(settings: Any) -> Iterator[Field]:
     """The fields of a dataclass that are flags, and those of the dataclasses among its fields."""
     types = get_type_hints(settings, include_extras=True)
     for field in fields(settings):
         noted = types[field.name]
         type_, flag = get_args(noted) if get_origin(noted) is Annotated else (noted, Flag())
         if is_dataclass(type_):
-            yield from _fields(type_)
+            yield from fields_of(type_)
         else:
-            yield _Field(field.name, field.default, type_, flag, settings)
+            yield Field(field.name, field.default, type_, flag, settings)
 
 
 def _made(settings: Any, given: Mapping[str, Any]) -> Any:
     """The dataclass with what was given."""
     types, values = get_type_hints(settings), {}
+    keys = {one.name: one.key for one in fields_of(settings) if one.owner is settings}
     for field in fields(settings):
         if is_dataclass(types[field.name]):
             values[field.name] = _made(types[field.name], given)
-        elif field.name in given:
-            value = given[field.name]
+        elif keys[field.name] in given:
+            value = given[keys[field.name]]
             values[field.name] = tuple(value) if isinstance(value, list) else value
     return settings(**values)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """The values of a dataclass by flag, those of the dataclasses among its fields too."""
+    found: dict[str, Any] = {}
+    keys = {one.name: one.key for one in fields_of(type(settings)) if one.owner is type(settings)}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        found |= values_of(value) if is_dataclass(value) else {keys[field.name]: value}
+    return found
 
 
 def _docstrings(settings: Any) -> dict[str, str]:
@@ -209,10 +271,15 @@ def _docstrings(settings: Any) -> dict[str, str]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong as every error here is said."""
+    """Says what is wrong as every error here is said, and what there is to say of a word that may be no flag."""
+
+    def __init__(self, dashed: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._dashed = dashed
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[0].upper()}{message[1:]}.", advice=f"`{self.prog} --help` lists the flags.")
+        advice = f"`{self.prog} --help` lists the flags."
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", advice=" ".join(filter(None, [self._dashed, advice])))
 
 
 class _Help(argparse.HelpFormatter):
@@ -222,12 +289,13 @@ class _Help(argparse.HelpFormatter):
         return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
 
 
-def _unknown(word: str, names: Sequence[str], prog: str, hinted: str) -> UsageError:
+def _unknown(word: str, names: Sequence[str], prog: str, hinted: str, dashed: str) -> UsageError:
     from components.common.suggest import near
 
     advice = f"`{prog} --help` lists the flags."
     if not word.startswith("-"):
-        return UsageError("This is more than the command takes.", received=word, advice=advice)
+        received = word.removeprefix(_NO_FLAG)
+        return UsageError("This is more than the command takes.", received=received, advice=advice)
     alike = near(word, names)
-    meant = hinted or (f"Did you mean {' or '.join(alike)}?" if alike else "")
+    meant = hinted or (f"Did you mean {' or '.join(alike)}?" if alike else dashed)
     return UsageError("There is no such flag.", received=word, advice=" ".join(filter(None, [meant, advice])))

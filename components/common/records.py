@@ -14,16 +14,21 @@ def read_json(text: str | bytes) -> Any:
         ValueError: it is no JSON, or has a number that JSON or a float does not know.
         RecursionError: lists lie in each other by the thousand.
     """
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+    raise ValueError(f"a number that is none: {constant[:20]}")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else _refuse(text)
+
+
+def _whole(text: str) -> int:
+    _finite(text)  # what is larger is no number to reckon with either
+    return int(text)
 
 
 def number(value: object) -> float:

@@ -1,4 +1,4 @@
-"""Whether an error means that the system gave no more memory, whichever library says so, and however."""
+"""Whether an error means that the system gave no more memory or disk, whichever library says so, and however."""
 
 from __future__ import annotations
 
@@ -28,5 +28,20 @@ def memory_ran_out(error: BaseException) -> bool:
         short = error.errno == errno.ENOMEM
     else:  # our own errors quote names, which may be any words
         short = not isinstance(error, FacenetError) and _SAID.search(str(error)) is not None
-    source = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    source = _source(error)
     return short or (source is not None and memory_ran_out(source))
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, or what it came from, is that there is no room for more data or files, or for those of a user.
+
+    Args:
+        error: as for `memory_ran_out`.
+    """
+    source = _source(error)
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or (source is not None and disk_is_full(source))
+
+
+def _source(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)

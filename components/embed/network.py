@@ -13,6 +13,7 @@ import numpy.typing as npt
 from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop
 from components.litert.specification import Threshold
+from components.model import load_tensorflow
 from components.model.checkpoint import describe, load
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
         return _litert(path, many)
     describe(path)
     try:
-        # TensorFlow takes seconds to import: a wrong path should not wait for it.
+        load_tensorflow()  # it takes seconds: a wrong path should not wait for it
         from components.model.network import Embedder
         from components.model.precision import remark
     except ModuleNotFoundError as missing:

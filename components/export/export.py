@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +25,13 @@ from components.export.convert import converted, saved
 from components.export.faces import by_split, calibration_rows, held_out_rows
 from components.export.parity import Embeddings, parity, shortfalls
 from components.export.results import FILES, MODEL_CARD, RECORD, Export, Exported, file_of, line, model_card
+from components.export.settings import Settings
 from components.litert import metadata
 from components.litert.embedder import Embedder as LiteRT
 from components.litert.parallel import ParallelEmbedder
 from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import Embedder
-
-if TYPE_CHECKING:
-    from components.export.__main__ import Settings
 
 _TIMED_RUNS = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,12 @@ from PIL import Image, ImageDraw
 from components.common.manifest import FACES, opened_part, parts
 from components.common.preprocessing import opened
 from components.extract.decode import Photo
+from components.extract.extracted import Extracted
 from components.extract.reasons import MEANING, Reason, RejectedError
 from components.extract.scan import other_files, shadow_folders
 from components.page.figures import histogram
 from components.page.pictures import data_uri, thumbnail
 from components.page.templates import Card, card
-
-if TYPE_CHECKING:
-    from components.extract.extract import Extracted
 
 _SHOWN = 12
 _LONG_SIDE = 320  # of a photo, in pixels

@@ -2,36 +2,19 @@
 
 from kfp import dsl
 
-from pipelines.images import command, reference
+from components.extract.settings import Settings
+from components.specification.component import component
 
-
-@dsl.container_component
-def extract(
-    photos: dsl.Input[dsl.Artifact],
-    faces: dsl.Output[dsl.Artifact],
-    rejects: dsl.Output[dsl.Artifact],
-    card: dsl.Output[dsl.HTML],
-    metrics: dsl.Output[dsl.Metrics],
-    which_faces: str = "largest",
-    margin: float = 0.25,
-    alignment: str = "none",
-    pictures: bool = True,
-    shard: str = "1/1",
-):
-    """Finds the faces in a folder of photos."""
-    return dsl.ContainerSpec(
-        image=reference("extract"),
-        command=command("extract"),
-        args=[
-            "--input", photos.path,
-            "--output", faces.path,
-            "--rejects", rejects.path,
-            "--html", card.path,
-            "--faces", which_faces,
-            "--margin", margin,
-            "--alignment", alignment,
-            "--pictures", pictures,
-            "--shard", shard,
-            "--executor_input", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,
-        ],
-    )  # fmt: skip
+extract = component(
+    "extract",
+    Settings,
+    reads={"photos": (dsl.Artifact, "input")},
+    writes={
+        "faces": (dsl.Artifact, "output"),
+        "rejects": (dsl.Artifact, "rejects"),
+        "card": (dsl.HTML, "html"),
+        "metrics": (dsl.Metrics, ""),
+    },
+    by_hand={"workers", "max_pixels"},
+    renamed={"which_faces": "faces"},
+)

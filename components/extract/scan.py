@@ -29,7 +29,7 @@ _SHADOWS |= {"system volume information", "lost+found", "__macosx", "thumbs", "t
 _DIVISIONS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 _DIVISIONS |= {"gallery", "probe", "query"}
 
-_LAYOUT = (
+LAYOUT = (
     "Each person needs a folder of their own, named after them:\n"
     "  {folder}/Ada Lovelace/1.jpg\n"
     "  {folder}/Ada Lovelace/2.jpg\n"
@@ -55,7 +55,7 @@ class Scan:
         other: number of files of other kinds, by suffix in lower case ("" for none).
         hidden: number of files and folders whose name starts with a dot; not looked into.
         shadows: number of folders of copies that a system or a program made, by name; not looked into.
-        loops: links to a folder that contains them; not followed.
+        loops: links to a folder that contains them, the photo folder's own ones included; not followed.
     """
 
     photos: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ def scan(root: Path) -> Scan:
         UsageError: no such folder, a file in its place, no photos in it, or photos that are all outside identity
             folders, or that lie as in a folder of people seen from one too high.
     """
-    layout = _LAYOUT.format(folder=root)
+    layout = LAYOUT.format(folder=root)
     found = below(root, layout)
     _check_height(root, found.photos, layout)
     if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
@@ -125,6 +125,14 @@ def _check_height(root: Path, photos: list[str], layout: str) -> None:
         )
 
 
+def check_folder(root: Path, advice: str = "") -> None:
+    """Raises UsageError, with advice, where there is no folder."""
+    if not root.exists():
+        raise UsageError("There is no such photo folder.", received=root, advice=advice)
+    if not root.is_dir():
+        raise UsageError("A folder of photos is needed, not a file.", received=root, advice=advice)
+
+
 def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
     """Everything below a folder, photos or none; see `scan`.
 
@@ -136,10 +144,7 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
     Raises:
         UsageError: no such folder, or a file in its place.
     """
-    if not root.exists():
-        raise UsageError("There is no such photo folder.", received=root, advice=advice)
-    if not root.is_dir():
-        raise UsageError("A folder of photos is needed, not a file.", received=root, advice=advice)
+    check_folder(root, advice)
     found = Scan()
     for path, entry in _entries(root, found):
         _classify(path, entry, found, loose=loose)
@@ -191,7 +196,7 @@ def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
     Raises:
         OSError: the folder itself cannot be looked into.
     """
-    waiting: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
+    waiting = [(root, "", tuple(map(_inode, root.resolve().parents)))]
     # No recursion: folders may lie in each other as deep as they like.
     while waiting:
         folder, path, above = waiting.pop()

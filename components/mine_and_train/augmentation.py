@@ -23,29 +23,34 @@ class Augmentation:
     """Shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one photo
     to the next; the edge is repeated."""
     brightness: float = 0.0
-    """Add up to this fraction of the full range."""
+    """Add up to this fraction of the full range to all pixels."""
     contrast: float = 0.0
     """Multiply the difference from the image's mean by 1 plus or minus up to this."""
     saturation: float = 0.0
     """Multiply the difference from grey by 1 plus or minus up to this."""
     jpeg_quality: int = 100
-    """Encode as JPEG of a quality between this and 100; 100 does not."""
+    """Encode images as JPEG of a quality between this and 100; 100 does not."""
     erasing: float = 0.0
     """Probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1)."""
+
+    def check(self) -> None:
+        """Raises UsageError for a number outside its range."""
+        for name, most in {
+            "jitter": 0.5,
+            "brightness": 1.0,
+            "contrast": 1.0,
+            "saturation": 1.0,
+            "erasing": 1.0,
+        }.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise UsageError(f"--{name} is a number from 0 to {most:g}.", received=getattr(self, name))
+        if not 1 <= self.jpeg_quality <= 100:
+            raise UsageError("--jpeg_quality is from 1 to 100.", received=self.jpeg_quality)
 
 
 # Of the rectangles erased: their share of the image, and height to width or width to height.
 _ERASED_SHARE = (0.02, 0.2)
 _ERASED_RATIO = 3.3
-
-
-def check(augmentation: Augmentation) -> None:
-    """Raises UsageError for a number outside its range."""
-    for name, most in {"jitter": 0.5, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "erasing": 1.0}.items():
-        if not 0 <= getattr(augmentation, name) <= most:
-            raise UsageError(f"--{name} is a number from 0 to {most:g}.", received=getattr(augmentation, name))
-    if not 1 <= augmentation.jpeg_quality <= 100:
-        raise UsageError("--jpeg_quality is from 1 to 100.", received=augmentation.jpeg_quality)
 
 
 def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:

@@ -14,6 +14,7 @@ from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round, best
+from components.mine_and_train.losses import LOSSES
 from components.page.figures import DIFFERENT, INK, SAME, axes
 from components.page.templates import Card
 from components.page.templates import card as filled
@@ -70,7 +71,7 @@ def card(
         "augmentation": {name: _typed(settings[name]) for name in Augmentation.__dataclass_fields__},
         "figures": figures(rounds),
         "points": POINTS,
-        "offline": settings["mining"] == "offline",
+        "offline": LOSSES[settings["loss"]].mined,
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
     return filled(Path(__file__).parent, values)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from components.common.errors import UsageError
+from components.common.flags import Flag
 
 if TYPE_CHECKING:
     import keras
@@ -17,30 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classification:
-    """The loss of a classification: cross entropy of scale * cos(angle to each identity's centre).
+    """The loss of the classification rounds: cross entropy of scale * cos(angle to each identity's centre)."""
 
-    Args:
-        head: "softmax" leaves the angles as they are; "arcface" adds the margin to the angle to the own centre (Deng et
-            al., 2019, eq. 3); "cosface" takes it off that angle's cosine (Wang et al., 2018, eq. 4).
-        margin: of arcface in radians, of cosface in cosine.
-        scale: what cosines are multiplied by. Thousands of identities need 64; a few hundred are better off with less.
-    """
+    head: Annotated[Literal["softmax", "arcface", "cosface"], Flag(name="class_head")] = "arcface"
+    """Softmax leaves the angles as they are; arcface adds the margin to the angle to the own centre (Deng et al., 2019,
+    eq. 3); cosface takes it off that angle's cosine (Wang et al., 2018, eq. 4)."""
+    margin: Annotated[float, Flag(name="class_margin")] = 0.3
+    """Margin of the head: of arcface in radians, of cosface in cosine."""
+    scale: Annotated[float, Flag(name="class_scale")] = 24.0
+    """What cosines are multiplied by before the softmax. Thousands of identities need 64; a few hundred are better off
+    with less."""
 
-    head: Literal["softmax", "arcface", "cosface"] = "arcface"
-    margin: float = 0.3
-    scale: float = 24.0
-
-
-def check(classification: Classification) -> None:
-    """Raises UsageError for a number outside its range."""
-    largest = math.pi / 2 if classification.head == "arcface" else 1.0
-    if not 0 <= classification.margin <= largest:
-        raise UsageError(
-            f"--class_margin of {classification.head} is a number from 0 to {largest:.4g}.",
-            received=classification.margin,
-        )
-    if not 0 < classification.scale <= 1000:
-        raise UsageError("--class_scale is a positive number up to 1000.", received=classification.scale)
+    def check(self) -> None:
+        """Raises UsageError for a number outside its range."""
+        largest = math.pi / 2 if self.head == "arcface" else 1.0
+        if not 0 <= self.margin <= largest:
+            raise UsageError(
+                f"--class_margin of {self.head} is a number from 0 to {largest:.4g}.",
+                received=self.margin,
+            )
+        if not 0 < self.scale <= 1000:
+            raise UsageError("--class_scale is a positive number up to 1000.", received=self.scale)
 
 
 class Head:

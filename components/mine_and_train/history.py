@@ -6,12 +6,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.atomic import write_file
+from components.mine_and_train.losses import CLASSIFICATION, LOSSES
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Round:
         triplets_found: among them.
         triplets_kept: of those; a fair sample where there are more than `--max_triplets`.
         triplets_trained: those that the round's steps reached.
-        active: share of triplets with a positive loss: of those trained on, or online of all in the batches; in a
-            classification, the share of wrong answers; in a contrastive round, of positives with a nearer negative.
+        active: share of triplets with a positive loss: of those trained on, or online of all in the batches; in rounds
+            of another phase, what their `losses.Objective` says.
         loss: mean over the round's steps; 0 when there was none.
         positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training.
         negative_distance: likewise d(a,n)^2.
@@ -43,7 +43,7 @@ class Round:
 
     number: int
     step: int
-    phase: Literal["classification", "triplets", "contrastive"]
+    phase: str
     images: int
     triplets_found: int
     triplets_kept: int
@@ -61,6 +61,7 @@ class Round:
     validation_val: float | None = None
 
 
+_ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION)}
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
 _TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained")}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])
@@ -94,10 +95,8 @@ def line(done: Round, rounds: int, share: float = 1.0) -> str:
 
 
 def _seen(done: Round) -> str:
-    if done.phase == "classification":
-        return f"classification, {done.active:.1%} wrong"
-    if done.phase == "contrastive":
-        return f"contrastive, {done.active:.1%} with a nearer negative"
+    if active := _ACTIVE[done.phase]:
+        return f"{done.phase}, {done.active:.1%} {active}"
     kept = "" if done.triplets_kept == done.triplets_found else f", a fair sample of {done.triplets_kept:,} kept"
     share = "" if done.triplets_trained == done.triplets_kept else f" ({done.triplets_trained:,} trained on)"
     return f"{done.triplets_found:,} triplets{kept}{share}, {done.active:.1%} active"

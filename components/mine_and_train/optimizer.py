@@ -19,41 +19,40 @@ class Optimization:
     """How the weights move."""
 
     optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd", "muon"] = "rmsprop"
-    """RMSProp, Adam, AdamW, Adagrad, gradient descent with momentum, or Muon, which needs fewer steps."""
+    """The optimiser: RMSProp, Adam, AdamW, Adagrad, gradient descent with momentum, or Muon, with fewer steps."""
     learning_rate: float = 0.001
     """The highest learning rate."""
     schedule: Literal["constant", "step", "cosine"] = "constant"
-    """Constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine, which falls to 0 along half a
-    cosine (Loshchilov and Hutter, 2017, section 3, without restarts)."""
+    """How the learning rate goes on: constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine,
+    which falls to 0 along half a cosine (Loshchilov and Hutter, 2017, section 3, without restarts)."""
     warmup: float = 0.0
     """Share of the training in which the learning rate rises linearly from 0, before the schedule."""
     momentum: float = 0.9
-    """Of sgd and muon."""
+    """Momentum of sgd and muon."""
     weight_decay: float = 0.0
-    """Decoupled (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for convolution
-    and dense kernels only."""
+    """Decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for
+    convolution and dense kernels only."""
     clip_norm: float = 0.0
     """The largest norm of all gradients together; 0 does not clip."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights that is scored and saved; 0 saves the weights."""
 
+    def check(self) -> None:
+        """Raises UsageError for a number outside its range."""
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+            raise UsageError("--learning_rate must be positive.", received=self.learning_rate)
+        for name in ("weight_decay", "clip_norm"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"--{name} must not be negative.", received=getattr(self, name))
+        for name in ("warmup", "momentum", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(
+                    f"--{name} is from 0 to less than 1.", received=getattr(self, name), advice="0 switches it off."
+                )
+
 
 _STEPS = (0.6, 0.85)
 _STEP_FACTOR = 0.1
-
-
-def check(optimization: Optimization) -> None:
-    """Raises UsageError for a number outside its range."""
-    if not (optimization.learning_rate > 0 and math.isfinite(optimization.learning_rate)):
-        raise UsageError("--learning_rate must be positive.", received=optimization.learning_rate)
-    for name in ("weight_decay", "clip_norm"):
-        if not getattr(optimization, name) >= 0:
-            raise UsageError(f"--{name} must not be negative.", received=getattr(optimization, name))
-    for name in ("warmup", "momentum", "ema"):
-        if not 0 <= getattr(optimization, name) < 1:
-            raise UsageError(
-                f"--{name} is from 0 to less than 1.", received=getattr(optimization, name), advice="0 switches it off."
-            )
 
 
 def rate(optimization: Optimization, progress: float) -> float:

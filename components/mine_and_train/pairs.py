@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from components.common.errors import UsageError
+
 Embeddings = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
@@ -31,16 +33,21 @@ class Strategy:
     """
 
     positives: Literal["all", "hard", "easy"] = "all"
-    """Of each anchor, "all" other faces of its identity (FaceNet, section 3.2: "all anchor-positive pairs"); the
-    "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one, nearest to it (Xuan
-    et al., 2020). Of equally far ones the first."""
+    """The positives of an anchor: "all" other faces of its identity (FaceNet, section 3.2: "all anchor-positive
+    pairs"); the "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one,
+    nearest to it (Xuan et al., 2020). Of equally far ones the first."""
     negatives: Literal["hard", "semi-hard", "random-violating", "easy", "all"] = "hard"
-    """Of each such pair, "hard": all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all with d(a,p) <=
-    d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is hard, semi-hard
-    or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which violate the constraint
-    (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them."""
+    """The negatives of each such pair: "hard", all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all
+    with d(a,p) <= d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is
+    hard, semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which
+    violate the constraint (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them."""
     margin: float = 0.2
-    """Of the triplet loss, in squared distance."""
+    """Margin of the triplet loss, in squared distance."""
+
+    def check(self) -> None:
+        """Raises UsageError for a negative margin."""
+        if not self.margin >= 0:
+            raise UsageError("--margin must not be negative.", received=self.margin)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,9 +28,10 @@ from components.mine_and_train import devices, health, history, state
 from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import hardest_triplets
-from components.mine_and_train.heads import Classification
-from components.mine_and_train.recipe import Recipe, record
+from components.mine_and_train.hyperparameters import record
+from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.sampler import sample_round
+from components.mine_and_train.settings import Settings
 from components.mine_and_train.stopping import StoppedError, stop_requests
 from components.mine_and_train.train import Training
 from components.model import checkpoint
@@ -40,19 +41,10 @@ from components.model.precision import fastest, layers_in, remark
 from components.model.pretrained import start_from
 from components.page.pictures import thumbnail
 
-if TYPE_CHECKING:
-    from components.mine_and_train.__main__ import Settings
-
 BEST = "best"
 EVENTS = "events"
 _SHOWN_TRIPLETS = 6
 _SECONDS_PER_LINE = 30  # in a long round
-
-
-def _recipe(settings: Settings) -> Recipe:
-    same = [name for name in Recipe.__dataclass_fields__ if name != "classification"]
-    head = Classification(settings.class_head, settings.class_margin, settings.class_scale)
-    return Recipe(**{name: getattr(settings, name) for name in same}, classification=head)
 
 
 def _numbered(rows: pa.Table) -> npt.NDArray[np.int64]:
@@ -91,13 +83,14 @@ def train(
         start = restored.record(path)
     people = len(np.unique(labels))
     print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
-    if settings.mining == "offline" and people < settings.identities_per_round:
-        print(f"A round takes all {people} identities: there are fewer than {settings.identities_per_round}.")
+    least = settings.hyperparameters.identities_per_round
+    if LOSSES[settings.hyperparameters.loss].mined and people < least:
+        print(f"A round takes all {people} identities: there are fewer than {least}.")
     training = Training(
         network,
         images,
         labels,
-        _recipe(settings),
+        settings.hyperparameters,
         validate=_validation(settings, network, rows, faces),
         validate_every=settings.validate_every,
         strategy=strategy,
@@ -125,7 +118,7 @@ def train(
 
 def _built(architecture: Architecture, settings: Settings, strategy: tf.distribute.Strategy) -> keras.Model:
     keras.utils.clear_session()  # layers are numbered from 1 again: their names are part of the weights' file
-    keras.utils.set_random_seed(settings.seed)
+    keras.utils.set_random_seed(settings.hyperparameters.seed)
     if settings.precision == "auto":
         precision = fastest()
         print(f"The layers compute in {precision}, which is the fastest here.")
@@ -141,7 +134,7 @@ def _check_devices(settings: Settings, number: int) -> None:
     if number == 1:
         return
     print(f"{number} devices share each batch; the first worker writes the results.")
-    if settings.xla:
+    if settings.hyperparameters.xla:
         raise UsageError("--xla is for one device.", received=f"{number} devices", advice="Leave it out.")
 
 
@@ -159,7 +152,8 @@ def _take_up(training: Training, former: state.State, folder: Path) -> None:
 
 def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Folders) -> Callable[[], Score] | None:
     unseen = rows.filter(pc.equal(rows["split"], "validation"))
-    protocol, sentence = protocol_for(_numbered(unseen) if len(unseen) else np.empty(0, np.int64), settings.seed)
+    people = _numbered(unseen) if len(unseen) else np.empty(0, np.int64)
+    protocol, sentence = protocol_for(people, settings.hyperparameters.seed)
     print(sentence)
     if protocol is None:
         return None
@@ -207,7 +201,7 @@ class _Session:
                 due = done is None and training.steps % settings.save_every == 0
                 stop = anyone(request.number is not None)
                 ends_early = done is not None and anyone(self._no_better())
-                if due or stop or ends_early or len(training.rounds) == settings.rounds:
+                if due or stop or ends_early or len(training.rounds) == settings.hyperparameters.rounds:
                     self._save()
                 if stop:
                     raise StoppedError(request.number or signal.SIGTERM, training.steps, self.folder)
@@ -231,7 +225,7 @@ class _Session:
         if done is None and time.monotonic() - self.said < _SECONDS_PER_LINE:
             return
         seen, share = (done, 1.0) if done is not None else self.training.unfinished()
-        print(history.line(seen, self.settings.rounds, share), flush=True)
+        print(history.line(seen, self.settings.hyperparameters.rounds, share), flush=True)
         self.said = time.monotonic()
 
     def _note(self, done: history.Round, events: Events | None) -> None:
@@ -245,8 +239,8 @@ class _Session:
             state.save(self.folder, self.training.state(self.told))
 
     def _checkpoint(self, path: Path, kept: history.Round) -> None:
-        told = record(self.training.recipe, self.training.rounds)
-        told |= {"kept_round": kept.number, "start": self.told["start"]}
+        told = record(self.training.hyperparameters, self.training.rounds)
+        told |= {"kept_round": kept.number, "start": self.told["start"], "threads": self.told["threads"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, told)
 
     def _keep(self, done: history.Round) -> None:
@@ -266,7 +260,7 @@ class _Session:
                 self._checkpoint(self.folder / f"round-{done.number:05}", done)
 
     def _watch(self) -> None:
-        found = health.diagnose(self.training.rounds, self.settings.strategy.margin)
+        found = health.diagnose(self.training.rounds, self.settings.hyperparameters.strategy.margin)
         if found is None:
             return
         if found.stops:
@@ -308,8 +302,9 @@ class _Session:
         """
         settings, rounds = self.settings, self.training.rounds
         # As the last round drew its own: of an offline one these are the very faces.
-        rng = np.random.default_rng([settings.seed, len(rounds)])
-        chosen = sample_round(labels, settings.identities_per_round, settings.faces_per_identity, rng)
+        how = settings.hyperparameters
+        rng = np.random.default_rng([how.seed, len(rounds)])
+        chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
         embeddings = Embedder(self.training.network, flip_averaging=settings.flip_averaging)(images[chosen])
         names = rows["identity"].take(chosen).to_pylist()
         write_projector(self.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)

@@ -30,7 +30,8 @@ class State:
         rounds: the records of the rounds done, as plain values.
         batches: training steps done of the round after them.
         steps: training steps done in all.
-        measured: float32 [batches, 6], what those steps of the unfinished round saw.
+        measured: float32 [batches, 7], what those steps of the unfinished round saw: `losses.measured.Measured`, and
+            how many images.
         seconds: spent on the unfinished round.
         best: the best validation score so far; None when there was none.
         arrays: by name: the network's variables, the optimisers', the head's, and the embeddings that the

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from components.mine_and_train.augmentation import Augmentation, augmented
 from components.mine_and_train.devices import Shares, added, gathered
-from components.mine_and_train.losses import Loss, Measured
+from components.mine_and_train.losses.measured import Loss, Measured
 
 # (uint8 images [b, s, s, 3], int32 targets, int32 seed [2]) -> Measured
 Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]], Measured]
@@ -36,7 +36,7 @@ def training_step(
         optimizer: of `components.mine_and_train.optimizer`, built on `variables` in that scope.
         loss: of the embeddings and the targets.
         augmentation: what is done to the images.
-        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses`.
+        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses.measured`.
         variables: what to train.
         xla: compile with XLA; every new shape of a batch costs a compilation. On one device only.
         strategy: of `components.mine_and_train.devices`; one device when None.

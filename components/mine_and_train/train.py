@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,19 +21,11 @@ from components.mine_and_train.batches import batches
 from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
 from components.mine_and_train.heads import Head
 from components.mine_and_train.history import Round
-from components.mine_and_train.losses import (
-    LABELS,
-    TRIPLETS,
-    Loss,
-    Measured,
-    of_each_member,
-    on_classes,
-    on_contrasts,
-    on_mined_triplets,
-    on_triplets_of_the_batch,
-)
+from components.mine_and_train.hyperparameters import Hyperparameters
+from components.mine_and_train.losses import CLASSIFICATION, LOSSES, Objective
+from components.mine_and_train.losses.classification import on_classes
+from components.mine_and_train.losses.measured import LABELS, TRIPLETS, Loss, Measured, of_each_member
 from components.mine_and_train.mining import mine
-from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
 from components.mine_and_train.statistics import TO_KEEP, TO_MINE, Statistics
@@ -41,14 +34,13 @@ from components.model.network import Embedder
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-PhaseName = Literal["classification", "triplets", "contrastive"]
 
 
 @dataclass(frozen=True)
 class _Phase:
     """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
 
-    name: PhaseName
+    objective: Objective
     step: Step
     optimizer: keras.optimizers.Optimizer
     head: Head | None = None
@@ -81,7 +73,7 @@ class Training:
         network: as `components.model.network.build` makes it; trained in place.
         images: uint8 [n, s, s, 3], the crops of the training split.
         labels: int64 [n], their identities, numbered from 0.
-        recipe: how to train.
+        hyperparameters: how to train.
         validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
         validate_every: in rounds.
         strategy: of `components.mine_and_train.devices`, in whose scope the network was built; one device when None.
@@ -93,14 +85,14 @@ class Training:
         network: keras.Model,
         images: Images,
         labels: Labels,
-        recipe: Recipe,
+        hyperparameters: Hyperparameters,
         *,
         validate: Callable[[], Score] | None = None,
         validate_every: int = 1,
         strategy: tf.distribute.Strategy | None = None,
         members: int = 1,
     ) -> None:
-        self.network, self.recipe = network, recipe
+        self.network, self.hyperparameters = network, hyperparameters
         self.rounds: list[Round] = []
         self.steps = 0
         self.best: float | None = None
@@ -110,10 +102,10 @@ class Training:
         self._embed: Callable[[Images], npt.NDArray[np.float32]]
         if self._strategy.num_replicas_in_sync > 1:
             see_whole_batches(network)
-            self._embed = SharedEmbedder(network, recipe.batch_size, self._strategy)
+            self._embed = SharedEmbedder(network, hyperparameters.batch_size, self._strategy)
         else:
-            self._embed = Embedder(network, recipe.batch_size)
-        self._statistics = Statistics(network, images, labels, recipe.batch_size, recipe.seed)
+            self._embed = Embedder(network, hyperparameters.batch_size)
+        self._statistics = Statistics(network, images, labels, hyperparameters.batch_size, hyperparameters.seed)
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._sampled: _Sampled | None = None
@@ -122,12 +114,12 @@ class Training:
             self._phases = list(self._built_phases())
 
     def _built_phases(self) -> Iterator[_Phase]:
-        recipe, network = self.recipe, self.network
+        how, network = self.hyperparameters, self.network
 
-        def phase(name: PhaseName, loss: Loss, head: Head | None = None) -> _Phase:
+        def phase(objective: Objective, loss: Loss, head: Head | None = None) -> _Phase:
             variables = network.trainable_variables + ([head.centres] if head else [])
             optimizer = optimizers.optimizer_for(
-                recipe.optimization,
+                how.optimization,
                 variables,
                 scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
                 devices=self._strategy.num_replicas_in_sync,
@@ -136,38 +128,35 @@ class Training:
                 network,
                 optimizer,
                 loss,
-                recipe.augmentation,
-                targets=TRIPLETS if name == "triplets" and recipe.mining == "offline" else LABELS,
+                how.augmentation,
+                targets=TRIPLETS if objective.mined else LABELS,
                 variables=variables,
-                xla=recipe.xla,
+                xla=how.xla,
                 strategy=self._strategy,
             )
-            return _Phase(name, step, optimizer, head)
+            return _Phase(objective, step, optimizer, head)
 
-        if recipe.classification_rounds:
+        if how.classification_rounds:
             identities = int(self._labels.max()) + 1
-            head = Head(recipe.classification, identities, network.output_shape[-1], recipe.seed)
-            yield phase("classification", on_classes(head), head)
-        if recipe.loss == "contrastive":
-            yield phase("contrastive", of_each_member(on_contrasts(recipe.temperature), self._members))
-        elif recipe.mining == "online":
-            yield phase("triplets", of_each_member(on_triplets_of_the_batch(recipe.strategy), self._members))
-        else:
-            yield phase("triplets", of_each_member(on_mined_triplets(recipe.strategy.margin), self._members))
+            head = Head(how.classification, identities, network.output_shape[-1], how.seed)
+            yield phase(CLASSIFICATION, on_classes(head), head)
+        objective = LOSSES[how.loss]
+        loss = importlib.import_module(objective.module).build(how)
+        yield phase(objective, of_each_member(loss, self._members))
 
     def run(self) -> Iterator[Round | None]:
-        """Trains to the end of the recipe, yielding None after a step and the record of a round after its last."""
-        while len(self.rounds) < self.recipe.rounds:
+        """Trains to the last round, yielding None after a step and the record of a round after its last."""
+        while len(self.rounds) < self.hyperparameters.rounds:
             number = len(self.rounds) + 1
             phase = self._phase_of(number)
             began = time.perf_counter() - self._seconds
             self._sampled, steps = self._steps_of(number, phase)
-            for index, batch in enumerate(islice(steps, self.recipe.max_batches)):
+            for index, batch in enumerate(islice(steps, self.hyperparameters.max_batches)):
                 if index < len(self._measured):  # done before the training was stopped
                     continue
-                progress = (number - 1 + index / self.recipe.max_batches) / self.recipe.rounds
-                phase.optimizer.learning_rate.assign(optimizers.rate(self.recipe.optimization, progress))
-                seed = np.random.default_rng([self.recipe.seed, number, index]).integers(2**31, size=2)
+                progress = (number - 1 + index / self.hyperparameters.max_batches) / self.hyperparameters.rounds
+                phase.optimizer.learning_rate.assign(optimizers.rate(self.hyperparameters.optimization, progress))
+                seed = np.random.default_rng([self.hyperparameters.seed, number, index]).integers(2**31, size=2)
                 measured = phase.step(self._images[batch.images], batch.targets, seed.astype(np.int32))
                 self._measured.append(np.array([*map(float, measured), len(batch.images)], np.float32))
                 self.steps += 1
@@ -181,31 +170,31 @@ class Training:
 
     def _steps_of(self, number: int, phase: _Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
         """What a round looks at, if it mines offline; and its batches."""
-        recipe = self.recipe
+        how = self.hyperparameters
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
-        rng = np.random.default_rng([recipe.seed, number])
-        if phase.name == "classification" or recipe.mining == "online":
-            drawn = sample_batches(self._labels, recipe.batch_size, recipe.faces_per_identity, rng)
+        rng = np.random.default_rng([how.seed, number])
+        if not phase.objective.mined:
+            drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
-        chosen = sample_round(self._labels, recipe.identities_per_round, recipe.faces_per_identity, rng)
+        chosen = sample_round(self._labels, how.identities_per_round, how.faces_per_identity, rng)
         if self._embeddings is None:
             self._statistics.gather(TO_MINE)
             self._embeddings = self._embed(self._images[chosen])
-        mined = mine(self._embeddings, self._labels[chosen], recipe.strategy, rng, recipe.max_triplets)
-        packed = batches(mined.triplets, self._labels[chosen], recipe.batch_size, rng)
+        mined = mine(self._embeddings, self._labels[chosen], how.strategy, rng, how.max_triplets)
+        packed = batches(mined.triplets, self._labels[chosen], how.batch_size, rng)
         sampled = _Sampled(len(chosen), mined.found, len(mined.triplets))
         return sampled, (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
 
     def unfinished(self) -> tuple[Round, float]:
         """The round under way as far as it has come, and the share that is done of the steps it may take."""
-        return self._record(None), len(self._measured) / self.recipe.max_batches
+        return self._record(None), len(self._measured) / self.hyperparameters.max_batches
 
     def _record(self, score: Score | None) -> Round:
         number = len(self.rounds) + 1
         phase = self._phase_of(number)
         measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
         mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
-        pushed, trained = int(measured[:, -1].sum()), int(measured[:, 4].sum())
+        pushed, trained = int(measured[:, -1].sum()), int(measured[:, Measured._fields.index("triplets")].sum())
         sampled = self._sampled or _Sampled(pushed, trained, trained)
         spread = mean.spread
         if not len(measured) and self._embeddings is not None:  # no triplet, no step
@@ -214,7 +203,7 @@ class Training:
         return Round(
             number=number,
             step=self.steps,
-            phase=phase.name,
+            phase=phase.objective.phase,
             images=sampled.images,
             triplets_found=sampled.found,
             triplets_kept=sampled.kept,
@@ -233,10 +222,10 @@ class Training:
         )
 
     def _phase_of(self, number: int) -> _Phase:
-        return self._phases[0 if number <= self.recipe.classification_rounds else -1]
+        return self._phases[0 if number <= self.hyperparameters.classification_rounds else -1]
 
     def _score(self, number: int) -> Score | None:
-        if self._validate is None or (number % self._validate_every and number < self.recipe.rounds):
+        if self._validate is None or (number % self._validate_every and number < self.hyperparameters.rounds):
             return None
         with self.averaged(number):
             return self._validate()
@@ -260,9 +249,9 @@ class Training:
         named = {f"network.{number}": variable for number, variable in enumerate(self.network.weights)}
         for phase in self._phases:
             for number, variable in enumerate(phase.optimizer.variables):
-                named[f"{phase.name}.optimizer.{number}"] = variable
+                named[f"{phase.objective.phase}.optimizer.{number}"] = variable
             if phase.head:
-                named[f"{phase.name}.head"] = phase.head.centres
+                named[f"{phase.objective.phase}.head"] = phase.head.centres
         return named
 
     def state(self, settings: dict[str, Any]) -> State:

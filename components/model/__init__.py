@@ -1,6 +1,8 @@
 """The network, its backbones and its checkpoint."""
 
 import os
+import re
+from contextlib import suppress
 
 # What there is where NVIDIA's driver is, in a container and under Windows too.
 _DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
@@ -10,6 +12,39 @@ _DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if any(map(os.path.exists, _DRIVERS)) else "3")
 # And before Keras is: what its user's other work wants (~/.keras/keras.json, KERAS_BACKEND) would make other networks.
 os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
+
+# What a build for GPUs says while it is loaded, whatever it was told: that there is no CUDA.
+_NOTICES = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*Could not find cuda drivers")
+_PIPE_BYTES = 1 << 16  # as many as it holds on Linux
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow, which takes seconds: where it is to say nothing of CUDA, without its notices about that.
+
+    Whatever else is written meanwhile is shown at the end.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "3":
+        import tensorflow
+
+        return
+    read, write = os.pipe()
+    stderr = os.dup(2)
+    for end in (read, write):
+        os.set_blocking(end, False)  # nobody reads meanwhile
+    os.dup2(write, 2)  # C++ writes there, past sys.stderr
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        with suppress(BlockingIOError):  # nothing was written
+            said = os.read(read, _PIPE_BYTES).splitlines(keepends=True)
+            os.write(2, b"".join(line for line in said if not _NOTICES.match(line)))
+        for end in (read, write, stderr):
+            os.close(end)
+
 
 # Images that are embedded at a time.
 BATCH_SIZE = 128

@@ -14,7 +14,7 @@ from components.verify.model import Model
 from components.verify.model import opened as opened_model
 from components.verify.search import People, nearest
 from components.verify.settings import NamingSettings
-from components.verify.threshold import Chosen, chosen
+from components.verify.threshold import MOST_STRANGERS, Chosen, chosen, strangers_named
 
 UNKNOWN = "unknown"
 
@@ -28,9 +28,9 @@ def ready(settings: NamingSettings) -> tuple[Model, Chosen, People]:
     if settings.top < 1:
         raise UsageError("--top must be at least 1.", received=settings.top)
     model = opened_model(settings)
-    threshold = chosen(settings, model)
     with opened(settings.gallery, model.network) as gallery:
-        return model, threshold, gallery.people()
+        people = gallery.people()
+    return model, chosen(settings, model, len(people.embeddings)), people
 
 
 def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -> list[dict[str, Any]]:
@@ -64,13 +64,25 @@ def lines(photo: dict[str, Any]) -> list[str]:
     return texts
 
 
-def strangers(people: People, threshold: Chosen) -> str:
-    """What the false-accept rate of a pair means for a gallery; empty when the rate is not known."""
-    if threshold.evaluated is None:
-        return ""
+def strangers(people: People, threshold: Chosen) -> dict[str, Any]:
+    """What to expect of people who are not in the gallery.
+
+    Returns:
+        How many `people` and `faces` are enrolled; `fpir`, the share of strangers that may be called by a name, None
+        when the threshold's rate is not known; `said`, the same in words and what the rate was chosen by, "" likewise.
+    """
     faces = len(people.embeddings)
-    most = min(1.0, threshold.evaluated.far * faces)
-    return (
-        f"A face is compared with all {faces} in the gallery, so up to {most:.0%} of strangers may be called by a name"
-        + (": a smaller --far makes fewer." if most > 0.05 else ".")
-    )
+    gallery = {"people": len(people.names), "faces": faces}
+    if threshold.evaluated is None:
+        return {**gallery, "fpir": None, "said": ""}
+    far = threshold.evaluated.far
+    fpir = strangers_named(far, faces)
+    of_100 = max(1, round(100 * fpir))
+    enrolled = f"with {faces} faces of {len(people.names)} people enrolled"
+    if threshold.for_gallery and fpir <= MOST_STRANGERS:
+        why = f"so that at most {100 * MOST_STRANGERS:g} of 100 strangers are called by a name"
+        said = f"False-accept rate {far:g}, chosen {why}: {enrolled}, about {of_100}."
+    else:
+        why = "the smallest that was measured" if threshold.for_gallery else "as --far says"
+        said = f"False-accept rate {far:g}, {why}: {enrolled}, about {of_100} of 100 strangers may be called by a name."
+    return {**gallery, "fpir": fpir, "said": said}

@@ -37,13 +37,14 @@ def _identify(settings: Settings) -> None:
         else:
             records.append({"photo": str(photo), "faces": answers(seen, people, threshold, settings.top)})
     if settings.json:
-        print(json.dumps({"model": model.to_json(), "threshold": threshold.to_json(), "photos": records}, indent=1))
+        about = {"model": model.to_json(), "threshold": threshold.to_json(), "strangers": strangers(people, threshold)}
+        print(json.dumps({**about, "photos": records}, indent=1))
     else:
         for record in records:
             print(plain(record["photo"]))
             for line in lines(record):
                 print(f"  {line}")
-        print("\n".join(filter(None, [str(threshold), strangers(people, threshold)])))
+        print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])))
     if len(rejects) == len(settings.photos):
         raise no_face(rejects)
 

@@ -35,14 +35,18 @@ def newest(folder: Path = FOLDER) -> Left | None:
     """The network of the newest run that left one, whatever runs came after it; None when none did."""
     found = sorted(_runs(folder), key=lambda run: (str(run[1].get("started", "")), run[0].name), reverse=True)
     for later, (run, record) in enumerate(found):
-        for path in (_best(run / _EXPORT), run / _CHECKPOINT):
+        for path in (best_file(run / _EXPORT), run / _CHECKPOINT):
             if path.exists():
                 return Left(path, _about(path, record, later))
     return None
 
 
-def _best(export: Path) -> Path:
-    """The file that an export calls its best."""
+def best_file(export: Path) -> Path:
+    """The file that an export calls its best; it need not be there.
+
+    Args:
+        export: the folder that `facenet export` wrote.
+    """
     try:
         name = read_json((export / "export.json").read_bytes())["best"]
         return next(file for file in export.iterdir() if file.name == name)

@@ -12,6 +12,7 @@ Photos = Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]
 PhotosOrFolders = Annotated[tuple[Path, ...], Flag("PHOTO|FOLDER", positional=True)]
 GalleryFile = Annotated[Path, Flag("FILE", short="-g")]
 GALLERY = Path("gallery.db")
+FAR = 0.01  # of one pair
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ModelSettings:
 class ThresholdSettings(ModelSettings):
     """What every command needs to know that says who is who."""
 
-    far: float = 0.01
+    far: float | None = FAR
     """False-accept rate: how large a share of pairs of different people may be called the same. One that the evaluation
     of the network has a threshold for."""
     threshold: float | None = None
@@ -46,6 +47,10 @@ class ThresholdSettings(ModelSettings):
 class NamingSettings(ThresholdSettings):
     """What every command needs to know that names faces by a gallery."""
 
+    far: float | None = None
+    """False-accept rate: how large a share of pairs of different people may be called the same. One that the evaluation
+    of the network has a threshold for; when not given, the largest with which at most 10 of 100 strangers are called by
+    a name of this gallery."""
     gallery: GalleryFile = GALLERY
     """The gallery that `facenet enroll` filled, as it is at the start."""
     top: int = 3

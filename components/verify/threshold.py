@@ -12,9 +12,11 @@ from components.common.names import plain
 from components.common.records import read_json
 from components.litert.specification import Threshold
 from components.verify.model import Model
-from components.verify.settings import ThresholdSettings
+from components.verify.settings import FAR, ThresholdSettings
 
 METRICS = "metrics.json"
+# The share of strangers that may be called by a name, where a gallery chooses the rate; README.md has what that costs.
+MOST_STRANGERS = 0.1
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,13 @@ class Chosen:
         distance: Euclidean, 0 to 2; two faces at this distance or nearer are called the same person.
         source: for people: where it comes from.
         evaluated: what the evaluation says of it; None for a distance that was given by hand.
+        for_gallery: whether the size of a gallery chose it.
     """
 
     distance: float
     source: str
     evaluated: Threshold | None = None
+    for_gallery: bool = False
 
     def accepts(self, distance: float) -> bool:
         """Whether faces at this distance are called the same person."""
@@ -59,8 +63,26 @@ class Chosen:
         )
 
 
-def chosen(settings: ThresholdSettings, model: Model) -> Chosen:
-    """The threshold that the flags choose.
+def strangers_named(far: float, faces: int) -> float:
+    """The share of strangers that a gallery gives a name to (ISO/IEC 19795-1: false-positive identification rate).
+
+    As if every comparison with another face were another chance. Those with faces of one person are not, so it is a
+    little less in fact.
+
+    Args:
+        far: the false-accept rate of a pair, 0 to 1.
+        faces: how many a stranger is compared with.
+    """
+    return float(1 - (1 - far) ** faces)
+
+
+def chosen(settings: ThresholdSettings, model: Model, faces: int = 1) -> Chosen:
+    """The threshold that the flags choose; without a rate, the number of enrolled faces.
+
+    Args:
+        settings: the flags.
+        model: the network.
+        faces: how many a face is compared with.
 
     Raises:
         UsageError: there is none for this network or this false-accept rate.
@@ -76,21 +98,29 @@ def chosen(settings: ThresholdSettings, model: Model) -> Chosen:
         thresholds, source = model.network.thresholds, model.path
     else:
         thresholds, source = beside(model.path, sha256)
-    return _for_rate(settings.far, thresholds, source)
-
-
-def _for_rate(far: float, thresholds: Sequence[Threshold], source: Path) -> Chosen:
-    for threshold in thresholds:
-        if abs(threshold.far - far) <= 1e-9:
-            return Chosen(threshold.distance, str(source), threshold)
+    if settings.far is None:
+        taken = _for_gallery(faces, thresholds)
+    else:
+        taken = next((each for each in thresholds if abs(each.far - settings.far) <= 1e-9), None)
+    if taken is not None:
+        return Chosen(taken.distance, str(source), taken, for_gallery=settings.far is None)
     known = ", ".join(f"{threshold.far:g}" for threshold in thresholds)
+    asked = "" if settings.far is None else f"--far {settings.far:g}; "
     raise UsageError(
         "The evaluation has no threshold for this false-accept rate.",
-        received=f"--far {far:g}; {source} has {known or 'none'}",
+        received=f"{asked}{source} has {known or 'none'}",
         advice="Give one of those with --far, or a distance with --threshold."
         if known
         else "Evaluate on more people: a rate needs at least 1 / rate pairs of different people. Or give --threshold.",
     )
+
+
+def _for_gallery(faces: int, thresholds: Sequence[Threshold]) -> Threshold | None:
+    """The largest rate, but none above a pair's, that names few enough strangers; else the smallest; None of none."""
+    fitting = [each for each in thresholds if each.far <= FAR and strangers_named(each.far, faces) <= MOST_STRANGERS]
+    if fitting:
+        return max(fitting, key=lambda each: each.far)
+    return min(thresholds, key=lambda each: each.far, default=None)
 
 
 def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:

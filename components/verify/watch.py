@@ -87,7 +87,7 @@ def _watch(settings: Settings) -> None:
     if not settings.source:
         raise UsageError("What is to be watched?", received="nothing", advice="facenet watch FOLDER -g GALLERY")
     model, threshold, people = ready(settings)
-    print("\n".join(filter(None, [str(threshold), strangers(people, threshold)])), file=sys.stderr)
+    print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])), file=sys.stderr)
     source = settings.source
     with _until_told() as stop:
         if Path(source).is_dir():

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from components.common.errors import FacenetError
 from components.common.names import one_form
+from components.specification.code import Names
 from pipelines.local import content
 from pipelines.local.plan import Container, Task
 from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 from pipelines.local.render import Artifact
-from pipelines.local.sources import Names
 from pipelines.local.values import Value
 
 _MEMORY = ":memory:"

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from components.common.errors import UsageError
-from pipelines.local import sources
+from components.specification import code
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -42,8 +41,10 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
     """Every folder and file below a folder, links followed; without a status where there is none.
 
     That is a broken link, and what may not be looked into or is gone by then: the task that reads it has to say so.
+    Likewise of a link to a folder that it lies in: it is yielded, and not followed, as by `components.extract.scan`.
     """
-    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    outside = frozenset((status.st_dev, status.st_ino) for status in map(Path.stat, Path(root).parents))
+    waiting = [(root, outside)]
     while waiting:  # no recursion: folders may lie in each other as deep as they like
         folder, above = waiting.pop()
         try:
@@ -56,7 +57,7 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
             continue
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            raise UsageError("A link makes this folder contain itself.", received=folder, advice="Remove the link.")
+            continue
         for entry in entries:
             try:
                 found = entry.stat()
@@ -91,7 +92,6 @@ class Contents:
         """Hash of a file's bytes, or of a folder's relative paths and the hashes of the files there.
 
         Raises:
-            UsageError: a folder contains itself through a link.
             FileNotFoundError: there is nothing at `path`.
         """
         path = path.resolve()
@@ -113,14 +113,14 @@ class Contents:
         return whole.hexdigest()
 
     def names_in(self, file: Path, package: str) -> frozenset[str]:
-        """`sources.names_in`, without parsing a file again that has not changed."""
+        """`code.names_in`, without parsing a file again that has not changed."""
         fingerprint = _fingerprint(file.stat())
         row = self._database.execute(
             "SELECT size, mtime_ns, ctime_ns, inode, names FROM imports WHERE path = ?", (os.fsencode(file),)
         ).fetchone()
         if row is not None and row[:4] == fingerprint:
             return frozenset(row[4].split())
-        names = sources.names_in(file, package)
+        names = code.names_in(file, package)
         if _old_enough(fingerprint, time.time()):
             # Whoever asks commits: a file at a time would wait for the disk a hundred times.
             self._database.execute(

@@ -14,15 +14,15 @@ from threading import Condition, Thread
 from typing import IO
 
 from components.common.command import RUNNER
+from components.common.cores import TENSORFLOW_THREADS
 from pipelines.local.plan import Container
 from pipelines.local.usage import Meter
 
 _CANNOT_START = 127  # a shell's exit code for a command that is not there
 _RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
 _CRASHED = {128 + number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)}
-# How TensorFlow cuts up its sums, and with that the last bits of a result, depends on its number of threads: as many as
-# it may use processors, by default. Beside another task, as one of several shards, those are fewer.
-THREADS = {"TF_NUM_INTRAOP_THREADS": str(os.cpu_count() or 1)}
+# The same numbers beside another task, as one of several shards: there it may use fewer processors.
+THREADS = {TENSORFLOW_THREADS: str(os.cpu_count() or 1)}
 _GRACE_SECONDS = 30.0
 _LINGER_SECONDS = 2.0
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ from components.common.suggest import near
 
 SCHEMA_VERSION = 2
 _LISTED = 5
+# Of a record: one of a thousand shards has a few hundred thousand.
+_MOST_BYTES = 2**24
 # Locked by the runner of a run while it lives.
 _ALIVE = ".alive"
 # In which the next container of a run has begun when one has ended.
@@ -244,7 +247,8 @@ def read_run(runs: Path, run: str) -> RunRecord:
     except ValueError as problem:
         known = sorted(path.parent.name for path in runs.glob("*/run.json") if not path.parent.is_symlink())
         listed = ", ".join(known[: -_LISTED - 1 : -1]) or "none yet: `facenet run` makes one"
-        alike = near(run, ["latest", *known]) if known and run not in known else []
+        linked = ["latest"] if (runs / "latest").exists() else []
+        alike = near(run, [*linked, *known]) if run not in (*known, "latest") else []
         raise UsageError(
             "There is no such run.",
             received=f"{run} in {runs} ({problem})",
@@ -276,6 +280,12 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         ValueError: it cannot be read, or is not of this version; in words for people.
     """
     try:
+        # Anything may lie in a folder of runs: to open a pipe is to wait for whoever writes into it.
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("its record is no plain file")
+        if found.st_size > _MOST_BYTES:
+            raise ValueError(f"its record has {found.st_size:,} bytes, and may have {_MOST_BYTES:,}")
         record = read_json(file.read_bytes())
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
@@ -337,8 +347,11 @@ def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
 
 def is_alive(runs: Path, run: str) -> bool:
     """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
+    lock = runs / run / _ALIVE
     try:
-        with (runs / run / _ALIVE).open() as file:
+        if not lock.is_file():  # as above
+            return True
+        with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return os.fstat(file.fileno()).st_mtime > time.time()
     except OSError:

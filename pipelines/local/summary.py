@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.verify.runs import best_file
 from pipelines.local.record import CACHED, RunRecord, TaskRecord, located
 
 Metrics = Mapping[str, Any]
@@ -195,7 +196,7 @@ def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
     lines = [f"Run {run.id} {run.state}", *(f"  {label:<{width}}  {text}" for label, text in rows)]
     network = _output(tasks, "mine-and-train", "checkpoint", runs)
     if model and variants:  # a file is opened at once, a checkpoint by TensorFlow
-        network = model / f"facenet-{'int8' if 'int8' in variants else min(variants)}.tflite"
+        network = best_file(model)
     if network and run.state == "succeeded":
         lines += ["", "Compare two photos:", f"  {command('verify', 'A.jpg', 'B.jpg', '-c', shown(network))}"]
     return "\n".join(lines)

@@ -1,7 +1,8 @@
-"""Two runs side by side: the settings that differ, their numbers, and their ROC curves on one plot."""
+"""Runs side by side: the settings that differ, their numbers and which is best, and their ROC curves on one plot."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,47 +17,82 @@ _CURVE = "system.ClassificationMetrics"
 Curve = Sequence[tuple[float, float]]
 
 
+# Of the plot's lines the number of a colour and of a kind of line: neighbours differ in both, no two are alike.
+STYLES = [((number + number // 3) % 3, number % 3) for number in range(9)]
+# The numbers that tell which run is better, and whether more of them is. Counts do not, and no loss does where the
+# margin or the kind of loss differs.
+_BETTER = {
+    re.compile(r"(.+_)?(accuracy|auc)|val_at_far_.+|.+_cosine_minimum"): max,
+    re.compile(r"(.+_)?eer|.+_(milliseconds|bytes)"): min,
+}
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs side by side.
+    """Runs side by side; what is said of each run stands in their order.
 
     Args:
-        settings: the parameters of the pipeline and, of tasks that both runs have begun, of tasks that differ, with the
-            values of both; None where a run has no such parameter.
+        settings: the parameters of the pipeline and, of tasks that all of these runs have begun, of tasks that differ,
+            with the values of each; None where a run has no such parameter.
         metrics: the numbers by task and name, likewise, equal ones among them.
         curves: the ROC curve of each run; None of one that has no such curve.
+        same_faces: whether all that had a dataset had the same.
     """
 
-    settings: Mapping[str, tuple[Any, Any]]
-    metrics: Mapping[tuple[str, str], tuple[Any, Any]]
-    curves: tuple[Curve | None, Curve | None]
+    settings: Mapping[str, Sequence[Any]]
+    metrics: Mapping[tuple[str, str], Sequence[Any]]
+    curves: Sequence[Curve | None]
+    same_faces: bool
 
 
-def compare(folder: Path, first: Run, second: Run) -> Comparison:
-    """Compares two runs of a runs folder."""
-    one, other = tasks(folder, first), tasks(folder, second)
-    of_pipeline = _pairs(first.record.parameters, second.record.parameters)
-    differing = {name: pair for name, pair in of_pipeline.items() if pair[0] != pair[1]}
-    begun = {task.task for task in one if task.parameters} & {task.task for task in other if task.parameters}
-    for (task, name), pair in _pairs(_parameters(one), _parameters(other)).items():
+def compare(folder: Path, runs: Sequence[Run]) -> Comparison:
+    """Compares runs of a runs folder."""
+    found = [tasks(folder, run) for run in runs]
+    of_pipeline = _side_by_side([run.record.parameters for run in runs])
+    differing = {name: values for name, values in of_pipeline.items() if differ(values)}
+    begun = set.intersection(*({task.task for task in each if task.parameters} for each in found))
+    for (task, name), values in _side_by_side([_parameters(each) for each in found]).items():
         # What a task has from the pipeline is not said twice.
-        if task in begun and pair[0] != pair[1] and differing.get(name) != pair:
-            differing[f"{task}.{name}"] = pair
-    return Comparison(differing, _pairs(_metrics(one), _metrics(other)), (_curve(one), _curve(other)))
+        if task in begun and differ(values) and differing.get(name) != values:
+            differing[f"{task}.{name}"] = values
+    return Comparison(
+        differing,
+        _side_by_side([_metrics(each) for each in found]),
+        [_curve(each) for each in found],
+        len({measured for each in found if (measured := _measured(each))}) < 2,
+    )
 
 
-def roc_plot(curves: Mapping[str, Curve]) -> str:
-    """VAL over FAR of some runs, by name, FAR logarithmic.
+def differ(values: Sequence[Any]) -> bool:
+    """Whether not all runs have the same value."""
+    return any(one != values[0] for one in values)
+
+
+def best(name: str, values: Sequence[Any]) -> list[int]:
+    """The places of the best values of a number; none where more is neither better nor worse, or all are alike."""
+    pick = next((pick for names, pick in _BETTER.items() if names.fullmatch(name)), None)
+    known = [one for one in values if isinstance(one, int | float)]
+    if pick is None or len(set(known)) < 2:
+        return []
+    return [place for place, one in enumerate(values) if one == pick(known)]
+
+
+def roc_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
+    """VAL over FAR of some runs, FAR logarithmic.
+
+    Args:
+        curves: the name and the curve of each, as many as there are `STYLES` at most; one that is None keeps its style.
 
     Returns:
         An `<svg>` element in the page's colours: see `components.page.figures`.
     """
-    from components.page.figures import DIFFERENT, SAME, roc_curves
+    from components.page.figures import DIFFERENT, INK, SAME, roc_curves
 
-    lowest = min((far for curve in curves.values() for far, _ in curve if far > 0), default=0.1)
+    lowest = min((far for _, curve in curves for far, _ in curve or () if far > 0), default=0.1)
     shown = [
-        (name.replace("$", r"\$"), curve, colour, line)  # no formula
-        for (name, curve), colour, line in zip(curves.items(), (SAME, DIFFERENT), ("-", "--"), strict=False)
+        (name.replace("$", r"\$"), curve, (SAME, DIFFERENT, INK)[colour], ("-", "--", "-.")[line])  # no formula
+        for (name, curve), (colour, line) in zip(curves, STYLES, strict=False)
+        if curve
     ]
     return roc_curves("ROC curves", shown, lowest)
 
@@ -69,8 +105,14 @@ def _metrics(found: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
     return {(task.task, name): value for task in found for name, value in task.metrics.items()}
 
 
-def _pairs(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> dict[Any, tuple[Any, Any]]:
-    return {name: (first.get(name), second.get(name)) for name in {**first, **second}}
+def _side_by_side(each: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
+    names = dict.fromkeys(name for one in each for name in one)
+    return {name: [one.get(name) for one in each] for name in names}
+
+
+def _measured(found: Sequence[TaskRecord]) -> str:
+    """The content of the dataset that a run's network was trained and measured on; "" when there was none."""
+    return "".join(sorted({one["sha256"] for task in found for one in task.inputs.get("dataset", ())}))
 
 
 def _curve(found: Sequence[TaskRecord]) -> Curve | None:

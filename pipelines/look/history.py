@@ -28,6 +28,7 @@ UNREADABLE = "unreadable"  # its record cannot be read
 HEADLINE = ("accuracy", "auc", "eer", "val_at_far_0.01")
 _SCORED_BY = "evaluate"
 _LISTED = 5
+_MOST_TASKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,8 @@ def _run(folder: Path, name: str) -> Run | None:
         record = parsed(file, RunRecord)
         if record.id != name:
             raise ValueError(f"its record is of the run {record.id}")
+        if len(record.tasks) > _MOST_TASKS:
+            raise ValueError(f"its record has {len(record.tasks):,} tasks, and may have {_MOST_TASKS:,}")
         if record.state == RUNNING and not is_alive(folder, name):
             # It may have ended since: what is written then is written before the runner ends.
             record = parsed(file, RunRecord)
@@ -240,7 +243,10 @@ def _task(folder: Path, run: Run, name: str) -> TaskRecord:
     try:
         if Path(name).name != name:
             raise ValueError("this is no name of a task")
-        record = parsed(folder / run.record.id / name / "task.json", TaskRecord)
+        own = folder / run.record.id / name
+        if os.path.islink(own):  # noqa: PTH114 - any name is a question, also one that is too long
+            raise ValueError("its folder is a link")
+        record = parsed(own / "task.json", TaskRecord)
     except ValueError as problem:
         return TaskRecord(name, name, UNREADABLE, message=str(problem))
     return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
@@ -263,10 +269,9 @@ def _changed(record: RunRecord) -> dict[str, Any]:
 
 @cache
 def _recipe(name: str) -> Mapping[str, Any]:
-    try:
-        return recipe.read(name).settings
-    except (UsageError, OSError):  # of a file elsewhere, or a name that none can have: all its settings are shown
+    if name not in {file.stem for file in recipe.FOLDER.glob("*.yaml")}:  # a file elsewhere: all settings are shown
         return {}
+    return recipe.read(name).settings
 
 
 def _named_run(folder: Path, name: str) -> Run:
@@ -275,7 +280,10 @@ def _named_run(folder: Path, name: str) -> Run:
     run = _run(folder, wanted) if wanted in names else None
     if run is None:
         known = [one for one in names if (folder / one / "run.json").exists()]
-        raise _unknown("There is no such run.", f"{name} in {folder}", name, [LATEST, *known] if known else [])
+        if name == LATEST and known:
+            raise _unknown("The link to the latest run leads to none, or is gone.", f"{folder / LATEST}", "", known)
+        linked = [LATEST] if (folder / LATEST).exists() else []
+        raise _unknown("There is no such run.", f"{name} in {folder}", name, [*linked, *known])
     return run
 
 

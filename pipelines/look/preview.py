@@ -37,7 +37,7 @@ class Table:
         matching: those that fit what was searched for.
         rows: those of the page: the row's number in the table, and its values in the order of the columns.
         searched: the column that is searched; None when the table has none to search.
-        pictures: whether rows have one, see `picture`.
+        pictures: whether rows have one, which `picture` gives for a row's number and its `face_id`.
     """
 
     columns: dict[str, str]
@@ -150,13 +150,14 @@ def preview(
     return _file(found, "" if file else artifact.kind, search, offset, limit)
 
 
-def picture(folder: Path, artifact: Artifact, row: int, file: str = "") -> bytes | None:
-    """The face in a row of a faces or dataset manifest, as JPEG; None when there is none.
+def picture(folder: Path, artifact: Artifact, row: int, face_id: str, file: str = "") -> bytes | None:
+    """The face in a row of a faces or dataset manifest, as JPEG; None when that face is not in that row, or no longer.
 
     Args:
         folder: the runs folder.
         artifact: see `history.find`.
-        row: the row's number in the table, as `Table` says it.
+        row: the row's number in the table, as `Table` says it. Others may move there: `facenet forget` takes rows out.
+        face_id: of the face that was there.
         file: as for `preview`.
     """
     import pyarrow as pa
@@ -165,7 +166,7 @@ def picture(folder: Path, artifact: Artifact, row: int, file: str = "") -> bytes
     from components.common.errors import UsageError
 
     found = inside(folder, artifact.path / file)
-    if found is None or row < 0:
+    if found is None or row < 0 or not (found.is_dir() or found.is_file()):
         return None
     try:
         parts = _parts(folder, found) if found.is_dir() else [found]
@@ -177,7 +178,7 @@ def picture(folder: Path, artifact: Artifact, row: int, file: str = "") -> bytes
         face = _cell(parts, row, ("face_id", "image"))
     except (UsageError, pa.ArrowException, OSError, LookupError, UnicodeDecodeError):
         return None
-    if face is None or (pointer is not None and face["face_id"] != pointer["face_id"]):
+    if face is None or any(one["face_id"] != face_id for one in (pointer or face, face)):
         return None
     image: bytes = face["image"]
     return image
@@ -256,7 +257,7 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
                     values = [[_short(value) for value in column.to_pylist()] for column in table.itercolumns()]
                     rows += [(total + number, list(row)) for number, *row in zip(wanted, *values, strict=True)]
                 total, matching = total + count, matching + len(fitting)
-    pictures = "image" in schema.names or {"part", "row"} <= set(columns)
+    pictures = "face_id" in columns and ("image" in schema.names or {"part", "row"} <= set(columns))
     return Table(columns, total, matching, rows, searched, pictures)
 
 

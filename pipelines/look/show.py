@@ -1,4 +1,4 @@
-"""`facenet show`: a run, a task of it, what that made, or two runs side by side, in a terminal."""
+"""`facenet show`: a run, a task of it, what that made, or runs side by side, in a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.common.names import plain
 from pipelines.local.record import FAILED, TaskRecord, located
 from pipelines.local.summary import duration, shown
 from pipelines.look import history
-from pipelines.look.compare import compare
+from pipelines.look.compare import best, compare
 from pipelines.look.history import Found, Run
 from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
 from pipelines.look.runs import described
@@ -29,20 +29,20 @@ _LOST = "its runner ended without a word: killed, or the machine went down; the 
 
 @dataclass(frozen=True)
 class Settings:
-    """Show a run with its tasks, a task with all that went in and came out, what is in an artifact, or two runs."""
+    """Show a run with its tasks, a task with all that went in and came out, an artifact, or runs compared."""
 
     what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = "latest"
     """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
     runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
-    other: Annotated[str | None, Flag("RUN", name="with")] = None
-    """Compare the run with this one: the settings that differ, and the numbers of both."""
+    others: Annotated[tuple[str, ...], Flag("RUN", name="with")] = ()
+    """Compare the run with these: the settings that differ, and the numbers of each with the best of them."""
     search: Annotated[str, Flag("TEXT")] = ""
-    """Of a table only the rows whose identity has this in it."""
+    """Show only the rows of a table whose identity has this in it."""
     rows: int = ROWS
-    """Of a table so many rows."""
+    """Show so many rows of a table."""
     offset: int = 0
-    """Of a table the first row to show."""
+    """Show a table from this row on."""
     json: bool = False
     """For scripts: JSON."""
 
@@ -72,6 +72,7 @@ def _lines(label: str, values: Sequence[str]) -> list[str]:
 def _run(folder: Path, found: Run) -> str:
     record, tasks = found.record, history.tasks(folder, found)
     seconds = history.elapsed(record, found.state)
+    unlimited = ", without limits of processors and memory" if record.runner == "process" else ""
     problem = found.problem or (_LOST if found.state == history.LOST else "")
     rows = [
         [
@@ -88,7 +89,8 @@ def _run(folder: Path, found: Run) -> str:
         f"Run {plain(record.id)} {plain(found.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
         *_lines("problem", [plain(problem)] if problem else []),
         *_lines(
-            "pipeline", [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}"]
+            "pipeline",
+            [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}{unlimited}"],
         ),
         *_lines("settings", [assignments(record.settings)]),
         *_lines("scores", [assignments(found.metrics), *found.doubts]),
@@ -163,18 +165,36 @@ def _preview(seen: Preview) -> str:
             return plain(seen.reason)
 
 
-def _compared(folder: Path, both: tuple[Run, Run], *, for_scripts: bool) -> str:
-    comparison = compare(folder, *both)
+def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
+    comparison = compare(folder, runs)
+    numbers = [(task, name, values, best(name, values)) for (task, name), values in comparison.metrics.items()]
     if for_scripts:
-        numbers = [{"task": task, "name": name, "values": pair} for (task, name), pair in comparison.metrics.items()]
-        runs = [described(one) for one in both]
-        told = {"runs": runs, "settings": comparison.settings, "metrics": numbers, "curves": comparison.curves}
+        told = {
+            "runs": [described(one) for one in runs],
+            "settings": comparison.settings,
+            "metrics": [
+                {"task": task, "name": name, "values": values, "best": places} for task, name, values, places in numbers
+            ],
+            "curves": comparison.curves,
+            "same_faces": comparison.same_faces,
+        }
         return json.dumps(told, indent=1)
-    names = [plain(one.record.id) for one in both]
-    settings = [[name, *pair] for name, pair in comparison.settings.items()]
-    metrics = [[task, name, *pair] for (task, name), pair in comparison.metrics.items()]
-    differing = table(("setting", *names), settings) if settings else "The settings are the same."
-    return f"{differing}\n\n{table(('task', 'number', *names), metrics)}"
+    names = [plain(one.record.id) for one in runs]
+    settings = [[name, *values] for name, values in comparison.settings.items()]
+    metrics = [
+        [task, name, *(f"{value(one)} *" if place in places else one for place, one in enumerate(values))]
+        for task, name, values, places in numbers
+    ]
+    lines = [
+        table(("setting", *names), settings) if settings else "The settings are the same.",
+        "",
+        table(("task", "number", *names), metrics),
+    ]
+    if any(places for *_, places in numbers):
+        lines += ["", "* the best of a line"]
+    if not comparison.same_faces:
+        lines += ["Their scores were measured on different datasets."]
+    return "\n".join(lines)
 
 
 def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
@@ -188,11 +208,12 @@ def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
 def _show(settings: Settings) -> None:
     folder = settings.runs.absolute()
     found = history.find(folder, settings.what)
-    if settings.other is not None:
-        if found.task is not None:
-            raise UsageError("Only whole runs are compared.", received=settings.what, advice="Name the run alone.")
-        both = found.run, history.find(folder, settings.other).run
-        print(_compared(folder, both, for_scripts=settings.json))
+    if settings.others:
+        compared = [found, *(history.find(folder, other) for other in settings.others)]
+        if any(one.task is not None for one in compared):
+            given = ", ".join([settings.what, *settings.others])
+            raise UsageError("Only whole runs are compared.", received=given, advice="Name the runs alone.")
+        print(_compared(folder, [one.run for one in compared], for_scripts=settings.json))
         return
     seen = None
     if found.artifact is not None:

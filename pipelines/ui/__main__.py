@@ -23,7 +23,7 @@ class Settings:
     runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs are kept."""
     port: int = 8080
-    """Of this machine's own address; 0 takes any that is free."""
+    """Port of this machine's own address; 0 takes any that is free."""
 
 
 def _bound(port: int) -> socket.socket:

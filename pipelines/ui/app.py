@@ -44,6 +44,8 @@ def app(runs: Path) -> ASGIApp:
             Route(f"{artifact}/{{inside:path}}", pages.artifact),
             Route(f"/files{artifact}", pages.file),
             Route(f"/files{artifact}/{{inside:path}}", pages.file),
+            Route(f"/card{artifact}", pages.card),
+            Route(f"/card{artifact}/{{inside:path}}", pages.card),
             Route(f"/picture{artifact}", pages.picture),
             Route(f"/picture{artifact}/{{inside:path}}", pages.picture),
         ],

@@ -128,9 +128,12 @@ class _Layers:
 def _layers(before: Mapping[str, Sequence[str]]) -> _Layers:
     """Puts each block into a layer: the length of the longest way to it."""
     depth = dict.fromkeys(before, 0)
-    for _ in before:  # as often as a way can be long
+    for _ in before:  # as often as a way can be long; of tasks in their order once is enough
+        former = dict(depth)
         for block, givers in before.items():
             depth[block] = max((depth[giver] + 1 for giver in givers), default=0)
+        if depth == former:
+            break
     return _Layers(before, depth)
 
 

@@ -10,21 +10,30 @@ from typing import Any
 import jinja2
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from components.common.errors import UsageError
 from components.page.words import harmless
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
 from pipelines.local.summary import command, summary
 from pipelines.look import history
-from pipelines.look.compare import compare, roc_plot
+from pipelines.look.compare import STYLES, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Found, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
 from pipelines.look.show import error
+from pipelines.ui.card import framed
 from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, answered
 from pipelines.ui.log import log_before, log_part
+from pipelines.ui.timeline import timeline
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -81,6 +90,7 @@ class Pages:
             question=question,
             states=sorted({run.state for run in found}),
             headline=history.HEADLINE,
+            most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
             live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
         )
@@ -104,6 +114,7 @@ class Pages:
             by_name={task.task: task for task in tasks},
             active=[task.label for task in tasks if task.state == RUNNING],
             graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            timeline=timeline(run, tasks),
             errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
             live=_SOON * (run.state == RUNNING),
@@ -128,7 +139,7 @@ class Pages:
             parameters=history.parameters(self._runs, run, task),
             artifacts=artifacts,
             labels={one.task: one.label for one in history.tasks(self._runs, run)},
-            card="/files" + of(f"{task.task}/{cards[0].name}", run) if cards else "",
+            card=of(f"{task.task}/{cards[0].name}", run) if cards else "",
             log=log,
             log_address="/log" + of(task.task, run),
             follows=live and stop is None,
@@ -184,46 +195,60 @@ class Pages:
         )
 
     def compared(self, request: Request) -> Response:
-        """Two runs side by side."""
+        """Runs side by side."""
         names = request.query_params.getlist("run")
-        if len(names) != 2:
+        if not 1 < len(names) <= len(STYLES):
             raise UsageError(
-                "Two runs are compared.", received=", ".join(names) or "none", advice="Tick two in the list."
+                f"From 2 to {len(STYLES)} runs are compared.",
+                received=", ".join(names) or "none",
+                advice="Tick them in the list.",
             )
-        first, second = (history.find(self._runs, name).run for name in names)
-        comparison = compare(self._runs, first, second)
-        curves = {run.record.id: curve for run, curve in zip((first, second), comparison.curves, strict=True) if curve}
+        runs = [history.find(self._runs, name).run for name in names]
+        comparison = compare(self._runs, runs)
+        curves = list(zip([run.record.id for run in runs], comparison.curves, strict=True))
         page = self._page(
             "compare.html",
             [("Comparison", f"/compare?{request.url.query}")],
-            both=(first, second),
+            runs=runs,
+            styles=STYLES,
             comparison=comparison,
-            # What only one of them has, as the shards of a task, comes last.
-            metrics=sorted(comparison.metrics.items(), key=lambda metric: None in metric[1]),
-            plot=roc_plot(curves) if curves else "",
+            # What differs comes first, and what only some of them have, as the shards of a task, after it.
+            metrics=sorted(comparison.metrics.items(), key=lambda one: (not differ(one[1]), None in one[1])),
+            plot=roc_plot(curves) if any(comparison.curves) else "",
         )
         page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE
         return page
 
     def file(self, request: Request) -> Response:
         """A file of an artifact: an HTML page in a world of its own, anything else to be kept."""
+        file, is_page = self._file(request)
+        if is_page:
+            return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": CARD})
+        return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+
+    def card(self, request: Request) -> Response:
+        """An HTML page for a frame, which grows with it; in a world of its own too."""
+        file, is_page = self._file(request)
+        if not is_page:
+            raise HTTPException(404)
+        return StreamingResponse(framed(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
+
+    def _file(self, request: Request) -> tuple[Path, bool]:
+        """The file of an artifact that is asked for, and whether it is an HTML page."""
         found, artifact = self._artifact(request)
         file = inside(self._runs, artifact.path / found.inside)
         if file is None or not file.is_file():
             raise HTTPException(404)
-        if file.suffix == ".html" or (artifact.kind == _HTML and not found.inside):
-            return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": CARD})
-        return FileResponse(file, media_type="application/octet-stream", filename=file.name)
+        return file, file.suffix == ".html" or (artifact.kind == _HTML and not found.inside)
 
     def picture(self, request: Request) -> Response:
-        """The face in a row of a table."""
+        """The face in a row of a table, as long as it is that face."""
         found, artifact = self._artifact(request)
-        row = _number(request, "row")
-        jpeg = None if row is None else picture(self._runs, artifact, row, found.inside)
+        row, face_id = _number(request, "row"), request.query_params.get("face", "")
+        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, found.inside)
         if jpeg is None:
             raise HTTPException(404)
-        # The same for ever, and only this browser may keep it; for an hour, because there are faces in it.
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return Response(jpeg, media_type="image/jpeg")
 
     def _artifact(self, request: Request) -> tuple[Found, Artifact]:
         place = {"inside": "", **request.path_params}

@@ -14,6 +14,7 @@ from components.common.names import plain
 from components.page.words import count, number
 from pipelines.local import summary
 from pipelines.local.record import TaskRecord
+from pipelines.look.compare import best, differ
 from pipelines.look.history import Run, elapsed, photos
 from pipelines.look.words import bytes_in_words
 
@@ -102,9 +103,17 @@ def words(name: str) -> str:
     return found[:1].upper() + found[1:]
 
 
-def breakable(name: str) -> Markup:
-    """A name that a line may end in the middle of, after a dot or an underscore."""
-    return Markup(re.sub("([._])", r"\1<wbr>", str(escape(plain(name)))))  # noqa: S704 - escaped before
+def difference(value: Any, base: Any) -> str:
+    """How far a number is from another, with its sign; nothing when it is not, or they are no numbers."""
+    numbers = [isinstance(one, int | float) and not isinstance(one, bool) for one in (value, base)]
+    if not all(numbers) or value == base:
+        return ""
+    return ("+" if value > base else "\N{MINUS SIGN}") + shown(abs(value - base))
+
+
+def breakable(name: str, after: str = "._") -> Markup:
+    """A name that a line may end in the middle of, after a dot or an underscore; a path after a slash."""
+    return Markup(re.sub(f"([{after}])", r"\1<wbr>", str(escape(plain(name)))))  # noqa: S704 - escaped before
 
 
 def path(text: str) -> str:
@@ -117,5 +126,8 @@ def of(place: str, run: Run) -> str:
     return f"/runs/{path(run.record.id)}/{quote(place, safe='/')}"
 
 
-_FILTERS = (when, duration, took, size, shown, flat, pretty, cell, words, breakable, path, of, photos, count, number)
+_FILTERS = (
+    *(when, duration, took, size, shown, flat, pretty, cell, words, breakable, path, of, photos, count, number),
+    *(difference, best, differ),
+)
 FILTERS = {one.__name__: one for one in _FILTERS}

@@ -141,10 +141,11 @@ def _no_cluster_in_tf_config(here: Path) -> None:
 
 
 def _xla_on_two_devices(here: Path) -> None:
-    from components.mine_and_train.__main__ import Settings
+    from components.mine_and_train.hyperparameters import Hyperparameters
     from components.mine_and_train.session import _check_devices
+    from components.mine_and_train.settings import Settings
 
-    _check_devices(Settings(here, here, xla=True), 2)
+    _check_devices(Settings(here, here, hyperparameters=Hyperparameters(xla=True)), 2)
 
 
 def _damaged_training(here: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from components.common.manifest import EMBEDDINGS, read
+from components.specification.code import files_of
 from pipelines import build, images
-from pipelines.local import sources
 from tests.cluster.launcher import LEAST
 from tests.conftest import run_pipeline
 from tests.images.agreement import agree, agree_on_metrics
@@ -66,9 +66,7 @@ def test_an_image_has_its_own_packages_and_no_others(image):
 def test_an_image_has_its_own_code_compiled_and_no_other(image):
     component, name = image
     module = f"components.{component.replace('-', '_')}"
-    wanted = sorted(
-        path.relative_to(images.REPOSITORY).as_posix() for path in sources.files_of(module, images.REPOSITORY)
-    )
+    wanted = sorted(path.relative_to(images.REPOSITORY).as_posix() for path in files_of(module, images.REPOSITORY))
     code = "import pathlib; print(*sorted(str(p) for p in pathlib.Path('/app').rglob('*') if p.is_file()), sep='\\n')"
     there = [line.removeprefix("/app/") for line in python(name, code).splitlines()]
     assert [file for file in there if not file.endswith(".pyc")] == wanted
@@ -92,7 +90,7 @@ def test_no_container_compiles_at_its_start(image):
 def test_every_module_of_an_image_can_be_imported_in_it_with_the_least_rights(image):
     component, name = image
     module = f"components.{component.replace('-', '_')}"
-    files = [path.relative_to(images.REPOSITORY) for path in sources.files_of(module, images.REPOSITORY)]
+    files = [path.relative_to(images.REPOSITORY) for path in files_of(module, images.REPOSITORY)]
     modules = sorted(
         ".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files if file.suffix == ".py"
     )

@@ -21,9 +21,9 @@ from typing import Any
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.sample.folder import draw
+from components.specification.code import copy
+from components.specification.images import REPOSITORY, requirements
 from components.verify.verify import DIFFERENT
-from pipelines.images import REPOSITORY, requirements
-from pipelines.local.sources import copy
 
 # Raspberry Pi OS of the same name has this Python, 3.11, and this C library.
 DEBIAN = "bookworm"

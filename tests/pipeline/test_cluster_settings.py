@@ -11,7 +11,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
 
 from components.collect.component import collect
-from pipelines import images
+from components.specification import images
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
 from pipelines.local import ir
 from pipelines.local.containers import docker_run

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from components.specification.code import module_of
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
 from pipelines.local import ir, recipe
 from pipelines.local.changes import with_setting
@@ -20,7 +20,6 @@ from pipelines.local.check import check
 from pipelines.local.loops import expanded
 from pipelines.local.plan import Container, Task, parameter_values
 from pipelines.local.render import Artifact, executor_input, rendered
-from pipelines.local.sources import module_of
 
 REPOSITORY = DEFAULT_OUTPUT.parent
 PIPELINE = expanded(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))
@@ -101,24 +100,6 @@ def test_every_recipe_fits_the_pipeline(name, tmp_path):
     for key, value in recipe.read(name).settings.items():
         pipeline = with_setting(pipeline, key, value)
     check(expanded(pipeline))
-
-
-@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
-def test_a_component_and_its_stage_have_the_same_defaults(task):
-    """`facenet STAGE` by hand and the pipeline do the same when no parameter is given."""
-    from components.common.flags import parse
-
-    command = list(task.executor.command)
-    stage = importlib.import_module(f"{module_of(command)}.__main__")
-    required = [word for flag in ("--input", "--output", "--checkpoint") if flag in command for word in (flag, "x")]
-    settings = parse(stage.Settings, required, prog=task.name)
-    for key, parameter in task.parameters.items():
-        flag = command[command.index(f"{{{{$.inputs.parameters['{key}']}}}}") - 1].removeprefix("--")
-        assert flag == {"which_faces": "faces"}.get(key, key), "a parameter goes to another flag"
-        groups = (settings, *(value for value in vars(settings).values() if is_dataclass(value)))
-        (by_hand,) = (getattr(group, flag) for group in groups if hasattr(group, flag))
-        # A text parameter cannot be absent in the pipeline: empty means None there.
-        assert (by_hand or "") == (parameter.default or ""), f"{task.name} --{flag}"
 
 
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)

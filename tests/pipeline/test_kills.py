@@ -31,7 +31,7 @@ SEED = int(os.environ.get("SEED", "0"))
 # Processes that begin with everything imported: importing is no point to be killed at, and takes most of the time.
 FRESH = multiprocessing.get_context("forkserver")
 FRESH.set_forkserver_preload(
-    ["components.extract.extract", "components.collect.collect", "components.evaluate.report", "pipelines.run",
+    ["components.extract.stage", "components.collect.collect", "components.evaluate.report", "pipelines.run",
      "components.embed.network", "components.litert.embedder", "matplotlib.pyplot"]
 )  # fmt: skip
 

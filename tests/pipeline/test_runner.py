@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import pipelines.images
+import components.specification.images
 from tests.pipeline.conftest import IMAGE
 
 SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
@@ -116,7 +116,7 @@ def test_changed_code_is_noticed(tiny, monkeypatch):
         "import sys, pathlib\nfrom components.number import NUMBER\n"
         "pathlib.Path(sys.argv[2]).mkdir()\n(pathlib.Path(sys.argv[2]) / 'report.html').write_text(str(NUMBER))\n"
     )
-    monkeypatch.setattr(pipelines.images, "REPOSITORY", package.parent)
+    monkeypatch.setattr(components.specification.images, "REPOSITORY", package.parent)
     command = ["python", "-m", "components.stage"]
     tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = command
     tiny.run()

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +24,27 @@ from components.embed.network import Network
 from components.evaluate.__main__ import main as evaluate
 from components.extract.__main__ import main as extract
 from components.verify.gallery import Entry, opened
+from pipelines.cli import main
 from tests.pipeline.conftest import REPOSITORY, Tiny
+
+
+@contextmanager
+def mounted(disk: Path, options: str) -> Iterator[Path]:
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a full disk is tested on a small one, which only root may mount")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("a full disk is tested on one of a megabyte, which only root may mount")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        yield disk
 
 
 def fill(disk: Path, but: int = 0) -> None:
@@ -73,6 +81,24 @@ def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(
     empty_rejects = {path for path in content(small_disk) if path.startswith("result-")}
     assert {path: data for path, data in content(small_disk).items() if path not in empty_rejects} == before
     assert not list(small_disk.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("files", range(1, 6))
+@pytest.mark.parametrize("command", ["collect", "sample", "run"])
+def test_a_disk_that_has_no_room_for_another_file_is_full(command, files, faces, tmp_path, capsys):
+    with mounted(tmp_path / "disk", f"size=9m,nr_inodes={files}") as disk:
+        if command == "run":
+            tiny = Tiny(tmp_path, "process")
+            tiny.runs = disk / "runs"
+            ended = tiny.run()
+        elif command == "sample":
+            ended = main(["sample", "-o", str(disk / "a" / "sample"), "--identities", "2", "--photos", "2"])
+        else:
+            ended = main(["collect", "-i", str(faces), "-o", str(disk / "a" / "dataset")])
+        said = capsys.readouterr().err
+        assert ended == 1
+        assert "for more files" in said or "Is the disk full?" in said  # SQLite does not say why it opens no file
+        assert "may write to" not in said and "Traceback" not in said
 
 
 def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small_disk, capsys):

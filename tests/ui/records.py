@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
-from components.common.manifest import FACES, write
+from components.common.manifest import DATASET, FACES, read, write
 from pipelines.local.record import SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
 
 HOSTILE = (
@@ -52,4 +52,16 @@ def faces_of(folder: Path, names: tuple[str, ...] = HOSTILE) -> Path:
         for number, name in enumerate(names)
     ]  # fmt: skip
     write(folder, FACES, pa.Table.from_pylist(rows, schema=FACES.schema))
+    return folder
+
+
+def dataset_of(faces: Path) -> Path:
+    """A dataset of all faces of a manifest, beside it."""
+    columns = ("face_id", "identity", "phash", "photo_path")
+    rows = [
+        {**{column: row[column] for column in columns}, "split": "train", "part": 0, "row": number}
+        for number, row in enumerate(read(faces, FACES).to_pylist())
+    ]
+    folder = faces.parent / "dataset"
+    write(folder, DATASET, pa.Table.from_pylist(rows, schema=DATASET.schema), {"faces": f"../{faces.name}"})
     return folder

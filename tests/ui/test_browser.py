@@ -71,6 +71,10 @@ def test_from_the_list_to_a_graph_a_card_and_a_table_with_faces(two, in_processe
     boxes = page.locator(".graph a.box")
     expect(boxes).to_have_count(7)
     expect(page.locator(".graph a.box.succeeded")).to_have_count(7)
+    bars = page.get_by_role("img", name=re.compile(r"It began after .* took "))
+    expect(bars).to_have_count(7)
+    train, embed = (bars.nth(task).locator("rect").last.bounding_box() for task in (3, 4))
+    assert embed["x"] >= train["x"] + train["width"] - 3 > page.viewport_size["width"] / 5
     middles = [box.bounding_box()["y"] for box in boxes.all()]
     assert middles == sorted(middles)
     expect(page.locator("dl.numbers").first).to_contain_text("Accuracy")
@@ -103,7 +107,7 @@ def test_from_the_list_to_a_graph_a_card_and_a_table_with_faces(two, in_processe
     expect(page.locator("dl.pairs").first).to_contain_text("small_resnet")
 
 
-def test_two_runs_are_ticked_and_compared(two, in_processes, open_page):
+def test_runs_are_ticked_and_compared(two, in_processes, open_page):
     page = open_page(two.address)
     compare = page.get_by_role("button", name="Compare")
     expect(compare).to_be_disabled()
@@ -111,7 +115,7 @@ def test_two_runs_are_ticked_and_compared(two, in_processes, open_page):
     expect(compare).to_be_disabled()
     page.get_by_label(f"Compare run {OTHER}").check()
     compare.click()
-    expect(page.get_by_role("heading", name="Two runs compared")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 runs compared")).to_be_visible()
     row = page.locator("section", has=page.get_by_role("heading", name="Settings that differ")).locator("tbody tr")
     expect(row).to_have_text(re.compile(r"^\s*rounds\s*99\s*2\s*$"))
     expect(page.get_by_role("img", name="ROC curves")).to_be_visible()
@@ -120,7 +124,17 @@ def test_two_runs_are_ticked_and_compared(two, in_processes, open_page):
     )
     assert len({*curves}) >= 3  # two curves and the axes: the page's colours are known to the figure
     accuracy = page.locator("tr", has=page.get_by_role("rowheader", name="evaluate Accuracy", exact=True))
-    expect(accuracy).to_contain_text("0.9876")
+    expect(accuracy.locator(".best")).to_contain_text("0.9876")
+    third = run_of(two.runs, "20980101-000000-000").id
+    page.goto(two.address)
+    for name in (in_processes.name, OTHER, third):
+        page.get_by_label(f"Compare run {name}").check()
+    compare.click()
+    expect(page.get_by_role("heading", name="3 runs compared")).to_be_visible()
+    last = page.locator("main li").last
+    name = last.get_by_role("link").first.inner_text()
+    last.get_by_role("link", name="Set the others against this").click()
+    expect(page.locator("main li").first).to_contain_text(name)
 
 
 def test_a_running_run_is_followed_without_reloading(server, tmp_path, open_page):
@@ -186,11 +200,43 @@ def test_hostile_names_are_seen_as_text(site, open_page):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+def test_a_card_is_shown_whole(two, in_processes, open_page):
+    page = open_page(f"{two.address}/runs/{in_processes.name}/extract")
+    card = page.frame_locator("iframe.card").locator(":root")
+    whole = "page => page.scrollHeight === page.clientHeight && page.clientHeight > 1500"
+    # Wide and narrow: no part of it is to be scrolled to in its frame, as soon as it has told its height.
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        for _ in range(200):
+            if card.evaluate(whole):
+                break
+            page.wait_for_timeout(50)
+        assert card.evaluate(whole)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+LYING = """<style>body { min-height: 200vh }</style><script>
+try { parent.document.title = "hacked" } catch { }
+for (const lie of [null, "9 px; color: red", { height: 7 }, NaN, -1, 1e300]) parent.postMessage(lie, "*");
+parent.postMessage("<script>", "*");
+</script><!-- and the rest is silence"""
+
+
+def test_a_card_that_lies_can_only_be_tall(site, open_page):
+    run = "20260101-000000-000"
+    run_of(site.runs, run, task_of("task", {"card": ("system.HTML", f"{run}/task/card")}))
+    (site.runs / run / "task" / "card").write_text(LYING)
+    page = open_page(f"{site.address}/runs/{run}/task")
+    expect(page.locator("iframe.card")).to_have_attribute("style", "height: 20000px;")
+    assert "hacked" not in page.title()
+    expect(page.get_by_role("heading", name="Log")).to_be_attached()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_in_light_and_dark(two, in_processes, open_page, scheme):
     page = open_page(two.address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     run = f"/runs/{in_processes.name}"
-    places = ("", run, f"{run}/extract", f"{run}/extract/faces", f"{run}/evaluate/report/metrics.json")
+    places = ("", run, f"{run}/extract", f"{run}/embed", f"{run}/extract/faces", f"{run}/evaluate/report/metrics.json")
     for path in (*places, f"/compare?run={OTHER}&run={in_processes.name}"):
         page.goto(f"{two.address}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path
@@ -229,4 +275,4 @@ def test_without_scripts_the_pages_work_too(two, open_page):
     for box in page.get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Compare").click()
-    expect(page.get_by_role("heading", name="Two runs compared")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 runs compared")).to_be_visible()

@@ -2,14 +2,16 @@
 
 import html
 import json
+import os
 import re
 from urllib.parse import quote
 
 import pytest
 
 from components.common.names import plain
+from pipelines.forget import main as forget
 from pipelines.local.record import CACHED, FAILED, RUNNING
-from tests.ui.records import HOSTILE, faces_of, run_of, task_of
+from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
 
 HTML = "system.HTML"
 
@@ -62,13 +64,18 @@ def test_every_answer_forbids_what_is_from_elsewhere(site, path):
 
 def test_a_card_has_a_world_of_its_own_and_other_files_are_only_kept(real):
     (run,) = listed(real.get("/"))
-    for place in ("evaluate/card", "evaluate/report/report.html"):
-        card = real.get(f"/files/runs/{run}/{place}")
+    places = ("evaluate/card", "evaluate/report/report.html")
+    for address in (f"/{way}/runs/{run}/{place}" for way in ("files", "card") for place in places):
+        card = real.get(address)
         assert card.status == 200
         assert card.headers["content-type"].startswith("text/html")
         policy = card.headers["content-security-policy"]
         assert policy.startswith("sandbox allow-scripts;")
         assert "allow-same-origin" not in policy and "connect-src" not in policy and "default-src 'none'" in policy
+    kept, framed = (real.get(f"/{way}/runs/{run}/evaluate/card").content for way in ("files", "card"))
+    assert kept == (real.runs / run / "evaluate" / "card").read_bytes()
+    assert framed.startswith(b"<!doctype html><script>") and framed.endswith(kept)
+    assert real.get(f"/card/runs/{run}/evaluate/report/metrics.json").status == 404
     file = real.get(f"/files/runs/{run}/evaluate/report/metrics.json")
     assert json.loads(file.content)
     assert file.headers["content-type"] == "application/octet-stream"
@@ -133,9 +140,13 @@ WAYS = (
     "..%252f..%252fsecret.json", "%00", "/etc/passwd", "%2fetc%2fpasswd",
 )  # fmt: skip
 OUT = [
-    *(f"{start}{PLACE}/made/{way}" for start in ("/files", "/picture", "") for way in WAYS),
+    *(f"{start}{PLACE}/made/{way}" for start in ("/files", "/card", "/picture", "") for way in WAYS),
     *(f"/files{PLACE}/made/{way}" for way in ("link.json", "out/secret.json", "out", "round", "")),
-    *(f"/files{PLACE}/{way}" for way in ("above", "elsewhere", "..", "../made", "made", "", "task.json", "nothing")),
+    *(
+        f"/{start}{PLACE}/{way}"
+        for start in ("files", "card")
+        for way in ("above", "elsewhere", "..", "../made", "made", "", "task.json", "nothing")
+    ),
     "/runs/..", "/runs/%2e%2e", "/runs/../secret.json", "/runs/..%2fsecret.json", "/runs/../..", "/runs/%2fetc/passwd",
     "/runs/cache.sqlite", "/runs/20260101-000000-000/..", "/runs/20260101-000000-000/../..", "/log/runs/..",
     f"/log{PLACE}", f"/log{PLACE}/../../../secret.json", f"/log{PLACE}?from=0", "/static/../app.py",
@@ -275,13 +286,13 @@ def test_500_runs_are_listed_sorted_and_filtered(many):
     assert "No run is like that" in many.get("/?q=nothing").text
 
 
-def test_two_runs_are_compared_and_no_other_number(site):
-    names = ("20260101-000000-000", "a copy $\\frac<b>$")
-    for number, margin in ((1, 0.2), (2, 0.3)):
+def test_two_to_nine_runs_are_compared(site):
+    names = ("20260101-000000-000", "a copy $\\frac<b>$", "a third")
+    for name, number, margin in zip(names, (1, 2, 3), (0.2, 0.3, 0.3), strict=True):
         curve = {
             "confidenceMetrics": [{"falsePositiveRate": x / 9, "recall": (x / 9) ** (1 / number)} for x in range(10)]
         }
-        task = task_of("evaluate", metrics={"accuracy": 0.7 + number / 10, "pairs": 9}, parameters={"margin": margin})
+        task = task_of("evaluate", metrics={"accuracy": 0.6 + number / 10, "pairs": 9}, parameters={"margin": margin})
         task.outputs["roc"] = {
             "kind": "system.ClassificationMetrics",
             "path": "",
@@ -289,19 +300,23 @@ def test_two_runs_are_compared_and_no_other_number(site):
             "metadata": curve,
             "on_disk": False,
         }
-        run_of(site.runs, names[number - 1], task)
-    one, two = (f"run={quote(name)}" for name in names)
-    page = site.get(f"/compare?{one}&{two}")
+        run_of(site.runs, name, task)
+    one, two, three = (f"run={quote(name)}" for name in names)
+    page = site.get(f"/compare?{one}&{two}&{three}")
     assert page.status == 200
-    assert re.search(r"evaluate\.margin</bdi>.*?0\.2<.*?0\.3<", page.text, re.DOTALL)
-    assert re.search(r"Accuracy</bdi>.*?0\.8<.*?0\.9<.*?\+0\.1<", page.text, re.DOTALL)
+    assert re.search(r"evaluate\.<wbr>margin</bdi>.*?0\.2<.*?0\.3<.*?0\.3<", page.text, re.DOTALL)
+    accuracy = re.search(r"Accuracy</bdi></th>(.*?)</tr>", page.text, re.DOTALL)[1]
+    assert re.search(r"0\.7<.*?0\.8<.*?\+0\.1<.*best.*?0\.9<.*?\+0\.2<", accuracy, re.DOTALL)
+    assert page.text.count("<small>best</small>") == 1
+    assert f'href="/compare?{three}&amp;{one}&amp;{two}"' in page.text
     assert 'aria-label="ROC curves"' in page.text
     assert "$\\frac&lt;b&gt;$" in page.text and "<b>" not in page.text
     assert "script-src 'self';" in page.headers["content-security-policy"]
-    for query in ("", one, f"{one}&{two}&{two}"):
+    assert "9 runs compared" in site.get(f"/compare?{'&'.join([one] * 9)}").text
+    for query in ("", one, "&".join([one] * 10)):
         refused = site.get(f"/compare?{query}")
         assert refused.status == 404
-        assert "Tick two" in refused.text
+        assert "From 2 to 9 runs are compared." in refused.text
 
 
 def test_a_table_is_shown_page_by_page(site):
@@ -318,11 +333,37 @@ def test_a_table_is_shown_page_by_page(site):
         re.search(r'href="(\?[^"]+)#rows">Last', first.text)[1].replace("&amp;", "&").replace("?", f"{place}?")
     )
     assert "Rows 101 to 120 of 120" in last.text
-    (picture,) = re.findall(r'src="([^"]+row=119)"', last.text)
-    assert site.get(picture).content.startswith(b"\xff\xd8")
-    assert site.get(picture).headers["content-type"] == "image/jpeg"
-    assert site.get(picture.replace("119", "120")).status == 404
+    (picture,) = re.findall(r'src="([^"]+row=119[^"]+)"', last.text)
+    jpeg = site.get(html.unescape(picture))
+    assert jpeg.content.startswith(b"\xff\xd8")
+    assert jpeg.headers["content-type"] == "image/jpeg"
+    assert jpeg.headers["cache-control"] == "no-store"
+    for other in ("118", "120"):
+        assert site.get(html.unescape(picture).replace("119", other)).status == 404
     assert site.get(f"{place}?offset=nonsense").status == site.get(f"{place}?offset=-1").status == 200
+
+
+def test_a_row_that_has_moved_is_no_picture_of_somebody_else(site):
+    run = "20260101-000000-000"
+    made = {name: ("system.Artifact", f"{run}/task/{name}") for name in ("faces", "dataset")}
+    run_of(site.runs, run, task_of("task", made))
+    faces = site.runs / run / "task" / "faces"
+    faces_of(faces, ("Ada", "Bob", "Cleo"))
+    dataset_of(faces)
+    shown = {}
+    for name in made:
+        page = site.get(f"/runs/{run}/task/{name}")
+        shown[name] = list(map(html.unescape, re.findall(r'src="(/picture[^"]+)"', page.text)))
+        assert [site.get(address).status for address in shown[name]] == [200] * 3
+    assert forget(["Ada", "--runs", str(site.runs)]) == 0
+    for name, addresses in shown.items():
+        assert [site.get(address).status for address in addresses] == [404] * 3
+        page = site.get(f"/runs/{run}/task/{name}")
+        now = list(map(html.unescape, re.findall(r'src="(/picture[^"]+)"', page.text)))
+        assert [site.get(address).status for address in now] == [200] * 2
+        assert [address.partition("face=")[2] for address in now] == [
+            address.partition("face=")[2] for address in addresses[1:]
+        ]
 
 
 def test_the_photos_are_shown_sorted_by_and_found(site):
@@ -333,6 +374,18 @@ def test_the_photos_are_shown_sorted_by_and_found(site):
     by_photos = [f"20260101-000000-00{number}" for number in (0, 1, 2)]
     assert listed(site.get("/?sort=photos")) == by_photos
     assert listed(site.get("/?q=HOLI")) == by_photos[:1]
+
+
+def test_a_path_ends_a_line_after_a_slash_and_a_pipe_for_a_record_is_one_run_that_cannot_be_read(site):
+    given = {"photos": "/home/ada/pictures"}
+    run_of(site.runs, "20260101-000000-000", settings=given, parameters=given)
+    (site.runs / "20260102-000000-000").mkdir()
+    os.mkfifo(site.runs / "20260102-000000-000" / "run.json")
+    page = site.get("/")
+    assert 'title="/home/ada/pictures">/<wbr>home/<wbr>ada/<wbr>pictures</bdi>' in page.text
+    assert listed(page) == ["20260102-000000-000", "20260101-000000-000"]
+    for address in ("/", "/runs/20260102-000000-000"):
+        assert "its record is no plain file" in site.get(address).text
 
 
 def test_a_failed_run_shows_the_error_that_its_task_has(site):

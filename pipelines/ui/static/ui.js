@@ -69,6 +69,15 @@ async function follow() {
 }
 follow();
 
+// A card says how tall it is, so that it needs no scrollbar of its own. It is not trusted: all it can be is tall.
+const tallest = 20_000; // pixels
+const frames = () => [...document.querySelectorAll("iframe.card")];
+addEventListener("message", ({ source, data }) => {
+  const frame = frames().find((one) => one.contentWindow === source);
+  if (frame && data >= 1) frame.style.height = `${Math.min(Math.ceil(data), tallest)}px`;
+});
+for (const frame of frames()) frame.contentWindow.postMessage("", "*"); // it may have spoken before
+
 // A graph that is wider than the window begins in its middle, where its tasks are.
 for (const graph of document.querySelectorAll(".graph")) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
 
@@ -80,20 +89,13 @@ document.addEventListener("click", async ({ target }) => {
   setTimeout(() => (target.textContent = "Copy"), 2000);
 });
 
-// Two runs are compared: a third tick takes the place of the first.
-const order = [];
-const pair = document.querySelector("[data-pair]");
-if (pair) {
-  const compare = pair.querySelector("button");
-  const count = () => (compare.disabled = pair.querySelectorAll("input:checked").length !== 2);
-  pair.addEventListener("change", ({ target }) => {
-    if (target.checked) order.push(target.value);
-    else if (order.includes(target.value)) order.splice(order.indexOf(target.value), 1);
-    while (order.length > 2) {
-      const first = order.shift();
-      for (const box of pair.querySelectorAll("input:checked")) if (box.value === first) box.checked = false;
-    }
-    count();
-  });
+// Two runs or more are compared, up to as many as one can tell apart.
+const form = document.querySelector("[data-most]");
+if (form) {
+  const count = () => {
+    const ticked = form.querySelectorAll("input:checked").length;
+    form.querySelector("button").disabled = ticked < 2 || ticked > Number(form.dataset.most);
+  };
+  form.addEventListener("change", count);
   count();
 }

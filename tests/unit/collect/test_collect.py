@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from components.collect.__main__ import main
+from components.collect.card import show
 from components.collect.collect import collect, listing, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
@@ -64,6 +65,22 @@ def test_every_face_is_in_the_dataset_or_dropped_and_an_identity_in_one_split():
     assert (collected.dataset.groupby("identity")["split"].nunique() == 1).all()
 
 
+def test_shares_that_add_up_to_one_leave_nobody_to_train_on():
+    names = [f"person {i}" for i in range(5000)]
+    for validation, test in ((0, 1), (0.1, 1), (1, 0), (0.9, 0.1), (0.42, 0.58), (0.93, 0.07)):
+        assert "train" not in {split_of(name, validation, test) for name in names}
+
+
+def test_duplicates_and_pictures_under_two_names_are_kept_when_asked():
+    faces = table(("a", "1", 1), ("a", "1", 1), ("a", "2", 1), ("b", "1", 1), ("b", "3", 3), ("c", "4", 4))
+    kept = collect(faces, min_examples=2, validation=0.1, test=0.2, drop_duplicates=False)
+    assert list(kept.dataset["photo_path"]) == ["a/0.jpg", "a/1.jpg", "a/2.jpg", "b/3.jpg", "b/4.jpg"]
+    assert list(kept.dropped["reason"]) == ["too-few-faces"]
+    card = show(faces, kept, [], 2, False, pictures=False)
+    for page in (card.html, card.markdown):
+        assert "were not looked for, and are kept" in page and "None." not in page and "without" not in page
+
+
 def test_splits_have_their_shares_and_adding_people_moves_nobody():
     names = [f"person {i}" for i in range(5000)]
     splits = {name: split_of(name, 0.1, 0.2) for name in names}
@@ -114,8 +131,12 @@ def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_int
     assert len(decoded(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
 
 
-@pytest.mark.parametrize("flags", [["--test", "1"], ["--validation", "-0.1"], ["--min_examples", "0"]])
+OUT_OF_RANGE = ["--test 1.1", "--test nan", "--test 0.9001 --validation 0.1", "--test 1 --validation 1.1"]
+OUT_OF_RANGE += ["--validation -0.1", "--min_examples 0"]
+
+
+@pytest.mark.parametrize("flags", OUT_OF_RANGE)
 def test_shares_and_minimum_out_of_range_are_refused(faces, tmp_path, flags, capsys):
-    assert main(["-i", str(faces), "-o", str(tmp_path / "dataset"), *flags]) == 2
-    assert flags[0] in capsys.readouterr().err
+    assert main(["-i", str(faces), "-o", str(tmp_path / "dataset"), *flags.split()]) == 2
+    assert flags.split()[0] in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from components.common.atomic import new_directory, write_file
 from components.common.command import guarded, run
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
@@ -136,6 +137,25 @@ def test_a_full_disk_is_named_though_no_file_is(capsys):
 
     assert guarded(full, prog="facenet test") == 1
     assert "No space left on device" in capsys.readouterr().err.splitlines()[1]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("result", [write_file, new_directory])
+def test_a_place_without_room_for_another_file_is_no_matter_of_rights(number, result, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    for function in ("mkdtemp", "mkstemp"):
+        monkeypatch.setattr(f"tempfile.{function}", full)
+
+    def write():
+        with new_directory(tmp_path / "x", []):
+            pass
+
+    made = write if result is new_directory else lambda: write_file(tmp_path / "x", "")
+    assert guarded(made, prog="facenet test") == 1
+    said = capsys.readouterr().err
+    assert os.strerror(number) in said and "for more files" in said and "may write to" not in said
 
 
 TASK = """

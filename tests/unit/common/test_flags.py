@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,6 +57,18 @@ class Settings(Base):
     group: Group = field(default_factory=Group)
 
 
+POSITIONALS = [
+    ("pipelines.forget", "NAME"),
+    ("components.verify.forget", "NAME"),
+    ("pipelines.rerun", "TASK"),
+    ("pipelines.look.show", "RUN[/TASK[/ARTIFACT[/FILE]]]"),
+    ("components.verify.verify", "PHOTO"),
+    ("components.verify.enroll", "PHOTO|FOLDER"),
+    ("components.verify.identify", "PHOTO"),
+    ("components.verify.watch", "SOURCE"),
+]
+
+
 def parsed(*argv):
     return parse(Settings, ["-o", "x", *argv], prog="facenet test")
 
@@ -92,7 +105,7 @@ def test_flags_are_read(argv, name, value):
         (["--flip", "maybe"], "--flip: true or false is needed, not 'maybe'"),
         (["--flip"], "--flip"),
         (["--max_pairs", "x"], "--max_pairs"),
-        (["--kind", "three"], "choose from 'one', 'two'"),
+        (["--kind", "three"], "Known: one, two"),
         (["--max_piars", "3"], "Did you mean --max_pairs"),
         (["--max", "3"], "no such flag"),
     ],
@@ -101,6 +114,20 @@ def test_what_does_not_fit_is_refused_and_named(argv, said):
     with pytest.raises(UsageError) as error:
         parsed(*argv)
     assert said in str(error.value)
+
+
+def test_after_two_dashes_nothing_is_a_flag():
+    said = parsed("-i", "a", "--json", "--", "-rf", "--help", "--my-name=1", "--", "-i")
+    assert said.what == ("-rf", "--help", "--my-name=1", "--", "-i")
+    assert (said.input, said.json) == ((Path("a"),), True)
+    with pytest.raises(UsageError, match=r"more than the command takes\.\nReceived: -y\n"):
+        parse(Base, ["-o", "x", "--", "-y"], prog="facenet test")
+
+
+def test_a_name_that_looks_like_a_flag_is_answered_with_two_dashes():
+    for module, wanted in POSITIONALS:
+        with pytest.raises(UsageError, match=f"is no flag but a {re.escape(wanted)}, put it after --: .* -- -rf`"):
+            parse(importlib.import_module(module).Settings, ["-rf"], prog="facenet test")
 
 
 def test_a_missing_flag_is_named():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.images import REPOSITORY
+from components.specification.images import REPOSITORY
 
 SLIM = runpy.run_path(str(REPOSITORY / "docker" / "slim.py"))
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 
+from components.collect.__main__ import main as collect
 from components.common.crops import crop_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, EMBEDDINGS, read
+from components.common.manifest import DATASET, EMBEDDINGS, FACES, about, read, write
 from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
 from components.embed.network import opened
+from components.evaluate.__main__ import main as evaluate
 from components.litert.embedder import Embedder
 from tests.unit.litert.published import SPECIFICATION, converted, embedded, pair_model
 
@@ -50,11 +54,34 @@ def test_a_published_model_is_scored(tmp_path, published, dataset):
     vectors = np.array(table["embedding"].to_pylist())
     assert vectors.shape == (len(read(dataset, DATASET)), 192)
 
-    from components.evaluate.__main__ import main as evaluate
-
     assert evaluate(["-i", str(tmp_path / "embeddings"), "-o", str(tmp_path / "report"), "--split", "all"]) == 0
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert metrics["checkpoint_sha256"] == table["checkpoint_sha256"][0].as_py()
+
+
+def test_a_published_list_of_pairs_is_measured_whole(tmp_path, published, faces):
+    specified(published)
+    found = read(faces, FACES).to_pylist()
+    ada, bo, solo = found[0], next(row for row in found if row["identity"] != found[0]["identity"]), found[-1]
+    twice = {**ada, "photo_path": f"{ada['identity']}/again.jpg"}
+    under_two_names = {**ada, "identity": bo["identity"], "photo_path": f"{bo['identity']}/again.jpg"}
+    alone = {**solo, "identity": "Solo", "photo_path": "Solo/1.jpg"}
+    rows = pa.Table.from_pylist([*found, twice, under_two_names, alone], schema=FACES.schema)
+    write(tmp_path / "faces", FACES, rows, about(faces, FACES))
+    of = [f"{row['identity']}/{Path(row['photo_path']).stem}" for row in (ada, twice, bo, under_two_names, alone)]
+    pairs = [(0, 1), (2, 3), (0, 2), (4, 1), (0, 1), (3, 2), (4, 2), (1, 3)]
+    (tmp_path / "pairs.txt").write_text("2\t2\n" + "".join(f"{of[a]} {of[b]}\n" for a, b in pairs))
+
+    def missing(name, *flags):
+        dataset, embeddings, report = (str(tmp_path / f"{name}-{what}") for what in ("dataset", "embeddings", "report"))
+        assert collect(["-i", str(tmp_path / "faces"), "-o", dataset, "--test", "1", *flags]) == 0
+        assert set(read(Path(dataset), DATASET)["split"].to_pylist()) == {"test"}
+        assert main(["-i", dataset, "-c", str(published), "-o", embeddings]) == 0
+        ended = evaluate(["-i", embeddings, "-o", report, "--pairs", str(tmp_path / "pairs.txt")])
+        return json.loads((Path(report) / "metrics.json").read_text())["missing"]["faces"] if ended == 0 else None
+
+    assert missing("whole", "--min_examples", "1", "--drop_duplicates", "false") == 0
+    assert missing("dropped") is None  # nothing of it is left
 
 
 def test_without_tensorflow_a_checkpoint_folder_is_refused_by_name(tmp_path, dataset):

@@ -15,7 +15,7 @@ from PIL import Image
 from components.common.manifest import FACES, read, write
 from components.extract.__main__ import main
 from components.extract.card import show
-from components.extract.extract import Extracted
+from components.extract.extracted import Extracted
 from components.extract.reasons import MEANING, Reason
 from components.extract.scan import Scan
 

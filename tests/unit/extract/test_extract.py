@@ -15,8 +15,8 @@ from PIL import Image
 from components.common.crops import crop_of
 from components.common.manifest import FACES, REJECTS, joined, read
 from components.extract.__main__ import main
-from components.extract.extract import extract
 from components.extract.photo import Extraction, faces_in
+from components.extract.stage import extract
 
 
 @pytest.fixture

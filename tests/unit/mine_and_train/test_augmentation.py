@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UsageError
-from components.mine_and_train.augmentation import Augmentation, augmented, check
+from components.mine_and_train.augmentation import Augmentation, augmented
 
 STILL = {"flip": False}
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 12, 12, 3), np.uint8)
@@ -117,5 +117,5 @@ def test_low_jpeg_quality_costs_detail():
 )
 def test_numbers_outside_their_range_are_refused_by_name(flag):
     with pytest.raises(UsageError, match=f"--{next(iter(flag))}"):
-        check(Augmentation(**flag))
-    check(Augmentation())
+        Augmentation(**flag).check()
+    Augmentation().check()

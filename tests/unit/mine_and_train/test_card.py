@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.mine_and_train.__main__ import Settings
 from components.mine_and_train.card import Shown, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.history import Round
+from components.mine_and_train.settings import Settings
 from components.page.pictures import thumbnail
 
 DONE = Round(1, 10, "triplets", 64, 1000, 1000, 900, 0.5, 0.2, 0.7, 0.8, 1.5, 1e-3, 300.0, 2.0)
@@ -64,7 +64,7 @@ def test_where_the_best_was_taken_the_card_tells_its_score():
 
 def test_the_card_says_whose_hardest_triplets_it_shows():
     assert "the faces of the last round" in filled()[0]
-    assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"mining": "online"})[0]
+    assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"loss": "contrastive"})[0]
 
 
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():

@@ -24,7 +24,7 @@ PLAIN = ["--optimizer", "sgd", "--momentum", "0", "--learning_rate", "0.02"]
 WAYS = {
     "offline": PLAIN,
     "online after a classification, clipped, averaged, changed, of two members": [
-        *(*PLAIN, "--classification_rounds", "1", "--mining", "online", "--negatives", "random-violating"),
+        *(*PLAIN, "--classification_rounds", "1", "--loss", "online-triplet", "--negatives", "random-violating"),
         *("--clip_norm", "0.5", "--ema", "0.9", "--jitter", "0.1", "--erasing", "0.5"),
         *("--members", "2", "--image_size", "36"),
     ],

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UsageError
-from components.mine_and_train.heads import Classification, Head, check
+from components.mine_and_train.heads import Classification, Head
 
 
 def unit(rows):
@@ -56,4 +56,4 @@ def test_gradients_are_finite_on_the_centre_and_opposite_it(sign):
 @pytest.mark.parametrize("wrong", [Classification("arcface", 2.0), Classification("cosface", -0.1)])
 def test_margins_outside_their_range_are_refused(wrong):
     with pytest.raises(UsageError, match=f"--class_margin of {wrong.head}"):
-        check(wrong)
+        wrong.check()

@@ -9,13 +9,11 @@ import pytest
 import tensorflow as tf
 
 from components.mine_and_train.heads import Classification, Head
-from components.mine_and_train.losses import (
-    of_each_member,
-    on_classes,
-    on_contrasts,
-    on_mined_triplets,
-    on_triplets_of_the_batch,
-)
+from components.mine_and_train.losses.classification import on_classes
+from components.mine_and_train.losses.contrastive import on_contrasts
+from components.mine_and_train.losses.measured import of_each_member
+from components.mine_and_train.losses.online_triplet import on_triplets_of_the_batch
+from components.mine_and_train.losses.triplet import on_mined_triplets
 from components.mine_and_train.mining import mine
 from components.mine_and_train.pairs import Strategy
 

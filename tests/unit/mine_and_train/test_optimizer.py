@@ -8,7 +8,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.mine_and_train.muon import orthogonal
-from components.mine_and_train.optimizer import Optimization, averaged_weights, check, optimizer_for, rate
+from components.mine_and_train.optimizer import Optimization, averaged_weights, optimizer_for, rate
 
 START = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32)
 GRADIENTS = [np.array([[0.1, -0.2], [0.3, 0.4]], np.float32), np.array([[-0.3, 0.1], [0.2, -0.1]], np.float32)]
@@ -161,5 +161,5 @@ def test_schedules_at_given_points(settings, expected):
 )
 def test_numbers_outside_their_range_are_refused_by_name(wrong):
     with pytest.raises(UsageError, match=f"--{next(iter(wrong))}"):
-        check(Optimization(**wrong))
-    check(Optimization())
+        Optimization(**wrong).check()
+    Optimization().check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -9,37 +10,39 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from components.common.cores import TENSORFLOW_THREADS
 from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.pairs import Strategy
-from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
 LABELS = np.repeat(np.arange(10), 5)
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), np.uint8)
 RECIPES = {
-    "offline": Recipe(rounds=3, faces_per_identity=4, batch_size=16, max_batches=5, identities_per_round=8),
-    "online": Recipe(
+    "offline": Hyperparameters(rounds=3, faces_per_identity=4, batch_size=16, max_batches=5, identities_per_round=8),
+    "online": Hyperparameters(
         rounds=3,
         faces_per_identity=4,
         batch_size=16,
         max_batches=4,
-        mining="online",
+        loss="online-triplet",
         strategy=Strategy("all", "random-violating", 0.3),
         optimization=Optimization(optimizer="muon", schedule="cosine", warmup=0.2, ema=0.9, clip_norm=1.0),
         augmentation=Augmentation(jitter=0.1, brightness=0.2, erasing=0.5),
     ),
-    "classification first": Recipe(
-        rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, mining="online", classification_rounds=2
+    "classification first": Hyperparameters(
+        rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, loss="online-triplet", classification_rounds=2
     ),
 }
 
@@ -134,6 +137,29 @@ def test_ten_kills_at_random_points_change_nothing(dataset, tmp_path):
     check(checkpoint)
 
 
+@pytest.mark.long
+def test_a_training_goes_on_to_the_same_weights_on_any_number_of_processors(dataset, tmp_path):
+    def trained(name: str, rounds: int, processors: set[int], threads: int | None) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != TENSORFLOW_THREADS}
+        environment |= {} if threads is None else {TENSORFLOW_THREADS: str(threads)}
+        return subprocess.run(
+            [*command(dataset, tmp_path / name), "--schedule", "constant", "--rounds", str(rounds)],
+            preexec_fn=partial(os.sched_setaffinity, 0, processors), env=environment, check=True, capture_output=True,
+            text=True,
+        ).stdout  # fmt: skip
+
+    everything = os.sched_getaffinity(0)
+    one = {min(everything)}
+    trained("undisturbed", 2, everything, 3)
+    trained("stopped", 1, everything, 3)
+    assert "Going on with 3 threads, as it began" in trained("stopped", 2, one, None)
+    trained("alone", 2, one, None)
+    undisturbed = (tmp_path / "undisturbed" / "model.weights.h5").read_bytes()
+    assert (tmp_path / "stopped" / "model.weights.h5").read_bytes() == undisturbed
+    assert (tmp_path / "alone" / "model.weights.h5").read_bytes() != undisturbed  # or nothing would be shown
+    assert json.loads((tmp_path / "stopped" / "facenet.json").read_text())["training"]["threads"] == 3
+
+
 @pytest.fixture(scope="module")
 def begun(dataset, tmp_path_factory):
     checkpoint = tmp_path_factory.mktemp("begun") / "checkpoint"
@@ -181,7 +207,7 @@ def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, 
 
 
 @pytest.mark.parametrize(
-    "flags", [["--seed", "1"], ["--embedding_size", "8"], ["--optimizer", "sgd"], ["--mining", "online"]]
+    "flags", [["--seed", "1"], ["--embedding_size", "8"], ["--optimizer", "sgd"], ["--loss", "online-triplet"]]
 )
 def test_settings_that_a_training_cannot_change_are_refused(begun, dataset, flags, capsys):
     assert main(["-i", str(dataset), "-c", str(begun), *FLAGS, *flags]) == 2

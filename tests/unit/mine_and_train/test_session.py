@@ -68,7 +68,7 @@ def test_a_cap_on_triplets_is_told_with_what_there_was(dataset, tmp_path, capsys
     assert " triplets, a fair sample of 50 kept" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("more", [[], ["--mining", "online", "--loss", "contrastive"]])
+@pytest.mark.parametrize("more", [[], ["--loss", "contrastive"]])
 def test_a_network_that_embeds_all_faces_alike_stops_with_the_cause_and_what_to_try(more, dataset, tmp_path, capsys):
     architecture = Architecture("small_resnet", 32, 8)
     network = build(architecture)

@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pytest
 
+from components.collect.__main__ import main as collect
 from components.common.crops import decoded
 from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
-from components.mine_and_train import __main__ as stage
+from components.mine_and_train import stage
 from components.mine_and_train.__main__ import main as mine_and_train
-from components.mine_and_train.recipe import Recipe
+from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
@@ -86,7 +87,7 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     rows = read(dataset, DATASET)
     images = decoded(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
-    recipe = Recipe(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
+    recipe = Hyperparameters(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
     keras.utils.set_random_seed(0)  # of the network's first weights
     training = Training(build(Architecture("small_resnet", 32, 32)), images, labels, recipe)
     assert [done.number for done in training.run() if done is not None] == list(range(1, 21))
@@ -96,8 +97,11 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
 @pytest.mark.parametrize(
     ("flags", "phases"),
     [
-        (["--mining", "online", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"], ["triplets"] * 2),
-        (["--mining", "online", "--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
+        (
+            ["--loss", "online-triplet", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"],
+            ["triplets"] * 2,
+        ),
+        (["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
         (["--classification_rounds", "1", "--precision", "bfloat16"], ["classification", "triplets"]),
         (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
         (["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2),
@@ -130,13 +134,13 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--backbone", "alexnet"], "Known: inception_resnet_v1, inception_resnet_v2"),
+        (["--backbone", "alexnet"], "Known: "),
         (["--image_size", "8"], "Give 32 to 1024 pixels"),
         (["--batch_size", "6"], "Give --batch_size 8 or more"),
         (["--rounds", "0"], "--rounds is too small"),
         (["--learning_rate", "0"], "--learning_rate must be positive"),
         (["--learning_rate", "nan"], "--learning_rate must be positive"),
-        (["--loss", "contrastive"], "Give --mining online"),
+        (["--loss", "contrast"], "Did you mean contrastive?"),
         (["--erasing", "2"], "--erasing is a number from 0 to 1"),
         (["--class_margin", "9"], "--class_margin of arcface"),
         (["-p", "nowhere"], "no weights here"),
@@ -161,6 +165,13 @@ def test_too_few_people_to_train_on_are_counted(dataset, faces, tmp_path, capsys
     flags = ["-i", str(tmp_path / "dataset"), "--faces", str(faces), "-c", str(tmp_path / "checkpoint"), *TINY]
     assert mine_and_train(flags) == 1
     assert "1 identities in the train split" in capsys.readouterr().err
+
+
+def test_a_dataset_of_people_for_the_test_alone_has_nobody_to_train_on(faces, tmp_path, capsys):
+    assert collect(["-i", str(faces), "-o", str(tmp_path / "dataset"), "--test", "1"]) == 0
+    assert "Nobody is left to train on." in capsys.readouterr().out
+    assert mine_and_train(["-i", str(tmp_path / "dataset"), "-c", str(tmp_path / "checkpoint"), *TINY]) == 1
+    assert "There is nobody to train on" in capsys.readouterr().err
 
 
 def test_on_a_cluster_a_volume_that_only_root_may_write_to_is_done_without_and_said(tmp_path, capsys, monkeypatch):

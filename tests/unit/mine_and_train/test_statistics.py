@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from components.mine_and_train import train
+from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
-from components.mine_and_train.recipe import Recipe
 from components.mine_and_train.statistics import TO_KEEP
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, Embedder, build, scaled
@@ -16,9 +16,15 @@ from components.model.network import Architecture, Embedder, build, scaled
 LABELS = np.repeat(np.arange(12), 4)
 PEOPLE = np.random.default_rng(0).integers(0, 256, (12, 48, 48, 3))
 IMAGES = np.clip(PEOPLE[LABELS] + np.random.default_rng(1).normal(0, 30, (48, 48, 48, 3)), 0, 255).astype(np.uint8)
-FAST = Recipe(rounds=2, faces_per_identity=4, batch_size=48, max_batches=4)
-AVERAGED = Recipe(
-    rounds=2, faces_per_identity=4, batch_size=48, max_batches=4, mining="online", optimization=Optimization(ema=0.8)
+SHORT = Hyperparameters(rounds=1, faces_per_identity=4, batch_size=20, max_batches=1)
+FAST = Hyperparameters(rounds=2, faces_per_identity=4, batch_size=48, max_batches=4)
+AVERAGED = Hyperparameters(
+    rounds=2,
+    faces_per_identity=4,
+    batch_size=48,
+    max_batches=4,
+    loss="online-triplet",
+    optimization=Optimization(ema=0.8),
 )
 
 
@@ -48,7 +54,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
     monkeypatch.setattr(train, "mine", mine)
     training = training_of(backbone, recipe, members=members)
     rounds = [done for done in training.run() if done is not None]
-    assert len(mined) == 2 * (recipe.mining == "offline")
+    assert len(mined) == 2 * (recipe.loss == "triplet")
     assert min([*mined, *(done.spread for done in rounds)]) > 1
     with training.averaged():
         inferred = Embedder(training.network)(IMAGES)
@@ -58,7 +64,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
 
 
 def test_statistics_of_several_batches_are_those_of_all_their_faces():
-    training = training_of("small_resnet", Recipe(rounds=1, faces_per_identity=4, batch_size=20, max_batches=1))
+    training = training_of("small_resnet", SHORT)
     training._statistics.gather(TO_KEEP)
     first = next(layer for layer in training.network.layers if isinstance(layer, keras.layers.BatchNormalization))
     before = keras.Model(training.network.input, first.input)(scaled(IMAGES))  # no statistics have gone into it
@@ -67,7 +73,9 @@ def test_statistics_of_several_batches_are_those_of_all_their_faces():
 
 
 def test_a_round_without_triplets_is_no_collapse_and_leaves_the_network():
-    recipe = Recipe(rounds=1, faces_per_identity=4, batch_size=48, max_batches=4, optimization=Optimization(ema=0.9))
+    recipe = Hyperparameters(
+        rounds=1, faces_per_identity=4, batch_size=48, max_batches=4, optimization=Optimization(ema=0.9)
+    )
     training = training_of("small_resnet", recipe, PEOPLE[LABELS].astype(np.uint8))
     (done,) = training.run()
     assert done.triplets_found == done.step == 0

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from components.mine_and_train.augmentation import Augmentation
-from components.mine_and_train.losses import LABELS, TRIPLETS, on_contrasts, on_mined_triplets, on_triplets_of_the_batch
+from components.mine_and_train.losses.contrastive import on_contrasts
+from components.mine_and_train.losses.measured import LABELS, TRIPLETS
+from components.mine_and_train.losses.online_triplet import on_triplets_of_the_batch
+from components.mine_and_train.losses.triplet import on_mined_triplets
 from components.mine_and_train.optimizer import Optimization, optimizer_for
 from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from components.common.errors import UsageError
 from components.model import backbones
@@ -70,7 +69,7 @@ def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        (Architecture("resnet", 64, 128), "Unknown backbone.*\n.*resnet\nKnown: inception_resnet_v1, "),
+        (Architecture("resnet", 64, 128), f"Unknown backbone.*\n.*resnet\nKnown: {', '.join(backbones.BACKBONES)}"),
         (Architecture("inception_resnet_v2", 64, 128), "image_size=64\nGive 75 to 1024"),
         (Architecture("small_resnet", 64, 1), "embedding_size=1"),
         (Architecture("small_resnet", 64, 10, 0), "members=0, embedding_size=10\nGive 1 to 4"),
@@ -117,16 +116,6 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
 def test_every_backbone_has_its_parameters_and_features(name, size, parameters, features):
     backbone = backbones.build(name, size)
     assert (backbone.count_params(), backbone.output_shape) == (parameters, (None, features))
-
-
-@pytest.mark.parametrize("name", ["mobilefacenet", "small_resnet"])
-def test_every_trainable_variable_has_a_part_in_the_embedding(name):
-    network = build(Architecture(name, 48, 16))
-    with tf.GradientTape() as tape:
-        embeddings = network(scaled(noise(6, 48)), training=True)
-        loss = tf.reduce_sum(embeddings * np.random.default_rng(0).normal(size=(6, 16)))
-    gradients = tape.gradient(loss, network.trainable_variables)
-    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
 
 
 def test_what_the_user_set_for_other_work_with_keras_changes_nothing(tmp_path):

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from components.common.errors import UsageError
+from components.specification.images import COMPONENTS, REPOSITORY, reference, registry
 from pipelines.build import main
-from pipelines.images import COMPONENTS, REPOSITORY, reference, registry
 
 REGISTRY = "registry.example/team"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components.common.errors import UsageError
-from pipelines.local import content, sources
+from components.specification import code
+from pipelines.local import content
 from pipelines.local.content import TABLES, Contents
 
 
@@ -93,10 +93,14 @@ def test_linked_folders_are_followed(contents, folder, tmp_path):
     assert contents.sha256(tmp_path / "outer") != before
 
 
-def test_a_folder_that_contains_itself_is_refused(contents, folder):
+def test_a_link_to_a_folder_above_is_not_followed_but_counts(contents, folder, tmp_path):
+    before = contents.sha256(folder)
     (folder / "ada" / "self").symlink_to(folder)
-    with pytest.raises(UsageError, match="contain itself"):
-        contents.sha256(folder)
+    (folder / "ada" / "above").symlink_to(folder.parent)
+    linked = contents.sha256(folder)
+    assert linked != before
+    (folder.parent / "beside").touch()
+    assert contents.sha256(folder) == linked
 
 
 def test_a_name_that_is_not_unicode_is_no_obstacle(contents, folder):
@@ -118,9 +122,9 @@ def test_a_module_that_has_not_changed_is_not_parsed_again(contents, tmp_path, m
     monkeypatch.setattr(content, "_TOO_YOUNG_SECONDS", -60)
     found = contents.names_in(file, "components.stage")
     assert found == {"components.common", "components.common.errors"}
-    parsed = sources.names_in
-    monkeypatch.setattr(sources, "names_in", lambda file, package: pytest.fail("parsed again"))
+    parsed = code.names_in
+    monkeypatch.setattr(code, "names_in", lambda file, package: pytest.fail("parsed again"))
     assert contents.names_in(file, "components.stage") == found
-    monkeypatch.setattr(sources, "names_in", parsed)
+    monkeypatch.setattr(code, "names_in", parsed)
     file.write_text("import components.page\n")
     assert contents.names_in(file, "components.stage") == {"components.page"}

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
+from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, read_run, read_task, write_run, write_task
 from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, find, rerun_command, runs, tasks
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
@@ -79,6 +81,21 @@ def test_no_runs_folder_is_wrong_use_and_an_empty_one_is_empty(tmp_path):
         find(tmp_path, "latest")
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_latest_run_that_is_gone_is_called_so(tmp_path, linked):
+    write_run(tmp_path, RunRecord("20250101-000000-000", "f", "p.yaml", None, {}, {}, [], SUCCEEDED))
+    if linked:
+        (tmp_path / "latest").symlink_to("20260101-000000-000")
+    for ask in (lambda name: find(tmp_path, name), lambda name: read_run(tmp_path, name)):
+        for name in ("latest", "latest"[:5]):
+            with pytest.raises(UsageError) as refused:
+                ask(name)
+            assert "Did you mean latest" not in str(refused.value)
+            assert "20250101-000000-000" in refused.value.advice
+    with pytest.raises(UsageError, match="link to the latest run leads to none, or is gone"):
+        find(tmp_path, "latest/evaluate")
+
+
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
     for identifier in ("20250101-000000-000", "20250103-000000-000", "20250102-000000-000"):
         write(tmp_path, identifier)
@@ -99,6 +116,9 @@ def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
         ('{"schema_version": 2, "metrics": {"evaluate": 1}}', "no such metrics"),
         ('{"schema_version": 2, "seconds": "long"}', "no such seconds"),
         ('{"schema_version": 2, "surprise": 1}', "surprise"),
+        ('{"schema_version": 2, "seconds": NaN}', "a number that is none: NaN"),
+        ('{"schema_version": 2, "metrics": {"evaluate": {"accuracy": -1e999}}}', "none: -1e999"),
+        (f'{{"schema_version": 2, "metrics": {{"evaluate": {{"accuracy": 1{"0" * 400}}}}}}}', "none: 1000"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, problem):
@@ -110,6 +130,58 @@ def test_a_run_that_cannot_be_read_is_listed_and_says_why(tmp_path, content, pro
     assert problem in unreadable.problem
     assert tasks(tmp_path, unreadable) == []
     assert whole.state == SUCCEEDED
+
+
+def sparse(file: Path) -> None:
+    with file.open("wb") as opened:
+        opened.truncate(2**30)
+
+
+@pytest.mark.parametrize(
+    ("put", "problem"),
+    [
+        (os.mkfifo, "no plain file"),
+        (Path.mkdir, "no plain file"),
+        (lambda file: file.symlink_to("nowhere"), "no plain file"),
+        (lambda file: file.symlink_to("/dev/zero"), "no plain file"),
+        (sparse, "1,073,741,824 bytes"),
+    ],
+    ids=["pipe", "folder", "dangling link", "device", "1 GiB"],
+)
+def test_a_record_that_would_hang_or_fill_the_memory_is_not_read(tmp_path, put, problem):
+    write(tmp_path, "1")
+    write(tmp_path, "2")
+    for record in (tmp_path / "2" / "run.json", tmp_path / "1" / "evaluate" / "task.json"):
+        record.unlink()
+        put(record)
+    unreadable, whole = runs(tmp_path)
+    assert (unreadable.record.id, unreadable.state) == ("2", UNREADABLE)
+    assert problem in unreadable.problem
+    (task,) = tasks(tmp_path, whole)
+    assert task.state == UNREADABLE
+    assert problem in task.message
+    with pytest.raises(UsageError, match=problem):
+        read_run(tmp_path, "2")
+    assert read_task(tmp_path, "1", "evaluate") is None
+
+
+def test_a_run_of_more_tasks_than_can_be_shown_is_unreadable(tmp_path):
+    write(tmp_path, "1")
+    write_run(tmp_path, replace(read_run(tmp_path, "1"), tasks=["evaluate"] * 10_001))
+    (run,) = runs(tmp_path)
+    assert (run.state, run.problem) == (UNREADABLE, "its record has 10,001 tasks, and may have 10,000")
+
+
+def test_a_task_elsewhere_is_not_read_and_a_lock_that_is_none_is_not_waited_for(tmp_path):
+    write(tmp_path / "elsewhere", "1")
+    write(tmp_path / "runs", "1", RUNNING)
+    shutil.rmtree(tmp_path / "runs" / "1" / "evaluate")
+    (tmp_path / "runs" / "1" / "evaluate").symlink_to(tmp_path / "elsewhere" / "1" / "evaluate")
+    os.mkfifo(tmp_path / "runs" / "1" / ".alive")
+    (run,) = runs(tmp_path / "runs")
+    assert run.state == RUNNING
+    (task,) = tasks(tmp_path / "runs", run)
+    assert (task.state, task.message) == (UNREADABLE, "its folder is a link")
 
 
 @pytest.mark.parametrize(

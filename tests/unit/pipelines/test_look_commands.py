@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local.record import FAILED, RUNNING, RunRecord, TaskRecord, write_run, write_task
+from pipelines.local.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
 from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
@@ -42,6 +42,7 @@ def test_runs_lists_a_real_run_with_its_scores(in_processes, capsys):
 def test_show_is_the_latest_run_with_its_tasks(in_processes, capsys):
     text = output(capsys, show, in_processes.parent)
     assert text.startswith(f"Run {in_processes.name} succeeded after ")
+    assert "runner process, without limits of processors and memory\n" in text
     for task in printed(capsys, in_processes.parent)["tasks"]:
         assert f"\n{task['label']} " in text
 
@@ -78,7 +79,26 @@ def test_two_runs_are_shown_side_by_side(in_processes, capsys):
     assert accuracy == [told["runs"][0]["metrics"]["accuracy"]] * 2
     assert re.search(rf"evaluate +accuracy +{accuracy[0]:.4g} +{accuracy[0]:.4g}\n", text)
     assert show(["latest/evaluate", "--with", name, "--runs", str(folder)]) == 2
-    assert "Name the run alone" in capsys.readouterr().err
+    assert "Name the runs alone" in capsys.readouterr().err
+
+
+def test_of_several_runs_the_best_number_is_marked(tmp_path, capsys):
+    for number, (accuracy, faces) in enumerate([(0.7, "aa"), (0.9, "aa"), (0.8, "bb")], 1):
+        rounds = {"rounds": number}
+        write_run(tmp_path, RunRecord(str(number), "facenet", "p.yaml", None, rounds, rounds, ["embed"], SUCCEEDED))
+        task = TaskRecord("embed", "embed", SUCCEEDED, metrics={"accuracy": accuracy, "pairs": 40 + number})
+        task.inputs = {"dataset": [{"task": "collect", "path": "d", "sha256": faces}]}
+        write_task(tmp_path, str(number), task)
+    text = output(capsys, show, tmp_path, "1", "--with", "2", "3")
+    assert re.search(r"rounds +1 +2 +3\n", text)
+    assert re.search(r"accuracy +0\.7 +0\.9 \* +0\.8\n", text)
+    assert re.search(r"pairs +41 +42 +43\n", text)
+    assert text.endswith("* the best of a line\nTheir scores were measured on different datasets.\n")
+    told = printed(capsys, tmp_path, "1", "--with", "2", "3")
+    assert told["settings"] == {"rounds": [1, 2, 3]}
+    assert [one["best"] for one in told["metrics"]] == [[1], []]
+    assert told["same_faces"] is False
+    assert printed(capsys, tmp_path, "1", "--with", "2")["same_faces"] is True
 
 
 def test_a_name_that_is_not_there_is_wrong_use(in_processes, capsys):

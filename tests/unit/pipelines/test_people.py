@@ -66,6 +66,14 @@ def test_with_hardly_anybody_no_setting_helps(tmp_path, people):
         said(photos)
 
 
+def test_with_everybody_in_the_test_there_is_nobody_to_train_on(tmp_path):
+    photos = folder_of(tmp_path, 30)
+    for shares in (["collect.test=1"], ["collect.test=0.9"]):
+        with pytest.raises(UsageError, match="nobody to train on") as refused:
+            said(photos, "laptop", *shares)
+        assert ("components/evaluate/README.md" in str(refused.value)) == (shares == ["collect.test=1"])
+
+
 def test_what_is_not_asked_for_needs_nobody(tmp_path):
     photos = folder_of(tmp_path, 1)
     assert said(photos, to="collect") == []

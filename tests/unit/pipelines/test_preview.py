@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from components.common.manifest import FACES, read
-from pipelines.look.compare import compare, roc_plot
+from pipelines.look.compare import STYLES, best, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Run, find, runs
 from pipelines.look.preview import Folder, Nothing, Page, Table, Text, Values, picture, preview
 
@@ -64,11 +64,12 @@ def test_a_faces_manifest_is_a_table_searched_by_identity_with_pictures(in_proce
     number, row = found.rows[0]
     assert faces["face_id"][number].as_py() == row[list(found.columns).index("face_id")]
     artifact = find(in_processes.parent, "latest/extract/faces").artifact
-    image = picture(in_processes.parent, artifact, number)
+    face_id = row[list(found.columns).index("face_id")]
+    image = picture(in_processes.parent, artifact, number, face_id)
     assert image == faces["image"][number].as_py()
     assert Image.open(io.BytesIO(image)).format == "JPEG"
-    assert picture(in_processes.parent, artifact, len(faces)) is None
-    assert picture(in_processes.parent, artifact, -1) is None
+    for other_row in (number + 1, len(faces), -1):
+        assert picture(in_processes.parent, artifact, other_row, face_id) is None
 
 
 def test_a_name_is_found_in_either_of_unicodes_forms(folder):
@@ -85,9 +86,11 @@ def test_a_dataset_shows_the_faces_that_it_points_to(in_processes):
     faces = read(in_processes / "extract" / "faces", FACES)
     images = dict(zip(faces["face_id"].to_pylist(), faces["image"].to_pylist(), strict=True))
     for number, row in table.rows[:5]:
-        assert picture(in_processes.parent, artifact, number) == images[row[0]]
+        assert picture(in_processes.parent, artifact, number, row[0]) == images[row[0]]
+        assert picture(in_processes.parent, artifact, number + 1, row[0]) is None
+    assert not shown(in_processes, "embed/embeddings").pictures
     embeddings = find(in_processes.parent, "latest/embed/embeddings").artifact
-    assert picture(in_processes.parent, embeddings, 0) is None
+    assert picture(in_processes.parent, embeddings, 0, table.rows[0][1][0]) is None
 
 
 def test_a_page_is_the_same_rows_whatever_the_parts_and_groups(folder):
@@ -121,7 +124,7 @@ def test_no_file_name_leads_out_of_the_runs_folder(folder, file):
     made(folder).path.mkdir()
     (made(folder).path / "link.txt").symlink_to(folder.parent / "outside.txt")
     assert isinstance(preview(folder, made(folder), file), Nothing)
-    assert picture(folder, made(folder), 0, file) is None
+    assert picture(folder, made(folder), 0, "", file) is None
 
 
 def test_a_link_is_listed_without_what_it_leads_to_and_a_linked_part_is_not_read(folder):
@@ -148,6 +151,7 @@ def test_what_cannot_be_shown_says_why(folder):
     path.unlink()
     os.mkfifo(path)
     assert "no file" in preview(folder, made(folder)).reason
+    assert picture(folder, made(folder), 0, "") is None
     path.unlink()
     path.mkdir()
     (path / "part-00000.parquet").write_text("no table")
@@ -165,14 +169,16 @@ def test_of_a_long_text_the_beginning_is_shown(folder):
 
 def test_a_run_compared_with_itself_differs_in_nothing_and_with_none_in_all(in_processes):
     (run,) = runs(in_processes.parent)
-    same = compare(in_processes.parent, run, run)
+    same = compare(in_processes.parent, [run, run])
     assert same.settings == {}
-    assert all(one == other for one, other in same.metrics.values())
+    assert same.same_faces
+    assert not any(differ(values) for values in same.metrics.values())
+    assert not any(best(name, values) for (_, name), values in same.metrics.items())
     assert same.metrics["evaluate", "accuracy"][0] == run.metrics["accuracy"]
     assert same.curves[0][0] == (0, 0)
     assert same.curves[0][-1] == (1, 1)
-    assert "<svg" in roc_plot({"<b>one</b>": same.curves[0], "other": same.curves[1]})
-    assert "<b>" not in roc_plot({"<b>one</b>": same.curves[0]})
+    assert "<svg" in roc_plot([("<b>one</b>", same.curves[0]), ("other", same.curves[1])])
+    assert "<b>" not in roc_plot([("<b>one</b>", same.curves[0])])
 
 
 def test_settings_that_differ_are_said_once(in_processes, tmp_path):
@@ -183,7 +189,28 @@ def test_settings_that_differ_are_said_once(in_processes, tmp_path):
     record = json.loads(file.read_text())
     file.write_text(json.dumps(record | {"id": "other", "parameters": record["parameters"] | {"rounds": 9}}))
     said = json.loads(task.read_text())
+    said["inputs"]["dataset"][0]["sha256"] = "that of another dataset"
     task.write_text(json.dumps(said | {"parameters": said["parameters"] | {"rounds": 9, "margin": 0.9}}))
     by_id: dict[str, Run] = {run.record.id: run for run in runs(tmp_path)}
-    differing = compare(tmp_path, by_id[in_processes.name], by_id["other"]).settings
-    assert differing == {"rounds": (2, 9), "mine-and-train.margin": (0.2, 0.9)}
+    compared = compare(tmp_path, [by_id[in_processes.name], by_id["other"]])
+    assert compared.settings == {"rounds": [2, 9], "mine-and-train.margin": [0.2, 0.9]}
+    assert not compared.same_faces
+
+
+def test_the_best_of_several_is_the_highest_or_the_lowest_or_nothing_at_all():
+    values = [0.1, None, 0.3, 0.3, True]
+    assert best("accuracy", values) == [4]
+    assert best("validation_auc", values[:4]) == best("val_at_far_0.001", values[:4]) == [2, 3]
+    assert best("eer", values) == best("int8_milliseconds", values) == [0]
+    for name in ("accuracy_deviation", "loss", "pairs", "rounds", "rejected", "train_identities"):
+        assert best(name, values) == []
+    assert best("accuracy", [0.1, 0.1]) == best("accuracy", [0.1, None]) == best("accuracy", ["high", 0.1]) == []
+
+
+def test_a_run_without_a_curve_keeps_its_line_for_itself_and_no_two_are_alike():
+    assert len(set(STYLES)) == len(STYLES)
+    curve = [(0.0, 0.0), (0.1, 0.5), (1.0, 1.0)]
+    second = roc_plot([("one", None), ("two", curve)])
+    assert "var(--different)" in second and "var(--same)" not in second
+    many = roc_plot([(f"run {number}", curve) for number in range(len(STYLES))])
+    assert all(f">run {number}<" in many for number in range(len(STYLES)))

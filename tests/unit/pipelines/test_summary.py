@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from components.verify.runs import newest
 from pipelines.local.record import RunRecord, TaskRecord
 from pipelines.local.summary import command, duration, summary
 
@@ -101,6 +103,16 @@ def test_an_export_that_is_switched_off_is_not_shown():
     text = summary(run(), tasks, Path("/runs"))
     assert "for a Pi" not in text
     assert text.endswith("facenet verify A.jpg B.jpg -c /runs/1/mine-and-train/checkpoint")
+
+
+def test_the_network_to_compare_with_is_the_one_that_verify_takes_by_itself(tmp_path):
+    model = tmp_path / "1" / "export" / "model"
+    model.mkdir(parents=True)
+    for variant in ("float32", "int8"):
+        (model / f"facenet-{variant}.tflite").touch()
+        (model / "export.json").write_text(json.dumps({"best": f"facenet-{variant}.tflite"}))
+        assert summary(run(), TASKS, tmp_path).endswith(f"-c {newest(tmp_path).path}")
+        assert newest(tmp_path).path.name == f"facenet-{variant}.tflite"
 
 
 def test_a_cached_task_is_marked_and_shows_the_time_that_it_took():

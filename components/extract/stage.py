@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from components.common.atomic import new_directory
+from components.common.cores import cores
 from components.common.errors import FacenetError
+from components.common.executor import write_metrics
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
+from components.common.names import plain
 from components.common.progress import progress
 from components.common.shard import WHOLE, Shard
+from components.extract.align import landmark_model
+from components.extract.card import show
 from components.extract.detect import NAME
+from components.extract.extracted import Extracted
 from components.extract.photo import Extraction, Face, Outcome
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
-from components.extract.scan import Scan, identity_of, order, part, scan
+from components.extract.scan import identity_of, order, other_files, part, scan, shadow_folders
+from components.extract.settings import Settings
 
 
-@dataclass
-class Extracted:
-    """What a folder of photos gave.
-
-    Args:
-        scan: what lay in the folder.
-        faces: number of faces.
-        identities: number of faces of each person with at least one.
-        rejects: rows of the rejects manifest.
-    """
-
-    scan: Scan
-    faces: int = 0
-    identities: Counter[str] = field(default_factory=Counter)
-    rejects: list[dict[str, str | None]] = field(default_factory=list)
-
-    @property
-    def photos(self) -> int:
-        """Number of photos, those that were rejected included."""
-        return len(self.scan.photos) + len(self.scan.rejects)
-
-    def reasons(self) -> dict[str, int]:
-        """Number of rejected photos by reason, the commonest first."""
-        return dict(Counter(str(row["reason"]) for row in self.rejects).most_common())
+def run(settings: Settings) -> None:
+    """Finds the faces, writes the manifests, the card and the numbers, and says what was found."""
+    landmarks = landmark_model(settings.landmarks) if settings.alignment == "five-point" else None
+    extracted = extract(
+        settings.input,
+        settings.output,
+        settings.rejects_folder,
+        settings.write_images,
+        Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
+        settings.workers or cores(),
+        Shard.read(settings.shard),
+    )
+    if settings.html or settings.markdown:
+        card = show(extracted, settings.input, settings.output, settings.max_pixels, pictures=settings.pictures)
+        card.write(settings.html, settings.markdown)
+    write_metrics(settings.executor_input, _metrics(extracted))
+    _say(extracted, settings)
 
 
 def extract(
@@ -158,3 +157,32 @@ def _write_images(folder: Path, photo_path: str, faces: tuple[Face, ...]) -> Non
     for face in faces:
         target.mkdir(parents=True, exist_ok=True)
         (target / f"{stem}-{face.face_id[:8]}.jpg").write_bytes(face.image)
+
+
+def _metrics(extracted: Extracted) -> dict[str, int]:
+    return {
+        "photos": extracted.photos,
+        "faces": extracted.faces,
+        "identities": len(extracted.identities),
+        "rejected": len(extracted.rejects),
+        **{f"rejected_{reason.replace('-', '_')}": count for reason, count in extracted.reasons().items()},
+    }
+
+
+def _say(extracted: Extracted, settings: Settings) -> None:
+    print(
+        f"{extracted.faces} faces of {len(extracted.identities)} identities "
+        f"in {extracted.photos} photos: {settings.output}"
+    )
+    for reason, count in extracted.reasons().items():
+        print(f"  rejected   {count:>6} photos: {reason} (listed in {settings.rejects_folder})")
+    if extracted.scan.other:
+        print(f"  not photos {extracted.scan.other.total():>6} files: {other_files(extracted.scan)}")
+    if extracted.scan.hidden:
+        print(f"  hidden     {extracted.scan.hidden:>6} files and folders, not looked into")
+    if extracted.scan.shadows:
+        print(f"  left out   {extracted.scan.shadows.total():>6} folders of copies: {shadow_folders(extracted.scan)}")
+    for loop in extracted.scan.loops:
+        print(f"  not followed: {plain(loop)}, a link to a folder that contains it")
+    if settings.write_images:
+        print(f"  crops as files: {settings.write_images}")

@@ -1,6 +1,6 @@
 """Which files are a task's code: the module that its command names, and all that it reaches through imports.
 
-`python -m pipelines.local.sources MODULE FOLDER` copies them: that is what a component's image holds.
+`python -m components.specification.code MODULE FOLDER` copies them: that is what a component's image holds.
 """
 
 from __future__ import annotations

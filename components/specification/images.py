@@ -9,14 +9,14 @@ import re
 from pathlib import Path
 
 from components.common.errors import UsageError
-from pipelines.local.sources import sha256_of_code
+from components.specification.code import sha256_of_code
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
 # Variants with other locked requirements, and whose they are: for NVIDIA GPUs; without TensorFlow, for .tflite files.
 VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
 # What an image is made of besides the component's code.
-_RECIPE = ("docker/Dockerfile", "docker/slim.py", "pipelines/local/sources.py")
+_RECIPE = ("docker/Dockerfile", "docker/slim.py", "components/specification/code.py")
 _DIGITS = 12
 # A host, which may have a port, and a path: small letters, digits and single marks between them.
 _NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

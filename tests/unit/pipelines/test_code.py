@@ -1,7 +1,7 @@
 import pytest
 
+from components.specification.code import _imports, files_of, module_of, sha256_of_code
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local.sources import _imports, files_of, module_of, sha256_of_code
 
 REPOSITORY = DEFAULT_OUTPUT.parent
 

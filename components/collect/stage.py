@@ -1,0 +1,77 @@
+"""The stage: the faces manifest -> the dataset and the list of dropped faces."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from components.collect.card import show
+from components.collect.collect import Collected, as_table, collect, listing, read_faces
+from components.collect.settings import Settings
+from components.collect.splits import SPLITS, TEST, TRAIN
+from components.common.atomic import write_file
+from components.common.executor import write_metrics
+from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts, write
+
+
+def run(settings: Settings) -> None:
+    """Chooses the faces, writes the manifests, the card and the numbers, and says what became of them."""
+    folders = settings.shards()
+    faces = read_faces(folders)
+    collected = collect(
+        faces,
+        min_examples=settings.min_examples,
+        validation=settings.validation,
+        test=settings.test,
+        drop_duplicates=settings.drop_duplicates,
+    )
+    if settings.faces:
+        gathered(folders, FACES, settings.faces)
+        folders = (settings.faces,)
+    about = {
+        "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],
+        "min_examples": settings.min_examples,
+        "validation": settings.validation,
+        "test": settings.test,
+        "drop_duplicates": settings.drop_duplicates,
+    }
+    write(settings.dropped_folder, DROPPED, as_table(collected.dropped, DROPPED.schema))
+    write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
+    if settings.json:
+        write_file(settings.json, json.dumps(listing(collected.dataset), ensure_ascii=False, indent=1) + "\n")
+    if settings.html or settings.markdown:
+        files = parts(folders, FACES)
+        card = show(
+            faces, collected, files, settings.min_examples, settings.drop_duplicates, pictures=settings.pictures
+        )
+        card.write(settings.html, settings.markdown)
+    write_metrics(settings.executor_input, _metrics(collected))
+    _say(collected, settings)
+
+
+def _metrics(collected: Collected) -> dict[str, int]:
+    identities = collected.dataset.groupby("split")["identity"].nunique()
+    reasons = collected.dropped["reason"].value_counts()
+    return {
+        "faces": len(collected.dataset),
+        "identities": int(identities.sum()),
+        **{f"{split}_identities": int(identities.get(split, 0)) for split in SPLITS},
+        **{f"dropped_{str(reason).replace('-', '_')}": int(count) for reason, count in reasons.items()},
+    }
+
+
+def _say(collected: Collected, settings: Settings) -> None:
+    dataset = collected.dataset
+    print(f"{len(dataset)} faces of {dataset['identity'].nunique()} identities in {settings.output}")
+    for split in SPLITS:
+        rows = dataset[dataset["split"] == split]
+        print(f"  {split:<10} {rows['identity'].nunique():>6} identities {len(rows):>8} faces")
+    for reason, count in collected.dropped["reason"].value_counts().items():
+        print(f"  dropped    {count:>6} faces: {reason} (listed in {settings.dropped_folder})")
+    if not settings.drop_duplicates:
+        print("  Copies and pictures under two names were not looked for, and are kept.")
+    if not (dataset["split"] == TRAIN).any():
+        print("  Nobody is left to train on.")
+    if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
+        print("  Fewer than two identities are in the test split: too few for an evaluation.")

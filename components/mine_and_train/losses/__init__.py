@@ -1,0 +1,36 @@
+"""What a training minimises, by name. A new loss is a file here and an entry below.
+
+The module of a loss has `build(how) -> Loss` (`measured.py`): how it is made of the hyperparameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss, and what the rounds that minimise it are like.
+
+    Args:
+        module: has its `build`.
+        phase: what these rounds are called in the history.
+        mined: whether triplets are mined before a round, which the loss takes; else it takes the identities of a batch.
+        active: what `Round.active` is a share of, for people; "" for triplets.
+    """
+
+    module: str
+    phase: str
+    mined: bool = False
+    active: str = ""
+
+
+LOSSES = {
+    "triplet": Objective("components.mine_and_train.losses.triplet", "triplets", mined=True),
+    "online-triplet": Objective("components.mine_and_train.losses.online_triplet", "triplets"),
+    "contrastive": Objective(
+        "components.mine_and_train.losses.contrastive", "contrastive", active="with a nearer negative"
+    ),
+}
+# Of the rounds that come before those of any loss; their `build` wants a head.
+CLASSIFICATION = Objective("components.mine_and_train.losses.classification", "classification", active="wrong")

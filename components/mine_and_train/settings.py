@@ -1,0 +1,92 @@
+"""The flags of mine-and-train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from components.common.atomic import check_replaceable
+from components.common.flags import Checkpoint, ExecutorInput, Flag, Html, Input, Markdown, Switch, values_of
+from components.mine_and_train.hyperparameters import Hyperparameters, check_least
+from components.model.backbones import BACKBONES, check
+from components.model.checkpoint import FILES
+
+# Settings that the result does not depend on.
+_UNTOLD = frozenset(
+    {"input", "checkpoint", "faces", "training", "embeddings", "html", "markdown", "pictures", "executor_input"}
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Train the network with the triplet loss on triplets mined from its own current state.
+
+    Each round samples identities and faces of each, embeds them with the network as it is, finds the triplets with
+    d(anchor, positive)^2 > d(anchor, negative)^2, and makes one pass over them. That is the default; see `--loss`,
+    `--positives` and `--negatives` for others.
+
+    A training that was stopped goes on where it was when the same command is given again.
+    """
+
+    input: Input
+    """The dataset that `facenet collect` wrote; its train split is used, and its validation split to score."""
+    checkpoint: Checkpoint
+    """Where the checkpoint goes; a former one is replaced."""
+    faces: tuple[Path, ...] = ()
+    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
+    training: Annotated[str, Flag("DIR")] = ""
+    """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
+    CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
+    pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
+    """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
+    another TensorFlow checkpoint with its scopes (a .zip of it too), or Keras weights (.h5, .keras). Random ones when
+    not given."""
+    embeddings: Path | None = None
+    """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
+    html: Html = None
+    markdown: Markdown = None
+    pictures: Switch = True
+    """false: the card and TensorBoard's projector show no faces."""
+    backbone: Annotated[str, Flag(choices=tuple(BACKBONES))] = "inception_resnet_v2"
+    """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi."""
+    image_size: int = 160
+    """Side of the network's input in pixels."""
+    embedding_size: int = 128
+    """Length of an embedding."""
+    members: int = 1
+    """Networks side by side, an ensemble: each has its part of the embedding, and its own loss on it. They see the
+    image cut ever closer, so they err differently; time and size are their sum."""
+    flip_averaging: Switch = False
+    """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
+    hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """Arithmetic of the layers (Keras mixed precision); weights, distances and the loss stay in float32.
+    auto: bfloat16 where the processor has instructions for it, else float32."""
+    validate_every: int = 10
+    """Score the validation split every so many rounds, and after the last."""
+    patience: int = 0
+    """Stop after so many scores without a better one (AUC), and take the best checkpoint; 0 goes on to the end."""
+    save_every: int = 200
+    """Save the state every so many training steps, besides at the end and when told to stop."""
+    keep_every: int = 0
+    """Keep a checkpoint every so many rounds in the training folder; 0 keeps the best only."""
+    executor_input: ExecutorInput = ""
+
+    @property
+    def training_folder(self) -> Path:
+        """Where the training's state lies."""
+        beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
+        return Path(self.training) if self.training else beside
+
+    def told(self) -> dict[str, Any]:
+        """What the result depends on, by flag: everything but the places of files and the card's pictures."""
+        return {flag: value for flag, value in values_of(self).items() if flag not in _UNTOLD}
+
+    def check(self) -> None:
+        """Refuses numbers out of range, a network that there is not, and something else in the checkpoint's place."""
+        check(self.backbone, self.image_size)
+        self.hyperparameters.check()
+        for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
+            check_least(name, getattr(self, name), smallest)
+        check_replaceable(self.checkpoint, FILES)

@@ -1,0 +1,129 @@
+"""The stage: dataset -> checkpoint. What needs no TensorFlow comes first."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.common.cores import TENSORFLOW_THREADS, tensorflow_threads
+from components.common.crops import crop_of, faces_of
+from components.common.errors import FacenetError, UsageError
+from components.common.manifest import DATASET, read
+from components.mine_and_train import state
+from components.mine_and_train.settings import Settings
+from components.model import load_tensorflow
+from components.model.starts import check_members, located
+
+# What the variables of a training, or what it has seen so far, depend on.
+FIXED = frozenset(
+    {"dataset", "backbone", "image_size", "embedding_size", "seed", "loss", "precision", "optimizer", "ema"}
+    | {"classification_rounds", "class_head", "crop", "members"}
+)
+
+# What the batches of a round depend on: with others, an unfinished round begins anew.
+OF_A_ROUND = frozenset(
+    {"identities_per_round", "faces_per_identity", "batch_size", "max_triplets", "positives", "negatives", "margin"}
+)
+
+
+def run(settings: Settings) -> None:
+    """Trains, or goes on with a stopped training, and writes every result."""
+    signal.signal(signal.SIGTERM, _stopped)
+    settings = _with_a_place_for_its_state(settings)
+    rows = read(settings.input, DATASET)
+    faces = faces_of(settings.input, settings.faces)
+    training_rows = _training_rows(rows, settings.input)
+    told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
+    former = _former(settings, told)
+    if settings.pretrained and former is None:
+        check_members(located(Path(settings.pretrained)), settings.members)
+    told |= {"threads": _threads(former)}
+    os.environ[TENSORFLOW_THREADS] = str(told["threads"])
+    load_tensorflow()  # it takes seconds: wrong settings should not wait for it
+    from components.mine_and_train.session import train
+
+    train(settings, told, former, rows, training_rows, faces)
+
+
+def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
+    train = rows.filter(pc.equal(rows["split"], "train"))
+    counts = pc.value_counts(train["identity"]).field("counts") if len(train) else pa.array([], pa.int64())
+    usable = int(np.sum(counts.to_numpy() >= 2))
+    if len(counts) < 2 or usable < 1:
+        raise FacenetError(
+            "Triplets need at least two identities in the train split, one of them with two faces."
+            if len(counts)
+            else "There is nobody to train on: the train split of this dataset is empty.",
+            received=f"{dataset}: {len(counts)} identities in the train split, {usable} of them with two faces or more",
+            advice="Add people to the photos, or give `facenet collect` smaller --test and --validation shares.",
+        )
+    return train
+
+
+def _fingerprint(rows: pa.Table) -> str:
+    """Names what is trained on: the faces and who they show, in order."""
+    digest = hashlib.sha256()
+    for name in ("face_id", "identity"):
+        digest.update("\0".join(rows[name].to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
+    """The state of a stopped training to go on from, having said how the settings differ."""
+    former = state.load(settings.training_folder)
+    if former is None:
+        return None
+    print("\n".join(state.changes(former, told, FIXED)) or "Going on with the same settings.")
+    rounds = settings.hyperparameters.rounds
+    if rounds < len(former.rounds):
+        raise UsageError(
+            "The training has done more rounds than it is to have.",
+            received=f"--rounds {rounds}; {settings.training_folder} is after round {len(former.rounds)}",
+            advice=f"Give {len(former.rounds)} or more, or another folder with --training to begin anew.",
+        )
+    if former.batches and any(former.settings.get(name) != told[name] for name in OF_A_ROUND):
+        print("The unfinished round begins anew: its batches depend on these.")
+        return state.begun_anew(former)
+    return former
+
+
+def _threads(former: state.State | None) -> int:
+    """How many threads TensorFlow is to have: those that the training began with, as its weights depend on them."""
+    here = tensorflow_threads()
+    began = here if former is None else former.settings.get("threads", here)  # older states do not say
+    if began != here:
+        print(f"Going on with {began} threads, as it began, for the same weights; here they would be {here}.")
+    return int(began)
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    # What is on the disk is whole at any time, and the same command goes on from it.
+    raise SystemExit(state.RESUMABLE)
+
+
+def _with_a_place_for_its_state(settings: Settings) -> Settings:
+    """The settings, without a volume that a cluster mounts so that only root may write to it.
+
+    Kubernetes leaves a new block volume to root, and Kubeflow cannot be told to give it to whom an image runs as. To
+    train without it is better than not to train.
+    """
+    if not (settings.training and settings.executor_input):
+        return settings
+    folder = settings.training_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except PermissionError as error:
+        print(f"No state is kept, so a training whose pod is lost begins anew: {folder} ({error.strerror})", flush=True)
+        return replace(settings, training="")
+    return settings
