@@ -45,9 +45,10 @@ test-long: setup  ## the tests that take minutes: several workers, whole network
 pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
 	$(BIN)/python -m tests.pi.check --model $(MODEL)
 
+INPUTS ?= 1000000
 FUZZ ?= 30
-fuzz: setup  ## damaged files of every kind that is read, twice FUZZ seconds each, made from the latest run's results
-	$(BIN)/python -m tests.fuzz runs/latest --heavy --seconds $(FUZZ) --seed $(shell date +%s)
+fuzz: setup  ## INPUTS damaged files of every kind that is read, then guided FUZZ seconds each, made from the latest run's results
+	$(BIN)/python -m tests.fuzz runs/latest --heavy --inputs $(INPUTS) --cases 60000 --seconds 10 --workers 2 --seed $(shell date +%s)
 	$(BIN)/python -m tests.fuzz.guided runs/latest --seconds $(FUZZ)
 
 bench:  ## ours and its peers side by side, PHOTOS=FOLDER for real ones; 20 minutes

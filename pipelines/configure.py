@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.specification import images
 from pipelines.local import ir, recipe
 from pipelines.local.changes import setting_from_text, with_setting
@@ -71,4 +72,4 @@ def hint_at_setting(flag: str, value: str) -> str:
 
 def in_words(given: Mapping[str, Value]) -> str:
     """What was set besides the photos, on one line; empty for nothing."""
-    return ", ".join(f"{name}={as_text(value)}" for name, value in given.items() if name != "photos")
+    return ", ".join(plain(f"{name}={as_text(value)}") for name, value in given.items() if name != "photos")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
+from components.common.names import plain
 from pipelines.local.lock import alone
 
 if TYPE_CHECKING:
@@ -115,16 +116,16 @@ def _listed(found: Found) -> dict[str, Any]:
 
 
 def _in_words(said: dict[str, Any], dry_run: bool) -> str:
-    lines = []
+    lines, name = [], plain(said["name"])
     if "gallery" in said:
         done = "are in" if dry_run else "removed from"
-        lines.append(f"{said['name']} and {said['faces']} faces {done} {said['gallery']}")
+        lines.append(f"{name} and {said['faces']} faces {done} {plain(said['gallery'])}")
     if "runs" in said:
         found = said["runs"]
         done = "would be erased" if dry_run else "erased"
-        lines += [f"{rows:>7} rows  {path}" for path, rows in found["manifests"].items()]
+        lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in found["manifests"].items()]
         lines.append(
-            f"{said['name']}, {found['faces']} faces in {len(found['runs'])} runs, with {found['pages']} cards and "
+            f"{name}, {found['faces']} faces in {len(found['runs'])} runs, with {found['pages']} cards and "
             f"reports and {found['files']} other files of these runs: {done}."
         )
         if "searched" in found:

@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import parse
+from components.common.names import plain
 from components.common.shortage import disk_is_full, memory_ran_out
 
 Settings = TypeVar("Settings")
@@ -70,12 +72,39 @@ def _in_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
+class _Plain:
+    """A stream that passes on nothing that would steer a terminal, whoever prints it, and however a file is named."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._stream.write(plain(text, keep="\n\r\t"))
+
+    def close(self) -> None:
+        """Leaves the stream open: it is the process's, and loggers that keep this one close it at the end."""
+
+
+@contextmanager
+def _plain_streams() -> Iterator[None]:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every locale's encoding has every character
+    with redirect_stdout(cast(TextIO, _Plain(sys.stdout))), redirect_stderr(cast(TextIO, _Plain(sys.stderr))):
+        yield
+
+
 def guarded(call: Callable[[], int | None], *, prog: str) -> int:
     """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set (`facenet --debug`)."""
     _in_utf8()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+    with _plain_streams():
+        return _guarded(call, prog)
+
+
+def _guarded(call: Callable[[], int | None], prog: str) -> int:
     try:
         return call() or 0
     except KeyboardInterrupt:

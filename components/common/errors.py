@@ -1,5 +1,7 @@
 """Errors people can act on: a headline, what was received, what to do next."""
 
+from components.common.names import plain
+
 
 class FacenetError(Exception):
     """A failed task: exit code 1.
@@ -21,7 +23,7 @@ class FacenetError(Exception):
     def __str__(self) -> str:
         lines = [self.headline]
         if self.received is not None:
-            lines.append(f"Received: {self.received}")
+            lines.append(f"Received: {plain(self.received)}")
         if self.advice:
             lines.append(self.advice)
         return "\n".join(lines)

@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.common.atomic import link_or_copy, new_directory
+from components.common.columns import as_declared, differences
 from components.common.errors import MALFORMED, UsageError
 from components.common.names import one_form
+from components.common.records import is_version, read_json
 from components.common.shard import WHOLE, Shard
 
 # Small row groups let a reader take a few crops without decoding a part of gigabytes.
@@ -320,18 +322,38 @@ def reading(place: Folders) -> Iterator[None]:
 
 
 def opened_part(file: Path) -> pq.ParquetFile:
-    """A part of a manifest, to read from; pyarrow's default, reading ahead, hangs where no thread can be started."""
-    return pq.ParquetFile(file, pre_buffer=False)
+    """A Parquet file to read from; the columns of a manifest come as they are declared, whoever wrote them."""
+    return _Part(file, pre_buffer=False)  # pyarrow's default, reading ahead, hangs where no thread can be started
 
 
-def _open(file: Path) -> pa.Schema:
+class _Part(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        return self._as_declared(super().read(columns), columns)
+
+    def read_row_group(self, group: int, columns: list[str] | None = None) -> pa.Table:
+        return self._as_declared(super().read_row_group(group, columns), columns)
+
+    def _as_declared(self, table: pa.Table, columns: list[str] | None) -> pa.Table:
+        try:
+            declared = MANIFESTS[_said(self.metadata)["manifest"]].schema
+        except MALFORMED:  # of another table
+            return table
+        return as_declared(table, declared, columns or declared.names)
+
+
+def _open(file: Path) -> pq.FileMetaData:
     with reading(file):
-        return pq.read_schema(file)
+        return pq.read_metadata(file)
 
 
-def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]:
+def _said(found: pq.FileMetaData) -> Any:
+    """What a part says of itself: an entry of the file, which pyarrow leaves out of the schema of polars' files."""
+    return read_json((found.metadata or {})[_METADATA_KEY])
+
+
+def _record(found: pq.FileMetaData, file: Path, manifest: Manifest) -> dict[str, Any]:
     try:
-        record = json.loads((schema.metadata or {})[_METADATA_KEY])
+        record = _said(found)
         number, count = record.get("shard", (1, 1))
         record["shard"] = Shard.read(f"{number}/{count}")
         understood = isinstance(record["about"], dict)
@@ -340,35 +362,33 @@ def _record(schema: pa.Schema, file: Path, manifest: Manifest) -> dict[str, Any]
     if not understood:
         raise UsageError(
             f"This Parquet file is not a {manifest.name} manifest.",
-            received=file,
-            advice=f"Give a folder that `facenet {manifest.written_by}` wrote.",
+            received=f"{file}, without {_METADATA_KEY.decode()!r} in its metadata, where a manifest says what it is",
+            advice=f"Give a folder that `facenet {manifest.written_by}` wrote; other programs may drop what is there.",
         )
     return record
 
 
 def _check(file: Path, manifest: Manifest) -> None:
-    schema = _open(file)
-    record = _record(schema, file, manifest)
+    found = _open(file)
+    record = _record(found, file, manifest)
     if record.get("manifest") != manifest.name:
         raise UsageError(
             f"The {manifest.name} manifest is needed here.",
             received=f"{file}, a {record.get('manifest')} manifest",
             advice=f"Give what `facenet {manifest.written_by}` wrote.",
         )
-    if record.get("schema_version") != manifest.version:
+    if not is_version(record.get("schema_version"), manifest.version):
         raise UsageError(
             f"This {manifest.name} manifest has a schema version that this program does not read.",
             received=f"{file}, version {record.get('schema_version')}; version {manifest.version} is read",
             advice=f"Run `facenet {manifest.written_by}` again with this version of the program.",
         )
-    if not schema.equals(manifest.schema, check_metadata=False):
-        differing = sorted(
-            {f"{field.name}: {field.type}" for field in schema}
-            ^ {f"{field.name}: {field.type}" for field in manifest.schema}
-        )
+    with reading(file):
+        differing = differences(found.schema.to_arrow_schema(), manifest.schema)
+    if differing:
         raise UsageError(
             f"The columns of this {manifest.name} manifest are not as declared.",
-            received=f"{file}, differing in {', '.join(differing) or 'their order or nullability'}",
+            received=f"{file}, {'; '.join(differing)}",
             advice=f"Run `facenet {manifest.written_by}` again.",
         )
 
@@ -389,8 +409,8 @@ def read(folders: Folders, manifest: Manifest, columns: list[str] | None = None)
 def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
     """What the writing stage said of a manifest as a whole: the same of every shard, see `joined`."""
     file = parts(folders, manifest)[0]
-    found: dict[str, Any] = _record(_open(file), file, manifest)["about"]
-    return found
+    said: dict[str, Any] = _record(_open(file), file, manifest)["about"]
+    return said
 
 
 def shard_of(folder: Path, manifest: Manifest) -> Shard:
@@ -419,7 +439,7 @@ def kind_of(file: Path) -> Manifest:
         ValueError: it says nothing, or a kind that this program does not know; in words for people.
     """
     try:
-        name = json.loads((pq.read_schema(file).metadata or {})[_METADATA_KEY])["manifest"]
+        name = _said(pq.read_metadata(file))["manifest"]
     except (pa.ArrowException, OSError, *MALFORMED) as error:
         raise ValueError(str(error).partition("\n")[0]) from error
     if name not in MANIFESTS:

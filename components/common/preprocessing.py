@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from components.common.errors import MALFORMED, FacenetError, UsageError
+from components.common.records import number, whole
 
 RESIZE_FILTER = "bilinear-antialiased"
 SCALING = "[-1, 1]"
@@ -44,7 +45,7 @@ class Crop:
             TypeError, ValueError: a field is missing, unknown, or has no value of its kind.
         """
         crop = cls(**record)
-        if not isinstance(crop.margin, int | float) or not 0 <= crop.margin <= 2 or crop.alignment not in ALIGNMENTS:
+        if not 0 <= number(crop.margin) <= 2 or crop.alignment not in ALIGNMENTS:
             raise ValueError(f"a margin from 0 to 2 and an alignment of {ALIGNMENTS} are needed, not {record}")
         return crop
 
@@ -82,7 +83,7 @@ class Preprocessing:
         """
         try:
             spec = cls(**{**record, "crop": Crop.from_json(record["crop"])})
-            understood = isinstance(spec.image_size, int) and isinstance(spec.flip_averaging, bool)
+            understood = 1 <= whole(spec.image_size) <= LARGEST_IMAGE and isinstance(spec.flip_averaging, bool)
         except MALFORMED as error:
             raise UsageError(
                 "The preprocessing specification is not complete.",
@@ -90,7 +91,7 @@ class Preprocessing:
                 advice="Take the whole checkpoint folder again from where it was made.",
             ) from error
         known = (spec.resize_filter, spec.scaling) == (RESIZE_FILTER, SCALING)
-        if not understood or not known or not 1 <= spec.image_size <= LARGEST_IMAGE:
+        if not understood or not known:
             raise UsageError(
                 "The preprocessing specification asks for something that this program does not do.",
                 received=record,

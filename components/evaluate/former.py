@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
+from components.common.records import number, read_json, whole
 
 # Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
 SCHEMA_VERSION = 1
@@ -74,8 +74,8 @@ def read_former(path: Path) -> dict[str, Any]:
     """
     file = path / "metrics.json" if path.is_dir() else path
     try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if record.get("schema_version", 0) > SCHEMA_VERSION:
+        record: dict[str, Any] = read_json(file.read_bytes())
+        if whole(record.get("schema_version", 0)) > SCHEMA_VERSION:
             raise ValueError(f"it has version {record['schema_version']}; up to {SCHEMA_VERSION} is read")
         if _number(record, ("accuracy", "mean")) is None:
             raise ValueError("without an accuracy")
@@ -96,10 +96,10 @@ def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
     def both(what: str, *keys: str, is_share: bool = True, more_is_better: bool | None = True) -> Change:
         return Change(what, _number(former, keys), _number(now, keys), is_share, more_is_better)
 
-    rates = {row["far"]: row["val"] for row in former.get("val_at_far", [])}
+    rates = _rates(former)
     vals = [
-        Change(f"VAL at FAR {row['far']:g}", rates.get(row["far"]), row["val"], is_share=True, more_is_better=True)
-        for row in now.get("val_at_far", [])
+        Change(f"VAL at FAR {far:g}", rates.get(far), val, is_share=True, more_is_better=True)
+        for far, val in _rates(now).items()
     ]
     return Comparison(
         checkpoint_sha256=str(former["checkpoint_sha256"]),
@@ -111,15 +111,21 @@ def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
             *vals,
             both("Threshold", "threshold", is_share=False, more_is_better=None),
         ],
-        roc=[[float(value) for value in point] for point in former.get("roc", [])],
+        roc=[[number(value) for value in point] for point in former.get("roc", [])],
     )
+
+
+def _rates(record: Mapping[str, Any]) -> dict[float, float | None]:
+    """VAL by FAR; None where it could not be measured."""
+    rows = record.get("val_at_far", [])
+    return {number(row["far"]): None if row["val"] is None else number(row["val"]) for row in rows}
 
 
 def _number(record: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     value: Any = record
     for key in keys:
         value = value.get(key, {})
-    return None if value == {} else float(value)
+    return None if value == {} else number(value)
 
 
 def _pairs_of(record: Mapping[str, Any]) -> list[Any]:

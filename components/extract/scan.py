@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from components.common.errors import UsageError
-from components.common.names import one_form
+from components.common.names import one_form, plain
 from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
 
@@ -170,12 +170,12 @@ def part(found: Scan, shard: Shard) -> Scan:
 
 def other_files(found: Scan) -> str:
     """The kinds of files that are no photos, for people: `3 .txt, 1 .webp`."""
-    return ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in found.other.most_common())
+    return ", ".join(f"{count} {plain(suffix) or 'without suffix'}" for suffix, count in found.other.most_common())
 
 
 def shadow_folders(found: Scan) -> str:
     """The folders of copies, for people: `16 @eaDir`."""
-    return ", ".join(f"{count} {name}" for name, count in found.shadows.most_common())
+    return ", ".join(f"{count} {plain(name)}" for name, count in found.shadows.most_common())
 
 
 def _content(found: Scan) -> str:

@@ -15,6 +15,7 @@ from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.executor import write_metrics
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
+from components.common.names import plain
 from components.common.progress import progress
 from components.common.shard import WHOLE, Shard
 from components.extract.align import landmark_model
@@ -182,6 +183,6 @@ def _say(extracted: Extracted, settings: Settings) -> None:
     if extracted.scan.shadows:
         print(f"  left out   {extracted.scan.shadows.total():>6} folders of copies: {shadow_folders(extracted.scan)}")
     for loop in extracted.scan.loops:
-        print(f"  not followed: {loop}, a link to a folder that contains it")
+        print(f"  not followed: {plain(loop)}, a link to a folder that contains it")
     if settings.write_images:
         print(f"  crops as files: {settings.write_images}")

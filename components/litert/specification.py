@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, Crop
+from components.common.records import is_version, number, read_json, whole
 
 FORMAT = 1
 LAYOUTS = ("NHWC", "NCHW")
@@ -49,6 +49,9 @@ class Threshold:
         low: lower end of the 95 % confidence interval of the distance; None when it was not estimated.
         high: its upper end, likewise.
         val: the share of pairs of one person that are called the same at this distance; None likewise.
+
+    Raises:
+        ValueError: one is no number, or half of the interval is missing.
     """
 
     far: float
@@ -56,6 +59,14 @@ class Threshold:
     low: float | None = None
     high: float | None = None
     val: float | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.far, self.distance):
+            number(value)
+        for estimated in (self.low, self.high, self.val):
+            number(0 if estimated is None else estimated)
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends")
 
 
 @dataclass(frozen=True)
@@ -118,8 +129,8 @@ def parsed(text: str | bytes, source: str) -> Specification:
         UsageError: not JSON, or a field is missing, unknown, or has a value that this program cannot apply.
     """
     try:
-        record = json.loads(text)
-        if record["format"] != FORMAT:
+        record = read_json(text)
+        if not is_version(record["format"], FORMAT):
             raise ValueError(f"format {record['format']!r}; format {FORMAT} is read")
         thresholds = tuple(Threshold(**each) for each in record.get("thresholds", []))
         return Specification(
@@ -148,11 +159,12 @@ def _input(
     _one_of("resize_filter", resize_filter, (RESIZE_FILTER,))
     _one_of("colours", colours, COLOURS)
     _one_of("layout", layout, LAYOUTS)
-    _one_of("flip_averaging", flip_averaging, (True, False))
-    if image_size is not None and not (isinstance(image_size, int) and 1 <= image_size <= LARGEST_IMAGE):
+    if not isinstance(flip_averaging, bool):
+        raise ValueError(f"flip_averaging is {flip_averaging!r}; true or false is needed")
+    if image_size is not None and not 1 <= whole(image_size) <= LARGEST_IMAGE:
         raise ValueError(f"image_size is {image_size!r}; a whole number from 1 to {LARGEST_IMAGE} is needed")
     return {
-        "crop": Crop(margin=float(crop["margin"]), alignment=str(crop["alignment"])),
+        "crop": Crop.from_json({name: crop[name] for name in ("margin", "alignment")}),
         "image_size": image_size,
         "scaling": _scaling(scaling),
         "colours": colours,
@@ -179,7 +191,7 @@ def _scaling(value: Any) -> Scaling | Standardised | None:
 
 
 def _per_channel(value: Any) -> tuple[float, ...]:
-    numbers = tuple(map(float, value if isinstance(value, list) else [value] * 3))
+    numbers = tuple(map(number, value if isinstance(value, list) else [value] * 3))
     if len(numbers) != 3:
         raise ValueError(f"a scaling has one number or three, not {value!r}")
     return numbers

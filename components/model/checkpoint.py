@@ -15,6 +15,7 @@ import numpy as np
 from components.common.atomic import new_directory
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import Preprocessing
+from components.common.records import is_version, read_json, whole
 
 if TYPE_CHECKING:
     import keras
@@ -86,12 +87,12 @@ def describe(path: Path) -> dict[str, Any]:
             missing = f"without {DESCRIPTION} or {WEIGHTS}"
         raise UsageError("There is no checkpoint here.", received=f"{path} ({missing})", advice=_ADVICE)
     try:
-        description = json.loads(file.read_text())
+        description = read_json(file.read_bytes())
     except MALFORMED as error:
         raise UsageError(
             "The checkpoint's description cannot be read.", received=f"{file} ({error})", advice=_ADVICE
         ) from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
+    if not isinstance(description, dict) or not is_version(description.get("format"), FORMAT):
         found = description.get("format") if isinstance(description, dict) else type(description).__name__
         raise UsageError(
             "This checkpoint has a format that this program does not read.",
@@ -121,9 +122,9 @@ def specified(path: Path) -> tuple[Architecture, Preprocessing]:
     try:
         architecture = Architecture(
             backbone=str(description["backbone"]),
-            image_size=int(description["image_size"]),
-            embedding_size=int(description["embedding_size"]),
-            members=int(description.get("members", 1)),  # checkpoints from before there were members lack it
+            image_size=whole(description["image_size"]),
+            embedding_size=whole(description["embedding_size"]),
+            members=whole(description.get("members", 1)),  # checkpoints from before there were members lack it
         )
         return architecture, Preprocessing.from_json(description["preprocessing"])
     except MALFORMED as error:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from components.common.atomic import write_file
-from components.page.words import count, markdown_text, number, percent
+from components.page.words import count, harmless, markdown_text, number, percent
 
 _HERE = Path(__file__).parent
 
@@ -51,6 +51,7 @@ def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
         loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
+        finalize=harmless,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from components.common.names import plain
+
 
 def percent(share: float | None) -> str:
     """0.9731 as "97.31%"; what could not be measured as "not measurable"."""
@@ -18,6 +20,11 @@ def number(value: float | None) -> str:
 def count(value: int) -> str:
     """1234567 as "1,234,567"."""
     return f"{value:,}"
+
+
+def harmless(value: object) -> object:
+    """A value for a page whose characters steer nothing there; what is HTML already stays so."""
+    return value if hasattr(value, "__html__") else plain(value, keep="\n\r\t")
 
 
 def markdown_text(text: object) -> str:

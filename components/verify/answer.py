@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.verify.faces import Seen
 from components.verify.gallery import opened
 from components.verify.model import Model
@@ -50,11 +51,11 @@ def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -
 def lines(photo: dict[str, Any]) -> list[str]:
     """A line for each face of a photo: its place, the name, and who else is near; or why the photo gave none."""
     if "reason" in photo:
-        return [f"{photo['reason']}, {photo['detail']}"]
+        return [f"{photo['reason']}, {plain(photo['detail'])}"]
     texts = []
     for record in photo["faces"]:
         box = "{},{} to {},{}".format(*record["box"])
-        near = [f"{each['name']} {each['distance']:.3f}" for each in record["candidates"]]
+        near = [f"{plain(each['name'])} {each['distance']:.3f}" for each in record["candidates"]]
         if record["name"] is None:
             text = f"{UNKNOWN}  (nearest {', '.join(near)})"
         else:

@@ -16,6 +16,7 @@ import numpy as np
 from components.common.atomic import check_replaceable, new_directory
 from components.common.command import run
 from components.common.flags import Flag
+from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.faces import Seen, look_at, no_face, photos_of, rejected
 from components.verify.grouping import groups
@@ -80,9 +81,9 @@ def _cluster(settings: Settings) -> None:
         print(json.dumps({**about, "faces": records, "rejected": [rejected(*each) for each in rejects]}, indent=1))
         return
     for record in records:
-        print(f"{record['person']}  {record['photo']}  " + "{},{} to {},{}".format(*record["box"]))
+        print(f"{record['person']}  {plain(record['photo'])}  " + "{},{} to {},{}".format(*record["box"]))
     for photo, reject in rejects:
-        print(f"rejected    {photo}  {reject.reason}, {reject.detail}")
+        print(f"rejected    {plain(photo)}  {reject.reason}, {plain(reject.detail)}")
     sizes = Counter(record["person"] for record in records)
     alone = sum(size == 1 for size in sizes.values())
     print(f"{len(records)} faces in {len(photos)} photos: {len(sizes)} people, {alone} of them seen once")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.extract.reasons import Reject
 from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
@@ -89,9 +90,9 @@ def _enroll(settings: Settings) -> None:
         print(json.dumps({**about, **asdict(added), "rejected": [rejected(*each) for each in rejects]}, indent=1))
     else:
         for photo, reject in rejects:
-            print(f"{photo}  rejected: {reject.reason}, {reject.detail}")
+            print(f"{plain(photo)}  rejected: {reject.reason}, {plain(reject.detail)}")
         print(
-            f"{added.faces} faces added to {settings.gallery}, {added.known} were there; "
+            f"{added.faces} faces added to {plain(settings.gallery)}, {added.known} were there; "
             f"it holds {added.total_faces} faces of {added.total_people} people"
         )
     if not added.faces + added.known:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.flags import Flag
+from components.common.names import plain
 from components.verify.gallery import opened
 from components.verify.settings import GALLERY, GalleryFile
 
@@ -32,7 +33,7 @@ def _forget(settings: Settings) -> None:
     if settings.json:
         print(json.dumps({"gallery": str(settings.gallery), "name": settings.name, "faces": faces}))
     else:
-        print(f"{settings.name} and {faces} faces removed from {settings.gallery}")
+        print(f"{plain(settings.name)} and {faces} faces removed from {plain(settings.gallery)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

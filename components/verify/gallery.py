@@ -6,7 +6,10 @@ former gallery, which the next one to open the file puts back. See README.md for
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.names import one_form
 from components.embed.network import Network
 from components.verify.search import People
+from components.verify.untrusted import guard, in_the_way, schema
 
 # Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
 APPLICATION_ID = 0x46414345  # "FACE"
@@ -36,6 +40,9 @@ CREATE TABLE IF NOT EXISTS face (
 _STORED = np.dtype("<f4")
 _ROWS_AT_A_TIME = 8192
 _SECONDS_TO_WAIT = 10
+# What SQLite says when the system, and not what is in the file, is in the way.
+_SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
+_SYSTEM = {getattr(sqlite3, f"SQLITE_{name}") for name in _SYSTEM_CODES}
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,12 @@ class Gallery:
             UsageError: a picture is enrolled under another name already.
         """
         faces = known = 0
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")  # so that nobody adds what is not there yet at the first look
+        with _changing(self._connection):
             for entry in entries:
                 new = self._add(entry, one_form(entry.name))
                 faces, known = faces + new, known + (not new)
-            return Added(faces, known, self._count("face"), self._count("person"))
+            people = {one_form(name) for _, name in self._connection.execute("SELECT id, name FROM person")}
+            return Added(faces, known, self._count(), len(people))
 
     def _add(self, entry: Entry, name: str) -> bool:
         query = "SELECT name, photo FROM face JOIN person ON person = id WHERE face_id = ?"
@@ -106,15 +113,20 @@ class Gallery:
         Raises:
             UsageError: nobody of that name is in the gallery.
         """
-        query = "SELECT count(face_id), count(id) FROM person LEFT JOIN face ON person = id WHERE one_form(name) = ?"
-        faces, people = self._connection.execute(query, (one_form(name),)).fetchone()
-        if not people:
+        query = "SELECT count(*) FROM face WHERE person = ?"
+        return sum(int(self._connection.execute(query, key).fetchone()[0]) for key in self._keys(name))
+
+    def _keys(self, name: str) -> list[tuple[int]]:
+        """A person's rows: a gallery from before there was one form may hold somebody in both."""
+        rows = self._connection.execute("SELECT id, name FROM person")
+        keys = [(key,) for key, stored in rows if one_form(stored) == one_form(name)]
+        if not keys:
             raise UsageError(
                 "Nobody of this name is in the gallery.",
                 received=f"{name}; {self._path}",
                 advice="The name is the one they were enrolled under, in its spelling.",
             )
-        return int(faces)
+        return keys
 
     def forget(self, name: str) -> int:
         """Removes a person and overwrites what was stored of them.
@@ -125,9 +137,9 @@ class Gallery:
         Raises:
             UsageError: nobody of that name is in the gallery.
         """
-        with self._connection:
+        with _changing(self._connection):
             faces = self.faces_of(name)
-            self._connection.execute("DELETE FROM person WHERE one_form(name) = ?", (one_form(name),))
+            self._connection.executemany("DELETE FROM person WHERE id = ?", self._keys(name))
         return faces
 
     def people(self) -> People:
@@ -136,12 +148,11 @@ class Gallery:
         Raises:
             FacenetError: the gallery is empty or damaged.
         """
-        # A gallery from before there was one form may hold somebody in both.
-        people = self._connection.execute("SELECT id, one_form(name) FROM person").fetchall()
+        people = [(key, one_form(name)) for key, name in self._connection.execute("SELECT id, name FROM person")]
         names = sorted({name for _, name in people})
         place = {name: index for index, name in enumerate(names)}
         number = {key: place[name] for key, name in people}
-        count = self._count("face")
+        count = self._count()
         if not count:
             raise _empty(self._path)
         embeddings = np.empty((count, self._embedding_size), np.float32)
@@ -150,18 +161,22 @@ class Gallery:
         for start in range(0, count, _ROWS_AT_A_TIME):
             keys, blobs = zip(*rows.fetchmany(_ROWS_AT_A_TIME), strict=True)
             block = slice(start, start + len(keys))
+            if {len(blob) for blob in blobs} != {self._embedding_size * _STORED.itemsize}:
+                raise _damaged(self._path, f"an embedding is not of {self._embedding_size} numbers")
             try:
                 person[block] = [number[key] for key in keys]
-                embeddings[block] = np.frombuffer(b"".join(blobs), _STORED).reshape(len(keys), -1)
-            except (KeyError, ValueError) as error:
-                raise _damaged(self._path, error) from error
+            except KeyError as error:
+                raise _damaged(self._path, f"a face of nobody, {error}") from error
+            embeddings[block] = np.frombuffer(b"".join(blobs), _STORED).reshape(len(keys), self._embedding_size)
         lengths = np.einsum("nd,nd->n", embeddings, embeddings)
         if not np.allclose(lengths, 1, atol=1e-3):
             raise _damaged(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
+        if len(np.unique(person)) != len(names):
+            raise _damaged(self._path, "somebody without a face")
         return People(names, person, embeddings)
 
-    def _count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+    def _count(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM face").fetchone()[0])
 
 
 @contextmanager
@@ -175,7 +190,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         create: whether to begin a gallery of this network where there is none.
 
     Raises:
-        UsageError: no gallery here, or one of another network.
+        UsageError: no gallery here, one with something else in it, or one of another network.
         FacenetError: the file is damaged, or somebody else writes to it for long.
     """
     if not (path.is_file() if path.exists() else create):
@@ -185,7 +200,7 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
     try:
         uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:
-            connection.create_function("one_form", 1, one_form, deterministic=True)
+            guard(connection)
             # Deleted faces are overwritten, not only left out.
             connection.executescript("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
             if _is_new(connection):
@@ -199,30 +214,56 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
                     received=f"{path}, of {made_by[:12]}; now {network.sha256[:12]}",
                     advice="Give that network with -c, or enroll the photos anew into another gallery.",
                 )
+            if network is not None and embedding_size != network.embedding_size:
+                raise _damaged(path, f"it says that this network's embeddings have {embedding_size} numbers")
             yield Gallery(path, connection, embedding_size)
-    except UnicodeDecodeError as error:  # a text, or what SQLite says of it
-        raise _damaged(path, error) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a text, or what SQLite says of it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             raise _no_gallery(path) from error
-        if code == sqlite3.SQLITE_CORRUPT:
+        if code not in _SYSTEM:
             raise _damaged(path, error) from error
+        if code == sqlite3.SQLITE_BUSY and _lacks_locks(path.parent):
+            raise FacenetError(
+                "The gallery lies on a drive without locks, so nobody can know who else writes to it.",
+                received=path,
+                advice="Move it to another drive, or mount this one with locks (NFS: with its lock service).",
+            ) from error
         raise FacenetError(
             "The gallery cannot be used.",
             received=f"{path} ({error})",
-            advice="Is another program writing to it? Is the disk full, the folder not yours, the drive without locks?",
+            advice="Is another program writing to it? Is the disk full, or the folder not yours?",
         ) from error
 
 
+@contextmanager
+def _changing(connection: sqlite3.Connection) -> Iterator[None]:
+    """A change, whole or not at all; from its first look on nobody else writes."""
+    connection.execute("PRAGMA query_only = OFF")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def _lacks_locks(folder: Path) -> bool:
+    """Whether the system has no locks there; SQLite itself says that somebody else has locked the file."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+    return False
+
+
 def _is_new(connection: sqlite3.Connection) -> bool:
-    """Whether nothing was ever written: also when the first write was cut off."""
-    return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    """Whether nothing was ever written: an empty file, also one whose first write was cut off."""
+    return not schema(connection) and not connection.execute("PRAGMA application_id").fetchone()[0]
 
 
 def _begin(connection: sqlite3.Connection, network: Network) -> None:
     connection.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+        f"PRAGMA query_only = OFF; BEGIN IMMEDIATE; {_TABLES}"
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
     )
     model = network.sha256, network.embedding_size
     connection.execute("INSERT INTO model SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM model)", model)
@@ -242,8 +283,10 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
             received=f"{path}, version {version}; version {VERSION} is read",
             advice="Enroll the photos again.",
         )
+    if odd := in_the_way(connection, _TABLES):
+        raise _damaged(path, odd)
     made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
-    if made_by is None or not (isinstance(made_by[0], str) and isinstance(made_by[1], int) and made_by[1] > 0):
+    if made_by is None or made_by[1] < 1:
         raise _damaged(path, "nothing says which network made it")
     return made_by
 

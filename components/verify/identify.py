@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from components.common.command import run
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.answer import answers, lines, ready, strangers
 from components.verify.faces import look, no_face, rejected
@@ -40,7 +41,7 @@ def _identify(settings: Settings) -> None:
         print(json.dumps({**about, "photos": records}, indent=1))
     else:
         for record in records:
-            print(record["photo"])
+            print(plain(record["photo"]))
             for line in lines(record):
                 print(f"  {line}")
         print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.common.preprocessing import pixels
 from components.embed.network import Network, check_apart
 from components.embed.network import opened as opened_network
@@ -99,7 +100,7 @@ def _found() -> Path:
             received=f"no -c, no {_HERE}, and no run in {runs.FOLDER} that left one",
             advice="Give a .tflite file or a checkpoint folder with -c.",
         )
-    print(left.about, file=sys.stderr)  # stdout may be JSON
+    print(plain(left.about), file=sys.stderr)  # stdout may be JSON
     return left.path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED
+from components.common.records import read_json
 
 FOLDER = Path("runs")
 # In a run's folder: an export, and what is there without one.
@@ -48,8 +48,9 @@ def best_file(export: Path) -> Path:
         export: the folder that `facenet export` wrote.
     """
     try:
-        return export / (Path(str(json.loads((export / "export.json").read_bytes())["best"])).name or _BEST_BEFORE)
-    except (OSError, *MALFORMED):
+        name = read_json((export / "export.json").read_bytes())["best"]
+        return next(file for file in export.iterdir() if file.name == name)
+    except (OSError, StopIteration, *MALFORMED):
         return export / _BEST_BEFORE
 
 
@@ -61,7 +62,7 @@ def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 continue
             record: Any = {}
             with suppress(OSError, *MALFORMED):
-                record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+                record = read_json((run / "run.json").read_bytes())
             yield run, record if isinstance(record, dict) else {}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from components.common.errors import FacenetError, UsageError
+from components.common.names import plain
 from components.extract.scan import below
 
 JPEG_QUALITY = 95
@@ -39,7 +40,7 @@ def _changes(root: Path, known: dict[Path, _State], pause: Pause) -> Iterator[Pa
         except (OSError, UsageError) as error:
             reason = error.headline if isinstance(error, UsageError) else str(error.strerror)
             if reason != away:
-                print(f"Waiting for {root}: {reason}", file=sys.stderr, flush=True)
+                print(f"Waiting for {plain(root)}: {reason}", file=sys.stderr, flush=True)
             away = reason
             continue
         away = ""

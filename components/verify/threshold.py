@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
+from components.common.names import plain
+from components.common.records import read_json
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
@@ -50,7 +51,7 @@ class Chosen:
         }
 
     def __str__(self) -> str:
-        text = f"Same person: distance {self.distance:.3f} or less (from {self.source})."
+        text = f"Same person: distance {self.distance:.3f} or less (from {plain(self.source)})."
         said = self.evaluated
         if said is None:
             return text
@@ -134,7 +135,7 @@ def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:
     """
     file = report / METRICS
     try:
-        metrics = json.loads(file.read_text())
+        metrics = read_json(file.read_bytes())
         evaluated = metrics["checkpoint_sha256"]
         thresholds = tuple(_threshold(each) for each in metrics["val_at_far"] if each["threshold"] is not None)
     except (OSError, *MALFORMED) as error:

@@ -14,6 +14,7 @@ import numpy as np
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
+from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.compare import pairwise
 from components.verify.faces import look, no_face
@@ -62,10 +63,11 @@ def _verify(settings: Settings) -> int:
     if settings.json:
         print(json.dumps({"model": model.to_json(), "threshold": threshold.to_json(), "pairs": pairs}, indent=1))
     else:
-        width = max(len(str(photo)) for photo in photos)
+        width = max(len(plain(photo)) for photo in photos)
         for pair in pairs:
             verdict = "same" if pair["same"] else "different"
-            print(f"{pair['a']:<{width}}  {pair['b']:<{width}}  {pair['distance']:.3f}  {verdict}")
+            a, b = (plain(pair[one]).ljust(width) for one in "ab")
+            print(f"{a}  {b}  {pair['distance']:.3f}  {verdict}")
         print(threshold)
     return 0 if all(pair["same"] for pair in pairs) else DIFFERENT
 

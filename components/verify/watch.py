@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
+from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.answer import answers, lines, ready, strangers
 from components.verify.faces import look, rejected
@@ -79,7 +80,7 @@ def _say(record: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps({"time": now.isoformat(timespec="milliseconds"), **record}), flush=True)
         return
     for line in lines(record) or ["nobody"]:
-        print("  ".join(filter(None, [f"{now:%H:%M:%S}", record.get("photo"), line])), flush=True)
+        print("  ".join(filter(None, [f"{now:%H:%M:%S}", plain(record.get("photo", "")), line])), flush=True)
 
 
 def _watch(settings: Settings) -> None:
@@ -94,11 +95,11 @@ def _watch(settings: Settings) -> None:
         else:
             pictures = camera(int(source) if source.isdecimal() else source, stop.wait)
             records = _of_camera(pictures, model, people, threshold, settings.top)
-        print(f"Watching {source}; Ctrl-C ends.", file=sys.stderr, flush=True)
+        print(f"Watching {plain(source)}; Ctrl-C ends.", file=sys.stderr, flush=True)
         changed = False
         for record in records:
             if not changed and (changed := model.has_changed):
-                print(_CHANGED.format(model.path), file=sys.stderr, flush=True)
+                print(_CHANGED.format(plain(model.path)), file=sys.stderr, flush=True)
             _say(record, as_json=settings.json)
 
 

@@ -6,7 +6,6 @@ The format: kubeflow/pipelines, api/v2alpha1/pipeline_spec.proto, schema version
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from components.common.errors import MALFORMED, UsageError
+from components.common.records import read_json
 from pipelines.local import platform
 from pipelines.local.document import (
     artifact_types,
@@ -120,7 +120,7 @@ class _Reader:
     def _loop(self, node: Any, where: str, given: Mapping[str, Source], level: _Level) -> Loop:
         spec = fields(node, where, "items", "itemInput")
         items = fields(spec["items"], f"{where}.items", "inputParameter", "raw")
-        source = given[items["inputParameter"]] if "inputParameter" in items else Constant(json.loads(items["raw"]))
+        source = given[items["inputParameter"]] if "inputParameter" in items else Constant(read_json(items["raw"]))
         if level.loop is not None:
             raise refusal(where, "a loop in a loop")
         if not isinstance(source, Constant | PipelineInput):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import math
 import os
 import stat
 import sys
@@ -25,6 +24,7 @@ from typing import IO, Any, TypedDict, TypeVar, get_args, get_origin, get_type_h
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
+from components.common.records import is_version, read_json
 from components.common.suggest import near
 
 SCHEMA_VERSION = 2
@@ -293,11 +293,10 @@ def parsed(file: Path, kind: type[Record]) -> Record:
             raise ValueError("its record is no plain file")
         if found.st_size > _MOST_BYTES:
             raise ValueError(f"its record has {found.st_size:,} bytes, and may have {_MOST_BYTES:,}")
-        text = file.read_text(encoding="utf-8")
-        record = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+        record = read_json(file.read_bytes())
     except (OSError, *MALFORMED) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
-    if not isinstance(record, dict) or record.get("schema_version") != SCHEMA_VERSION:
+    if not isinstance(record, dict) or not is_version(record.get("schema_version"), SCHEMA_VERSION):
         version = record.get("schema_version") if isinstance(record, dict) else None
         raise ValueError(f"its record has version {version}, not {SCHEMA_VERSION}")
     for name, type_ in _DECLARED[kind].items():
@@ -307,18 +306,6 @@ def parsed(file: Path, kind: type[Record]) -> Record:
         return kind(**record)
     except TypeError as error:
         raise ValueError(f"its record is of another version of this program: {error}") from error
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"its record has a number that is none: {text[:20]}")
-    return number
-
-
-def _whole(text: str) -> int:
-    _finite(text)  # what is larger is no number to reckon with either
-    return int(text)
 
 
 def _fits(value: Any, type_: Any) -> bool:
@@ -333,6 +320,8 @@ def _fits(value: Any, type_: Any) -> bool:
         if not isinstance(value, container) or inner[-1] is Any:
             return isinstance(value, container)
         return all(_fits(one, inner[-1]) for one in (value.values() if container is dict else value))
+    if isinstance(value, bool):
+        return type_ is bool  # to Python it is a number too
     return isinstance(value, int | float if type_ is float else type_)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, FacenetError
+from components.common.records import read_json
 from pipelines.local.content import Contents
 from pipelines.local.plan import Parameter
 from pipelines.local.render import Artifact
@@ -78,14 +79,10 @@ def _parameters(output_parameters: Mapping[str, Parameter], folder: Path) -> dic
 
 def _executor_output(file: Path) -> dict[str, Any]:
     """What a task said of its results: Kubeflow's ExecutorOutput message, as strict as its launcher reads it."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
     if not file.exists():
         return {}
     try:
-        said = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+        said = read_json(file.read_bytes())
     except MALFORMED as error:
         raise FacenetError(f"what it said of its results is not JSON: {error} ({file})") from error
     if not isinstance(said, dict) or said.keys() - {"artifacts"}:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from components.common.errors import UsageError
+from components.common.records import read_json
 
 Value = str | int | float | bool | list[Any] | dict[str, Any]
 
@@ -55,8 +56,8 @@ _READ: dict[str, Callable[[str], Any]] = {
     "NUMBER_INTEGER": int,
     "NUMBER_DOUBLE": float,
     "BOOLEAN": lambda text: {"true": True, "false": False}[text.lower()],
-    "LIST": json.loads,
-    "STRUCT": json.loads,
+    "LIST": read_json,
+    "STRUCT": read_json,
 }
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.common.suggest import near
 from pipelines.local import recipe
 from pipelines.local.plan import WORKSPACE
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
 from pipelines.local.summary import command, doubts
-from pipelines.look.words import plain
 
 LATEST = "latest"
 LOST = "lost"  # says that it is running, but its runner has ended without a word
@@ -294,4 +294,4 @@ def _unknown(headline: str, received: str, name: str, known: Sequence[str]) -> U
     else:
         more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
         advice = f"Known: {', '.join(known[:_LISTED])}{more}." if known else "There is none yet."
-    return UsageError(headline, received=plain(received), advice=plain(advice))
+    return UsageError(headline, received=received, advice=plain(advice))

@@ -6,7 +6,6 @@ leads to another run in the same folder, the photos of an import lie elsewhere a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.common.records import read_json
 from pipelines.look.history import Artifact
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def picture(folder: Path, artifact: Artifact, row: int, face_id: str, file: str 
             file_of_face = inside(folder, files[pointer["part"]])
             parts, row = [file_of_face] if file_of_face else [], pointer["row"]
         face = _cell(parts, row, ("face_id", "image"))
-    except (UsageError, pa.ArrowException, OSError, LookupError):
+    except (UsageError, pa.ArrowException, OSError, LookupError, UnicodeDecodeError):
         return None
     if face is None or any(one["face_id"] != face_id for one in (pointer or face, face)):
         return None
@@ -221,7 +221,7 @@ def _json(path: Path) -> Values | None:
     if path.stat().st_size > _MOST_BYTES:
         return None
     try:
-        return Values(json.loads(path.read_text(encoding="utf-8")))
+        return Values(read_json(path.read_bytes()))
     except (ValueError, RecursionError):
         return None
 
@@ -231,7 +231,7 @@ def _table(files: Sequence[Path], search: str, offset: int, limit: int) -> Table
 
     try:
         return _page(files, search, max(0, offset), limit)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         return Nothing(f"It cannot be read: {str(error).partition(chr(10))[0]}")
 
 

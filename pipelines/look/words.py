@@ -1,4 +1,4 @@
-"""Runs in words for a terminal. Names come from folders of photos: what would steer the terminal is escaped."""
+"""Runs in words for a terminal."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components.common.names import plain
+
 _WIDEST = 40
-
-
-def plain(text: str, keep: str = "") -> str:
-    """A text whose control characters, those that turn the direction of writing among them, are written as escapes.
-
-    Args:
-        text: any.
-        keep: control characters that stay what they are.
-    """
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def value(anything: Any) -> str:

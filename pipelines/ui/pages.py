@@ -20,6 +20,7 @@ from starlette.responses import (
 )
 
 from components.common.errors import UsageError
+from components.page.words import harmless
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
 from pipelines.local.summary import command, summary
 from pipelines.look import history
@@ -57,6 +58,7 @@ class Pages:
             loader=jinja2.FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=harmless,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from components.common.names import plain
 from components.page.words import count, number
 from pipelines.local import summary
 from pipelines.local.record import TaskRecord
@@ -112,7 +113,7 @@ def difference(value: Any, base: Any) -> str:
 
 def breakable(name: str, after: str = "._") -> Markup:
     """A name that a line may end in the middle of, after a dot or an underscore; a path after a slash."""
-    return Markup(re.sub(f"([{after}])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - escaped before
+    return Markup(re.sub(f"([{after}])", r"\1<wbr>", str(escape(plain(name)))))  # noqa: S704 - escaped before
 
 
 def path(text: str) -> str:

@@ -336,7 +336,11 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "lock.py: A run is going on in",
     ),
     "pipeline/test_loops.py": ("launch.py: \\n",),
-    "unit/common/test_manifest.py": ("manifest.py: This folder holds parts of several shards of a",),
+    "unit/common/test_manifest.py": (
+        "manifest.py: This folder holds parts of several shards of a",
+        "columns.py: A column of a manifest lacks values",
+    ),
+    "unit/verify/test_gallery.py": ("gallery.py: The gallery lies on a drive without locks",),
     "unit/pipelines/test_build.py": (
         "build.py: The pipeline names an image that cannot be",
         "images.py: The locked requirements of an image",

@@ -6,9 +6,10 @@ import io
 import json
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,20 @@ from components.common.preprocessing import Crop, Preprocessing
 from components.embed.network import Network
 from components.evaluate.former import read_former
 from components.evaluate.pairs_file import read_pairs_file
+from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
+from components.extract.reasons import RejectedError
 from components.litert.embedder import Embedder
 from components.litert.specification import parsed, record_of
 from components.mine_and_train import state
 from components.model import checkpoint
 from components.model.starts import unpacked
-from components.verify import gallery, threshold
+from components.verify import gallery, runs, threshold
 from pipelines.local import ir, recipe, record, results
+from pipelines.look import history, preview, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,23 @@ class Target:
     read: Callable[[bytes, Path], Any]
     is_json: bool = False
     heavy: bool = False
+
+
+def _some_rows(kind: manifest.Manifest) -> Callable[[Path], Iterator[bytes]]:
+    """A manifest of the run with few rows, of which every other byte says something."""
+
+    def seeds(run: Path) -> Iterator[bytes]:
+        file = next(run.glob(f"**/{kind.name}/*.parquet"))
+        table = pq.read_table(file).slice(0, _ROWS)
+        if "image" in table.schema.names:
+            table = table.set_column(
+                table.schema.get_field_index("image"), kind.schema.field("image"), [[b"x"] * len(table)]
+            )
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        yield buffer.getvalue()
+
+    return seeds
 
 
 def _of(pattern: str) -> Callable[[Path], Iterator[bytes]]:
@@ -170,14 +192,14 @@ def _embed(path: Path) -> None:
     embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
 
 
-def _galleries(run: Path) -> Iterator[bytes]:
-    path = run / "gallery.db"
-    path.unlink(missing_ok=True)
+def _galleries(_: Path) -> Iterator[bytes]:
     embeddings = np.eye(8, dtype=np.float32)
     entries = [gallery.Entry(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
-    with gallery.opened(path, _NETWORK, create=True) as opened:
-        opened.add(entries)
-    yield path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gallery.db"
+        with gallery.opened(path, _NETWORK, create=True) as opened:
+            opened.add(entries)
+        yield path.read_bytes()
 
 
 _NETWORK = Network(Crop(0.25, "none"), 32, 8, "0" * 64, lambda images, _: images)
@@ -244,22 +266,55 @@ def _read_executor_input(data: bytes, folder: Path) -> None:
         write_metrics(text, {"a": 1})
 
 
+def _states(run: Path) -> Iterator[bytes]:
+    whole = state.load(next(run.glob("*/training/state.npz")).parent)
+    assert whole is not None
+    with tempfile.TemporaryDirectory() as folder:
+        few = {name: array.ravel()[:_ROWS] for name, array in whole.arrays.items()}
+        state.save(Path(folder), replace(whole, arrays=few))
+        yield (Path(folder) / state.FILE).read_bytes()
+
+
+def _read_picture(data: bytes, _: Path) -> None:
+    with suppress(RejectedError):
+        photo = Photo(data, 4_000_000)
+        photo.small("L", 32)
+        photo.colour(photo.least)
+
+
 def _read_record(data: bytes, folder: Path) -> None:
+    """Of a run or of a task, by everything that looks at runs."""
     for name in ("run.json", "task.json"):
         (folder / "1" / "a").mkdir(parents=True, exist_ok=True)
         (folder / "1" / name).write_bytes(data)
         (folder / "1" / "a" / name).write_bytes(data)
     record.read_task(folder, "1", "a")
+    history.runs(folder)
+    for what in ("1", "1/a"):
+        with suppress(FacenetError):
+            found = history.find(folder, what)
+            show._run(folder, found.run) if found.task is None else show._task(folder, found.run, found.task)
     record.read_run(folder, "1")
+
+
+def _read_left(data: bytes, folder: Path) -> None:
+    """What `verify` looks for in a runs folder."""
+    model = folder / "1" / "export" / "model"
+    model.mkdir(parents=True)
+    for place in (folder / "1" / "run.json", model / "export.json", model / "facenet-int8.tflite"):
+        place.write_bytes(data)
+    runs.newest(folder)
+
+
+def _read_table(path: Path) -> None:
+    preview._table([path], "a", 0, _ROWS)
 
 
 TARGETS = {
     "photo": Target(_photos, _read_photo),
+    "picture": Target(_photos, _read_picture),
     "crop": Target(_photos, _read_crops),
-    **{
-        f"{kind.name} manifest": Target(_of(f"**/{kind.name}/*.parquet"), _manifest(kind))
-        for kind in manifest.MANIFESTS.values()
-    },
+    **{f"{kind.name} manifest": Target(_some_rows(kind), _manifest(kind)) for kind in manifest.MANIFESTS.values()},
     "record of a manifest": Target(_about, _read_about, is_json=True),
     "facenet.json": Target(_of("*/checkpoint/facenet.json"), _read_description, is_json=True, heavy=True),
     "preprocessing": Target(_preprocessing, _read_preprocessing, is_json=True),
@@ -276,9 +331,10 @@ TARGETS = {
     "former report": Target(_of("*/report/metrics.json"), _file("metrics.json", read_former), is_json=True),
     "record of a run": Target(_of("run.json"), _read_record, is_json=True),
     "record of a task": Target(_of("collect/task.json"), _read_record, is_json=True),
-    "state of a training": Target(
-        _of("*/training/state.npz"), _file("state.npz", lambda path: state.load(path.parent))
-    ),
+    "run that left a network": Target(_of("run.json"), _read_left, is_json=True),
+    "export that left one": Target(_of("export/model/export.json"), _read_left, is_json=True),
+    "table to look at": Target(_some_rows(manifest.DATASET), _file("part-00000.parquet", _read_table)),
+    "state of a training": Target(_states, _file("state.npz", lambda path: state.load(path.parent))),
     "LiteRT model": Target(_of("export/model/*int8.tflite"), _file("facenet.tflite", _embed)),
     "archive": Target(_archives, _file("network.tar", _read_archive)),
     "weights": Target(_weights, _read_weights, heavy=True),

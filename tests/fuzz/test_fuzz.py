@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.common.errors import FacenetError
 from components.verify import gallery
+from pipelines.look import preview
 from tests.fuzz.targets import TARGETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,7 +35,7 @@ def test_damaged_files_of_every_kind_are_read_or_refused_by_name(in_processes, t
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" 0 finds") == sum(not target.heavy for target in TARGETS.values())
+    assert done.stdout.count(" 0 finds\n") == sum(not target.heavy for target in TARGETS.values())
 
 
 def test_what_a_process_dies_of_is_found(in_processes, tmp_path):
@@ -55,6 +60,25 @@ def test_what_a_process_dies_of_is_found(in_processes, tmp_path):
     assert len(list((tmp_path / "finds").iterdir())) == 4
 
 
+def _npz(header):
+    """A file of arrays, of which one has another header."""
+    array, packed = io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros(3, np.uint8))
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("record.json.npy", array.getvalue().replace(b"}  ", header, 1))
+    return packed.getvalue()
+
+
+def _zip(place, value):
+    """A zip file with another byte in its list of members: at 4 the version it takes, at 6 flags, at 8 how."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("record.json.npy", b"x")
+    content = bytearray(packed.getvalue())
+    content[content.index(b"PK\1\2") + 2 + place] = value
+    return bytes(content)
+
+
 # What the fuzzer found: each ended with a traceback once.
 FOUND = {
     "crop": [b"", b"\xff\xd8\xff", b"%!PS-Adobe-3.0 EPSF-3.0\n"],
@@ -75,7 +99,7 @@ FOUND = {
     "report": [b"[" * 100_000],
     "former report": [b"[" * 100_000],
     "record of a run": [b"[" * 100_000],
-    "state of a training": [b"", b"PK"],
+    "state of a training": [b"", b"PK", _zip(4, 255), _zip(6, 1), _zip(8, 99), _npz(b"} (")],
 }
 
 
@@ -85,6 +109,34 @@ def test_what_was_found_stays_mended(name, content, tmp_path, monkeypatch):
     with pytest.raises(FacenetError) as caught:
         TARGETS[name].read(content, tmp_path)
     assert len(str(caught.value)) < 2000
+
+
+# Versions, numbers and switches that are of another kind: to Python true is 1, and 1 is true.
+KINDS = {
+    "record of a manifest": {"schema_version": True},
+    "specification": {"format": True},
+    "preprocessing": {"image_size": True, "flip_averaging": 1},
+    "former report": {"schema_version": True, "auc": True},
+    "record of a run": {"schema_version": True, "seconds": True},
+    "report": {"val_at_far": [{"far": 0.1, "threshold": True, "val": 0.5}]},
+}
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in KINDS for key in KINDS[name]])
+def test_true_is_no_number_and_a_number_is_not_true(name, key, in_processes, tmp_path):
+    record = json.loads(next(TARGETS[name].seeds(in_processes)))
+    with pytest.raises(FacenetError):
+        TARGETS[name].read(json.dumps(record | {key: KINDS[name][key]}).encode(), tmp_path)
+
+
+def test_a_table_whose_columns_have_no_names_cannot_be_looked_at(in_processes, tmp_path):
+    content = next(TARGETS["table to look at"].seeds(in_processes)).replace(b"face_id", b"face\xffid")
+    (tmp_path / "part-00000.parquet").write_bytes(content)
+    assert isinstance(preview._table([tmp_path / "part-00000.parquet"], "", 0, 9), preview.Nothing)
+
+
+def test_the_best_of_an_export_is_one_of_its_files(tmp_path):
+    TARGETS["export that left one"].read(json.dumps({"best": "x" * 5000}).encode(), tmp_path)
 
 
 def test_a_gallery_that_says_nothing_sensible_of_its_network_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from components.common.names import plain
 from pipelines.forget import main as forget
 from pipelines.local.record import CACHED, FAILED, RUNNING
 from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
@@ -214,8 +215,10 @@ def test_hostile_names_are_text_wherever_they_stand(site):
         assert page.status == 200, path
         assert page.text.count("<script") == 1, path  # the page's own
         assert "<img src=x" not in page.text
+        assert page.text == plain(page.text, keep="\n\t")
         for name in HOSTILE if path == table else HOSTILE[:1]:
-            assert html.escape(name, quote=False).replace("'", "&#39;") in page.text.replace("&#34;", '"'), (path, name)
+            shown = html.escape(plain(name), quote=False)
+            assert shown.replace("'", "&#39;") in page.text.replace("&#34;", '"'), (path, name)
     found = site.get(f"{table}?q={quote('<SCRIPT>')}")
     assert "Rows 1 to 1 of 1 that fit, of 6" in found.text
     missing = site.get(f"/runs/{quote(HOSTILE[0], safe='')}")

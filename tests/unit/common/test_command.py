@@ -34,6 +34,31 @@ def test_errors_become_a_message_and_an_exit_code(error, code, capsys):
     assert capsys.readouterr().err == "facenet test: It went wrong.\nReceived: this\nDo that.\n"
 
 
+HOSTILE = "a\x1b[31m\u202e\x9bb"
+
+
+def test_nothing_that_is_printed_steers_the_terminal(capsys):
+    def work(_):
+        print(f"name {HOSTILE}\n\tnext")
+        print(f"name {HOSTILE}", file=sys.stderr)
+        raise FacenetError(f"It {HOSTILE} failed.", received=f"{HOSTILE}\nnext line", advice="Do that.")
+
+    assert run(Settings, work, [], prog="facenet test") == 1
+    said = capsys.readouterr()
+    shown = r"a\x1b[31m\u202e\x9bb"
+    assert said.out == f"name {shown}\n\tnext\n"
+    failed = f"facenet test: It {shown} failed.\nReceived: {shown}\\nnext line\nDo that.\n"
+    assert said.err == f"name {shown}\n{failed}"
+
+
+def test_who_keeps_a_stream_cannot_close_it(capsys):
+    kept = []
+    assert guarded(lambda: kept.append(sys.stderr), prog="facenet test") == 0
+    kept[0].close()  # as absl's logging does, when TensorFlow was imported meanwhile
+    print("still there", file=sys.stderr)
+    assert capsys.readouterr().err == "still there\n"
+
+
 def test_ctrl_c_exits_with_130(capsys):
     def interrupt():
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import pytest
 
 from components.common import manifest
 from components.common.errors import UsageError
-from components.common.manifest import DATASET, REJECTS
+from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
 from components.common.shard import Shard
 
 
@@ -90,9 +90,127 @@ def test_another_manifest_version_or_schema_is_refused(tmp_path):
         manifest.read(place, REJECTS)
     rewritten(place, schema_version=1)
     table = pq.read_table(place / "part-00000.parquet")
-    pq.write_table(table.append_column("extra", pa.array([], pa.int8())), place / "part-00000.parquet")
-    with pytest.raises(UsageError, match="extra: int8"):
+    other = table.drop_columns("reason").set_column(0, "photo_path", pa.array([], pa.int8()))
+    pq.write_table(other, place / "part-00000.parquet")
+    differing = "photo_path: int8 instead of string; reason: not there instead of string"
+    with pytest.raises(UsageError, match=differing):
         manifest.read(place, REJECTS)
+
+
+def some_rows(kind):
+    """Two rows of a manifest of any kind."""
+    values = {
+        pa.string(): "x",
+        pa.binary(): b"x",
+        pa.bool_(): True,
+        BOX: [0, 0, 9, 9],
+        pa.list_(pa.float32(), 10): None,
+    }
+    values |= dict.fromkeys((pa.int32(), pa.uint64(), pa.float32()), 1) | {pa.list_(pa.float32()): [0.5, 0.5]}
+    rows = [{field.name: values[field.type] for field in kind.schema}] * 2
+    return pa.Table.from_pylist(rows, schema=kind.schema.with_metadata(manifest._metadata(kind, {"a": 1}, Shard())))
+
+
+def with_types(table, **types):
+    """The same with other types, by the name of the former one; and nullable, as other programs write all columns."""
+    fields = [pa.field(field.name, types.get(str(field.type), field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def lists(value):
+    """A list's types as others have them: without its length, and large."""
+    return {
+        "fixed_size_list<item: int32>[4]": pa.list_(pa.int32()),
+        "fixed_size_list<item: float>[10]": pa.list_(pa.float32()),
+        "list<item: float>": value,
+    }
+
+
+def by_pandas(table, **options):
+    """Through real pandas, which keeps no entries of others in a file's metadata."""
+    again = pa.Table.from_pandas(table.to_pandas(**options), preserve_index=False)
+    return again.replace_schema_metadata({**again.schema.metadata, **table.schema.metadata})
+
+
+# As other programs write a manifest that they have read; seen with polars 2.1.0, DuckDB 2.0.1 and pandas 3.1.1.
+OTHERS = {
+    "pandas": by_pandas,
+    "pandas, large": lambda table: with_types(by_pandas(table), string=pa.large_string()),
+    "pandas, categories": lambda table: by_pandas(table, strings_to_categorical=True),
+    "polars": lambda table: with_types(
+        table, string=pa.large_string(), binary=pa.large_binary(), **lists(pa.large_list(pa.float32()))
+    ),
+    "polars, categories": lambda table: with_types(table, string=pa.dictionary(pa.uint32(), pa.string())),
+    "duckdb": lambda table: with_types(table, **lists(pa.list_(pa.field("element", pa.float32())))),
+    "views": lambda table: with_types(table, string=pa.string_view(), binary=pa.binary_view()),
+    "another order and an extra column": lambda table: table.select(table.schema.names[::-1]).append_column(
+        "extra", pa.array([1, 2])
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", manifest.MANIFESTS.values(), ids=manifest.MANIFESTS)
+@pytest.mark.parametrize("writer", OTHERS.values(), ids=OTHERS)
+def test_the_same_columns_are_read_whoever_wrote_them(kind, writer, tmp_path):
+    own = some_rows(kind)
+    pq.write_table(writer(own), tmp_path / "part-00000.parquet")
+    found = manifest.read(tmp_path, kind)
+    assert found.equals(own) and found.schema.equals(kind.schema)
+    assert manifest.about(tmp_path, kind) == {"a": 1}
+    assert manifest.kind_of(tmp_path / "part-00000.parquet") is kind
+    for name in kind.schema.names:
+        assert manifest.read(tmp_path, kind, [name]).equals(own.select([name]))
+
+
+def test_an_entry_of_the_file_says_what_it_is_where_the_schema_says_nothing(tmp_path):
+    """So polars writes metadata; pyarrow does not show it in the schema then."""
+    own = some_rows(REJECTS)
+    with pq.ParquetWriter(tmp_path / "part-00000.parquet", own.schema.remove_metadata()) as written:
+        written.write_table(own)
+        written.add_key_value_metadata({key.decode(): text.decode() for key, text in own.schema.metadata.items()})
+    assert b"facenet" not in (pq.read_schema(tmp_path / "part-00000.parquet").metadata or {})
+    assert manifest.read(tmp_path, REJECTS).equals(own)
+
+
+def test_a_value_that_lacks_where_every_row_must_have_one_is_named(tmp_path):
+    table = with_types(some_rows(REJECTS))
+    lacking = table.set_column(2, "reason", pa.array(["no-face", None]))
+    pq.write_table(lacking, tmp_path / "part-00000.parquet")
+    with pytest.raises(UsageError, match="reason: 1 of 2 values are null"):
+        manifest.read(tmp_path, REJECTS)
+    assert manifest.read(tmp_path, REJECTS, ["photo_path"]).num_rows == 2
+
+
+def test_a_list_of_another_length_is_refused(tmp_path):
+    table = with_types(some_rows(FACES), **lists(pa.list_(pa.float32())))
+    box = pa.array([[0, 0, 9, 9], [0, 0, 9]], pa.list_(pa.int32()))
+    place = table.schema.get_field_index("box")
+    pq.write_table(table.set_column(place, "box", box), tmp_path / "part-00000.parquet")
+    with pytest.raises(UsageError, match="cannot be read"):
+        manifest.read(tmp_path, FACES)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    table = some_rows(REJECTS)
+    pq.write_table(table.append_column("reason", table["reason"]), tmp_path / "part-00000.parquet")
+    with pytest.raises(UsageError, match="reason: string, string instead of string"):
+        manifest.read(tmp_path, REJECTS)
+
+
+def test_a_person_of_before_there_was_one_form_is_one(tmp_path):
+    table = some_rows(EMBEDDINGS)
+    names = pa.array(["Zo\u00eb", "Zoe\u0308"])
+    place = table.schema.get_field_index("identity")
+    pq.write_table(table.set_column(place, table.schema.field("identity"), names), tmp_path / "part-00000.parquet")
+    assert manifest.read(tmp_path, EMBEDDINGS)["identity"].to_pylist() == ["Zo\u00eb"] * 2
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1", None])
+def test_only_a_number_is_a_version(tmp_path, version):
+    manifest.write(tmp_path / "rejects", REJECTS, REJECTS.schema.empty_table())
+    rewritten(tmp_path / "rejects", schema_version=version)
+    with pytest.raises(UsageError, match="does not read"):
+        manifest.read(tmp_path / "rejects", REJECTS)
 
 
 def test_a_truncated_part_is_refused(tmp_path):

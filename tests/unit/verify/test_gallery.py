@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import itertools
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -183,6 +186,125 @@ def test_damage_is_named(path):
         path.write_bytes(whole)
         damage()
         with pytest.raises(FacenetError, match="gallery is damaged"):
+            faces_of(path)
+
+
+FOREIGN = {
+    "view": "DROP TABLE model; CREATE VIEW model AS SELECT 'x' AS sha256, 64 AS embedding_size",
+    "trigger": "CREATE TRIGGER keep BEFORE DELETE ON person BEGIN SELECT raise(IGNORE); END",
+    "trigger with a name of ours": "CREATE TRIGGER face AFTER INSERT ON face BEGIN DELETE FROM person; END",
+    "index": "CREATE INDEX more ON face (photo)",
+    "index of an expression": "CREATE INDEX more ON face (length(photo))",
+    "table": "CREATE TABLE more (x)",
+    "virtual table": "CREATE VIRTUAL TABLE more USING fts5(x)",
+    "column": "ALTER TABLE face ADD COLUMN more TEXT",
+    "generated column": "ALTER TABLE person ADD COLUMN shown TEXT AS ('Eve')",
+    "default": "ALTER TABLE person ADD COLUMN shown TEXT DEFAULT 'Eve'",
+    "table without an index": "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE sql IS NULL",
+}
+
+
+@pytest.mark.parametrize("statements", FOREIGN.values(), ids=FOREIGN)
+def test_a_gallery_with_anything_but_its_own_tables_is_refused(path, statements):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(statements)
+    content = path.read_bytes()
+    for create in (False, True):
+        with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network(), create=create):
+            pass
+    with pytest.raises(FacenetError, match="gallery is damaged"), opened(path) as gallery:
+        gallery.forget("p1")
+    assert path.read_bytes() == content
+
+
+def test_a_schema_that_is_no_text_is_damage(path):
+    overwritten(path, path.read_bytes().index(b"CREATE TABLE person") + 8, b"\xff")
+    with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network()):
+        pass
+
+
+def test_a_schema_without_end_is_given_up(path):
+    more = "".join(f"CREATE TABLE t{number} (x);" for number in range(1500))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(f"BEGIN; {more}")
+    with pytest.raises(FacenetError, match="interrupted"), opened(path, network()):
+        pass
+
+
+def test_a_gallery_is_told_by_what_its_tables_are_and_not_by_what_is_remarked_there(tmp_path, monkeypatch):
+    from components.verify import gallery
+
+    path, remarked = tmp_path / "gallery.db", gallery._TABLES
+    monkeypatch.setattr(gallery, "_TABLES", re.sub("--.*", "", remarked).replace("    ", " "))
+    with opened(path, network(), create=True) as made:
+        made.add(entries(5))
+    monkeypatch.setattr(gallery, "_TABLES", remarked)
+    assert len(faces_of(path)) == 5
+
+
+ABSURD = {
+    "one number": "UPDATE face SET embedding = x'0000803f'",
+    "one number among others": "UPDATE face SET embedding = x'0000803f' WHERE photo = '3.jpg'",
+    "lengths that make up for each other": "UPDATE face SET embedding = substr(embedding, 5) WHERE photo = '3.jpg';"
+    "UPDATE face SET embedding = CAST(embedding || x'00000000' AS BLOB) WHERE photo = '4.jpg'",
+    "nothing": "UPDATE face SET embedding = x''",
+    "a large embedding": "UPDATE face SET embedding = zeroblob(3000000)",
+    "a long name": "UPDATE person SET name = hex(zeroblob(1000000)) WHERE name = 'p1'",
+    "no width": "UPDATE model SET embedding_size = 0",
+    "a huge width": "UPDATE model SET embedding_size = 2147483648",
+    "a width beyond all": "UPDATE model SET embedding_size = 9223372036854775807",
+    "another width": "UPDATE model SET embedding_size = 1",
+    "a face of nobody": "UPDATE face SET person = 99",
+    "somebody without a face": "INSERT INTO person VALUES (99, 'Eve')",
+    "no network": "DELETE FROM model",
+    "bytes that are no text": "UPDATE person SET name = CAST(x'ff' AS TEXT) WHERE name = 'p1'",
+}
+
+
+@pytest.mark.parametrize("statements", ABSURD.values(), ids=ABSURD)
+def test_what_no_face_or_network_can_be_is_damage(path, statements):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(statements)
+    with pytest.raises(FacenetError, match="gallery is damaged"):
+        faces_of(path)
+
+
+def test_an_index_that_leaves_somebody_out_is_damage(path):
+    """As a gallery is that was made to hide them."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_person_1'"
+        (page,) = connection.execute(query).fetchone()
+    start = (page - 1) * size + 3  # the number of its cells: https://www.sqlite.org/fileformat2.html#b_tree_pages
+    overwritten(path, start, (2).to_bytes(2, "big"))
+    with pytest.raises(FacenetError, match="gallery is damaged"):
+        faces_of(path)
+
+
+def test_an_empty_file_is_a_gallery_that_nobody_was_enrolled_in_yet(tmp_path):
+    path = tmp_path / "gallery.db"
+    path.touch()
+    for who in (None, network()):
+        with pytest.raises(UsageError, match="gallery is empty"), opened(path, who):
+            pass
+    assert not path.stat().st_size
+    with opened(path, network(), create=True) as gallery:
+        assert gallery.add(entries(3)).total_faces == 3
+
+
+def test_a_drive_without_locks_is_named(path, monkeypatch):
+    from components.verify import gallery
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(gallery, "_SECONDS_TO_WAIT", 0)
+    with closing(sqlite3.connect(path)) as other:  # SQLite says the same of a lock and of no locks
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(FacenetError, match="Is another program writing"):
+            faces_of(path)
+        monkeypatch.setattr(fcntl, "lockf", refuse)
+        with pytest.raises(FacenetError, match="drive without locks"):
             faces_of(path)
 
 

@@ -1,0 +1,57 @@
+"""A database that somebody else may have written is data: nothing in it is to run, and nothing to take for ever.
+
+A view, a trigger or a generated column would answer in place of what is stored, or do what nobody asked for. See
+"Untrusted SQLite Database Files" in https://www.sqlite.org/security.html.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+
+# Bytes of a value or of a statement: an embedding of 262,144 numbers. SQLite's own limit is a thousand times that.
+_LONGEST = 2**20
+# Steps of SQLite's machine to read a schema: a few tables take a hundred.
+_STEPS = 10_000
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """Guards a connection, before anything else is asked of it: it changes nothing until `query_only` is turned off."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    connection.executescript(
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA query_only = ON;"
+    )
+
+
+def in_the_way(connection: sqlite3.Connection, tables: str) -> str:
+    """What keeps a database from being used: whatever is not one of these tables, or damage.
+
+    Args:
+        connection: guarded, and nothing read from it but its schema.
+        tables: the statements that make its tables.
+
+    Returns:
+        In words; empty when there is nothing.
+
+    Raises:
+        sqlite3.Error: it cannot be read at all.
+    """
+    with closing(sqlite3.connect(":memory:")) as own:
+        own.executescript(tables)
+        odd = schema(connection) ^ schema(own)
+    if odd:
+        return f"not as it should be: {', '.join(sorted({f'{kind} {name}' for kind, name, *_ in odd}))}"
+    # Pages that are used twice could be gone through without end, and an index may leave out what the table has.
+    (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    return "" if said == "ok" else str(said)
+
+
+def schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """What is in a database: the kind, name, table, and statement of each, whatever its comments and its spaces."""
+    connection.set_progress_handler(lambda: True, _STEPS)  # as often as that, and it ends
+    try:
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return {(*map(str, row[:3]), " ".join(re.sub("--.*", "", str(row[3])).split())) for row in rows}
