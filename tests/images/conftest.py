@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import build, images
+from components.specification import images
+from pipelines import build
 from tests.conftest import run_pipeline
 
 

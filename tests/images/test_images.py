@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from components.common.manifest import EMBEDDINGS, read
+from components.specification import images
 from components.specification.code import files_of
-from pipelines import build, images
+from pipelines import build
 from tests.cluster.launcher import LEAST
 from tests.conftest import run_pipeline
 from tests.images.agreement import agree, agree_on_metrics

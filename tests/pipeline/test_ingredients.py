@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from threading import Thread
 
-import pipelines.images
 import pytest
 
+import components.specification.images
 from components.sample.__main__ import main as sample
 from pipelines.local.record import RUNNING, read_task
 from pipelines.look.show import main as show
@@ -93,7 +93,7 @@ def test_code_that_changes_while_a_task_works_is_no_answer_to_later_runs(tiny, m
         "pathlib.Path(sys.argv[2]).mkdir()\n(pathlib.Path(sys.argv[2]) / 'report.html').write_text('made')\n"
         "if number.NUMBER == 1:\n    pathlib.Path(number.__file__).write_text('NUMBER = 22')\n"
     )
-    monkeypatch.setattr(pipelines.images, "REPOSITORY", package.parent)
+    monkeypatch.setattr(components.specification.images, "REPOSITORY", package.parent)
     command_of(tiny, "report")["command"] = ["python", "-m", "components.stage"]
     assert tiny.run() == 0
     assert tiny.task_record("report")["message"] == "not cached: the code changed while it ran"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import is_dataclass
 from itertools import pairwise
-from typing import Any, get_args, get_type_hints
+from pathlib import Path
 
 import kfp.components
 import pytest
 import yaml
 
-from components.common.flags import Flag
+from components.common.flags import fields_of
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.local import ir
 from pipelines.local.named import MODELS, STATES
@@ -93,26 +92,17 @@ def test_a_training_may_keep_its_state_elsewhere_on_the_volume_or_nowhere(capsys
         assert main(["-i", PHOTOS, "--set", f"mine-and-train.training={place}", "--dry-run"]) == 0
 
 
-def hints(settings: type) -> dict[str, Any]:
-    """The types of a command's flags, those of dataclasses within its settings too."""
-    found = {}
-    for name, hint in get_type_hints(settings, include_extras=True).items():
-        found |= hints(hint) if is_dataclass(hint) else {name: hint}
-    return found
-
-
 def test_every_parameter_that_names_a_place_is_known():
     """A task's parameter whose flag takes a path would be sent as it is, and no pod would find anything there."""
     found = set()
     for task in ir.read(DEFAULT_OUTPUT).tasks:
         if isinstance(task.executor, Container):
             words = task.executor.command
-            types = hints(importlib.import_module(f"{words[words.index('-m') + 1]}.__main__").Settings)
+            stage = importlib.import_module(f"{words[words.index('-m') + 1]}.__main__")
+            flags = {f"--{one.key}": one for one in fields_of(stage.Settings)}
             for flag, word in pairwise(words):
                 placeholder = PLACEHOLDER.match(word)
-                if placeholder and placeholder[2] == "parameters":
-                    hint = types[flag.removeprefix("--")]
-                    told = {one.value for one in get_args(hint) if isinstance(one, Flag)}
-                    if "Path" in str(hint) or {"PATH", "DIR", "FILE"} & told:
-                        found.add(f"{task.name}.{placeholder[3]}")
+                named = placeholder and placeholder[2] == "parameters" and flags[flag]
+                if placeholder and named and (named.one is Path or named.flag.value in ("PATH", "DIR", "FILE")):
+                    found.add(f"{task.name}.{placeholder[3]}")
     assert found == MODELS | STATES

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
+from components.common.names import plain
 from pipelines.local.record import read_run, read_task, write_run, write_task
 from tests.pipeline.conftest import Tiny
 from tests.ui.records import HOSTILE, faces_of, run_of, task_of
@@ -191,7 +192,7 @@ def test_hostile_names_are_seen_as_text(site, open_page):
     run_of(site.runs, run, task, recipe=HOSTILE[2], settings=settings, parameters=settings)
     page = open_page(f"{site.address}/runs/{run}/task/faces")
     shown = page.locator("tbody tr td:nth-child(2)").all_inner_texts()
-    assert shown == list(HOSTILE)
+    assert shown == list(map(plain, HOSTILE))
     for path in ("", f"/runs/{run}", f"/runs/{run}/task", f"/runs/{run}/task/faces"):
         page.goto(f"{site.address}{path}")
         expect(page.get_by_text(HOSTILE[0]).first).to_be_attached()
