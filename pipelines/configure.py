@@ -11,7 +11,7 @@ from components.common.names import plain
 from components.specification import images
 from pipelines.local import ir, recipe
 from pipelines.local.changes import setting_from_text, with_setting
-from pipelines.local.plan import Pipeline
+from pipelines.local.plan import PHOTOS, Pipeline
 from pipelines.local.values import Value, as_text
 
 DEFAULT_PIPELINE = images.REPOSITORY / "pipeline.yaml"
@@ -50,7 +50,7 @@ def configured(
         chosen = recipe.read(recipe_name)
         recipe_name = chosen.name
         given.update(chosen.settings)
-    texts = [("photos", photos)] if photos else []
+    texts = [(PHOTOS, photos)] if photos else []
     for key, text in [*texts, *map(assignment, written)]:
         given[key] = setting_from_text(pipeline, key, text)
     for key, value in given.items():
@@ -72,4 +72,4 @@ def hint_at_setting(flag: str, value: str) -> str:
 
 def in_words(given: Mapping[str, Value]) -> str:
     """What was set besides the photos, on one line; empty for nothing."""
-    return ", ".join(plain(f"{name}={as_text(value)}") for name, value in given.items() if name != "photos")
+    return ", ".join(plain(f"{name}={as_text(value)}") for name, value in given.items() if name != PHOTOS)

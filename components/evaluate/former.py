@@ -9,6 +9,7 @@ from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import number, read_json, whole
+from components.evaluate.numbers import NUMBERS, SHOWN_RATE
 
 # Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
 SCHEMA_VERSION = 1
@@ -77,7 +78,7 @@ def read_former(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = read_json(file.read_bytes())
         if whole(record.get("schema_version", 0)) > SCHEMA_VERSION:
             raise ValueError(f"it has version {record['schema_version']}; up to {SCHEMA_VERSION} is read")
-        if _number(record, ("accuracy", "mean")) is None:
+        if NUMBERS[0].of(record) is None:
             raise ValueError("without an accuracy")
         compare(record, record)
     except (OSError, *MALFORMED) as error:
@@ -92,24 +93,15 @@ def read_former(path: Path) -> dict[str, Any]:
 
 def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
     """Two records of `metrics.json` side by side; what a former one did not have yet is None."""
-
-    def both(what: str, *keys: str, is_share: bool = True, more_is_better: bool | None = True) -> Change:
-        return Change(what, _number(former, keys), _number(now, keys), is_share, more_is_better)
-
     rates = _rates(former)
-    vals = [
-        Change(f"VAL at FAR {far:g}", rates.get(far), val, is_share=True, more_is_better=True)
-        for far, val in _rates(now).items()
-    ]
+    others = {far: val for far, val in _rates(now).items() if far != SHOWN_RATE}
     return Comparison(
         checkpoint_sha256=str(former["checkpoint_sha256"]),
         same_pairs=_pairs_of(former) == _pairs_of(now),
         changes=[
-            both("Accuracy", "accuracy", "mean"),
-            both("AUC", "auc", is_share=False),
-            both("EER", "eer", "value", more_is_better=False),
-            *vals,
-            both("Threshold", "threshold", is_share=False, more_is_better=None),
+            *(Change(one.label, one.of(former), one.of(now), one.is_share, one.more_is_better) for one in NUMBERS),
+            *(Change(f"VAL at FAR {far:g}", rates.get(far), val, True, True) for far, val in others.items()),
+            Change("Threshold", _threshold(former), _threshold(now), False, None),
         ],
         roc=[[number(value) for value in point] for point in former.get("roc", [])],
     )
@@ -121,11 +113,8 @@ def _rates(record: Mapping[str, Any]) -> dict[float, float | None]:
     return {number(row["far"]): None if row["val"] is None else number(row["val"]) for row in rows}
 
 
-def _number(record: Mapping[str, Any], keys: Sequence[str]) -> float | None:
-    value: Any = record
-    for key in keys:
-        value = value.get(key, {})
-    return None if value == {} else number(value)
+def _threshold(record: Mapping[str, Any]) -> float | None:
+    return number(record["threshold"]) if "threshold" in record else None
 
 
 def _pairs_of(record: Mapping[str, Any]) -> list[Any]:

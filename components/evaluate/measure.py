@@ -29,8 +29,6 @@ from components.evaluate.protocols import Protocol
 
 # The small ones are steps of three: a gallery takes one by its size, and pays for each that is smaller than need be.
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
-# The one whose VAL stands for the others where numbers are few.
-SHOWN_RATE = 1e-2
 # Of so many pairs one is a tenth of the fold's accuracy.
 _LARGE_FOLD = 10
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate.former import Comparison
-from components.evaluate.measure import SHOWN_RATE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
+from components.evaluate.numbers import NUMBERS
 from components.evaluate.plots import distance_plot, roc_plot
 from components.page.templates import Card, card
 from components.page.words import number
@@ -46,7 +46,7 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
-        "shown_rate": SHOWN_RATE,
+        "numbers": [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS],
         "summary": summary(record),
         "promise": promise(record),
     }

@@ -16,9 +16,10 @@ from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
 from components.evaluate.former import SCHEMA_VERSION, compare, read_former
 from components.evaluate.kubeflow import classification_metrics
-from components.evaluate.measure import SHOWN_RATE, describe, measure, pairs_table
+from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve
 from components.evaluate.mistakes import worst_mistakes
+from components.evaluate.numbers import NUMBERS, SHOWN_RATE
 from components.evaluate.pairs_file import from_pairs_file
 from components.evaluate.protocols import Protocol, from_identities
 from components.evaluate.report import render, summary
@@ -100,36 +101,28 @@ def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.
 
 def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
     """What Kubeflow's UI shows: the numbers to compare runs by; the report has the others."""
-    # A VAL that could not be measured is not there.
-    val = {row["far"]: row["val"] for row in record["val_at_far"] if row["val"] is not None}
     return {
-        "accuracy": record["accuracy"]["mean"],
+        # A number that could not be measured is not there.
+        **{one.key: value for one in NUMBERS if (value := one.of(record)) is not None},
         "accuracy_deviation": record["accuracy"]["deviation"],
-        "auc": record["auc"],
         "better_than_chance": int(not record["doubt"]),
-        "eer": record["eer"]["value"],
         "identities": record["protocol"]["identities"],
         # Of them, those who are trained on: who compares runs must know.
         "train_identities": record["protocol"]["splits"].get("train", 0),
         "pairs": sum(record["protocol"]["scored"].values()),
-        **({f"val_at_far_{SHOWN_RATE:g}": val[SHOWN_RATE]} if SHOWN_RATE in val else {}),
     }
 
 
 def _say(record: Mapping[str, Any], settings: Settings) -> None:
-    accuracy = record["accuracy"]
     print(summary(record))
-    print(
-        f"  accuracy   {percent(accuracy['mean'])} +- {percent(accuracy['standard_error'])} "
-        f"(standard error over {len(accuracy['folds'])} folds)"
-    )
-    print(f"  AUC        {number(record['auc'])}")
-    print(f"  EER        {percent(record['eer']['value'])}")
+    lines = [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS]
     for row in record["val_at_far"]:
-        print(
-            f"  VAL        {percent(row['val'])} at FAR {row['far']:g}, of {row['different_pairs']:,} different pairs"
-        )
-    print(f"  threshold  {number(record['threshold'])}: same person if distance <= threshold")
+        if row["far"] != SHOWN_RATE:
+            pairs = f"of {row['different_pairs']:,} different pairs"
+            lines.append((f"VAL at FAR {row['far']:g}", percent(row["val"]), pairs))
+    lines.append(("Threshold", number(record["threshold"]), "same person if distance <= threshold"))
+    for label, value, detail in lines:
+        print(f"  {label:<16} {value:>8}  {detail}")
     for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
         print(f"  NOTE       {note}")
     print(f"Report: {settings.output / 'report.html'}")

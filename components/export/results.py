@@ -10,6 +10,7 @@ from typing import Any
 
 from components.common.atomic import new_directory
 from components.common.executor import write_metrics
+from components.evaluate.numbers import NUMBERS
 from components.export.parity import BOUNDS, Parity
 from components.page.templates import card, filled
 
@@ -118,7 +119,11 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
         values: description (of the checkpoint), splits (rows of split, people, faces), metrics (of the evaluation, None
             without one).
     """
-    return filled(Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, **values})
+    metrics = values["metrics"]
+    numbers = [(one.label, one.shown(one.of(metrics))) for one in NUMBERS] if metrics else []
+    return filled(
+        Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, "numbers": numbers, **values}
+    )
 
 
 def switched_off(output: Path) -> Export:

@@ -28,7 +28,7 @@ from components.common.errors import FacenetError, UsageError
 from pipelines.local import processes
 from pipelines.local.content import TABLES, Contents
 from pipelines.local.lock import shared
-from pipelines.local.plan import Container
+from pipelines.local.plan import PHOTOS, Container
 from pipelines.local.processes import Ended, Invocation
 from pipelines.local.record import (
     FAILED,
@@ -65,7 +65,7 @@ def begin(runs: Path, run: str, described: Mapping[str, Any], photos: str) -> No
     """
     about = dict(described["run"])
     for given in ("settings", "parameters"):
-        about[given] = {**about[given], "photos": photos}
+        about[given] = {**about[given], PHOTOS: photos}
     for task in described["tasks"]:
         write_task(runs, run, TaskRecord(**task))
     names = [task["task"] for task in described["tasks"]]
@@ -125,7 +125,7 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
 def _input(runs: Path, run: str, folder: Path, uri: str) -> Input:
     """An input of a task: what another task made, or else the photos, whose content nobody here looks at."""
     if not Path(uri).is_relative_to(folder):
-        return {"task": "", "path": str(read_run(runs, run).parameters["photos"]), "sha256": ""}
+        return {"task": "", "path": str(read_run(runs, run).parameters[PHOTOS]), "sha256": ""}
     place = Path(uri).relative_to(folder)
     task, name = place.parts
     maker = read_task(runs, run, task)

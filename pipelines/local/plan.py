@@ -15,6 +15,8 @@ from pipelines.local.values import ANY, Value, typed
 # In the value of a parameter: a folder that a task finds again in its next attempt. Kubeflow's is a volume of the run;
 # here it is the task's own folder, and what a stopped attempt left there is moved to the next one.
 WORKSPACE = "{{$.workspace_path}}"
+# The parameter that `facenet run -i` gives, and whoever compares settings leaves out.
+PHOTOS = "photos"
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class Pipeline:
         """
         for name, parameter in self.parameters.items():
             if parameter.default is None and not parameter.optional:
-                flag = "-i PHOTOS" if name == "photos" else f"--set {name}=VALUE"
+                flag = "-i PHOTOS" if name == PHOTOS else f"--set {name}=VALUE"
                 raise UsageError(f"The pipeline needs a value for {name}.", advice=f"Give it with {flag}.")
         return {name: parameter.default for name, parameter in self.parameters.items() if parameter.default is not None}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.description import BETTER
 from pipelines.local.record import TaskRecord
 from pipelines.look.history import Run, tasks
 
@@ -19,12 +19,6 @@ Curve = Sequence[tuple[float, float]]
 
 # Of the plot's lines the number of a colour and of a kind of line: neighbours differ in both, no two are alike.
 STYLES = [((number + number // 3) % 3, number % 3) for number in range(9)]
-# The numbers that tell which run is better, and whether more of them is. Counts do not, and no loss does where the
-# margin or the kind of loss differs.
-_BETTER = {
-    re.compile(r"(.+_)?(accuracy|auc)|val_at_far_.+|.+_cosine_minimum"): max,
-    re.compile(r"(.+_)?eer|.+_(milliseconds|bytes)"): min,
-}
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ def differ(values: Sequence[Any]) -> bool:
 
 def best(name: str, values: Sequence[Any]) -> list[int]:
     """The places of the best values of a number; none where more is neither better nor worse, or all are alike."""
-    pick = next((pick for names, pick in _BETTER.items() if names.fullmatch(name)), None)
+    pick = next((pick for names, pick in BETTER.items() if names.fullmatch(name)), None)
     known = [one for one in values if isinstance(one, int | float)]
     if pick is None or len(set(known)) < 2:
         return []

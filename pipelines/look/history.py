@@ -16,17 +16,15 @@ from typing import Any
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.suggest import near
+from pipelines.description import HEADLINE, SCORED_BY, doubts
 from pipelines.local import recipe
-from pipelines.local.plan import WORKSPACE
+from pipelines.local.plan import PHOTOS, WORKSPACE
 from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
-from pipelines.local.summary import command, doubts
+from pipelines.local.summary import command
 
 LATEST = "latest"
 LOST = "lost"  # says that it is running, but its runner has ended without a word
 UNREADABLE = "unreadable"  # its record cannot be read
-# What tells at a glance how good a run's network is, as `evaluate` names it.
-HEADLINE = ("accuracy", "auc", "eer", "val_at_far_0.01")
-_SCORED_BY = "evaluate"
 _LISTED = 5
 _MOST_TASKS = 10_000
 
@@ -187,7 +185,7 @@ def find(folder: Path, text: str) -> Found:
 
 def photos(run: Run) -> str | None:
     """The photos that a run was given; None when its pipeline has no such parameter."""
-    given = run.record.parameters.get("photos")
+    given = run.record.parameters.get(PHOTOS)
     return None if given is None else str(given)
 
 
@@ -235,7 +233,7 @@ def _run(folder: Path, name: str) -> Run | None:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
-    said = record.metrics.get(_SCORED_BY, {})
+    said = record.metrics.get(SCORED_BY, {})
     return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
 
 
@@ -263,7 +261,7 @@ def _changed(record: RunRecord) -> dict[str, Any]:
     return {
         name: value
         for name, value in record.settings.items()
-        if name != "photos" and (name not in usual or usual[name] != value)
+        if name != PHOTOS and (name not in usual or usual[name] != value)
     }
 
 

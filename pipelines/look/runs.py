@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 from components.common.command import run
 from components.common.flags import Flag
+from pipelines.description import HEADLINE
 from pipelines.local.summary import duration
 from pipelines.look import history
 from pipelines.look.words import assignments, table
 
-_HEAD = (
-    "run", "state", "time", "recipe", "accuracy", "AUC", "EER", "VAL@FAR 0.01", "settings beside the recipe's; doubts",
-)  # fmt: skip
+_HEAD = ("run", "state", "time", "recipe", *HEADLINE.values(), "settings beside the recipe's; doubts")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def _row(one: history.Run) -> list[Any]:
         one.state,
         None if seconds is None else duration(seconds),
         one.record.recipe,
-        *(one.metrics.get(name) for name in history.HEADLINE),
+        *(one.metrics.get(name) for name in HEADLINE),
         one.problem or "; ".join([assignments(one.changed), *one.doubts]),
     ]
 

@@ -8,18 +8,20 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.configure import in_words
-from pipelines.look.history import HEADLINE, Run, began, photos
+from pipelines.description import HEADLINE
+from pipelines.local.plan import PHOTOS
+from pipelines.look.history import Run, began, photos
 
 _KEYS: dict[str, Callable[[Run], Any]] = {
     "run": began,
     "state": lambda run: run.state,
     "time": lambda run: run.record.seconds,
     "recipe": lambda run: run.record.recipe,
-    "photos": photos,
+    PHOTOS: photos,
     **{name: lambda run, name=name: run.metrics.get(name) for name in HEADLINE},  # type: ignore[misc]
 }
 # What one looks for in a column comes first when it is clicked: the newest, the longest, the most accurate.
-_RISING = ("state", "recipe", "photos", "eer")
+_RISING = ("state", "recipe", PHOTOS, "eer")
 
 
 @dataclass(frozen=True)

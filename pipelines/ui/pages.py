@@ -21,6 +21,7 @@ from starlette.responses import (
 
 from components.common.errors import UsageError
 from components.page.words import harmless
+from pipelines.description import HEADLINE
 from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
 from pipelines.local.summary import command, summary
 from pipelines.look import history
@@ -89,7 +90,7 @@ class Pages:
             total=len(found),
             question=question,
             states=sorted({run.state for run in found}),
-            headline=history.HEADLINE,
+            headline=HEADLINE,
             most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
             live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),

@@ -23,7 +23,7 @@ ALLOWED = {
     | {f"components.evaluate.{module}" for module in ("protocols", "score")},
     "components.export": COMMON
     | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}
-    | {f"components.evaluate.{module}" for module in ("protocols", "score")},
+    | {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
     "components.litert": COMMON | {"ai_edge_litert"},
     "components.embed": COMMON | {"components.model", "components.litert", "components.page"},
     "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
@@ -58,6 +58,7 @@ WIRING = {
     | {f"components.{name}.component" for name in
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
+    "pipelines/description.py": {"components.evaluate.numbers", "components.verify.runs"},
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.local"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},

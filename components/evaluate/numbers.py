@@ -1,0 +1,81 @@
+"""The numbers that reports and runs are compared by. A new one is an entry here.
+
+The report, its card, Kubeflow's metrics, the model card, `facenet runs`, `facenet ui` and comparisons show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.common import records
+from components.page.words import number, percent
+
+Record = Mapping[str, Any]
+# Of the rates at which VAL was measured, the one that is shown where there is room for one.
+SHOWN_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a report.
+
+    Args:
+        key: its name among the metrics of a task.
+        label: its name for people.
+        of: finds it in the record of `metrics.json`; None where it could not be measured, or an old report lacks it.
+        detail: what else there is to say of it, given the record.
+        is_share: whether it is a share of something, or else a plain number.
+        more_is_better: which of two is better.
+    """
+
+    key: str
+    label: str
+    of: Callable[[Record], float | None]
+    detail: Callable[[Record], str]
+    is_share: bool = True
+    more_is_better: bool = True
+
+    def shown(self, value: float | None) -> str:
+        """A value for people."""
+        return percent(value) if self.is_share else number(value)
+
+
+def _at(*keys: str) -> Callable[[Record], float | None]:
+    def found(record: Record) -> float | None:
+        value: Any = record
+        for key in keys:
+            value = value.get(key, {})
+        return None if value == {} else records.number(value)
+
+    return found
+
+
+def _val(record: Record) -> float | None:
+    rows = [row["val"] for row in record.get("val_at_far", []) if row["far"] == SHOWN_RATE]
+    return None if not rows or rows[0] is None else records.number(rows[0])
+
+
+def _folds(record: Record) -> str:
+    accuracy = record["accuracy"]
+    return f"± {percent(accuracy['standard_error'])} standard error over {len(accuracy['folds'])} folds"
+
+
+def _range(record: Record) -> str:
+    interval = record["auc_interval"]
+    said = f"; 95% range {number(interval[0])} to {number(interval[1])}" if interval else ""
+    return f"area under the ROC curve{said}"
+
+
+NUMBERS = (
+    Number("accuracy", "Accuracy", _at("accuracy", "mean"), _folds),
+    Number("auc", "AUC", _at("auc"), _range, is_share=False),
+    Number("eer", "EER", _at("eer", "value"), lambda _: "as many false accepts as false rejects", more_is_better=False),
+    Number(
+        f"val_at_far_{SHOWN_RATE:g}",
+        f"VAL at FAR {SHOWN_RATE:g}",
+        _val,
+        lambda _: "of the pairs of one person accepted, at that rate of false accepts",
+    ),
+)
