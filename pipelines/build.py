@@ -15,8 +15,9 @@ from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag, Switch
 from components.common.suggest import suggestion
 from components.specification.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
-from pipelines.local import engine, ir
-from pipelines.local.plan import Container
+from pipelines.compiled import ir
+from pipelines.local import engine
+from pipelines.plan.tasks import Container
 
 # Where pip is told to look for packages; the build's own stage sees them, the image does not.
 _PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")

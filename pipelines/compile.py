@@ -54,7 +54,7 @@ def compiled(
     import yaml
     from kfp import compiler
 
-    from pipelines.readable import readable
+    from pipelines.compiled.readable import readable
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
@@ -91,10 +91,11 @@ def composed(file: Path) -> str:
     """A compiled pipeline with the settings of the usual recipe, as a file for docker compose."""
     import yaml
 
+    from pipelines.compiled import ir
     from pipelines.compose import HEADER, compose_file
-    from pipelines.local import ir, recipe
-    from pipelines.local.changes import with_setting
-    from pipelines.local.loops import expanded
+    from pipelines.plan import recipe
+    from pipelines.plan.changes import with_setting
+    from pipelines.plan.loops import expanded
 
     pipeline, settings = ir.read(file), recipe.read(recipe.DEFAULT).settings
     for name, value in settings.items():

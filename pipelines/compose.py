@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Importer, Pipeline, Task, parameter_values
-from pipelines.local.render import Artifact, executor_input, rendered
-from pipelines.local.values import Value
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Importer, Pipeline, Task, parameter_values
+from pipelines.plan.values import Value
 
 BEGIN, END = "begin", "end"
 _RUNS, _PHOTOS, _RECORDER = Path("/runs"), Path("/photos"), Path("/recorder")

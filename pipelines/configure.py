@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.common.errors import UsageError
-from components.common.names import plain
 from components.specification import images
-from pipelines.local import ir, recipe
-from pipelines.local.changes import setting_from_text, with_setting
-from pipelines.local.plan import PHOTOS, Pipeline
-from pipelines.local.values import Value, as_text
+from pipelines.compiled import ir
+from pipelines.plan import recipe
+from pipelines.plan.changes import setting_from_text, with_setting
+from pipelines.plan.tasks import PHOTOS, Pipeline
+from pipelines.plan.values import Value
 
 DEFAULT_PIPELINE = images.REPOSITORY / "pipeline.yaml"
 
@@ -68,8 +68,3 @@ def hint_at_setting(flag: str, value: str) -> str:
     value = given or ("VALUE" if not value or value.startswith("-") else value)
     listed = " or ".join(f"--set {shlex.quote(f'{one}={value}')}" for one in meant)
     return f"A setting of a stage is given as {listed}." if meant else ""
-
-
-def in_words(given: Mapping[str, Value]) -> str:
-    """What was set besides the photos, on one line; empty for nothing."""
-    return ", ".join(plain(f"{name}={as_text(value)}") for name, value in given.items() if name != PHOTOS)

@@ -14,7 +14,7 @@ from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from pipelines.local.lock import alone
+from pipelines.records.lock import alone
 
 if TYPE_CHECKING:
     from pipelines.erase.find import Found

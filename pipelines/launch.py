@@ -14,17 +14,17 @@ from typing import Literal
 from components.common.errors import FacenetError, UsageError
 from components.specification import images
 from components.specification.code import Names, code_of, module_of, sha256_of, sha256_of_code
-from pipelines.configure import in_words
+from pipelines.cache.cache import Cache
+from pipelines.cache.conditions import packages, packages_of_image, variables
+from pipelines.cache.ingredients import Program
 from pipelines.local import processes
-from pipelines.local.cache import Cache
-from pipelines.local.conditions import packages, packages_of_image, variables
-from pipelines.local.ingredients import Program
-from pipelines.local.plan import Container, Pipeline
 from pipelines.local.processes import BackEnd
-from pipelines.local.record import FAILED, RunRecord, TaskRecord, located, new_run
 from pipelines.local.runner import Runner
-from pipelines.local.summary import shown, summary
-from pipelines.local.values import Value
+from pipelines.plan.changes import in_words
+from pipelines.plan.tasks import Container, Pipeline
+from pipelines.plan.values import Value
+from pipelines.records.record import FAILED, RunRecord, TaskRecord, located, new_run
+from pipelines.records.summary import shown, summary
 
 RunnerName = Literal["process", "compose"]
 _LAST_LINES = 20

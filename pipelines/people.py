@@ -10,8 +10,8 @@ from components.collect.splits import TEST, TRAIN, VALIDATION, place_of, split_o
 from components.common.errors import UsageError
 from components.evaluate.chance import LEAST_PEOPLE
 from components.extract.scan import identity_of, scan
-from pipelines.local.check import local_path
-from pipelines.local.plan import Importer, Pipeline, parameter_values
+from pipelines.plan.check import local_path
+from pipelines.plan.tasks import Importer, Pipeline, parameter_values
 
 _LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
 _TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"

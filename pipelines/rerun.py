@@ -13,22 +13,22 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.specification import images
+from pipelines.cache.cache import Cache
+from pipelines.cache.ingredients import Program
+from pipelines.cache.named import files_named
+from pipelines.compiled import ir
 from pipelines.configure import assignment, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
-from pipelines.local import ir
-from pipelines.local.cache import Cache
-from pipelines.local.changes import input_name, setting_from_text, with_input, with_setting
-from pipelines.local.check import check, local_path
 from pipelines.local.containers import docker_run
-from pipelines.local.ingredients import Program
-from pipelines.local.lock import shared
-from pipelines.local.loops import expanded
-from pipelines.local.named import files_named
-from pipelines.local.plan import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
 from pipelines.local.processes import Invocation, environment
-from pipelines.local.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
-from pipelines.local.render import Artifact, executor_input, rendered
-from pipelines.local.values import Value
+from pipelines.plan.changes import input_name, setting_from_text, with_input, with_setting
+from pipelines.plan.check import check, local_path
+from pipelines.plan.loops import expanded
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
+from pipelines.plan.values import Value
+from pipelines.records.lock import shared
+from pipelines.records.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
 
 _BY_HAND = "by-hand"
 

@@ -13,18 +13,18 @@ from components.common.errors import UsageError
 from components.common.flags import Flag, Switch
 from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
-from pipelines.local import recipe
-from pipelines.local.check import check
-from pipelines.local.lock import shared
-from pipelines.local.loops import expanded
-from pipelines.local.plan import (
+from pipelines.people import check_people
+from pipelines.plan import recipe
+from pipelines.plan.check import check
+from pipelines.plan.loops import expanded
+from pipelines.plan.tasks import (
     Importer,
     Pipeline,
     ancestors,
     descendants,
     up_to,
 )
-from pipelines.people import check_people
+from pipelines.records.lock import shared
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
+from pipelines.cache.named import MODELS, STATES
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
 from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.configure import configured, hint_at_setting, in_words
-from pipelines.local.loops import expanded
-from pipelines.local.named import MODELS, STATES
-from pipelines.local.plan import WORKSPACE, Container, Importer, Pipeline, parameter_values
+from pipelines.configure import configured, hint_at_setting
+from pipelines.plan.changes import in_words
+from pipelines.plan.loops import expanded
+from pipelines.plan.tasks import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
     from pipelines.cluster.access import Cluster

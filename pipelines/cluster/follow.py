@@ -9,7 +9,7 @@ from typing import Any
 from components.common.errors import FacenetError
 from pipelines.cluster.access import Cluster
 from pipelines.cluster.failures import UnansweredError
-from pipelines.local.summary import duration
+from pipelines.records.summary import duration
 
 # Seconds between two looks, and how long a cluster may be away: a restart of its API server, a laptop that slept.
 INTERVAL = 5.0

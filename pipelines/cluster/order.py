@@ -10,7 +10,7 @@ import yaml
 
 from components.common.errors import FacenetError
 from pipelines.cluster.package import Package
-from pipelines.local.values import Value
+from pipelines.plan.values import Value
 
 if TYPE_CHECKING:
     from pipelines.cluster.access import Cluster

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from pipelines.cluster.retries import for_server
-from pipelines.local.values import Value
-from pipelines.readable import dags
+from pipelines.compiled.readable import dags
+from pipelines.plan.values import Value
 
 _DIGITS = 12
 
@@ -101,7 +101,7 @@ def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:
         "cachingOptions": {"enableCache": True},
         "componentRef": {"name": f"comp-{new}"},
         "inputs": {"parameters": {"uri": {"runtimeValue": {"constant": uri}}}},
-        "taskInfo": {"name": new},  # of an importer the key and this have to be one: see pipelines/readable.py
+        "taskInfo": {"name": new},  # of an importer the key and this have to be one: see pipelines/compiled/readable.py
     }
     component["inputDefinitions"].setdefault("artifacts", {})[artifact] = {"artifactType": model}
     task["inputs"].setdefault("artifacts", {})[artifact] = {

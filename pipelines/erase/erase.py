@@ -30,13 +30,13 @@ from components.common.manifest import (
     writer,
 )
 from components.common.names import one_form
+from pipelines.cache.cache import Cache
+from pipelines.cache.content import Contents
+from pipelines.cache.ingredients import Program
 from pipelines.erase.find import Found, faces_behind, run_folders
 from pipelines.erase.mentions import ERASED, mentions
 from pipelines.erase.search import Search, Searched
-from pipelines.local.cache import Cache
-from pipelines.local.content import Contents
-from pipelines.local.ingredients import Program
-from pipelines.local.record import located, read_task, write_task
+from pipelines.records.record import located, read_task, write_task
 
 RECORD = "forgotten.json"
 _PENDING = ".forgetting.json"

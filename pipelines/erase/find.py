@@ -23,7 +23,7 @@ from components.common.manifest import (
     parts,
 )
 from pipelines.erase.mentions import mentions
-from pipelines.local.record import located, read_task
+from pipelines.records.record import located, read_task
 
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
 _PAGES = ("card", "html", "markdown", "*.html", "report.md")

@@ -25,12 +25,14 @@ from typing import Any
 
 from components.common.command import guarded
 from components.common.errors import FacenetError, UsageError
+from pipelines.cache.content import TABLES, Contents
 from pipelines.local import processes
-from pipelines.local.content import TABLES, Contents
-from pipelines.local.lock import shared
-from pipelines.local.plan import PHOTOS, Container
 from pipelines.local.processes import Ended, Invocation
-from pipelines.local.record import (
+from pipelines.local.results import collect
+from pipelines.local.schedule import side_by_side
+from pipelines.plan.tasks import PHOTOS, Container
+from pipelines.records.lock import shared
+from pipelines.records.record import (
     FAILED,
     PENDING,
     RUNNING,
@@ -47,8 +49,6 @@ from pipelines.local.record import (
     write_run,
     write_task,
 )
-from pipelines.local.results import collect
-from pipelines.local.schedule import side_by_side
 
 # Where an image has its component's code: see docker/Dockerfile.
 _CODE = Path("/app")

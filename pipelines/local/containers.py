@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipelines.local.named import opened
-from pipelines.local.plan import Container
+from pipelines.cache.named import opened
 from pipelines.local.processes import THREADS, BackEnd, Commands, Ended, Invocation
+from pipelines.plan.tasks import Container
 
 # What a container may do, here and in docker/compose.yaml: as little as a cluster with strict rules allows.
 RESTRICTIONS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none", "--tmpfs=/tmp")

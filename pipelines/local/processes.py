@@ -15,8 +15,8 @@ from typing import IO
 
 from components.common.command import RUNNER
 from components.common.cores import TENSORFLOW_THREADS
-from pipelines.local.plan import Container
 from pipelines.local.usage import Meter
+from pipelines.plan.tasks import Container
 
 _CANNOT_START = 127  # a shell's exit code for a command that is not there
 _RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on

@@ -11,14 +11,10 @@ from typing import Any
 
 from components.common.errors import MALFORMED, FacenetError
 from components.common.records import read_json
-from pipelines.local.content import Contents
-from pipelines.local.plan import Parameter
-from pipelines.local.render import Artifact
-from pipelines.local.values import Value, from_text
-
-# The types of artifact without a file: what they say is their metadata. That of the first is plain numbers.
-_METRICS = "system.Metrics"
-WITHOUT_FILE = (_METRICS, "system.ClassificationMetrics")
+from pipelines.cache.content import Contents
+from pipelines.plan.render import METRICS, WITHOUT_FILE, Artifact
+from pipelines.plan.tasks import Parameter
+from pipelines.plan.values import Value, from_text
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def collect(
         else:
             raise FacenetError(f"it ended without an error, but left no {name} at {path}")
         artifacts[name] = Artifact(path, kind, sha256, metadata)
-        if kind == _METRICS:
+        if kind == METRICS:
             metrics.update(metadata)
     return Results(artifacts, _parameters(output_parameters, folder), metrics)
 

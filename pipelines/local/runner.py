@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.common.errors import FacenetError, UsageError
-from pipelines.local.cache import Cache
-from pipelines.local.check import local_path
-from pipelines.local.ingredients import Ingredients
-from pipelines.local.named import files_named
-from pipelines.local.plan import Container, Importer, Pipeline, Task, parameter_values
+from pipelines.cache.cache import Cache
+from pipelines.cache.ingredients import Ingredients
+from pipelines.cache.named import files_named
 from pipelines.local.processes import BackEnd, Ended, Invocation
-from pipelines.local.record import (
+from pipelines.local.results import collect
+from pipelines.local.schedule import side_by_side
+from pipelines.plan.check import local_path
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Container, Importer, Pipeline, Task, parameter_values
+from pipelines.records.record import (
     CACHED,
     FAILED,
     PENDING,
@@ -36,9 +39,6 @@ from pipelines.local.record import (
     write_run,
     write_task,
 )
-from pipelines.local.render import Artifact, executor_input, rendered
-from pipelines.local.results import collect
-from pipelines.local.schedule import side_by_side
 
 _DONE = (SUCCEEDED, CACHED)
 _ENDED = (*_DONE, FAILED, SKIPPED)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.description import BETTER
-from pipelines.local.record import TaskRecord
 from pipelines.look.history import Run, tasks
+from pipelines.records.record import TaskRecord
 
 # Kubeflow's type of a curve: its metadata is what `components.evaluate.kubeflow` writes.
 _CURVE = "system.ClassificationMetrics"

@@ -17,10 +17,10 @@ from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.suggest import near
 from pipelines.description import HEADLINE, SCORED_BY, doubts
-from pipelines.local import recipe
-from pipelines.local.plan import PHOTOS, WORKSPACE
-from pipelines.local.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
-from pipelines.local.summary import command
+from pipelines.plan import recipe
+from pipelines.plan.tasks import PHOTOS, WORKSPACE
+from pipelines.records.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.records.summary import command
 
 LATEST = "latest"
 LOST = "lost"  # says that it is running, but its runner has ended without a word

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from components.common.command import run
 from components.common.flags import Flag
 from pipelines.description import HEADLINE
-from pipelines.local.summary import duration
 from pipelines.look import history
 from pipelines.look.words import assignments, table
+from pipelines.records.summary import duration
 
 _HEAD = ("run", "state", "time", "recipe", *HEADLINE.values(), "settings beside the recipe's; doubts")
 

@@ -13,14 +13,14 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from pipelines.local.record import FAILED, TaskRecord, located
-from pipelines.local.summary import duration, shown
 from pipelines.look import history
 from pipelines.look.compare import best, compare
 from pipelines.look.history import Found, Run
 from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
 from pipelines.look.runs import described
 from pipelines.look.words import assignments, bytes_in_words, table, value
+from pipelines.records.record import FAILED, TaskRecord, located
+from pipelines.records.summary import duration, shown
 
 _LINES = 20
 _MOST_OF_A_LOG = 2**16

@@ -13,8 +13,8 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
-from pipelines.local.summary import shown
 from pipelines.look import history
+from pipelines.records.summary import shown
 
 
 @dataclass(frozen=True)

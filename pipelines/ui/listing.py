@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from pipelines.configure import in_words
 from pipelines.description import HEADLINE
-from pipelines.local.plan import PHOTOS
 from pipelines.look.history import Run, began, photos
+from pipelines.plan.changes import in_words
+from pipelines.plan.tasks import PHOTOS
 
 _KEYS: dict[str, Callable[[Run], Any]] = {
     "run": began,

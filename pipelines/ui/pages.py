@@ -22,13 +22,13 @@ from starlette.responses import (
 from components.common.errors import UsageError
 from components.page.words import harmless
 from pipelines.description import HEADLINE
-from pipelines.local.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
-from pipelines.local.summary import command, summary
 from pipelines.look import history
 from pipelines.look.compare import STYLES, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Found, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
 from pipelines.look.show import error
+from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
+from pipelines.records.summary import command, summary
 from pipelines.ui.card import framed
 from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.local.record import CACHED, PENDING, RUNNING, TaskRecord
-from pipelines.local.summary import duration
 from pipelines.look.history import Run, edges
+from pipelines.records.record import CACHED, PENDING, RUNNING, TaskRecord
+from pipelines.records.summary import duration
 
 _MARKS = 5  # at most, besides that of the beginning
 _STEPS = (("s", 1), ("min", 60), ("h", 3600))

@@ -12,11 +12,11 @@ from markupsafe import Markup, escape
 
 from components.common.names import plain
 from components.page.words import count, number
-from pipelines.local import summary
-from pipelines.local.record import TaskRecord
 from pipelines.look.compare import best, differ
 from pipelines.look.history import Run, elapsed, photos
 from pipelines.look.words import bytes_in_words
+from pipelines.records import summary
+from pipelines.records.record import TaskRecord
 
 _LONG_LIST = 10
 _HASH = re.compile("[0-9a-f]{32,}")

@@ -35,10 +35,10 @@ from pipelines.cluster import failures
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compose import compose_file
 from pipelines.local import composed, engine
-from pipelines.local.loops import expanded
-from pipelines.local.plan import Container, Parameter, Pipeline, Task, allowed, parameter_values
-from pipelines.local.record import new_run
-from pipelines.local.values import typed
+from pipelines.plan.loops import expanded
+from pipelines.plan.tasks import Container, Parameter, Pipeline, Task, allowed, parameter_values
+from pipelines.plan.values import typed
+from pipelines.records.record import new_run
 
 HOST = "https://cluster.example"
 

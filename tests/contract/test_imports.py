@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,25 +33,20 @@ ALLOWED = {
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "components.extract", "components.embed.network"}
     | {"components.litert.specification"},
-    "pipelines.local": {"yaml", "components.common", "components.specification.code", "pipelines"},
-    "pipelines.cluster": {"yaml", "components.common", "pipelines"},
-    "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page", "pipelines"},
-    "pipelines.ui": {
-        "starlette",
-        "uvicorn",
-        "jinja2",
-        "markupsafe",
-        "components.common",
-        "components.page",
-        "pipelines",
-    },
-    "pipelines.erase": {"pyarrow", "components.common", "pipelines"},
-    "pipelines": {
-        "components.common",
-        "pipelines.local",
-        "components.specification.code",
-        "components.specification.images",
-    },
+    "pipelines.plan": {"yaml", "components.common"},
+    "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
+    "pipelines.records": {"components.common", "pipelines.description"},
+    "pipelines.cache": {"components.common", "components.specification.code", "pipelines.plan", "pipelines.records"},
+    "pipelines.local": {"components.common"} | {f"pipelines.{room}" for room in ("plan", "records", "cache")},
+    "pipelines.erase": {"pyarrow", "components.common", "pipelines.records", "pipelines.cache"},
+    "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page"}
+    | {f"pipelines.{room}" for room in ("plan", "records", "description")},
+    "pipelines.ui": {"starlette", "uvicorn", "jinja2", "markupsafe", "components.common", "components.page"}
+    | {f"pipelines.{room}" for room in ("plan", "records", "description", "look")},
+    "pipelines.cluster": {"yaml", "components.common"}
+    | {f"pipelines.{room}" for room in ("plan", "compiled", "records")},
+    # The commands: they use all rooms, and no room knows them.
+    "pipelines": {"components.common", "components.specification.code", "components.specification.images"},
 }
 SPECIFICATION = {"kfp", "components.specification.component"}
 WIRING = {
@@ -58,12 +54,13 @@ WIRING = {
     | {f"components.{name}.component" for name in
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
+    # Below the rooms that show runs: what the numbers of this pipeline are called.
     "pipelines/description.py": {"components.evaluate.numbers", "components.verify.runs"},
     # Who is in which split, by the rules of the stages.
-    "pipelines/people.py": {"components.common", "pipelines.local"}
+    "pipelines/people.py": {"components.common", "pipelines.plan"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
     # Which file of an export is the best, by the rule of `verify`.
-    "pipelines/local/summary.py": {"components.common", "components.verify.runs", "pipelines"},
+    "pipelines/records/summary.py": {"components.common", "components.verify.runs", "pipelines"},
     # Galleries are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
@@ -111,6 +108,26 @@ def test_a_module_imports_only_what_its_room_may(module):
     foreign = {name for name in imported(REPOSITORY / module) if name.partition(".")[0] not in sys.stdlib_module_names}
     outside = sorted(name for name in foreign if not within(name, allowed_for(module)))
     assert not outside, f"{module} imports {outside}; see {Path(__file__).name} and docs/design.md"
+
+
+def room_of(name: str) -> str:
+    """The room that a module or a room of the table lies in."""
+    return next(room for room in sorted(ALLOWED, key=len, reverse=True) if within(name, {room}))
+
+
+def test_no_room_knows_one_above_it():
+    """The rooms, drawn from what their modules import, have an order; on top are the commands, `pipelines`."""
+    below = {room: set() for room in ALLOWED}
+    for module in MODULES:
+        if module in ("components/__init__.py", "pipelines/description.py"):  # nothing; below the rooms that show it
+            continue
+        own = room_of(module.removesuffix(".py").replace("/", "."))
+        for name in imported(REPOSITORY / module):
+            if name.partition(".")[0] in ("components", "pipelines") and not within(name, {"pipelines.description"}):
+                below[own].add(room_of(name))
+    others = {room: found - {room} for room, found in below.items()}
+    TopologicalSorter(others).prepare()  # or CycleError
+    assert not [room for room, found in others.items() if "pipelines" in found]
 
 
 def test_no_module_uses_pickle_and_what_loads_it():

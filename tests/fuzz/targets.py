@@ -35,8 +35,11 @@ from components.mine_and_train import state
 from components.model import checkpoint
 from components.model.starts import unpacked
 from components.verify import gallery, runs, threshold
-from pipelines.local import ir, recipe, record, results
+from pipelines.compiled import ir
+from pipelines.local import results
 from pipelines.look import history, preview, show
+from pipelines.plan import recipe
+from pipelines.records import record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ROWS = 8

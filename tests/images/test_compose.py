@@ -17,13 +17,16 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.cache.content import TABLES, Contents
 from pipelines.compile import COMPOSE_FILE, DEFAULT_OUTPUT, composed
+from pipelines.compiled import ir
 from pipelines.compose import compose_file
-from pipelines.local import ir
-from pipelines.local.changes import with_setting
-from pipelines.local.content import TABLES, Contents
-from pipelines.local.plan import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
-from pipelines.local.record import (
+from pipelines.look import history
+from pipelines.look.runs import main as list_runs
+from pipelines.look.show import main as show
+from pipelines.plan.changes import with_setting
+from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
+from pipelines.records.record import (
     FAILED,
     PENDING,
     RUNNING,
@@ -35,9 +38,6 @@ from pipelines.local.record import (
     read_run,
     read_task,
 )
-from pipelines.look import history
-from pipelines.look.runs import main as list_runs
-from pipelines.look.show import main as show
 
 SMALL = {
     "backbone": "small_resnet",

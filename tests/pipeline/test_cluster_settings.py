@@ -13,7 +13,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
 from components.collect.component import collect
 from components.specification import images
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
-from pipelines.local import ir
+from pipelines.compiled import ir
 from pipelines.local.containers import docker_run
 from pipelines.local.processes import Invocation
 

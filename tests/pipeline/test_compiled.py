@@ -14,12 +14,13 @@ import yaml
 
 from components.specification.code import module_of
 from pipelines.compile import DEFAULT_OUTPUT, compiled, main
-from pipelines.local import ir, recipe
-from pipelines.local.changes import with_setting
-from pipelines.local.check import check
-from pipelines.local.loops import expanded
-from pipelines.local.plan import Container, Task, parameter_values
-from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.compiled import ir
+from pipelines.plan import recipe
+from pipelines.plan.changes import with_setting
+from pipelines.plan.check import check
+from pipelines.plan.loops import expanded
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Container, Task, parameter_values
 
 REPOSITORY = DEFAULT_OUTPUT.parent
 PIPELINE = expanded(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))

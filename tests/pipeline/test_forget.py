@@ -24,11 +24,11 @@ from components.collect.__main__ import main as collect
 from components.common.crops import decoded, faces_of
 from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read, write
 from components.common.shard import Shard
+from pipelines.cache.cache import Cache
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.erase.mentions import mentions
-from pipelines.local.cache import Cache
-from pipelines.local.record import read_task, write_task
+from pipelines.records.record import read_task, write_task
 from tests.pipeline.drawn import drawn
 from tests.pipeline.traces import files_with, traces
 
@@ -196,7 +196,7 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
 
 
 def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
-    from pipelines.local.record import RUNNING, alive, read_run, write_run
+    from pipelines.records.record import RUNNING, alive, read_run, write_run
 
     record = read_run(runs, in_processes.name)
     record.state = RUNNING

@@ -11,8 +11,8 @@ import pytest
 
 import components.specification.images
 from components.sample.__main__ import main as sample
-from pipelines.local.record import RUNNING, read_task
 from pipelines.look.show import main as show
+from pipelines.records.record import RUNNING, read_task
 from pipelines.rerun import main as rerun
 from pipelines.run import main as run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.record import RUNNING
 from pipelines.look.history import LOST, runs, tasks
+from pipelines.records.record import RUNNING
 
 
 def end(mentioned: Path) -> None:

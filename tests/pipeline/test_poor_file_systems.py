@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cache.cache import Cache
 from pipelines.cli import main
-from pipelines.local.cache import Cache
 from tests.pipeline.conftest import REPOSITORY, Tiny
 from tests.pipeline.drawn import drawn
 

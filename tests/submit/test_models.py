@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from components.common.flags import fields_of
+from pipelines.cache.named import MODELS, STATES
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local import ir
-from pipelines.local.named import MODELS, STATES
-from pipelines.local.plan import Container
+from pipelines.compiled import ir
+from pipelines.plan.tasks import Container
 from pipelines.submit import main
 from tests.submit.conftest import PHOTOS
 

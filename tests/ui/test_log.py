@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.local.record import RUNNING
+from pipelines.records.record import RUNNING
 from pipelines.ui.log import CHUNK, log_before, log_part, plain
 from tests.ui.records import run_of, task_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.common.names import plain
 from pipelines.forget import main as forget
-from pipelines.local.record import CACHED, FAILED, RUNNING
+from pipelines.records.record import CACHED, FAILED, RUNNING
 from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
 
 HTML = "system.HTML"

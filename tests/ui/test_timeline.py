@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.local.record import CACHED, PENDING, RUNNING, SKIPPED, SUCCEEDED, RunRecord
 from pipelines.look.history import LOST, Run
+from pipelines.records.record import CACHED, PENDING, RUNNING, SKIPPED, SUCCEEDED, RunRecord
 from pipelines.ui.timeline import timeline
 from tests.ui.records import run_of, task_of
 

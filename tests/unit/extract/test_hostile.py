@@ -23,7 +23,7 @@ from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import Reason, RejectedError
 from components.extract.scan import scan
-from pipelines.local.content import _walk
+from pipelines.cache.content import _walk
 
 PLENTY = 10**8
 

@@ -156,7 +156,7 @@ SHOW = """
 import sys
 from pathlib import Path
 from components.extract.scan import scan
-from pipelines.local.content import TABLES, Contents
+from pipelines.cache.content import TABLES, Contents
 import sqlite3
 root = Path(sys.argv[1])
 found = scan(root)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.local.conditions import packages, packages_of_image, variables
+from pipelines.cache.conditions import packages, packages_of_image, variables
 
 LOCK = """\
 numpy==2.4.6 ; python_full_version < '3.12' \\

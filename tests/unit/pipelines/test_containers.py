@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.local.containers import docker_run
-from pipelines.local.plan import Container
 from pipelines.local.processes import Invocation
+from pipelines.plan.tasks import Container
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from components.specification import code
-from pipelines.local import content
-from pipelines.local.content import TABLES, Contents
+from pipelines.cache import content
+from pipelines.cache.content import TABLES, Contents
 
 
 @pytest.fixture

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord, read_run, read_task, write_run, write_task
 from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, find, rerun_command, runs, tasks
+from pipelines.records.record import (
+    RUNNING,
+    SUCCEEDED,
+    RunRecord,
+    TaskRecord,
+    read_run,
+    read_task,
+    write_run,
+    write_task,
+)
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
 

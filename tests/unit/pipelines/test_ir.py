@@ -9,11 +9,11 @@ from kfp import kubernetes as kfp_kubernetes
 
 from components.common.errors import UsageError
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local import ir
-from pipelines.local.changes import setting_from_text, with_setting
-from pipelines.local.check import check
-from pipelines.local.loops import expanded
-from pipelines.local.plan import TaskOutput, ancestors, descendants, parameter_values, up_to
+from pipelines.compiled import ir
+from pipelines.plan.changes import setting_from_text, with_setting
+from pipelines.plan.check import check
+from pipelines.plan.loops import expanded
+from pipelines.plan.tasks import TaskOutput, ancestors, descendants, parameter_values, up_to
 
 
 @dsl.container_component

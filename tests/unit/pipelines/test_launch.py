@@ -11,9 +11,9 @@ import pytest
 
 from components.specification.code import names_in
 from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.compiled import ir
 from pipelines.launch import _of_a_process, _of_an_image
-from pipelines.local import ir
-from pipelines.local.plan import Container
+from pipelines.plan.tasks import Container
 
 STAGES = [task for task in ir.read(DEFAULT_OUTPUT).tasks if isinstance(task.executor, Container)]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.local.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
 from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
 from pipelines.look.words import bytes_in_words, plain, table
+from pipelines.records.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
 from tests.answers import problems
 from tests.conftest import REPOSITORY
 
@@ -36,7 +36,7 @@ def test_runs_lists_a_real_run_with_its_scores(in_processes, capsys):
     head, line = output(capsys, runs, in_processes.parent).splitlines()
     (run,) = json.loads(output(capsys, runs, in_processes.parent, "--json"))
     assert line.split()[:2] == [in_processes.name, "succeeded"]
-    assert f"{run['metrics']['accuracy']:.4g}" in line[head.index("accuracy") :].split()
+    assert f"{run['metrics']['accuracy']:.4g}" in line[head.index("Accuracy") :].split()
     said = ["backbone=small_resnet, image_size=32, rounds=2, export=int8", *run["doubts"]]
     assert line.endswith("; ".join(said))
     assert run["settings"]["rounds"] == 2

@@ -7,7 +7,7 @@ import pytest
 from components.litert.specification import place
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
 from components.model.starts import located
-from pipelines.local.named import files_named, opened
+from pipelines.cache.named import files_named, opened
 
 PARTS = ("x.ckpt-275.data-00000-of-00002", "x.ckpt-275.data-00001-of-00002", "x.ckpt-275.index", "x.ckpt-275.meta")
 

@@ -11,8 +11,8 @@ import pytest
 from components.collect.splits import split_of
 from components.common.errors import UsageError
 from pipelines.configure import DEFAULT_PIPELINE, configured
-from pipelines.local.plan import up_to
 from pipelines.people import check_people
+from pipelines.plan.tasks import up_to
 
 
 def folder_of(here: Path, people: int, photos: int = 2) -> Path:

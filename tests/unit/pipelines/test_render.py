@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Container, Parameter, Task, TaskOutput
-from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Container, Parameter, Task, TaskOutput
 
 TASK = Task(
     name="train",
@@ -88,7 +88,7 @@ def test_metrics_written_by_a_stage_are_where_the_runner_looks(tmp_path):
     import sqlite3
 
     from components.common.executor import write_metrics
-    from pipelines.local.content import TABLES, Contents
+    from pipelines.cache.content import TABLES, Contents
     from pipelines.local.results import collect
 
     task = Task("t", "t", Container((), {}), {}, {}, {}, {"metrics": "system.Metrics"}, {}, frozenset(), True, "t")

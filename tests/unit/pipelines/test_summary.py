@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from components.verify.runs import newest
-from pipelines.local.record import RunRecord, TaskRecord
-from pipelines.local.summary import command, duration, summary
+from pipelines.records.record import RunRecord, TaskRecord
+from pipelines.records.summary import command, duration, summary
 
 
 def task(name, seconds=1.0, outputs=(), **metrics):

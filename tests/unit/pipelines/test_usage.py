@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.local import containers, processes
-from pipelines.local.plan import Container
 from pipelines.local.processes import Ended, Invocation
+from pipelines.plan.tasks import Container
 
 MEGABYTES = 2**20
 # Holds 150 MB; a worker that it waits for holds 100 MB more. Each works for 0.3 s of a processor.

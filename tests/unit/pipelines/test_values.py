@@ -1,7 +1,7 @@
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.local.values import as_text, from_text, typed
+from pipelines.plan.values import as_text, from_text, typed
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Constant, Container, Importer, Parameter, Source
-from pipelines.local.values import KINDS, typed
+from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Source
+from pipelines.plan.values import KINDS, typed
 
 # Fields of the format that a local run does not honour, in words.
 _NOT_DONE = {

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.local.document import fields, refusal
+from pipelines.compiled.document import fields, refusal
 
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a container's own
 _UNITS = {"Mi": 2**20, "Gi": 2**30}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Importer, Pipeline, parameter_values
-from pipelines.local.render import Artifact, executor_input, rendered
+from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.tasks import Importer, Pipeline, parameter_values
 
 
 def local_path(uri: str) -> Path:

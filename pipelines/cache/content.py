@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.local.named import opened
+from pipelines.cache.named import opened
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.common.errors import UsageError
-from pipelines.local.plan import Constant, Loop, LoopItem, Pipeline, Task, TaskOutput
-from pipelines.local.values import Value
+from pipelines.plan.tasks import Constant, Loop, LoopItem, Pipeline, Task, TaskOutput
+from pipelines.plan.values import Value
 
 
 def expanded(pipeline: Pipeline) -> Pipeline:

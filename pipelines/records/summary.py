@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import description
-from pipelines.local.record import CACHED, RunRecord, TaskRecord, located
+from pipelines.records.record import CACHED, RunRecord, TaskRecord, located
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.suggest import suggestion
-from pipelines.local.values import Value
+from pipelines.plan.values import Value
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 DEFAULT = "laptop"

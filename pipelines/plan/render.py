@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
-from pipelines.local.plan import WORKSPACE, Task
-from pipelines.local.values import Value, as_text
+from pipelines.plan.tasks import WORKSPACE, Task
+from pipelines.plan.values import Value, as_text
 
 _PLACEHOLDER = re.compile(r"\{\{\$.*?\}\}")
+
+
+# The types of artifact without a file: what they say is their metadata. That of the first is plain numbers.
+METRICS = "system.Metrics"
+WITHOUT_FILE = (METRICS, "system.ClassificationMetrics")
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from typing import Any
 
 from components.common.errors import UsageError
 from components.specification.code import Names
-from pipelines.local.content import Contents
-from pipelines.local.named import files_named
-from pipelines.local.plan import Container, Task
-from pipelines.local.render import Artifact
-from pipelines.local.results import WITHOUT_FILE
-from pipelines.local.values import Value
+from pipelines.cache.content import Contents
+from pipelines.cache.named import files_named
+from pipelines.plan.render import WITHOUT_FILE, Artifact
+from pipelines.plan.tasks import Container, Task
+from pipelines.plan.values import Value
 
 
 @dataclass(frozen=True)

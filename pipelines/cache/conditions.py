@@ -11,21 +11,9 @@ from typing import Any
 
 # The variables of TensorFlow and XLA, Keras, oneDNN, BLAS and OpenMP, NumPy and Arrow, libjpeg-turbo, LiteRT's kernels,
 # CUDA, and the C library, which chooses its mathematics by them: read in their sources and in the wheels themselves.
-_FAMILIES = (
-    *("TF_", "XLA_", "KERAS_", "ONEDNN_", "DNNL_", "ZENDNN_", "OPENBLAS_", "GOTO_", "MKL_", "OMP_", "GOMP_", "KMP_"),
-    *(
-        "NPY_",
-        "ARROW_",
-        "JSIMD_",
-        "RUY_",
-        "LITERT_",
-        "CUDA_",
-        "CUDNN_",
-        "CUBLAS_",
-        "NCCL_",
-        "NVIDIA_",
-        "GLIBC_TUNABLES",
-    ),
+_FAMILIES = tuple(
+    "TF_ XLA_ KERAS_ ONEDNN_ DNNL_ ZENDNN_ OPENBLAS_ GOTO_ MKL_ OMP_ GOMP_ KMP_ NPY_ ARROW_ JSIMD_ RUY_ LITERT_ "
+    "CUDA_ CUDNN_ CUBLAS_ NCCL_ NVIDIA_ GLIBC_TUNABLES".split()
 )
 _LOGS = "TF_CPP_"  # how much TensorFlow says
 
@@ -42,15 +30,15 @@ def variables(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def packages(lock: Path | None, places: Iterable[str] = sys.path) -> dict[str, Any]:
+def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str, Any]:
     """The versions of the packages that a task of this interpreter loads; those of its image, if they are the same.
 
     Args:
         lock: what its component's image is made of, which is all that it needs; None when nobody says what it needs:
             then everything that is installed counts.
-        places: where packages are installed.
+        places: where packages are installed; `sys.path` when None.
     """
-    installed = _installed(places)
+    installed = _installed(sys.path if places is None else places)
     if lock is None:
         return installed
     pinned = packages_of_image(lock)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from components.common.errors import UsageError
 from components.common.suggest import suggestion
-from pipelines.local.values import ANY, Value, typed
+from pipelines.plan.values import ANY, Value, typed
 
 # In the value of a parameter: a folder that a task finds again in its next attempt. Kubeflow's is a volume of the run;
 # here it is the task's own folder, and what a stopped attempt left there is moved to the next one.

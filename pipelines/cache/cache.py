@@ -14,13 +14,13 @@ from pathlib import Path
 from components.common.errors import FacenetError
 from components.common.names import one_form
 from components.specification.code import Names
-from pipelines.local import content
-from pipelines.local.ingredients import Ingredients, Program
-from pipelines.local.lock import REFUSED
-from pipelines.local.plan import Container, Task
-from pipelines.local.record import SUCCEEDED, TaskRecord, located, read_task, unusable
-from pipelines.local.render import Artifact
-from pipelines.local.values import Value
+from pipelines.cache import content
+from pipelines.cache.ingredients import Ingredients, Program
+from pipelines.plan.render import Artifact
+from pipelines.plan.tasks import Container, Task
+from pipelines.plan.values import Value
+from pipelines.records.lock import REFUSED
+from pipelines.records.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 
 _MEMORY = ":memory:"
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"

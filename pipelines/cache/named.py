@@ -12,7 +12,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.local.values import Value
+from pipelines.plan.values import Value
 
 # The parameters of tasks that name a place, however it is written: weights to start from, and a training's state.
 MODELS = frozenset({"mine-and-train.pretrained"})

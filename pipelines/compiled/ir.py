@@ -16,8 +16,8 @@ import yaml
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import read_json
-from pipelines.local import platform
-from pipelines.local.document import (
+from pipelines.compiled import platform
+from pipelines.compiled.document import (
     artifact_types,
     container,
     documents,
@@ -27,7 +27,7 @@ from pipelines.local.document import (
     parameters,
     refusal,
 )
-from pipelines.local.plan import (
+from pipelines.plan.tasks import (
     WORKSPACE,
     Constant,
     Container,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from components.common.errors import UsageError
+from components.common.names import plain
 from components.common.suggest import suggestion
-from pipelines.local.plan import Constant, Importer, LoopItem, Parameter, Pipeline, Task, TaskOutput, allowed
-from pipelines.local.shards import SHARDS, written_out
-from pipelines.local.values import Value, from_text, typed
+from pipelines.plan.shards import SHARDS, written_out
+from pipelines.plan.tasks import PHOTOS, Constant, Importer, LoopItem, Parameter, Pipeline, Task, TaskOutput, allowed
+from pipelines.plan.values import Value, as_text, from_text, typed
 
 
 def _settable(pipeline: Pipeline, name: str) -> Parameter:
@@ -102,3 +104,8 @@ def with_input(pipeline: Pipeline, task: str, name: str, path: str) -> Pipeline:
     tasks = [changed if one is reader else one for one in pipeline.tasks]
     tasks.insert(tasks.index(changed), source)
     return replace(pipeline, tasks=tuple(tasks))
+
+
+def in_words(given: Mapping[str, Value]) -> str:
+    """What was set besides the photos, on one line; empty for nothing."""
+    return ", ".join(plain(f"{name}={as_text(value)}") for name, value in given.items() if name != PHOTOS)

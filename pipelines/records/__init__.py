@@ -1,0 +1,1 @@
+"""What runs leave behind of themselves, and what is said of it."""
