@@ -11,9 +11,9 @@ from typing import Any
 
 # The variables of TensorFlow and XLA, Keras, oneDNN, BLAS and OpenMP, NumPy and Arrow, libjpeg-turbo, LiteRT's kernels,
 # CUDA, and the C library, which chooses its mathematics by them: read in their sources and in the wheels themselves.
-_FAMILIES = tuple(
-    "TF_ XLA_ KERAS_ ONEDNN_ DNNL_ ZENDNN_ OPENBLAS_ GOTO_ MKL_ OMP_ GOMP_ KMP_ NPY_ ARROW_ JSIMD_ RUY_ LITERT_ "
-    "CUDA_ CUDNN_ CUBLAS_ NCCL_ NVIDIA_ GLIBC_TUNABLES".split()
+_FAMILIES = re.compile(
+    r"(TF|XLA|KERAS|ONEDNN|DNNL|ZENDNN|OPENBLAS|GOTO|MKL|OMP|GOMP|KMP|NPY|ARROW|JSIMD|RUY|LITERT|CUDA|CUDNN|CUBLAS|NCCL"
+    r"|NVIDIA)_|GLIBC_TUNABLES"
 )
 _LOGS = "TF_CPP_"  # how much TensorFlow says
 
@@ -25,9 +25,7 @@ _INSTALLED = ".dist-info"
 
 def variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Those of the environment's variables that change what libraries compute."""
-    return {
-        name: value for name, value in environment.items() if name.startswith(_FAMILIES) and not name.startswith(_LOGS)
-    }
+    return {name: value for name, value in environment.items() if _FAMILIES.match(name) and not name.startswith(_LOGS)}
 
 
 def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str, Any]:

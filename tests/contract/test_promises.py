@@ -1,4 +1,4 @@
-"""Every promise of the README names the tests that show it, and they are there."""
+"""Every promise of docs/trust.md names the tests that show it, and they are there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def promises() -> dict[str, str]:
     """What is promised, and what shows it: the rows of the table."""
-    _, _, section = (REPOSITORY / "README.md").read_text().partition("## What you may rely on")
+    section, _, _ = (REPOSITORY / "docs/trust.md").read_text().partition("\n## ")
     rows = re.findall(r"^\| (.+?) \| (.*?) ?\|$", section, re.MULTILINE)
     return {promise: shown for promise, shown in rows if promise not in ("promise", "---") and promise[0] != "*"}
 
