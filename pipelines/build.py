@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import Flag, Switch
+from components.common.flags import Flag
 from components.common.suggest import suggestion
 from components.specification.images import COMPONENTS, REPOSITORY, VARIANTS, reference, requirements
 from pipelines.compiled import ir
@@ -37,8 +37,8 @@ class Settings:
     .tflite files only, on aarch64 too."""
     pipeline: Annotated[Path | None, Flag("FILE")] = None
     """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
-    push: Switch = False
-    """true: push every image to its registry."""
+    push: bool = False
+    """Push every image to its registry."""
     base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
     """What the images begin with; Python 3.11 must be in it."""
 

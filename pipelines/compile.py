@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import Output, Switch
+from components.common.flags import Output
 
 if TYPE_CHECKING:
     from pipelines.facenet import Cluster
@@ -28,8 +28,8 @@ class Settings:
 
     output: Output = DEFAULT_OUTPUT
     """The file to write; docker/compose.yaml is made from the default one only."""
-    check: Switch = False
-    """true: write nothing, and fail when a file is not what the pipeline compiles to."""
+    check: bool = False
+    """Write nothing, and fail when a file is not what the pipeline compiles to."""
     gpus: int = 0
     """GPUs for mine-and-train, in an image of its own; `facenet images --pipeline FILE` builds what the file names."""
     image_pull_secret: str = ""

@@ -188,5 +188,5 @@ def test_a_file_for_one_cluster_is_written_and_checked(tmp_path):
     flags = ["-o", str(tmp_path / "cluster.yaml"), "--gpus", "2", "--image_pull_secret", "regcred"]
     assert main(flags) == 0
     assert (tmp_path / "cluster.yaml").read_text() == FOR_GPUS
-    assert main([*flags, "--check", "true"]) == 0
-    assert main([*flags[:2], "--check", "true"]) == 1
+    assert main([*flags, "--check"]) == 0
+    assert main([*flags[:2], "--check"]) == 1

@@ -43,7 +43,7 @@ def test_without_links_a_run_has_no_latest_and_says_so(tiny, monkeypatch, capsys
 def test_without_locks_a_run_goes_on_without_its_cache_and_says_so(tiny, monkeypatch, capsys):
     monkeypatch.setattr(fcntl, "lockf", refusing(errno.ENOLCK))
     monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOLCK))
-    for flags in ((), ("--cache", "false")):
+    for flags in ((), ("--no-cache",)):
         assert tiny.run(*flags) == 0
         said = capsys.readouterr().err
         assert f"Without a lock: {tiny.runs / '.lock'} (No locks available); forget nobody while a run" in said

@@ -208,7 +208,7 @@ def test_a_deleted_run_is_no_answer(tiny):
 
 def test_the_cache_can_be_turned_off(tiny):
     tiny.run()
-    tiny.run("--cache", "false")
+    tiny.run("--no-cache")
     assert tiny.states() == SUCCEEDED
 
 
@@ -341,7 +341,7 @@ def test_what_a_stopped_task_left_is_not_taken_over_by_other_settings_or_an_orde
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    for flags in (("--set", "factor=7"), ("--cache", "false")):
+    for flags in (("--set", "factor=7"), ("--no-cache",)):
         assert tiny.run(*flags) == 0
         assert "going on" not in (tiny.runs / "latest" / "count" / "log.txt").read_text()
 

@@ -115,7 +115,7 @@ def test_who_forgets_is_killed_and_another_one_who_waited_does_the_rest(small):
 
 def test_who_forgets_is_killed_and_a_run_that_waited_begins(small):
     one = small.forgetting(ADA, before=REWRITES, nth=2)
-    other = small.running("--cache", "false")
+    other = small.running("--no-cache")
     other.says("Waiting")
     one.kill()
     assert other.go_on() == 0, other.output()
@@ -126,7 +126,7 @@ def test_who_forgets_is_killed_and_a_run_that_waited_begins(small):
 
 @pytest.mark.parametrize("before", [("os.mkdir", "*/count*"), ("subprocess.Popen", "*"), ("os.rename", "*run.json*")])
 def test_who_forgets_is_told_of_a_run_that_is_going_on(small, before):
-    other = small.running("--cache", "false", before=before)
+    other = small.running("--no-cache", before=before)
     forgetting = small.forgetting(ADA)
     assert forgetting.go_on() == 2
     assert "A run is going on in this folder." in forgetting.output()
@@ -138,7 +138,7 @@ def test_a_task_that_outlives_its_runner_is_a_run_that_is_going_on(small):
     gate = small.folder / "gate"
     waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
     small.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = ["python", "-c", waits]
-    other = small.running("--cache", "false")
+    other = small.running("--no-cache")
     until(lambda: len(small.all_runs()) == 2 and (small.runs / "latest" / "report" / "log.txt").exists())
     other.kill()
     forgetting = small.forgetting(ADA)
@@ -223,7 +223,7 @@ def test_photos_that_change_while_they_are_read_answer_no_later_run(small):
 @pytest.mark.parametrize("nth", [1, 2])
 def test_latest_becomes_another_run_while_it_is_shown(small, nth):
     shows = small.stopped(show, "latest", "--runs", small.runs, before=("open", "*task.json*"), nth=nth)
-    assert small.run("--cache", "false") == 0
+    assert small.run("--no-cache") == 0
     assert shows.go_on() == 0
     former, latest = small.all_runs()
     assert former in shows.output() and latest not in shows.output()

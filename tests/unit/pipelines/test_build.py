@@ -48,7 +48,7 @@ def built_and_pushed(lines):
 
 
 def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(asked, cluster_file):
-    built, pushed = built_and_pushed(asked("--pipeline", str(cluster_file), "--push", "true"))
+    built, pushed = built_and_pushed(asked("--pipeline", str(cluster_file), "--push"))
     named = {line.split()[-1] for line in cluster_file.read_text().splitlines() if line.strip().startswith("image:")}
     assert set(built) == pushed == named
     gpus = reference("mine-and-train", "gpu")

@@ -13,7 +13,7 @@ from pipelines.cli import main
         ("run -i . -p weights.npz", "given as --set pretrained=weights.npz."),
         ("run -i . --pretrained=weights.npz", "given as --set pretrained=weights.npz."),
         ("run -i . --max-batches 15", "given as --set mine-and-train.max_batches=15."),
-        ("run -i . --rounds --cache false", "given as --set rounds=VALUE."),
+        ("run -i . --rounds --no-cache", "given as --set rounds=VALUE."),
         ("run -i . --margin 0.3", "given as --set extract.margin=0.3 or --set mine-and-train.margin=0.3."),
         ("rerun mine-and-train --learning_rate 0.1", "given as --set mine-and-train.learning_rate=0.1."),
         ("submit --pretrained gs://x", "given as --set pretrained=gs://x."),
