@@ -8,7 +8,8 @@ from pathlib import Path
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Switch
-from components.common.manifest import FACES, joined
+from components.common.manifest import joined
+from components.common.schemas import FACES
 
 
 @dataclass(frozen=True)

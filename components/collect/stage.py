@@ -12,7 +12,8 @@ from components.collect.settings import Settings
 from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
-from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts, write
+from components.common.manifest import gathered, parts, write
+from components.common.schemas import DATASET, DROPPED, FACES
 
 
 def run(settings: Settings) -> None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, PAIRS, named, parts, write
+from components.common.manifest import named, parts, write
+from components.common.schemas import FACES, PAIRS
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
 from components.evaluate.former import SCHEMA_VERSION, compare, read_former

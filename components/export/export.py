@@ -17,7 +17,8 @@ import pyarrow as pa
 from components.common.atomic import new_directory
 from components.common.crops import crop_of, decoded, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.manifest import DATASET, Folders, read
+from components.common.manifest import Folders, read
+from components.common.schemas import DATASET
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
 from components.export import evaluation

@@ -31,6 +31,7 @@ from pipelines.local.processes import Ended, Invocation
 from pipelines.local.results import collect
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.tasks import PHOTOS, Container
+from pipelines.records.alive import alive_in_turn
 from pipelines.records.lock import shared
 from pipelines.records.record import (
     FAILED,
@@ -42,7 +43,6 @@ from pipelines.records.record import (
     Input,
     RunRecord,
     TaskRecord,
-    alive_in_turn,
     now,
     read_run,
     read_task,

@@ -18,6 +18,7 @@ from pipelines.local.schedule import side_by_side
 from pipelines.plan.check import local_path
 from pipelines.plan.render import Artifact, executor_input, rendered
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, parameter_values
+from pipelines.records.alive import alive
 from pipelines.records.record import (
     CACHED,
     FAILED,
@@ -29,7 +30,6 @@ from pipelines.records.record import (
     Output,
     RunRecord,
     TaskRecord,
-    alive,
     located,
     make_link,
     now,

@@ -19,7 +19,8 @@ from components.common.suggest import near
 from pipelines.description import HEADLINE, SCORED_BY, doubts
 from pipelines.plan import recipe
 from pipelines.plan.tasks import PHOTOS, WORKSPACE
-from pipelines.records.record import RUNNING, RunRecord, TaskRecord, is_alive, located, parsed
+from pipelines.records.alive import is_alive
+from pipelines.records.record import RUNNING, RunRecord, TaskRecord, located, parsed
 from pipelines.records.summary import command
 
 LATEST = "latest"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from components.common.errors import UsageError
-from pipelines.records.record import RUNNING, RunRecord, is_alive, parsed, unusable
+from pipelines.records.alive import is_alive
+from pipelines.records.record import RUNNING, RunRecord, parsed, unusable
 
 # Locks that the file system does not have; rights that one does not have.
 REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}

@@ -7,34 +7,28 @@ are written whole after each change. Paths below the runs folder are relative to
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 from types import UnionType
-from typing import IO, Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import is_version, read_json
 from components.common.suggest import near
+from pipelines.records.alive import is_alive
 
 SCHEMA_VERSION = 2
 _LISTED = 5
 # Of a record: one of a thousand shards has a few hundred thousand.
 _MOST_BYTES = 2**24
-# Locked by the runner of a run while it lives.
-_ALIVE = ".alive"
-# In which the next container of a run has begun when one has ended.
-_HANDING_OVER_SECONDS = 30.0
 
 PENDING = "pending"  # not yet begun
 RUNNING = "running"
@@ -323,46 +317,6 @@ def _fits(value: Any, type_: Any) -> bool:
     if isinstance(value, bool):
         return type_ is bool  # to Python it is a number too
     return isinstance(value, int | float if type_ is float else type_)
-
-
-def _lock(file: IO[str]) -> None:
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
-@contextmanager
-def alive(runs: Path, run: str) -> Iterator[None]:
-    """Shows meanwhile that the runner of a run lives: a lock, which ends with the process however that ends."""
-    with (runs / run / _ALIVE).open("w") as file:
-        _lock(file)
-        yield
-
-
-@contextmanager
-def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
-    """The same for one of several processes of a run, beside or after each other: for the next one there is a while."""
-    with (runs / run / _ALIVE).open("a") as file:
-        os.utime(file.fileno())
-        # It waits for those that run beside it, and ends with the process.
-        Thread(target=_lock, args=(file,), daemon=True).start()
-        try:
-            yield
-        finally:
-            until = time.time() + _HANDING_OVER_SECONDS
-            os.utime(file.fileno(), (until, until))
-
-
-def is_alive(runs: Path, run: str) -> bool:
-    """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
-    lock = runs / run / _ALIVE
-    try:
-        if not lock.is_file():  # as above
-            return True
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return os.fstat(file.fileno()).st_mtime > time.time()
-    except OSError:
-        return True
 
 
 def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:

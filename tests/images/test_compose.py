@@ -26,6 +26,7 @@ from pipelines.look.runs import main as list_runs
 from pipelines.look.show import main as show
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
+from pipelines.records.alive import is_alive
 from pipelines.records.record import (
     FAILED,
     PENDING,
@@ -34,7 +35,6 @@ from pipelines.records.record import (
     STOPPED,
     SUCCEEDED,
     TaskRecord,
-    is_alive,
     read_run,
     read_task,
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import EMBEDDINGS, read
+from components.common.manifest import read
+from components.common.schemas import EMBEDDINGS
 from components.specification import images
 from components.specification.code import files_of
 from pipelines import build

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import DATASET, about, read, write
+from components.common.manifest import about, read, write
+from components.common.schemas import DATASET
 from tests.kills.points import FRESH, can_trace, copied, killed
 
 _IMPORTED = [

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from components.common.manifest import FACES, write
+from components.common.manifest import write
+from components.common.schemas import FACES
 
 
 def drawn(folder: Path, *names: str) -> Path:

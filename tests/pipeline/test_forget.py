@@ -22,7 +22,8 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.crops import decoded, faces_of
-from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read, write
+from components.common.manifest import read, write
+from components.common.schemas import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS
 from components.common.shard import Shard
 from pipelines.cache.cache import Cache
 from pipelines.cli import main
@@ -196,7 +197,8 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
 
 
 def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
-    from pipelines.records.record import RUNNING, alive, read_run, write_run
+    from pipelines.records.alive import alive
+    from pipelines.records.record import RUNNING, read_run, write_run
 
     record = read_run(runs, in_processes.name)
     record.state = RUNNING

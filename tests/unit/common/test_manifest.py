@@ -9,7 +9,7 @@ import pytest
 
 from components.common import manifest
 from components.common.errors import UsageError
-from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
+from components.common.schemas import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
 from components.common.shard import Shard
 
 

@@ -11,7 +11,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from components.common.manifest import DATASET, read
+from components.common.manifest import read
+from components.common.schemas import DATASET
 from components.embed import neighbours
 from components.embed.card import show, some_of_each
 from components.embed.layout import _affinities, layout

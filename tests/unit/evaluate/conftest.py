@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.common.manifest import EMBEDDINGS, FACES, write
+from components.common.manifest import write
+from components.common.schemas import EMBEDDINGS, FACES
 
 AWKWARD = "<b>O'Neil</b> & |co|"
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.manifest import FACES, read, write
+from components.common.manifest import read, write
+from components.common.schemas import FACES
 from components.extract.__main__ import main
 from components.extract.card import show
 from components.extract.extracted import Extracted

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from components.common.crops import crop_of
-from components.common.manifest import FACES, REJECTS, joined, read
+from components.common.manifest import joined, read
+from components.common.schemas import FACES, REJECTS
 from components.extract.__main__ import main
 from components.extract.photo import Extraction, faces_in
 from components.extract.stage import extract
