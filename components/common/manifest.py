@@ -1,9 +1,10 @@
 """The tables that stages hand each other: folders of `part-*.parquet` with a declared, versioned schema.
 
-What manifests there are, and what their columns mean: `schemas.py`. A manifest also carries `about`: what the stage that
-wrote it says of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata, and which shard of how
-many it is. Several tasks may have written one manifest: `joined` puts their folders in order, every function that reads takes
-one folder or all of them, and `gathered` puts the parts of all into one folder, which is the whole manifest.
+What manifests there are, and what their columns mean: `schemas.py`. A manifest also carries `about`: what the stage
+that wrote it says of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata, and which
+shard of how many it is. Several tasks may have written one manifest: `joined` puts their folders in order, every
+function that reads takes one folder or all of them, and `gathered` puts the parts of all into one folder, which is
+the whole manifest.
 """
 
 from __future__ import annotations
