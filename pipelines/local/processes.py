@@ -219,7 +219,8 @@ class Commands:
             for line in output:
                 file.write(line)
                 whose = f"{invocation.folder.name} " if len(self._running) > 1 else ""
-                self._show(f"{whose}| {line.decode(errors='replace').rstrip()}")
+                with suppress(BrokenPipeError):  # nobody reads on, as after `| head`: the log has it all
+                    self._show(f"{whose}| {line.decode(errors='replace').rstrip()}")
 
     def stop(self, reason: BaseException) -> None:
         """Passes a signal on to all commands, and waits; a second Ctrl-C or half a minute ends them."""

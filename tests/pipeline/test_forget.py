@@ -30,9 +30,12 @@ from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.erase.mentions import mentions
 from pipelines.records.record import read_task, write_task
+from tests.answers import problems
+from tests.conftest import REPOSITORY
 from tests.pipeline.drawn import drawn
 from tests.pipeline.traces import files_with, traces
 
+ANSWERS = json.loads((REPOSITORY / "pipelines/erase/answers.schema.json").read_text())["$defs"]
 PLACES = {
     "extract/faces": FACES,
     "extract/rejects": REJECTS,
@@ -107,6 +110,10 @@ def test_a_dry_run_lists_and_leaves_everything(runs, in_processes, name, capsys)
     assert f"{name}, 4 faces in 3 runs" in said and "would be erased" in said
     for place in ("extract/faces", "collect/dataset", "embed/embeddings", "evaluate/report/pairs"):
         assert f"rows  {runs / in_processes.name / place}\n" in said
+    assert main(["forget", name, "--runs", str(runs), "--dry-run", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert not problems(listed, ANSWERS["forget"], ANSWERS)
+    assert sorted(listed["runs"]) == sorted(ANSWERS["runs"]["required"])
     assert files(runs) == before
 
 
@@ -127,7 +134,9 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     with closing(sqlite3.connect(runs / "cache.sqlite")) as cache, cache:
         cache.execute("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", (f"/photos/{name}/1.jpg".encode(),))
     assert main(["forget", name, "--runs", str(runs), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)["runs"]
+    answer = json.loads(capsys.readouterr().out)
+    said = answer["runs"]
+    assert not problems(answer, ANSWERS["forget"], ANSWERS) and said.keys() == ANSWERS["runs"]["properties"].keys()
     assert said["faces"] == 4 and said["rows"]["pairs"] > 0
 
     assert said["left"] == said["given"] == said["packed"] == said["shared"] == []

@@ -21,6 +21,12 @@ def test_no_command_shows_the_help_and_is_wrong_use(capsys):
     assert "usage: facenet COMMAND" in capsys.readouterr().out
 
 
+def test_help_that_nobody_reads_on_ends_quietly():
+    command = f"set -o pipefail; '{sys.executable}' -m pipelines.cli --help | true"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 @pytest.mark.parametrize(
     ("name", "near"), [("trian", "mine-and-train"), ("extrct", "extract"), ("evalaute", "evaluate")]
 )
