@@ -15,8 +15,7 @@ from PIL import Image
 
 from benchmarks.harness import command_line
 from benchmarks.harness import write as write_row
-from components.common.manifest import ROWS_PER_PART, writer
-from components.common.schemas import BOX, FACES
+from components.common.manifest import BOX, FACES, ROWS_PER_PART, writer
 from components.extract.crop import encoded
 
 _FACES_EACH = 20

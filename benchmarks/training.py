@@ -18,7 +18,7 @@ from benchmarks.harness import command_line, compare
 from benchmarks.photos import given_or_drawn
 from components.collect.collect import as_table, collect, read_faces
 from components.common.crops import decoded
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET
 from components.extract.photo import Extraction
 from components.extract.stage import extract
 from components.mine_and_train.augmentation import Augmentation

@@ -46,8 +46,8 @@ class Settings:
     """Run this task and those after it anew, whatever the cache holds; those before it must be in the cache."""
     to_task: Annotated[str | None, Flag("TASK", name="to")] = None
     """Stop after this task."""
-    no_cache: bool = False
-    """Run every task anew."""
+    cache: bool = True
+    """Answer tasks from the cache where nothing has changed; --no-cache runs every task anew."""
     runs: Annotated[Path, Flag("DIR")] = Path("runs")
     """Where runs and the cache are kept."""
     runner: RunnerName = "process"
@@ -62,10 +62,10 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
     """The part of the pipeline to run, the tasks to run anew, and the tasks that the cache must answer."""
     if settings.to_task:
         pipeline = up_to(pipeline, settings.to_task)
-    anew = frozenset[str]() if not settings.no_cache else frozenset(task.name for task in pipeline.tasks)
+    anew = frozenset[str]() if settings.cache else frozenset(task.name for task in pipeline.tasks)
     if not settings.from_task:
         return pipeline, anew, frozenset()
-    if settings.no_cache:
+    if not settings.cache:
         raise UsageError("--from needs the cache that --no-cache turns off.", advice="Leave one of them out.")
     first = {task.name for task in pipeline.named(settings.from_task)}
     imported = {task.name for task in pipeline.tasks if isinstance(task.executor, Importer)}

@@ -58,8 +58,8 @@ class Settings:
     start from (pretrained) lie on a store as the photos do: the URI of one file, or of a checkpoint's folder."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
-    no_cache: bool = False
-    """Run every task, whatever the cluster's cache holds."""
+    cache: bool = True
+    """Let the cluster answer tasks from its cache; --no-cache runs every task, whatever that holds."""
     cron: Annotated[str | None, Flag("EXPRESSION")] = None
     """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3 (UTC, unless
     the cluster is set up otherwise)."""
@@ -79,7 +79,7 @@ def _submit(settings: Settings) -> int:
 
     def order(server: tuple[int, int] | None) -> Order:
         return Order(
-            package=package(settings.pipeline, of_tasks, imports, cached=not settings.no_cache, server=server),
+            package=package(settings.pipeline, of_tasks, imports, cached=settings.cache, server=server),
             name=name,
             about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
             parameters=pipeline.values(),

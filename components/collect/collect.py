@@ -11,9 +11,8 @@ import pyarrow as pa
 from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import Folders, opened_part, parts, reading
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
 from components.common.names import one_form
-from components.common.schemas import DATASET, DROPPED, FACES
 
 
 @dataclass(frozen=True)

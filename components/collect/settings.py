@@ -7,9 +7,8 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.common.executor import inputs
-from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Switch
-from components.common.manifest import joined
-from components.common.schemas import FACES
+from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
+from components.common.manifest import FACES, joined
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Settings:
     """Also put all shards of the faces into this folder, as one manifest, which the dataset then points into."""
     min_examples: int = 2
     """Identities with fewer faces are left out."""
-    drop_duplicates: Switch = True
+    drop_duplicates: bool = True
     """false: copies of a picture are kept, and pictures under two names."""
     validation: float = 0.1
     """Share of identities for validation."""

@@ -12,8 +12,7 @@ from components.collect.settings import Settings
 from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
-from components.common.manifest import gathered, parts, write
-from components.common.schemas import DATASET, DROPPED, FACES
+from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts, write
 
 
 def run(settings: Settings) -> None:

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.errors import MALFORMED, FacenetError, UsageError
-from components.common.manifest import Folders, about, joined, named, opened_part, parts, reading
+from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
-from components.common.schemas import DATASET, FACES
 
 # Decoded crops beyond this lie in a temporary file that the system pages in and out.
 MEMORY_LIMIT_BYTES = 4 * 2**30

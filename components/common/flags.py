@@ -12,7 +12,7 @@ import inspect
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from itertools import pairwise
@@ -68,10 +68,6 @@ def _switch(text: str) -> bool:
     return text.lower() == "true"
 
 
-# Kubeflow renders every argument as text, booleans as `true` and `false`: so a switch takes a value. A plain bool is a
-# flag without one.
-Switch = Annotated[bool, Flag("{true,false}", read=_switch)]
-
 Input = Annotated[Path, Flag("PATH", short="-i")]
 # One manifest, or the shards of one; a pipeline names them in --executor_input instead.
 Inputs = Annotated[tuple[Path, ...], Flag("PATH", short="-i")]
@@ -81,7 +77,7 @@ Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
 Html = Annotated[Path | None, Flag("FILE", help="Also write the stage's card to this file, as HTML.")]
 Markdown = Annotated[Path | None, Flag("FILE", help="Also write the numbers of the card to this file, as Markdown.")]
 Pictures = Annotated[
-    bool, Flag("{true,false}", read=_switch, help="false: the card shows nobody's face and nobody's photo.")
+    bool, Flag(help="Faces and photos in the card; without, it shows nobody's face and nobody's photo.")
 ]
 Seed = Annotated[int, Flag(help="Seed of every random choice.")]
 # `{{$}}` in the pipeline: where to write the metrics that Kubeflow's UI shows.
@@ -108,6 +104,8 @@ def parse(
     end = typed.index("--") if "--" in typed else len(typed)
     words = [*map(_underscored, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
     found = list(fields_of(settings))
+    switches = {name for one in found if one.one is bool for name in one.names}
+    words = [*_spelled_out(words[:end], switches), *words[end:]]
     names = [name for one in found for name in one.names]
     dashed = _dashed(typed[:end], found, prog)
     parser = _Parser(
@@ -131,6 +129,18 @@ def parse(
         raise _unknown(unknown[0], names, prog, hinted, dashed)
     made: Settings = _made(settings, vars(given))
     return made
+
+
+def _spelled_out(words: Sequence[str], switches: Collection[str]) -> Iterator[str]:
+    """Switches with a value each: people write `--x` and `--no_x`, and Kubeflow `--x true` and `--x false`."""
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word in switches:
+            word += f"={left.pop(0)}" if left and left[0].lower() in ("true", "false") else "=true"
+        elif word.startswith("--no_") and f"--{word[5:]}" in switches:
+            word = f"--{word[5:]}=false"
+        yield word
 
 
 def _underscored(word: str) -> str:
@@ -201,8 +211,8 @@ class Field:
             told |= {"default": self.default, "nargs": "?"}
         if get_origin(self.type) is tuple:
             told |= {"action": "append"} if self.flag.repeated else {"nargs": "*"}
-        if self.one is bool and self.flag.read is None:
-            return told | {"action": "store_true"}
+        if self.one is bool:
+            return told | {"type": _switch, "metavar": "{true,false}"}
         if choices := self.flag.choices or (get_args(self.one) if get_origin(self.one) is Literal else ()):
             metavar = None if self.flag.positional else f"{{{','.join(map(str, choices))}}}"
             return told | {"type": partial(_one_of, choices, self.names[-1]), "metavar": metavar}
@@ -215,7 +225,7 @@ class Field:
         if self.default is MISSING:
             default = " (required)"
         elif isinstance(self.default, bool):
-            default = f" (default: {str(self.default).lower()})" if self.flag.read else ""
+            default = f" (default: {str(self.default).lower()})"
         elif self.default not in (None, "", ()):
             default = f" (default: {self.default})"
         repeated = " (repeatable)" if self.flag.repeated else ""

@@ -6,6 +6,9 @@ import json
 import math
 from typing import Any, NoReturn
 
+# Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
+METRICS_VERSION = 1
+
 
 def read_json(text: str | bytes) -> Any:
     """What a JSON text says.

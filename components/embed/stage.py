@@ -5,9 +5,8 @@ from __future__ import annotations
 from components.common.crops import crop_of, decoded, faces_of
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
-from components.common.manifest import read
+from components.common.manifest import DATASET, read
 from components.common.progress import progress
-from components.common.schemas import DATASET
 from components.common.shard import Shard
 from components.embed.network import check_apart, opened
 from components.embed.settings import Settings

@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from components.common.cores import threads
 from components.common.errors import UsageError
-from components.common.manifest import Folders, named, read
-from components.common.schemas import EMBEDDINGS
+from components.common.manifest import EMBEDDINGS, Folders, named, read
 from components.evaluate.metrics import STEP
 
 Names = npt.NDArray[np.object_]

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.records import number, read_json, whole
+from components.common.records import METRICS_VERSION, number, read_json, whole
 from components.evaluate.numbers import NUMBERS, SHOWN_RATE
 
-# Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
-SCHEMA_VERSION = 1
 _NOT_FOUND = "This is not a report to compare with."
 
 
@@ -76,8 +74,8 @@ def read_former(path: Path) -> dict[str, Any]:
     file = path / "metrics.json" if path.is_dir() else path
     try:
         record: dict[str, Any] = read_json(file.read_bytes())
-        if whole(record.get("schema_version", 0)) > SCHEMA_VERSION:
-            raise ValueError(f"it has version {record['schema_version']}; up to {SCHEMA_VERSION} is read")
+        if whole(record.get("schema_version", 0)) > METRICS_VERSION:
+            raise ValueError(f"it has version {record['schema_version']}; up to {METRICS_VERSION} is read")
         if NUMBERS[0].of(record) is None:
             raise ValueError("without an accuracy")
         compare(record, record)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components.common.schemas import PAIRS
+from components.common.manifest import PAIRS
 from components.evaluate.bootstrap import Interval, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared

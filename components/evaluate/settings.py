@@ -9,8 +9,7 @@ from typing import Literal
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Seed
-from components.common.manifest import joined
-from components.common.schemas import EMBEDDINGS, FACES
+from components.common.manifest import EMBEDDINGS, FACES, joined
 
 
 @dataclass(frozen=True)

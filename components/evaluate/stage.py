@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
-from components.common.manifest import named, parts, write
-from components.common.schemas import FACES, PAIRS
+from components.common.manifest import FACES, PAIRS, named, parts, write
+from components.common.records import METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
-from components.evaluate.former import SCHEMA_VERSION, compare, read_former
+from components.evaluate.former import compare, read_former
 from components.evaluate.kubeflow import classification_metrics
 from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve
@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
     scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
     compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
     record = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": METRICS_VERSION,
         **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {

@@ -17,8 +17,7 @@ import pyarrow as pa
 from components.common.atomic import new_directory
 from components.common.crops import crop_of, decoded, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.manifest import Folders, read
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, Folders, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
 from components.export import evaluation
@@ -168,5 +167,6 @@ def _check(exported: list[Exported]) -> None:
         raise FacenetError(
             "An exported network does not see faces as its original does.",
             received="; ".join(missed),
-            advice="Leave that variant out with --variants, or give more faces with --calibration and --held_out.",
+            advice="Leave that variant out with --variants (of a run: --set export=float32), or give more faces with "
+            "--calibration and --held_out.",
         )

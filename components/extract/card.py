@@ -12,9 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageDraw
 
-from components.common.manifest import opened_part, parts
+from components.common.manifest import FACES, opened_part, parts
 from components.common.preprocessing import opened
-from components.common.schemas import FACES
 from components.extract.decode import Photo
 from components.extract.extracted import Extracted
 from components.extract.reasons import MEANING, Reason, RejectedError

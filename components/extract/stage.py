@@ -14,10 +14,9 @@ from components.common.atomic import new_directory
 from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.executor import write_metrics
-from components.common.manifest import ROWS_PER_GROUP, write, writer
+from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
 from components.common.names import plain
 from components.common.progress import progress
-from components.common.schemas import FACES, REJECTS
 from components.common.shard import WHOLE, Shard
 from components.extract.align import landmark_model
 from components.extract.card import show

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.common.errors import UsageError
-from components.common.flags import Switch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 class Augmentation:
     """What is done to training images."""
 
-    flip: Switch = True
+    flip: bool = True
     """Mirror left to right with probability 1/2; never upside down: nobody is photographed that way."""
     jitter: float = 0.0
     """Shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one photo

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 from components.common.errors import UsageError
-from components.common.flags import Flag, Seed, Switch
+from components.common.flags import Flag, Seed
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import check_batch_size
 from components.mine_and_train.heads import Classification
@@ -44,7 +44,7 @@ class Hyperparameters:
     optimization: Optimization = field(default_factory=Optimization)
     augmentation: Augmentation = field(default_factory=Augmentation)
     classification: Classification = field(default_factory=Classification)
-    xla: Switch = False
+    xla: bool = False
     """Compile training steps with XLA; every new shape of a batch costs a compilation."""
     seed: Seed = 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from components.common.atomic import check_replaceable
-from components.common.flags import Checkpoint, ExecutorInput, Flag, Html, Input, Markdown, Switch, values_of
+from components.common.flags import Checkpoint, ExecutorInput, Flag, Html, Input, Markdown, values_of
 from components.mine_and_train.hyperparameters import Hyperparameters, check_least
 from components.model.backbones import BACKBONES, check
 from components.model.checkpoint import FILES
@@ -46,7 +46,7 @@ class Settings:
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None
     markdown: Markdown = None
-    pictures: Switch = True
+    pictures: bool = True
     """false: the card and TensorBoard's projector show no faces."""
     backbone: Annotated[str, Flag(choices=tuple(BACKBONES))] = "inception_resnet_v2"
     """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi."""
@@ -57,7 +57,7 @@ class Settings:
     members: int = 1
     """Networks side by side, an ensemble: each has its part of the embedding, and its own loss on it. They see the
     image cut ever closer, so they err differently; time and size are their sum."""
-    flip_averaging: Switch = False
+    flip_averaging: bool = False
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"

@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 from components.common.cores import TENSORFLOW_THREADS, tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.manifest import read
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, read
 from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
 from components.model import load_tensorflow

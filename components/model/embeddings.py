@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.common.manifest import ROWS_PER_PART, writer
-from components.common.schemas import EMBEDDINGS
+from components.common.manifest import EMBEDDINGS, ROWS_PER_PART, writer
 from components.common.shard import WHOLE, Shard
 
 

@@ -16,9 +16,20 @@ import pyarrow.compute as pc
 
 from components.common.atomic import FORMER, put_back, write_file
 from components.common.errors import FacenetError
-from components.common.manifest import about, about_person, opened_part, parts, read, shard_of, writer
+from components.common.manifest import (
+    DATASET,
+    FACES,
+    MANIFESTS,
+    Manifest,
+    about,
+    about_person,
+    opened_part,
+    parts,
+    read,
+    shard_of,
+    writer,
+)
 from components.common.names import one_form
-from components.common.schemas import DATASET, FACES, MANIFESTS, Manifest
 from pipelines.cache.cache import Cache
 from pipelines.cache.content import Contents
 from pipelines.cache.ingredients import Program

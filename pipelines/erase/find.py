@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from components.common.crops import faces_of
 from components.common.errors import UsageError
-from components.common.manifest import PARTS, about_person, kind_of, opened_part, parts
-from components.common.schemas import DATASET, MANIFESTS, Manifest
+from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, opened_part, parts
 from pipelines.erase.mentions import mentions
 from pipelines.records.record import located, read_task
 

@@ -14,9 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.manifest import about_person, kind_of, opened_part
+from components.common.manifest import Manifest, about_person, kind_of, opened_part
 from components.common.names import one_form
-from components.common.schemas import Manifest
 from pipelines.erase.mentions import mentions
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.

@@ -239,8 +239,7 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
     """Reads all columns but pictures of the row groups that the page is in, and of the others what is searched."""
     import pyarrow.parquet as pq
 
-    from components.common.manifest import opened_part
-    from components.common.schemas import MANIFESTS
+    from components.common.manifest import MANIFESTS, opened_part
 
     schema = pq.read_schema(files[0])
     columns = {one.name: str(one.type) for one in schema if str(one.type) != "binary"}

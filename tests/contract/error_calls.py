@@ -19,9 +19,8 @@ from urllib3.exceptions import SSLError
 from components.common.atomic import check_replaceable, new_directory, write_file
 from components.common.crops import _empty, crop_of, decoded, faces_of
 from components.common.executor import inputs
-from components.common.manifest import joined, parts, write
+from components.common.manifest import DATASET, EMBEDDINGS, FACES, joined, parts, write
 from components.common.preprocessing import Crop, pixels
-from components.common.schemas import DATASET, EMBEDDINGS, FACES
 from components.common.shard import Shard
 from components.embed.network import Network
 from components.evaluate.embeddings import read_embeddings

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pytest
 
 from components.collect.__main__ import main as collect
-from components.common.manifest import about, read, write
+from components.common.manifest import FACES, about, read, write
 from components.common.names import plain
-from components.common.schemas import FACES
 from components.embed.__main__ import main as embed
 from components.evaluate.__main__ import main as evaluate
 from components.extract.__main__ import main as extract

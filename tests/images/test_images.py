@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import read
-from components.common.schemas import EMBEDDINGS
+from components.common.manifest import EMBEDDINGS, read
 from components.specification import images
 from components.specification.code import files_of
 from pipelines import build

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import about, read, write
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, about, read, write
 from tests.kills.points import FRESH, can_trace, copied, killed
 
 _IMPORTED = [

@@ -13,8 +13,7 @@ import pytest
 
 from components.common import atomic
 from components.common.crops import decoded, faces_of
-from components.common.manifest import read
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, read
 from pipelines.cache.cache import Cache
 from pipelines.cli import main as facenet
 from pipelines.records.record import read_run, read_task

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from components.common.manifest import write
-from components.common.schemas import FACES
+from components.common.manifest import FACES, write
 
 
 def drawn(folder: Path, *names: str) -> Path:

@@ -22,8 +22,7 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.crops import decoded, faces_of
-from components.common.manifest import read, write
-from components.common.schemas import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read, write
 from components.common.shard import Shard
 from pipelines.cache.cache import Cache
 from pipelines.cli import main

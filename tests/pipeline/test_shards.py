@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.common import manifest
-from components.common.schemas import DATASET, DROPPED, EMBEDDINGS, FACES, REJECTS
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, REJECTS
 from tests.conftest import run_pipeline
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import read
-from components.common.schemas import FACES
+from components.common.manifest import FACES, read
 from pipelines.erase.search import Search
 from pipelines.forget import main as forget
 from pipelines.local.composed import main as composed

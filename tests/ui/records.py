@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
-from components.common.manifest import read, write
-from components.common.schemas import DATASET, FACES
+from components.common.manifest import DATASET, FACES, read, write
 from pipelines.records.record import SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
 
 HOSTILE = (

@@ -13,8 +13,7 @@ from PIL import Image
 
 from components.collect.card import Step, encoded_again, same_pictures, show, steps, under_two_names
 from components.collect.collect import collect
-from components.common.manifest import parts, write
-from components.common.schemas import FACES
+from components.common.manifest import FACES, parts, write
 
 
 def table(*rows):

@@ -12,8 +12,7 @@ from components.collect.filters import without_duplicates, without_rare, without
 from components.collect.splits import SPLITS, split_of
 from components.common.crops import decoded, faces_of
 from components.common.errors import FacenetError
-from components.common.manifest import about, read, write
-from components.common.schemas import DATASET, DROPPED, FACES
+from components.common.manifest import DATASET, DROPPED, FACES, about, read, write
 from components.common.shard import Shard
 
 

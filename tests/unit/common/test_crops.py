@@ -9,8 +9,8 @@ from PIL import Image
 
 from components.common import crops, manifest
 from components.common.errors import UsageError
+from components.common.manifest import DATASET, FACES
 from components.common.preprocessing import Crop, Preprocessing, pixels
-from components.common.schemas import DATASET, FACES
 from components.common.shard import Shard
 
 

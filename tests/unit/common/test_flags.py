@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import pytest
 
 from components.common.errors import UsageError
-from components.common.flags import Flag, Inputs, Output, Switch, parse
+from components.common.flags import Flag, Inputs, Output, parse
 from pipelines.cli import COMMANDS
 
 
@@ -50,7 +50,7 @@ class Settings(Base):
     """How many."""
     kind: Literal["one", "two"] = "one"
     """Which kind."""
-    flip: Switch = True
+    flip: bool = True
     """Whether."""
     json: bool = False
     """As JSON."""
@@ -90,6 +90,8 @@ def test_what_is_not_given_has_its_default():
         (["--kind", "two"], "kind", "two"),
         (["--flip", "false"], "flip", False),
         (["--flip", "True"], "flip", True),
+        (["--no-flip"], "flip", False),
+        (["--no-flip", "--flip"], "flip", True),
         (["--json"], "json", True),
         (["--margin", "1e-3"], "group", Group(0.001)),
         (["a", "--json", "b"], "what", ("a", "b")),
@@ -102,8 +104,7 @@ def test_flags_are_read(argv, name, value):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--flip", "maybe"], "--flip: true or false is needed, not 'maybe'"),
-        (["--flip"], "--flip"),
+        (["--flip=maybe"], "--flip: true or false is needed, not 'maybe'"),
         (["--max_pairs", "x"], "--max_pairs"),
         (["--kind", "three"], "Known: one, two"),
         (["--max_piars", "3"], "Did you mean --max_pairs"),

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common import manifest, schemas
+from components.common import manifest
 from components.common.errors import UsageError
-from components.common.schemas import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
+from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
 from components.common.shard import Shard
 
 
@@ -149,7 +149,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("kind", schemas.MANIFESTS.values(), ids=schemas.MANIFESTS)
+@pytest.mark.parametrize("kind", manifest.MANIFESTS.values(), ids=manifest.MANIFESTS)
 @pytest.mark.parametrize("writer", OTHERS.values(), ids=OTHERS)
 def test_the_same_columns_are_read_whoever_wrote_them(kind, writer, tmp_path):
     own = some_rows(kind)
@@ -278,8 +278,8 @@ def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
 
 
 def test_every_manifest_says_whom_its_rows_are_about():
-    declared = [one for one in vars(schemas).values() if isinstance(one, schemas.Manifest)]
-    assert list(schemas.MANIFESTS.values()) == declared and [one.name for one in declared] == list(schemas.MANIFESTS)
+    declared = [one for one in vars(manifest).values() if isinstance(one, manifest.Manifest)]
+    assert list(manifest.MANIFESTS.values()) == declared and [one.name for one in declared] == list(manifest.MANIFESTS)
     for one in declared:
         texts = {name: ["Ada/1.jpg" if name == "photo_path" else "Ada", "Bo/1.jpg"] for name in one.person}
         assert manifest.about_person(pa.table(texts), one, "Ada", {"Ada"}).to_pylist() == [True, False]

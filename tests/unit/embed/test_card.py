@@ -11,8 +11,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from components.common.manifest import read
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, read
 from components.embed import neighbours
 from components.embed.card import show, some_of_each
 from components.embed.layout import _affinities, layout

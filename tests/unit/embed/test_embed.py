@@ -15,9 +15,8 @@ import tensorflow as tf
 from components.collect.__main__ import main as collect
 from components.common.crops import crop_of
 from components.common.errors import FacenetError
-from components.common.manifest import about, read, write
+from components.common.manifest import DATASET, EMBEDDINGS, FACES, about, read, write
 from components.common.preprocessing import Preprocessing
-from components.common.schemas import DATASET, EMBEDDINGS, FACES
 from components.embed.__main__ import main
 from components.embed.network import opened
 from components.evaluate.__main__ import main as evaluate

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from components.common.crops import crop_of
-from components.common.manifest import joined, read
+from components.common.manifest import EMBEDDINGS, joined, read
 from components.common.preprocessing import Preprocessing
-from components.common.schemas import EMBEDDINGS
 from components.embed import stage
 from components.embed.__main__ import main
 from components.model import checkpoint, network

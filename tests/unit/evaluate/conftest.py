@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.common.manifest import write
-from components.common.schemas import EMBEDDINGS, FACES
+from components.common.manifest import EMBEDDINGS, FACES, write
 
 AWKWARD = "<b>O'Neil</b> & |co|"
 

@@ -5,8 +5,7 @@ import pyarrow as pa
 import pytest
 
 from components.common.errors import UsageError
-from components.common.manifest import read, write
-from components.common.schemas import EMBEDDINGS
+from components.common.manifest import EMBEDDINGS, read, write
 from components.evaluate.embeddings import _vectors, pair_distances, read_embeddings
 from components.evaluate.metrics import STEP
 

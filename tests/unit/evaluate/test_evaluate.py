@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from components.common.manifest import read
-from components.common.schemas import PAIRS
+from components.common.manifest import PAIRS, read
 from components.evaluate.__main__ import main
 from components.evaluate.metrics import accuracy
 from components.page.words import markdown_text

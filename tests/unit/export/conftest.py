@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from components.common.crops import crop_of, decoded, faces_of
-from components.common.manifest import read
-from components.common.schemas import DATASET
+from components.common.manifest import DATASET, read
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +65,6 @@ def exported(dataset: Path, checkpoint: Path, report: Path) -> Path:
 
 def vectors(manifest: Path) -> np.ndarray:
     """float32 [n, size]: the embeddings of a manifest."""
-    from components.common.schemas import EMBEDDINGS
+    from components.common.manifest import EMBEDDINGS
 
     return np.array(read(manifest, EMBEDDINGS)["embedding"].to_pylist(), np.float32)

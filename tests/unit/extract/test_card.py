@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.common.manifest import read, write
-from components.common.schemas import FACES
+from components.common.manifest import FACES, read, write
 from components.extract.__main__ import main
 from components.extract.card import show
 from components.extract.extracted import Extracted

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from components.common.crops import crop_of
-from components.common.manifest import joined, read
-from components.common.schemas import FACES, REJECTS
+from components.common.manifest import FACES, REJECTS, joined, read
 from components.extract.__main__ import main
 from components.extract.photo import Extraction, faces_in
 from components.extract.stage import extract

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from components.common.manifest import read
-from components.common.schemas import FACES, REJECTS
+from components.common.manifest import FACES, REJECTS, read
 from components.extract.__main__ import main
 from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in

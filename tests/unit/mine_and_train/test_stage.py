@@ -11,8 +11,7 @@ import pytest
 from components.collect.__main__ import main as collect
 from components.common.crops import decoded
 from components.common.flags import parse
-from components.common.manifest import about, read, write
-from components.common.schemas import DATASET, EMBEDDINGS
+from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
 from components.mine_and_train import stage
 from components.mine_and_train.__main__ import main as mine_and_train
@@ -120,7 +119,7 @@ def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, data
 
 
 def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, faces, tmp_path, capsys):
-    from components.common.schemas import FACES
+    from components.common.manifest import FACES
 
     wider = {**about(faces, FACES), "margin": 0.5}
     write(tmp_path / "faces", FACES, read(faces, FACES), wider)

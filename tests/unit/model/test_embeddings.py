@@ -4,8 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.common import manifest
-from components.common.manifest import read
-from components.common.schemas import EMBEDDINGS
+from components.common.manifest import EMBEDDINGS, read
 from components.model import embeddings
 
 

@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.common.manifest import read
-from components.common.schemas import FACES
+from components.common.manifest import FACES, read
 from pipelines.look.compare import STYLES, best, compare, differ, roc_plot
 from pipelines.look.history import Artifact, Run, find, runs
 from pipelines.look.preview import Folder, Nothing, Page, Table, Text, Values, picture, preview
