@@ -152,7 +152,7 @@ def _point_anew(dataset: Path, name: str) -> None:
 
 def _clear_logs(name: str, runs: Path) -> None:
     named = mentions(name)
-    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt")):
+    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt") if log.is_file()):
         lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         theirs = [named(line) for line in lines]
         if any(theirs):

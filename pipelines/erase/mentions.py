@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from urllib.parse import quote
 
-from components.common.names import one_form
+from components.common.names import one_form, plain
 
 ERASED = "(erased)"
 # Neither in a longer name nor in a decimal number: `person-1` is not in `person-10`, `001` not in 0.001. Before it may
@@ -22,7 +22,8 @@ def mentions(name: str) -> Callable[[str], bool]:
 
     In either of Unicode's forms, plain or escaped as in JSON, HTML, URLs and messages.
     """
-    written = {each for form in ("NFC", "NFD") for each in _escaped(unicodedata.normalize(form, name))}
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    written = {each for form in forms | set(map(plain, forms)) for each in _escaped(form)}
     # The longest first: of two that begin alike, the shorter one may end in the middle of a word.
     pattern = re.compile(_BEFORE + f"(?:{'|'.join(map(re.escape, sorted(written, key=len, reverse=True)))})" + _AFTER)
     return lambda text: pattern.search(one_form(text.replace(ERASED, ""))) is not None

@@ -73,11 +73,11 @@ class Cache:
             (self._runs / "cache.sqlite").unlink(missing_ok=True)
         self._database.execute("PRAGMA secure_delete = ON")
         folder = f"/{one_form(name)}/"
-        paths = [
-            row for row in self._database.execute("SELECT path FROM content") if folder in one_form(os.fsdecode(row[0]))
-        ]
         with self._database:
-            self._database.executemany("DELETE FROM content WHERE path = ?", paths)
+            for table in ("content", "imports"):  # the code may lie below a folder of that name
+                paths = self._database.execute(f"SELECT path FROM {table}").fetchall()
+                theirs = [row for row in paths if folder in one_form(os.fsdecode(row[0]))]
+                self._database.executemany(f"DELETE FROM {table} WHERE path = ?", theirs)
             self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
         self._database.execute("VACUUM")
 

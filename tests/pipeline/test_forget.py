@@ -6,6 +6,7 @@ import gzip
 import html
 import io
 import json
+import os
 import shutil
 import sqlite3
 import unicodedata
@@ -28,7 +29,7 @@ from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.erase.mentions import mentions
 from pipelines.local.cache import Cache
-from pipelines.local.record import read_task, write_task
+from pipelines.local.record import TaskRecord, read_task, write_task
 from tests.pipeline.drawn import drawn
 from tests.pipeline.traces import files_with, traces
 
@@ -359,11 +360,33 @@ def test_what_is_packed_or_given_or_under_another_name_too_is_said(tmp_path, cap
     assert "The same picture stays under other names: Eve" in said
 
 
+@pytest.mark.parametrize("name", ["extract", "faces", "components", "1"])
+def test_what_is_called_as_a_task_the_code_or_a_layer_is_not_taken_for_a_person(name, tmp_path, capsys):
+    faces = drawn(tmp_path / "run" / "extract" / "faces", name, "Bob")
+    made = {"path": "run/extract/faces", "kind": "", "sha256": "", "metadata": {}, "on_disk": True}
+    write_task(tmp_path, "run", TaskRecord("extract", "extract", outputs={"faces": made}))
+    (tmp_path / "run" / "facenet.tflite").write_bytes(b"\0network/1/add")
+    Cache(tmp_path, lambda executor, names: "")
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as cache, cache:
+        cache.execute("INSERT INTO imports VALUES ('/facenet/components/stage.py', 1, 1, 1, 1, '')")
+    assert main(["forget", name, "--runs", str(tmp_path)]) == 0
+    assert "nothing of them is left" in capsys.readouterr().out
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
+def test_a_log_that_is_a_pipe_is_not_waited_for(tmp_path):
+    faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
+    os.mkfifo(tmp_path / "1" / "extract" / "log.txt")
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "named"),
     [("Ada", "Ada/1.jpg", True), ("Ada", "Canada", False), ("Ada", "Adam/1.jpg", False), ("Ada", "Ada_0001", True),
      ("person-1", "person-10", False), ("001", "loss 0.001", False), ("001", "001/2", True), ("001", "001.5", False),
-     ("erased", "(erased)", False), ("a\nb", "a\\nb", True), ("Ada", '"\\nAda"', True), ("Ada", "%2FAda%2F", True)],
+     ("erased", "(erased)", False), ("a\nb", "a\\nb", True), ("Ada", '"\\nAda"', True), ("Ada", "%2FAda%2F", True),
+     ("a\\b\x1b", "in a\\b\\x1b/1.jpg", True), ("\u200d\u200e", "in \u200d\\u200e/1.jpg", True)],
 )  # fmt: skip
 def test_a_name_is_found_as_a_word_or_a_part_of_a_path(name, text, named):
     assert mentions(name)(text) is named
