@@ -58,9 +58,11 @@ def pending(runs: Path, name: str) -> Found:
             received=file,
             advice="Forget that person again first.",
         )
+    # A run may have been removed since then.
+    manifests = {Path(path): MANIFESTS[kind] for path, kind in record["manifests"].items()}
     return Found(
-        manifests={Path(path): (MANIFESTS[kind], 0) for path, kind in record["manifests"].items()},
-        datasets=set(map(Path, record["datasets"])),
+        manifests={folder: (kind, 0) for folder, kind in manifests.items() if folder.is_dir()},
+        datasets={folder for folder in map(Path, record["datasets"]) if folder.is_dir()},
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),
         crops=set(record.get("crops", [])),

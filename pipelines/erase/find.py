@@ -69,7 +69,10 @@ def find(name: str, runs: Path, known: Found) -> Found:
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
     for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
-            _look_into(folder, kind, name, found)
+            try:
+                _look_into(folder, kind, name, found)
+            except (pa.ArrowException, OSError) as problem:
+                raise _unreadable(folder, problem) from problem
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
         if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
             found.datasets.add(folder)
@@ -83,18 +86,17 @@ def find(name: str, runs: Path, known: Found) -> Found:
 
 
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    columns = [column for column in {"face_id", "image", *kind.person, *kind.texts} if column in kind.schema.names]
     rows, named = 0, mentions(name)
     for file in parts(folder, kind):
         parquet = opened_part(file)
         for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns)
+            table = parquet.read_row_group(group)  # whole: what cannot be read is to be found before anything is erased
             about = about_person(table, kind, name, found.face_ids)
             theirs = table.filter(about)
             rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
-            if "face_id" in columns:
+            if "face_id" in table.schema.names:
                 found.face_ids |= set(theirs["face_id"].to_pylist())
-            if "image" in columns:
+            if "image" in table.schema.names:
                 found.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
     if rows or folder in found.manifests:
         found.manifests[folder] = kind, rows
@@ -142,11 +144,15 @@ def _kind(file: Path) -> Manifest:
     try:
         return kind_of(file)
     except ValueError as problem:
-        raise UsageError(
-            "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
-            received=f"{file} ({problem})",
-            advice="Remove that run, then forget again.",
-        ) from problem
+        raise _unreadable(file, problem) from problem
+
+
+def _unreadable(place: Path, problem: Exception) -> UsageError:
+    return UsageError(
+        "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
+        received=f"{place} ({next(iter(str(problem).splitlines()), '')})",
+        advice="Remove that run, then forget again.",
+    )
 
 
 def faces_behind(dataset: Path) -> tuple[Path, ...]:

@@ -374,6 +374,45 @@ def test_what_is_called_as_a_task_the_code_or_a_layer_is_not_taken_for_a_person(
     assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
 
 
+def unlike_declared(rows: pa.Table) -> pa.Table:
+    """Boxes of three numbers, as another program may write them."""
+    boxes = pa.chunked_array([pa.array([box[:3] for box in rows["box"].to_pylist()], pa.list_(pa.int32()))])
+    return rows.set_column(rows.schema.get_field_index("box"), "box", boxes)
+
+
+@pytest.mark.parametrize("damage", ["boxes", "bytes"])
+def test_what_cannot_be_read_is_named_before_anything_is_erased(damage, tmp_path, capsys):
+    faces, other = (drawn(tmp_path / run / "extract" / "faces", NAME, "Bob") for run in "12")
+    part = other / "part-00000.parquet"
+    if damage == "boxes":
+        pq.write_table(unlike_declared(pq.read_table(part)), part)
+    else:
+        content = part.read_bytes()
+        part.write_bytes(content[:4] + bytes(1000) + content[1004:])
+    before = files(tmp_path)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "nobody knows whom it holds" in said and str(other) in said
+    assert files(tmp_path) == before | {str(tmp_path / name): b"" for name in (".lock", ".forgetting.lock")}
+    shutil.rmtree(tmp_path / "2")
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
+def test_forgetting_that_was_cut_off_goes_on_when_a_run_was_removed_meanwhile(tmp_path, monkeypatch):
+    faces, other = (drawn(tmp_path / run / "extract" / "faces", NAME, "Bob") for run in "12")
+
+    def cut_off(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(erasing, "_rewrite", cut_off)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 130
+    monkeypatch.undo()
+    shutil.rmtree(other.parent.parent)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
 def test_a_log_that_is_a_pipe_is_not_waited_for(tmp_path):
     faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
     os.mkfifo(tmp_path / "1" / "extract" / "log.txt")
