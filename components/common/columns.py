@@ -56,7 +56,7 @@ def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str], file
     """
     fields = [(declared if name in declared.names else table.schema).field(name) for name in names]
     columns = [_column(table[field.name], field, file) for field in fields]
-    return pa.table(columns, pa.schema(fields, table.schema.metadata))
+    return pa.table(columns, pa.schema(fields))  # without what pandas noted in it, as which column is the index
 
 
 def _column(values: pa.ChunkedArray, field: pa.Field, file: Path) -> pa.ChunkedArray:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.errors import UsageError
 from components.common.manifest import Manifest, about_person, kind_of, opened_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
@@ -133,7 +134,7 @@ class Search:
             for group in range(parquet.num_row_groups):
                 if self._in_rows(parquet, group, kind):
                     return True
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, LookupError, UsageError):  # damaged, or not what it says that it is
             return True  # nobody knows
         return False
 

@@ -301,6 +301,13 @@ def table_of(name: str) -> bytes:
     return content.getvalue()
 
 
+def called_faces(table: pa.Table) -> bytes:
+    """Another table that says of itself that it is a faces manifest."""
+    content = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"facenet": json.dumps({"manifest": "faces"})}), content)
+    return content.getvalue()
+
+
 FOREIGN = {
     "notes.txt": lambda name, row: f"{NFD} called".encode(),
     "listing.json": lambda name, row: json.dumps({name: []}).encode(),
@@ -310,6 +317,8 @@ FOREIGN = {
     "crop.jpg": lambda name, row: row["image"],
     "table.parquet": lambda name, row: table_of(name),
     "damaged.parquet": lambda name, row: table_of("Bob")[:50],
+    "without.parquet": lambda name, row: called_faces(pa.table({"who": ["Bob"]})),
+    "nulls.parquet": lambda name, row: called_faces(pa.table({"face_id": [None], "identity": ["Bob"]})),
     "gallery.db": lambda name, row: gallery_of(name),
     "array.npz": lambda name, row: zipped({"names.npy": name}),
     f"{NFD}.png": lambda name, row: b"",
