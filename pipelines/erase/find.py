@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from components.common.manifest import (
     opened_part,
     parts,
 )
+from components.common.names import one_form
 from pipelines.erase.mentions import mentions
 from pipelines.local.record import located, read_task
 
@@ -43,6 +45,7 @@ class Found:
         pages: cards and reports of these runs, which may show them.
         pictures: files of these runs' trainings with pictures and embeddings of everybody.
         crops: SHA-256 of the pictures of their faces as they are stored.
+        others: names of others in which theirs stands.
     """
 
     manifests: dict[Path, tuple[Manifest, int]] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class Found:
     pages: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
     crops: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
 
 
 def find(name: str, runs: Path, known: Found) -> Found:
@@ -67,12 +71,13 @@ def find(name: str, runs: Path, known: Found) -> Found:
     """
     found = known
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
+    for folder, kind in manifests.items():
+        with _readable(folder):
+            found.others |= _others(folder, kind, name)
     for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
-            try:
+            with _readable(folder):
                 _look_into(folder, kind, name, found)
-            except (pa.ArrowException, OSError) as problem:
-                raise _unreadable(folder, problem) from problem
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
         if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
             found.datasets.add(folder)
@@ -85,8 +90,18 @@ def find(name: str, runs: Path, known: Found) -> Found:
     return found
 
 
+def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
+    """The names in a manifest in which a name stands, and that are longer."""
+    columns = [column for column in ("identity", "photo_path") if column in kind.schema.names]
+    found = set[str]()
+    for file in parts(folder, kind) if columns else ():
+        for values in opened_part(file).read(columns[:1]).columns:
+            found |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
+    return set(filter(mentions(name), found)) - {one_form(name)}
+
+
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    rows, named = 0, mentions(name)
+    rows, named = 0, mentions(name, found.others)
     for file in parts(folder, kind):
         parquet = opened_part(file)
         for group in range(parquet.num_row_groups):
@@ -141,18 +156,20 @@ def _manifests(run: Path) -> Iterator[tuple[Path, Manifest]]:
 
 
 def _kind(file: Path) -> Manifest:
-    try:
+    with _readable(file):
         return kind_of(file)
-    except ValueError as problem:
-        raise _unreadable(file, problem) from problem
 
 
-def _unreadable(place: Path, problem: Exception) -> UsageError:
-    return UsageError(
-        "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
-        received=f"{place} ({next(iter(str(problem).splitlines()), '')})",
-        advice="Remove that run, then forget again.",
-    )
+@contextmanager
+def _readable(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as problem:
+        raise UsageError(
+            "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
+            received=f"{place} ({next(iter(str(problem).splitlines()), '')})",
+            advice="Remove that run, then forget again.",
+        ) from problem
 
 
 def faces_behind(dataset: Path) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Searched:
     Args:
         searched: how many files were read.
         left: those that name the person, or hold a picture of theirs.
-        given: records with their name as a word, or in a path, that was given to a run, and what is called as a task is.
+        given: records with their name as a word, or in a path, that was given to a run; folders called after tasks.
         packed: archives, which nobody looked into.
         shared: others under whose names a picture of theirs is too.
     """
@@ -60,13 +60,14 @@ class Search:
         name: theirs.
         face_ids: of their faces.
         crops: SHA-256 of the pictures of their faces as they were stored.
+        others: names of others in which theirs stands.
     """
 
-    def __init__(self, name: str, face_ids: set[str], crops: set[str]) -> None:
+    def __init__(self, name: str, face_ids: set[str], crops: set[str], others: Iterable[str] = ()) -> None:
         self._name = one_form(name)
         self._face_ids = face_ids
         self._crops = crops
-        self._mentioned = mentions(name)
+        self._mentioned = mentions(name, others)
         self._written = {unicodedata.normalize(form, name).encode() for form in ("NFC", "NFD")}
         self._shared = set[str]()
 

@@ -74,10 +74,11 @@ class Cache:
         self._database.execute("PRAGMA secure_delete = ON")
         folder = f"/{one_form(name)}/"
         with self._database:
-            for table in ("content", "imports"):  # the code may lie below a folder of that name
-                paths = self._database.execute(f"SELECT path FROM {table}").fetchall()
-                theirs = [row for row in paths if folder in one_form(os.fsdecode(row[0]))]
-                self._database.executemany(f"DELETE FROM {table} WHERE path = ?", theirs)
+            known = self._database.execute("SELECT path FROM content UNION SELECT path FROM imports").fetchall()
+            theirs = [row for row in known if folder in one_form(os.fsdecode(row[0]))]
+            self._database.executemany("DELETE FROM content WHERE path = ?", theirs)
+            # The code may lie below a folder of that name.
+            self._database.executemany("DELETE FROM imports WHERE path = ?", theirs)
             self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
         self._database.execute("VACUUM")
 

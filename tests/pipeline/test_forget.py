@@ -383,6 +383,19 @@ def test_what_is_called_as_a_task_the_code_or_a_layer_is_not_taken_for_a_person(
     assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
 
 
+def test_somebody_else_in_whose_name_it_stands_is_not_meant(tmp_path, capsys):
+    drawn(tmp_path / "1" / "extract" / "faces", "Ann", "Bob")
+    others = tmp_path / "2" / "extract"
+    drawn(others / "faces", "Ann Lee", "Mary Ann", "O'Ann", "Annabel")
+    (others / "card").write_text("<h2>Ann Lee</h2> Mary Ann/1.jpg, O&#x27;Ann")
+    (others / "log.txt").write_text("Ann Lee/1.jpg\nMary Ann/1.jpg beside Ann/1.jpg\n")
+    before = files(tmp_path / "2")
+    assert main(["forget", "Ann", "--runs", str(tmp_path)]) == 0
+    assert "nothing of them is left" in capsys.readouterr().out
+    assert files(tmp_path / "2") == before | {str(others / "log.txt"): b"Ann Lee/1.jpg\n(erased)\n"}
+    assert main(["forget", "Ann", "--runs", str(tmp_path)]) == 2  # nobody of this name
+
+
 def unlike_declared(rows: pa.Table) -> pa.Table:
     """Boxes of three numbers, as another program may write them."""
     boxes = pa.chunked_array([pa.array([box[:3] for box in rows["box"].to_pylist()], pa.list_(pa.int32()))])
