@@ -83,7 +83,7 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
             clear_leftovers(runs)
         found = find(name, runs, pending(runs, name))
         # A run that failed before it had a manifest may name them in its log.
-        if not found.manifests and not Search(name, set(), set())(runs, set()).left:
+        if not found.manifests and not Search(name, set(), set(), found.others)(runs, set()).left:
             raise UsageError(
                 "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
             )

@@ -7,6 +7,7 @@ may be in another order, beside others, called nullable though no value lacks, o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,22 +47,23 @@ def _kept(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str]) -> pa.Table:
-    """Some columns in this order, those that are declared as they are.
+def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str], file: Path) -> pa.Table:
+    """Some columns of a file in this order, those that are declared as they are.
 
     Raises:
         UsageError: a value lacks that every row must have.
         pyarrow.ArrowException: a list is not as long as it is declared to be.
     """
     fields = [(declared if name in declared.names else table.schema).field(name) for name in names]
-    return pa.table([_column(table[field.name], field) for field in fields], pa.schema(fields, table.schema.metadata))
+    columns = [_column(table[field.name], field, file) for field in fields]
+    return pa.table(columns, pa.schema(fields))  # without what pandas noted in it, as which column is the index
 
 
-def _column(values: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+def _column(values: pa.ChunkedArray, field: pa.Field, file: Path) -> pa.ChunkedArray:
     if values.null_count and not field.nullable:
         raise UsageError(
             "A column of a manifest lacks values that every row must have.",
-            received=f"{field.name}: {values.null_count} of {len(values)} values are null",
+            received=f"{file}, {field.name}: {values.null_count} of {len(values)} values are null",
             advice="Run the stage that wrote it again.",
         )
     if values.type == pa.null():

@@ -331,10 +331,14 @@ def reading(place: Folders) -> Iterator[None]:
 
 def opened_part(file: Path) -> pq.ParquetFile:
     """A Parquet file to read from; the columns of a manifest come as they are declared, whoever wrote them."""
-    return _Part(file, pre_buffer=False)  # pyarrow's default, reading ahead, hangs where no thread can be started
+    return _Part(file)
 
 
 class _Part(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, pre_buffer=False)  # the default, reading ahead, hangs where no thread can be started
+        self._place = file
+
     def read(self, columns: list[str] | None = None) -> pa.Table:
         return self._as_declared(super().read(columns), columns)
 
@@ -346,7 +350,7 @@ class _Part(pq.ParquetFile):  # type: ignore[misc]  # pyarrow has no types
             declared = MANIFESTS[_said(self.metadata)["manifest"]].schema
         except MALFORMED:  # of another table
             return table
-        return as_declared(table, declared, columns or declared.names)
+        return as_declared(table, declared, columns or declared.names, self._place)
 
 
 def _open(file: Path) -> pq.FileMetaData:

@@ -22,7 +22,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.names import one_form
 from components.embed.network import Network
 from components.verify.search import People
-from components.verify.untrusted import guard, in_the_way, schema
+from components.verify.untrusted import beside, guard, in_the_way, schema
 
 # Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
 APPLICATION_ID = 0x46414345  # "FACE"
@@ -197,6 +197,8 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         raise UsageError(
             "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
         )
+    if odd := beside(path):
+        raise _damaged(path, odd)
     try:
         uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:

@@ -6,14 +6,37 @@ A view, a trigger or a generated column would answer in place of what is stored,
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 # Bytes of a value or of a statement: an embedding of 262,144 numbers. SQLite's own limit is a thousand times that.
 _LONGEST = 2**20
+# With this a journal begins, and ends where it names another one: https://www.sqlite.org/fileformat2.html, section 3.
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 # Steps of SQLite's machine to read a schema: a few tables take a hundred.
 _STEPS = 10_000
+
+
+def beside(file: Path) -> str:
+    """What of the files that SQLite reads beside a database keeps it from being opened, in words; empty for nothing.
+
+    A journal may end with the name of another one, of several databases that were changed together. SQLite removes the
+    file of that name, whatever it is, when it opens the database. And of a pipe it waits for who writes.
+    """
+    for name in ("-journal", "-wal", "-shm"):
+        path = Path(f"{file.resolve()}{name}")
+        if path.exists() and not path.is_file():
+            return f"{path.name} is no file"
+        if path.is_file() and name == "-journal":
+            with path.open("rb") as journal:
+                size = journal.seek(0, os.SEEK_END)
+                journal.seek(max(0, size - len(_JOURNAL)))
+                if size > len(_JOURNAL) and journal.read() == _JOURNAL:
+                    return f"{path.name} names another file, which SQLite would remove"
+    return ""
 
 
 def guard(connection: sqlite3.Connection) -> None:

@@ -73,11 +73,12 @@ class Cache:
             (self._runs / "cache.sqlite").unlink(missing_ok=True)
         self._database.execute("PRAGMA secure_delete = ON")
         folder = f"/{one_form(name)}/"
-        paths = [
-            row for row in self._database.execute("SELECT path FROM content") if folder in one_form(os.fsdecode(row[0]))
-        ]
         with self._database:
-            self._database.executemany("DELETE FROM content WHERE path = ?", paths)
+            known = self._database.execute("SELECT path FROM content UNION SELECT path FROM imports").fetchall()
+            theirs = [row for row in known if folder in one_form(os.fsdecode(row[0]))]
+            self._database.executemany("DELETE FROM content WHERE path = ?", theirs)
+            # The code may lie below a folder of that name.
+            self._database.executemany("DELETE FROM imports WHERE path = ?", theirs)
             self._database.executemany("DELETE FROM answers WHERE run = ?", [(run,) for run in runs])
         self._database.execute("VACUUM")
 

@@ -58,9 +58,11 @@ def pending(runs: Path, name: str) -> Found:
             received=file,
             advice="Forget that person again first.",
         )
+    # A run may have been removed since then.
+    manifests = {Path(path): MANIFESTS[kind] for path, kind in record["manifests"].items()}
     return Found(
-        manifests={Path(path): (MANIFESTS[kind], 0) for path, kind in record["manifests"].items()},
-        datasets=set(map(Path, record["datasets"])),
+        manifests={folder: (kind, 0) for folder, kind in manifests.items() if folder.is_dir()},
+        datasets={folder for folder in map(Path, record["datasets"]) if folder.is_dir()},
         face_ids=set(record["face_ids"]),
         runs=set(map(Path, record["runs"])),
         crops=set(record.get("crops", [])),
@@ -75,9 +77,10 @@ def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched
     """
     when = datetime.now(UTC).isoformat(timespec="seconds")
     write_file(runs / _PENDING, json.dumps(_intention(name, found)))
+    named = mentions(name, found.others)
     for folder, (kind, _) in found.manifests.items():
         if kind is not DATASET:
-            _rewrite(folder, kind, name, found.face_ids)
+            _rewrite(folder, kind, name, found.face_ids, named)
     # Last, because their rows say where in the faces manifest a face lies now.
     for folder in sorted({*found.datasets, *(path for path, (kind, _) in found.manifests.items() if kind is DATASET)}):
         _point_anew(folder, name)
@@ -85,14 +88,14 @@ def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched
         write_file(path, _NOTE.format(when=when))
     for path in found.pictures:
         path.unlink(missing_ok=True)
-    _clear_logs(name, runs)
+    _clear_logs(named, runs)
     cache = Cache(runs, lambda executor, names: Program({}))
     changed = {*found.manifests, *found.datasets, *found.pages, *found.pictures}
-    _correct_records(runs, changed, mentions(name), cache.contents)
+    _correct_records(runs, changed, named, cache.contents)
     cache.forget(name, [run.name for run in found.runs])
     said = _noted(runs, name, when, found)
     # Before the note goes: cut off in here, the same command searches for all of it again.
-    searched = Search(name, found.face_ids, found.crops)(runs, {runs / _PENDING, *found.pages})
+    searched = Search(name, found.face_ids, found.crops, found.others)(runs, {runs / _PENDING, *found.pages})
     (runs / _PENDING).unlink()
     return said, searched
 
@@ -112,8 +115,7 @@ def _intention(name: str, found: Found) -> dict[str, Any]:
     }
 
 
-def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str]) -> None:
-    named = mentions(name)
+def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str], named: Callable[[str], bool]) -> None:
     with writer(folder, kind, about(folder, kind), shard_of(folder, kind)) as rows:
         for file in parts(folder, kind):
             parquet = opened_part(file)
@@ -150,9 +152,8 @@ def _point_anew(dataset: Path, name: str) -> None:
         written.add(rows)
 
 
-def _clear_logs(name: str, runs: Path) -> None:
-    named = mentions(name)
-    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt")):
+def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
+    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt") if log.is_file()):
         lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         theirs = [named(line) for line in lines]
         if any(theirs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from components.common.crops import faces_of
 from components.common.errors import UsageError
 from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, opened_part, parts
+from components.common.names import one_form
 from pipelines.erase.mentions import mentions
 from pipelines.records.record import located, read_task
 
@@ -34,6 +36,7 @@ class Found:
         pages: cards and reports of these runs, which may show them.
         pictures: files of these runs' trainings with pictures and embeddings of everybody.
         crops: SHA-256 of the pictures of their faces as they are stored.
+        others: names of others in which theirs stands.
     """
 
     manifests: dict[Path, tuple[Manifest, int]] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Found:
     pages: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
     crops: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
 
 
 def find(name: str, runs: Path, known: Found) -> Found:
@@ -58,9 +62,13 @@ def find(name: str, runs: Path, known: Found) -> Found:
     """
     found = known
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
+    for folder, kind in manifests.items():
+        with _readable(folder):
+            found.others |= _others(folder, kind, name)
     for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
-            _look_into(folder, kind, name, found)
+            with _readable(folder):
+                _look_into(folder, kind, name, found)
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
         if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
             found.datasets.add(folder)
@@ -73,19 +81,28 @@ def find(name: str, runs: Path, known: Found) -> Found:
     return found
 
 
+def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
+    """The names in a manifest in which a name stands, and that are longer."""
+    columns = [column for column in ("identity", "photo_path") if column in kind.schema.names]
+    found = set[str]()
+    for file in parts(folder, kind) if columns else ():
+        for values in opened_part(file).read(columns[:1]).columns:
+            found |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
+    return set(filter(mentions(name), found)) - {one_form(name)}
+
+
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    columns = [column for column in {"face_id", "image", *kind.person, *kind.texts} if column in kind.schema.names]
-    rows, named = 0, mentions(name)
+    rows, named = 0, mentions(name, found.others)
     for file in parts(folder, kind):
         parquet = opened_part(file)
         for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns)
+            table = parquet.read_row_group(group)  # whole: what cannot be read is to be found before anything is erased
             about = about_person(table, kind, name, found.face_ids)
             theirs = table.filter(about)
             rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
-            if "face_id" in columns:
+            if "face_id" in table.schema.names:
                 found.face_ids |= set(theirs["face_id"].to_pylist())
-            if "image" in columns:
+            if "image" in table.schema.names:
                 found.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
     if rows or folder in found.manifests:
         found.manifests[folder] = kind, rows
@@ -130,12 +147,18 @@ def _manifests(run: Path) -> Iterator[tuple[Path, Manifest]]:
 
 
 def _kind(file: Path) -> Manifest:
-    try:
+    with _readable(file):
         return kind_of(file)
-    except ValueError as problem:
+
+
+@contextmanager
+def _readable(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as problem:
         raise UsageError(
             "A manifest in the runs folder cannot be read, so nobody knows whom it holds.",
-            received=f"{file} ({problem})",
+            received=f"{place} ({next(iter(str(problem).splitlines()), '')})",
             advice="Remove that run, then forget again.",
         ) from problem
 

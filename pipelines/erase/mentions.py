@@ -6,10 +6,10 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-from components.common.names import one_form
+from components.common.names import one_form, plain
 
 ERASED = "(erased)"
 # Neither in a longer name nor in a decimal number: `person-1` is not in `person-10`, `001` not in 0.001. Before it may
@@ -17,15 +17,25 @@ ERASED = "(erased)"
 _BEFORE, _AFTER = r"(?:(?<![^\W_])(?<!\d\.)|(?<=\\[bfnrt])|(?<=%[0-9A-F]{2}))", r"(?![^\W_])(?!\.\d)"
 
 
-def mentions(name: str) -> Callable[[str], bool]:
+def mentions(name: str, others: Iterable[str] = ()) -> Callable[[str], bool]:
     """Tells of a text whether a name stands in it as a word or as a part of a path.
 
     In either of Unicode's forms, plain or escaped as in JSON, HTML, URLs and messages.
+
+    Args:
+        name: whose it is.
+        others: names of others in which it stands: `Ann` is not meant where `Ann Lee` is written.
     """
-    written = {each for form in ("NFC", "NFD") for each in _escaped(unicodedata.normalize(form, name))}
+    theirs = _written(name)
     # The longest first: of two that begin alike, the shorter one may end in the middle of a word.
-    pattern = re.compile(_BEFORE + f"(?:{'|'.join(map(re.escape, sorted(written, key=len, reverse=True)))})" + _AFTER)
-    return lambda text: pattern.search(one_form(text.replace(ERASED, ""))) is not None
+    known = sorted(theirs.union(*map(_written, others)), key=len, reverse=True)
+    pattern = re.compile(_BEFORE + f"(?:{'|'.join(map(re.escape, known))})" + _AFTER)
+    return lambda text: not theirs.isdisjoint(pattern.findall(one_form(text.replace(ERASED, ""))))
+
+
+def _written(name: str) -> set[str]:
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
+    return {each for form in forms | set(map(plain, forms)) for each in _escaped(form)}
 
 
 def _escaped(name: str) -> set[str]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.errors import UsageError
 from components.common.manifest import Manifest, about_person, kind_of, opened_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
+from pipelines.local.record import read_task
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.
 _GIVEN = {"run.json", "task.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}
@@ -28,6 +30,8 @@ _ID = 32
 _HEX_DIGITS = bytes(byte in b"0123456789abcdef" for byte in range(256))
 # Of a shorter name a binary file has the letters by chance. Most of the cache are paths, in which it has slashes too.
 _LONG_ENOUGH, _PATHS = 6, "cache.sqlite"
+# And in these slashes stand between the names of layers.
+_NETWORKS = (".h5", ".tflite")
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Searched:
     Args:
         searched: how many files were read.
         left: those that name the person, or hold a picture of theirs.
-        given: records with their name as a word, or in a path, that was given to a run.
+        given: records with their name as a word, or in a path, that was given to a run; folders called after tasks.
         packed: archives, which nobody looked into.
         shared: others under whose names a picture of theirs is too.
     """
@@ -56,13 +60,14 @@ class Search:
         name: theirs.
         face_ids: of their faces.
         crops: SHA-256 of the pictures of their faces as they were stored.
+        others: names of others in which theirs stands.
     """
 
-    def __init__(self, name: str, face_ids: set[str], crops: set[str]) -> None:
+    def __init__(self, name: str, face_ids: set[str], crops: set[str], others: Iterable[str] = ()) -> None:
         self._name = one_form(name)
         self._face_ids = face_ids
         self._crops = crops
-        self._mentioned = mentions(name)
+        self._mentioned = mentions(name, others)
         self._written = {unicodedata.normalize(form, name).encode() for form in ("NFC", "NFD")}
         self._shared = set[str]()
 
@@ -71,7 +76,8 @@ class Search:
         found = Searched(shared=self._shared)
         for folder, folders, files in os.walk(runs):
             if Path(folder) != runs:  # a run's own name is not whose it is
-                found.left += [str(Path(folder, each)) for each in folders if one_form(each) == self._name]
+                for each in (Path(folder, each) for each in folders if one_form(each) == self._name):
+                    (found.given if _of_a_task(each) else found.left).append(str(each))
             for file in (Path(folder, each) for each in sorted(files)):
                 if file.is_file() and not file.is_symlink() and file not in passed_over:
                     found.searched += 1
@@ -116,7 +122,8 @@ class Search:
         if b"\0" not in data:
             return self._mentioned(data.decode(errors="surrogateescape"))
         bare = {each for each in self._written if len(each) >= _LONG_ENOUGH and file.name != _PATHS}
-        return any(each in data for each in bare | {b"/%s/" % each for each in self._written})
+        in_paths = {b"/%s/" % each for each in self._written if file.suffix not in _NETWORKS}
+        return any(each in data for each in bare | in_paths)
 
     def _in_parquet(self, file: Path) -> bool:
         try:
@@ -128,7 +135,7 @@ class Search:
             for group in range(parquet.num_row_groups):
                 if self._in_rows(parquet, group, kind):
                     return True
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, LookupError, UsageError):  # damaged, or not what it says that it is
             return True  # nobody knows
         return False
 
@@ -151,6 +158,13 @@ class Search:
         if isinstance(value, bytes):
             return hashlib.sha256(value).hexdigest() in self._crops
         return isinstance(value, str) and (self._mentioned(value) or value in self._face_ids)
+
+
+def _of_a_task(folder: Path) -> bool:
+    """Whether a folder is called after a task, or after what a task makes."""
+    task = folder.parent
+    record = read_task(task.parent.parent, task.parent.name, task.name)
+    return (folder / "task.json").is_file() or (record is not None and folder.name in record.outputs)
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import gzip
 import html
 import io
 import json
+import os
 import shutil
 import sqlite3
 import unicodedata
@@ -28,7 +29,7 @@ from pipelines.cache.cache import Cache
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import read_task, write_task
+from pipelines.records.record import TaskRecord, read_task, write_task
 from tests.answers import problems
 from tests.conftest import REPOSITORY
 from tests.pipeline.drawn import drawn
@@ -310,6 +311,13 @@ def table_of(name: str) -> bytes:
     return content.getvalue()
 
 
+def called_faces(table: pa.Table) -> bytes:
+    """Another table that says of itself that it is a faces manifest."""
+    content = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"facenet": json.dumps({"manifest": "faces"})}), content)
+    return content.getvalue()
+
+
 FOREIGN = {
     "notes.txt": lambda name, row: f"{NFD} called".encode(),
     "listing.json": lambda name, row: json.dumps({name: []}).encode(),
@@ -319,6 +327,8 @@ FOREIGN = {
     "crop.jpg": lambda name, row: row["image"],
     "table.parquet": lambda name, row: table_of(name),
     "damaged.parquet": lambda name, row: table_of("Bob")[:50],
+    "without.parquet": lambda name, row: called_faces(pa.table({"who": ["Bob"]})),
+    "nulls.parquet": lambda name, row: called_faces(pa.table({"face_id": [None], "identity": ["Bob"]})),
     "gallery.db": lambda name, row: gallery_of(name),
     "array.npz": lambda name, row: zipped({"names.npy": name}),
     f"{NFD}.png": lambda name, row: b"",
@@ -369,11 +379,85 @@ def test_what_is_packed_or_given_or_under_another_name_too_is_said(tmp_path, cap
     assert "The same picture stays under other names: Eve" in said
 
 
+@pytest.mark.parametrize("name", ["extract", "faces", "components", "1"])
+def test_what_is_called_as_a_task_the_code_or_a_layer_is_not_taken_for_a_person(name, tmp_path, capsys):
+    faces = drawn(tmp_path / "run" / "extract" / "faces", name, "Bob")
+    made = {"path": "run/extract/faces", "kind": "", "sha256": "", "metadata": {}, "on_disk": True}
+    write_task(tmp_path, "run", TaskRecord("extract", "extract", outputs={"faces": made}))
+    (tmp_path / "run" / "facenet.tflite").write_bytes(b"\0network/1/add")
+    Cache(tmp_path, lambda executor, names: "")
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as cache, cache:
+        cache.execute("INSERT INTO imports VALUES ('/facenet/components/stage.py', 1, 1, 1, 1, '')")
+    assert main(["forget", name, "--runs", str(tmp_path)]) == 0
+    assert "nothing of them is left" in capsys.readouterr().out
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
+def test_somebody_else_in_whose_name_it_stands_is_not_meant(tmp_path, capsys):
+    drawn(tmp_path / "1" / "extract" / "faces", "Ann", "Bob")
+    others = tmp_path / "2" / "extract"
+    drawn(others / "faces", "Ann Lee", "Mary Ann", "O'Ann", "Annabel")
+    (others / "card").write_text("<h2>Ann Lee</h2> Mary Ann/1.jpg, O&#x27;Ann")
+    (others / "log.txt").write_text("Ann Lee/1.jpg\nMary Ann/1.jpg beside Ann/1.jpg\n")
+    before = files(tmp_path / "2")
+    assert main(["forget", "Ann", "--runs", str(tmp_path)]) == 0
+    assert "nothing of them is left" in capsys.readouterr().out
+    assert files(tmp_path / "2") == before | {str(others / "log.txt"): b"Ann Lee/1.jpg\n(erased)\n"}
+    assert main(["forget", "Ann", "--runs", str(tmp_path)]) == 2  # nobody of this name
+
+
+def unlike_declared(rows: pa.Table) -> pa.Table:
+    """Boxes of three numbers, as another program may write them."""
+    boxes = pa.chunked_array([pa.array([box[:3] for box in rows["box"].to_pylist()], pa.list_(pa.int32()))])
+    return rows.set_column(rows.schema.get_field_index("box"), "box", boxes)
+
+
+@pytest.mark.parametrize("damage", ["boxes", "bytes"])
+def test_what_cannot_be_read_is_named_before_anything_is_erased(damage, tmp_path, capsys):
+    faces, other = (drawn(tmp_path / run / "extract" / "faces", NAME, "Bob") for run in "12")
+    part = other / "part-00000.parquet"
+    if damage == "boxes":
+        pq.write_table(unlike_declared(pq.read_table(part)), part)
+    else:
+        content = part.read_bytes()
+        part.write_bytes(content[:4] + bytes(1000) + content[1004:])
+    before = files(tmp_path)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "nobody knows whom it holds" in said and str(other) in said
+    assert files(tmp_path) == before | {str(tmp_path / name): b"" for name in (".lock", ".forgetting.lock")}
+    shutil.rmtree(tmp_path / "2")
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
+def test_forgetting_that_was_cut_off_goes_on_when_a_run_was_removed_meanwhile(tmp_path, monkeypatch):
+    faces, other = (drawn(tmp_path / run / "extract" / "faces", NAME, "Bob") for run in "12")
+
+    def cut_off(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(erasing, "_rewrite", cut_off)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 130
+    monkeypatch.undo()
+    shutil.rmtree(other.parent.parent)
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
+def test_a_log_that_is_a_pipe_is_not_waited_for(tmp_path):
+    faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
+    os.mkfifo(tmp_path / "1" / "extract" / "log.txt")
+    assert main(["forget", NAME, "--runs", str(tmp_path)]) == 0
+    assert set(read(faces, FACES)["identity"].to_pylist()) == {"Bob"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "named"),
     [("Ada", "Ada/1.jpg", True), ("Ada", "Canada", False), ("Ada", "Adam/1.jpg", False), ("Ada", "Ada_0001", True),
      ("person-1", "person-10", False), ("001", "loss 0.001", False), ("001", "001/2", True), ("001", "001.5", False),
-     ("erased", "(erased)", False), ("a\nb", "a\\nb", True), ("Ada", '"\\nAda"', True), ("Ada", "%2FAda%2F", True)],
+     ("erased", "(erased)", False), ("a\nb", "a\\nb", True), ("Ada", '"\\nAda"', True), ("Ada", "%2FAda%2F", True),
+     ("a\\b\x1b", "in a\\b\\x1b/1.jpg", True), ("\u200d\u200e", "in \u200d\\u200e/1.jpg", True)],
 )  # fmt: skip
 def test_a_name_is_found_as_a_word_or_a_part_of_a_path(name, text, named):
     assert mentions(name)(text) is named

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -136,6 +137,14 @@ def by_pandas(table, **options):
 OTHERS = {
     "pandas": by_pandas,
     "pandas, large": lambda table: with_types(by_pandas(table), string=pa.large_string()),
+    # What pandas notes of its own types and of the index counts for whoever makes pandas' frames of it again.
+    "pandas, types of Arrow": lambda table: by_pandas(table, types_mapper=pd.ArrowDtype),
+    "pandas, an index": lambda table: by_pandas(table).replace_schema_metadata(
+        {
+            **pa.Table.from_pandas(table.to_pandas().set_index(table.schema.names[0])).schema.metadata,
+            **table.schema.metadata,
+        }
+    ),
     "pandas, categories": lambda table: by_pandas(table, strings_to_categorical=True),
     "polars": lambda table: with_types(
         table, string=pa.large_string(), binary=pa.large_binary(), **lists(pa.large_list(pa.float32()))
@@ -156,6 +165,7 @@ def test_the_same_columns_are_read_whoever_wrote_them(kind, writer, tmp_path):
     pq.write_table(writer(own), tmp_path / "part-00000.parquet")
     found = manifest.read(tmp_path, kind)
     assert found.equals(own) and found.schema.equals(kind.schema)
+    assert list(found.to_pandas()) == kind.schema.names
     assert manifest.about(tmp_path, kind) == {"a": 1}
     assert manifest.kind_of(tmp_path / "part-00000.parquet") is kind
     for name in kind.schema.names:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -333,4 +334,30 @@ def test_a_gallery_of_a_later_version_is_refused(path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
     with pytest.raises(UsageError, match="version 2; version 1 is read"), opened(path, network()):
+        pass
+
+
+def test_a_journal_that_names_another_file_does_not_remove_it(path, tmp_path):
+    """So SQLite 3.40.1 does, with any file that its user may remove."""
+    other = tmp_path / "other.txt"
+    other.write_text("somebody's work")
+    name, magic = str(other).encode(), bytes.fromhex("d9d505f920a163d7")
+    header = (magic + struct.pack(">5I", 0, 0, path.stat().st_size // 4096, 512, 4096)).ljust(512, b"\0")
+    named = struct.pack(">I", 2**30 // 4096 + 1) + name + struct.pack(">2I", len(name), sum(name)) + magic
+    journal = path.with_name("gallery.db-journal")
+    journal.write_bytes(header + named)
+    (path.with_name("link.db")).symlink_to(path)
+    for place in (path, path.with_name("link.db")):
+        with pytest.raises(FacenetError, match="-journal names another file"), opened(place):
+            pass
+    assert other.exists()
+    with closing(sqlite3.connect(path)) as connection:  # what it would have done
+        connection.execute("SELECT * FROM person").fetchall()
+    assert not other.exists()
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal"])
+def test_a_pipe_beside_a_gallery_is_not_waited_for(path, ending):
+    os.mkfifo(f"{path}{ending}")
+    with pytest.raises(FacenetError, match="is no file"), opened(path):
         pass
