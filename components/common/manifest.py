@@ -308,6 +308,8 @@ def _parts_of(path: Path, manifest: Manifest) -> list[Path]:
             advice=advice,
         )
     for file in files:
+        if not file.is_file():  # a pipe would be waited for
+            raise UsageError(f"A part of the {manifest.name} manifest is no file.", received=file, advice=advice)
         _check(file, manifest)
     return files
 

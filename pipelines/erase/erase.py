@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.common.atomic import FORMER, put_back, write_file
-from components.common.errors import FacenetError
+from components.common.errors import MALFORMED, FacenetError
 from components.common.manifest import (
     DATASET,
     FACES,
@@ -30,6 +30,7 @@ from components.common.manifest import (
     writer,
 )
 from components.common.names import one_form
+from components.common.records import read_json
 from pipelines.cache.cache import Cache
 from pipelines.cache.content import Contents
 from pipelines.cache.ingredients import Program
@@ -51,8 +52,8 @@ def pending(runs: Path, name: str) -> Found:
     file = runs / _PENDING
     if not file.exists():
         return Found()
-    record = json.loads(file.read_text())
-    if record["name_sha256"] != _digest(name):
+    record = _read(file, dict)
+    if record.get("name_sha256") != _digest(name):
         raise FacenetError(
             "Somebody else is being forgotten, and that was cut off.",
             received=file,
@@ -69,12 +70,34 @@ def pending(runs: Path, name: str) -> Found:
     )
 
 
+def _read(file: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
+    """What was noted of an erasing; nothing where nothing was.
+
+    Raises:
+        FacenetError: the file is not what was written.
+    """
+    if not file.exists():
+        return kind()
+    try:
+        record = read_json(file.read_bytes())
+        if not isinstance(record, kind):
+            raise ValueError("not what was written")
+    except MALFORMED as error:
+        raise FacenetError(
+            "A note of who was forgotten is damaged.",
+            received=f"{file} ({error})",
+            advice="Remove that file, then forget again.",
+        ) from error
+    return record
+
+
 def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched]:
     """Erases a person, and looks whether anything is left.
 
     Returns:
         What `RECORD` in the runs folder now says of it: when, the name's SHA-256, and counts. What the search found.
     """
+    _read(runs / RECORD, list)  # damaged, it is to be said before anything is erased
     when = datetime.now(UTC).isoformat(timespec="seconds")
     write_file(runs / _PENDING, json.dumps(_intention(name, found)))
     named = mentions(name, found.others)
@@ -199,7 +222,7 @@ def _hidden(runs: Path) -> Iterator[Path]:
 
 def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:
     file = runs / RECORD
-    former = json.loads(file.read_text()) if file.exists() else []
+    former = _read(file, list)
     rows: dict[str, int] = {}
     for kind, count in found.manifests.values():
         rows[kind.name] = rows.get(kind.name, 0) + count

@@ -143,7 +143,10 @@ def _manifests(run: Path) -> Iterator[tuple[Path, Manifest]]:
     for folder in sorted({file.parent for file in run.glob(f"**/{PARTS}")}):
         half_written = any(part.startswith(".") for part in folder.relative_to(run).parts)
         if not half_written and folder.resolve() == folder:
-            yield folder, _kind(min(folder.glob(PARTS)))
+            first = min(folder.glob(PARTS))
+            if not first.is_file():  # a pipe would be waited for
+                raise UsageError("A part of a manifest is no file.", received=first, advice="Remove it.")
+            yield folder, _kind(first)
 
 
 def _kind(file: Path) -> Manifest:

@@ -18,7 +18,7 @@ from components.common.errors import UsageError
 from components.common.manifest import Manifest, about_person, kind_of, opened_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
-from pipelines.local.record import read_task
+from pipelines.records.record import read_task
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.
 _GIVEN = {"run.json", "task.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}

@@ -23,7 +23,8 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.crops import decoded, faces_of
-from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, read, write
+from components.common.errors import UsageError
+from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, parts, read, write
 from components.common.shard import Shard
 from pipelines.cache.cache import Cache
 from pipelines.cli import main
@@ -473,3 +474,23 @@ def test_where_there_are_no_links_a_run_is_known_by_what_its_tasks_read(in_proce
     (again / "training" / "card.html").write_text("a card with faces")
     assert main(["forget", name, "--runs", str(runs)]) == 0
     assert "asked to be forgotten" in (again / "training" / "card.html").read_text()
+
+
+@pytest.mark.parametrize("note", [".forgetting.json", "forgotten.json"])
+def test_a_damaged_note_is_said_before_anything_is_erased(runs, in_processes, capsys, note):
+    before = {path: path.read_bytes() for path in runs.rglob("*.parquet")}
+    (runs / note).write_text('{"name_sha')
+    person = read(runs / in_processes.name / "collect/dataset", DATASET)["identity"][0].as_py()
+    assert main(["forget", person, "--runs", str(runs)]) == 1
+    assert "note of who was forgotten is damaged" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in runs.rglob("*.parquet")} == before
+
+
+def test_a_part_that_is_a_pipe_is_named_and_not_waited_for(runs, in_processes, capsys):
+    part = min((runs / in_processes.name).glob("collect/dataset/*.parquet"))
+    part.unlink()
+    os.mkfifo(part)
+    assert main(["forget", "Ada", "--runs", str(runs)]) == 2
+    assert f"A part of a manifest is no file.\nReceived: {part}" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="A part of the dataset manifest is no file"):
+        parts(part.parent, DATASET)
