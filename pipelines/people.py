@@ -135,10 +135,14 @@ def _helpful(people: People) -> str:
     )
     left = People(people.photos, people.names, people.least, people.validation, test).splits()
     crowded = test + people.validation >= 1 or left[TRAIN] < max(_LEAST, kept)
+    if crowded:
+        left = People(people.photos, people.names, people.least, 0.0, test).splits()
     return " ".join(
         [
             f"--set collect.test={test}",
             *(["--set collect.validation=0"] if crowded else []),
             *(["--set evaluate.split=all"] if kept < _LEAST else []),
+            # The faces of two people are too few to calibrate int8 on: the export would fail in the end.
+            *(["--set export=float32"] if left[TRAIN] <= _LEAST else []),
         ]
     )

@@ -57,6 +57,7 @@ def test_what_a_small_folder_lacks_is_said_with_settings_that_help(tmp_path, peo
     assert train >= 2
     assert test >= min(6, people // 2)
     assert ("evaluate.split=all" in settings) == (people == 3)
+    assert ("export=float32" in settings) == (train == 2)
 
 
 @pytest.mark.parametrize("people", [1, 2])
