@@ -23,6 +23,9 @@ Settings = TypeVar("Settings")
 
 # In the environment of a task: the process id of the runner that started it.
 RUNNER = "FACENET_RUNNER"
+# The variable that tells TensorFlow how many threads to have; without it, as many as it may use processors. By their
+# number it cuts up its sums, so the last bits of a result depend on it.
+TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

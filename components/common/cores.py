@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
+from components.common.command import TENSORFLOW_THREADS
+
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from threadpoolctl import ThreadpoolController
-
-# The variable that tells TensorFlow how many threads to have; without it, as many as it may use processors. By their
-# number it cuts up its sums, so the last bits of a result depend on it.
-TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
 def cores() -> int:

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.cores import TENSORFLOW_THREADS, tensorflow_threads
+from components.common.command import TENSORFLOW_THREADS
+from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, read

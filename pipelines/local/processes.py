@@ -13,8 +13,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import IO
 
-from components.common.command import RUNNER
-from components.common.cores import TENSORFLOW_THREADS
+from components.common.command import RUNNER, TENSORFLOW_THREADS
 from pipelines.local.usage import Meter
 from pipelines.plan.tasks import Container
 

@@ -38,4 +38,4 @@ def test_a_backbone_learns_with_all_it_has_embeds_to_unit_length_and_is_the_same
     file = tmp_path / "network.tflite"
     told = Preprocessing(smallest, Crop(0.25, "none")).to_json()
     file.write_bytes(metadata.added(content, record_of(told, (), {"variant": "float32"})))
-    np.testing.assert_allclose(LiteRT(file)(images), found, atol=1e-4)
+    np.testing.assert_allclose(LiteRT(file)(images), found, atol=1e-3)

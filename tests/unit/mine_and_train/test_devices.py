@@ -119,7 +119,7 @@ def test_two_logical_devices_make_the_steps_of_one(alone, dataset, tmp_path):
     output = finished(start(flags(dataset, tmp_path, way), tmp_path / "mined.npy", TWO_LOGICAL + TRAINING))
     assert "2 devices share each batch" in output
     assert_same_training(history(tmp_path), history(folder))
-    if "online" not in way:
+    if "online-triplet" not in way:
         assert triplets(tmp_path / "mined.npy") == triplets(folder / "mined.npy")
 
 
@@ -145,7 +145,7 @@ def test_two_workers_make_the_steps_of_one_and_the_first_writes(alone, dataset, 
     told = finished(other), finished(chief)
     assert "checkpoint in" not in told[0] and "checkpoint in" in told[1]
     assert_same_training(history(tmp_path), history(folder))
-    if "online" not in way:
+    if "online-triplet" not in way:
         of_workers = [triplets(tmp_path / f"mined-{index}.npy") for index in (0, 1)]
         assert of_workers == [triplets(folder / "mined.npy")] * 2
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.common.cores import TENSORFLOW_THREADS
+from components.common.command import TENSORFLOW_THREADS
 from components.mine_and_train import session, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
