@@ -14,7 +14,7 @@ from typing import Literal
 from components.common.errors import FacenetError, UsageError
 from components.specification import images
 from components.specification.code import Names, code_of, module_of, sha256_of, sha256_of_code
-from pipelines.cache.cache import Cache
+from pipelines.cache.cache import Cache, out_of_use
 from pipelines.cache.conditions import packages, packages_of_image, variables
 from pipelines.cache.ingredients import Program
 from pipelines.local import processes
@@ -97,11 +97,7 @@ def launch(launched: Launch) -> None:
         print("\nStopped. Run the same command again to go on: finished tasks are answered from the cache.", flush=True)
         raise
     except sqlite3.Error as error:
-        raise FacenetError(
-            "The cache in the runs folder cannot be used.",
-            received=f"{runs / 'cache.sqlite'} ({error})",
-            advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
-        ) from error
+        raise out_of_use(runs, error) from error
     print()
     print(summary(record, runner.tasks, runs), flush=True)
     if record.state == FAILED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from components.common.errors import UsageError
@@ -61,8 +62,9 @@ class Settings:
                 received=f"validation {self.validation:g}, test {self.test:g}",
                 advice="Give two numbers from 0 to 1 that add up to 1 at most, or --test 1 for everybody.",
             )
-        self.shards()
+        _ = self.shards
 
+    @cached_property
     def shards(self) -> tuple[Path, ...]:
         """The folders of the faces, in the order of their shards.
 

@@ -17,7 +17,7 @@ from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts,
 
 def run(settings: Settings) -> None:
     """Chooses the faces, writes the manifests, the card and the numbers, and says what became of them."""
-    folders = settings.shards()
+    folders = settings.shards
     faces = read_faces(folders)
     collected = collect(
         faces,

@@ -20,6 +20,19 @@ def read_json(text: str | bytes) -> Any:
     return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
 
 
+def read_metrics(text: str | bytes) -> dict[str, Any]:
+    """What a report's `metrics.json` says.
+
+    Raises:
+        ValueError, AttributeError, RecursionError: as `read_json`; it is no record, or of a later version.
+    """
+    metrics: dict[str, Any] = read_json(text)
+    version = whole(metrics.get("schema_version", 0))
+    if version > METRICS_VERSION:
+        raise ValueError(f"it has version {version}; up to {METRICS_VERSION} is read")
+    return metrics
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"a number that is none: {constant[:20]}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.records import METRICS_VERSION, number, read_json, whole
+from components.common.records import number, read_metrics
 from components.evaluate.numbers import NUMBERS, SHOWN_RATE
 
 _NOT_FOUND = "This is not a report to compare with."
@@ -73,9 +73,7 @@ def read_former(path: Path) -> dict[str, Any]:
     """
     file = path / "metrics.json" if path.is_dir() else path
     try:
-        record: dict[str, Any] = read_json(file.read_bytes())
-        if whole(record.get("schema_version", 0)) > METRICS_VERSION:
-            raise ValueError(f"it has version {record['schema_version']}; up to {METRICS_VERSION} is read")
+        record = read_metrics(file.read_bytes())
         if NUMBERS[0].of(record) is None:
             raise ValueError("without an accuracy")
         compare(record, record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -55,8 +56,9 @@ class Settings:
             )
         if self.seed < 0:
             raise UsageError("--seed must not be negative.", received=self.seed)
-        self.located()
+        _ = self.located
 
+    @cached_property
     def located(self) -> Settings:
         """The same settings with the inputs that the pipeline names, in the order of their shards.
 

@@ -31,7 +31,7 @@ from components.page.words import number, percent
 
 def run(settings: Settings) -> None:
     """Measures, writes the report and the numbers, and says the main ones."""
-    settings = settings.located()
+    settings = settings.located
     files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)

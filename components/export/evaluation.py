@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.records import read_json
+from components.common.records import read_metrics
 from components.litert.specification import Threshold
 
 METRICS = "metrics.json"
@@ -24,7 +24,7 @@ def read(report: Path, checkpoint_sha256: str) -> dict[str, Any]:
     """
     file = report / METRICS
     try:
-        metrics: dict[str, Any] = read_json(file.read_bytes())
+        metrics = read_metrics(file.read_bytes())
         evaluated = metrics["checkpoint_sha256"]
         thresholds(metrics)
     except (OSError, *MALFORMED) as error:

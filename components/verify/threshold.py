@@ -9,7 +9,7 @@ from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.names import plain
-from components.common.records import METRICS_VERSION, read_json, whole
+from components.common.records import read_metrics
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
@@ -135,9 +135,7 @@ def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:
     """
     file = report / METRICS
     try:
-        metrics = read_json(file.read_bytes())
-        if whole(metrics.get("schema_version", 0)) > METRICS_VERSION:
-            raise ValueError(f"it has version {metrics['schema_version']}; up to {METRICS_VERSION} is read")
+        metrics = read_metrics(file.read_bytes())
         evaluated = metrics["checkpoint_sha256"]
         thresholds = tuple(_threshold(each) for each in metrics["val_at_far"] if each["threshold"] is not None)
     except (OSError, *MALFORMED) as error:

@@ -22,6 +22,7 @@ from pipelines.plan.values import Value
 from pipelines.records.lock import REFUSED
 from pipelines.records.record import SUCCEEDED, TaskRecord, located, read_task, unusable
 
+_FILE = "cache.sqlite"
 _MEMORY = ":memory:"
 _ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, run TEXT, task TEXT) WITHOUT ROWID"
 
@@ -70,7 +71,7 @@ class Cache:
     def forget(self, name: str, runs: Iterable[str]) -> None:
         """Answers with nothing that these runs made, and remembers no path in a folder of this name."""
         if not self._database.execute("PRAGMA database_list").fetchone()[2]:  # in memory
-            (self._runs / "cache.sqlite").unlink(missing_ok=True)
+            (self._runs / _FILE).unlink(missing_ok=True)
         self._database.execute("PRAGMA secure_delete = ON")
         folder = f"/{one_form(name)}/"
         with self._database:
@@ -115,7 +116,7 @@ def _database(runs: Path) -> sqlite3.Connection:
         UsageError: the runs folder cannot be made.
         FacenetError: the database cannot be used otherwise.
     """
-    file = runs / "cache.sqlite"
+    file = runs / _FILE
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -128,9 +129,14 @@ def _database(runs: Path) -> sqlite3.Connection:
             database.executescript(content.TABLES)
             database.execute(_ANSWERS)
     except sqlite3.Error as error:
-        raise FacenetError(
-            "The cache in the runs folder cannot be used.",
-            received=f"{file} ({error})",
-            advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
-        ) from error
+        raise out_of_use(runs, error) from error
     return database
+
+
+def out_of_use(runs: Path, error: sqlite3.Error) -> FacenetError:
+    """That the database in a runs folder cannot be used."""
+    return FacenetError(
+        "The cache in the runs folder cannot be used.",
+        received=f"{runs / _FILE} ({error})",
+        advice="Is the disk full? Or delete that file (it only costs time), or give another folder to --runs.",
+    )

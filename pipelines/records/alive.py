@@ -13,8 +13,6 @@ from typing import IO
 
 # Locked by the runner of a run while it lives.
 _ALIVE = ".alive"
-
-
 # In which the next container of a run has begun when one has ended.
 _HANDING_OVER_SECONDS = 30.0
 
@@ -50,7 +48,7 @@ def is_alive(runs: Path, run: str) -> bool:
     """Whether the runner of a run that has not ended lives; True also where no lock says otherwise."""
     lock = runs / run / _ALIVE
     try:
-        if not lock.is_file():  # as above
+        if not lock.is_file():  # a pipe would be waited for
             return True
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -32,5 +32,5 @@ LOSSES = {
         "components.mine_and_train.losses.contrastive", "contrastive", active="with a nearer negative"
     ),
 }
-# Of the rounds that come before those of any loss; their `build` wants a head.
+# Of the rounds that come before those of any loss. It has variables of its own, so the training makes it of a head.
 CLASSIFICATION = Objective("components.mine_and_train.losses.classification", "classification", active="wrong")

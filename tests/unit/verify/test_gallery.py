@@ -207,10 +207,14 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("statements", FOREIGN.values(), ids=FOREIGN)
-def test_a_gallery_with_anything_but_its_own_tables_is_refused(path, statements):
+def by_hand(path, statements):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(statements)
+
+
+@pytest.mark.parametrize("statements", FOREIGN.values(), ids=FOREIGN)
+def test_a_gallery_with_anything_but_its_own_tables_is_refused(path, statements):
+    by_hand(path, statements)
     content = path.read_bytes()
     for create in (False, True):
         with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network(), create=create):
@@ -228,8 +232,7 @@ def test_a_schema_that_is_no_text_is_damage(path):
 
 def test_a_schema_without_end_is_given_up(path):
     more = "".join(f"CREATE TABLE t{number} (x);" for number in range(1500))
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(f"BEGIN; {more}")
+    by_hand(path, f"BEGIN; {more}")
     with pytest.raises(FacenetError, match="interrupted"), opened(path, network()):
         pass
 
@@ -266,8 +269,7 @@ ABSURD = {
 
 @pytest.mark.parametrize("statements", ABSURD.values(), ids=ABSURD)
 def test_what_no_face_or_network_can_be_is_damage(path, statements):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(statements)
+    by_hand(path, statements)
     with pytest.raises(FacenetError, match="gallery is damaged"):
         faces_of(path)
 

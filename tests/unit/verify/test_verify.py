@@ -100,6 +100,10 @@ def test_a_report_about_another_network_or_none_is_refused(tmp_path):
         threshold.read(place, "1" * 64)
     with pytest.raises(UsageError, match="no evaluation report"):
         threshold.read(tmp_path, "0" * 64)
+    file = place / "metrics.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
+    with pytest.raises(UsageError, match="it has version 99; up to 1 is read"):
+        threshold.read(place, "0" * 64)
 
 
 def test_without_an_evaluation_it_says_what_to_do(unevaluated, photos, capsys):
