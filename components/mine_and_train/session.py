@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import tensorflow as tf
 from PIL import Image
 
-from components.common.crops import crop_of, decoded
+from components.common.crops import crop_of, decode_crops
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import Folders
@@ -71,7 +71,7 @@ def train(
     """
     strategy = devices.strategy_here()
     _check_devices(settings, strategy.num_replicas_in_sync)
-    images = decoded(training_rows, faces, settings.image_size)
+    images = decode_crops(training_rows, faces, settings.image_size)
     labels = _numbered(training_rows)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _built(architecture, settings, strategy)
@@ -157,7 +157,7 @@ def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces:
     print(sentence)
     if protocol is None:
         return None
-    images = decoded(unseen, faces, settings.image_size)
+    images = decode_crops(unseen, faces, settings.image_size)
     embed = Embedder(network, flip_averaging=settings.flip_averaging)
     return lambda: score(protocol, embed(images))
 
@@ -285,7 +285,7 @@ class _Session:
         print(f"checkpoint in {settings.checkpoint}")
         embed = Embedder(self.training.network, flip_averaging=settings.flip_averaging)
         if settings.embeddings:
-            vectors = embed(decoded(rows, faces, settings.image_size))
+            vectors = embed(decode_crops(rows, faces, settings.image_size))
             write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
             print(f"{len(rows)} embeddings in {settings.embeddings}")
 
