@@ -331,7 +331,7 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 # the test file -> the module and how its headline begins.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": (
-        "manifest.py: A part of the {manifest.name} manifest is",
+        "loading.py: A part of the {manifest.name} manifest is",
         "erase.py: A note of who was forgotten",
         "find.py: A part of a manifest is no",
         "erase.py: Somebody else is being forgotten, and",
@@ -340,7 +340,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "pipeline/test_loops.py": ("launch.py: \\n",),
     "unit/common/test_manifest.py": (
-        "manifest.py: This folder holds parts of several shards of a",
+        "shards.py: This folder holds parts of several shards of a",
         "columns.py: A column of a manifest lacks values",
     ),
     "unit/verify/test_gallery.py": ("gallery.py: The gallery lies on a drive without locks",),

@@ -67,7 +67,7 @@ def test_vectors_that_mean_nothing_are_refused_by_photo(tmp_path, spoil, what):
 
 
 def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.manifest.ROWS_PER_PART", 3)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 3)
     vectors = unit(8)
     folder = manifest(tmp_path / "e", vectors)
     assert len(list(folder.iterdir())) == 3
