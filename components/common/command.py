@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar, cast
 
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import parse
 from components.common.names import plain
+from components.common.parsing import parse
 from components.common.shortage import disk_is_full, memory_ran_out
 
 Settings = TypeVar("Settings")

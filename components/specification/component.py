@@ -43,15 +43,15 @@ def component(
     flags = {flag: artifact for artifact, (_, flag) in [*reads.items(), *writes.items()] if flag}
     called = {flag: parameter for parameter, flag in (renamed or {}).items()}
     parameters = {
-        called.get(one.key, one.key): one
-        for one in fields_of(settings)
-        if one.key not in {*flags, *by_hand, _EXECUTOR_INPUT} and one.one is not Path
+        called.get(field.key, field.key): field
+        for field in fields_of(settings)
+        if field.key not in {*flags, *by_hand, _EXECUTOR_INPUT} and field.value_type is not Path
     }
 
     def task(*placeholders: Any) -> dsl.ContainerSpec:
         given = dict(zip([*reads, *writes, *parameters], placeholders, strict=True))
         arguments = [word for flag, artifact in flags.items() for word in (f"--{flag}", given[artifact].path)]
-        arguments += [word for key, one in parameters.items() for word in (f"--{one.key}", given[key])]
+        arguments += [word for key, field in parameters.items() for word in (f"--{field.key}", given[key])]
         arguments += [f"--{_EXECUTOR_INPUT}", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
         return dsl.ContainerSpec(image=reference(name), command=command(name), args=arguments)
 
@@ -62,7 +62,7 @@ def component(
         [
             *(_parameter(artifact, dsl.Input[type_]) for artifact, (type_, _) in reads.items()),
             *(_parameter(artifact, dsl.Output[type_]) for artifact, (type_, _) in writes.items()),
-            *(_parameter(key, _type(one), one.default) for key, one in parameters.items()),
+            *(_parameter(key, _type(field), field.default) for key, field in parameters.items()),
         ]
     )
     return dsl.container_component(task)
@@ -72,8 +72,8 @@ def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empt
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation, default=default)
 
 
-def _type(one: Field) -> type:
+def _type(field: Field) -> type:
     """The type of a parameter: text for a choice of texts."""
-    type_: type = str if get_origin(one.one) is Literal else one.one
-    assert type_ in _TYPES, f"--{one.key} has no type that Kubeflow passes"
+    type_: type = str if get_origin(field.value_type) is Literal else field.value_type
+    assert type_ in _TYPES, f"--{field.key} has no type that Kubeflow passes"
     return type_
