@@ -73,7 +73,7 @@ def check_crop(faces: Folders, network: Path, needed: Crop) -> None:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
             received=f"faces: {crop}; {network}: {needed}",
-            advice="Run `facenet extract` with that margin and alignment and collect again, or give the network's dataset.",
+            advice="Run `facenet extract` with that margin and alignment, then collect; or give the network's dataset.",
         )
 
 

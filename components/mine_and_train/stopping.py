@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from components.common.errors import FacenetError
-from components.mine_and_train.state import RESUMABLE
+from components.common.command import RESUMABLE
 
 
 class StoppedError(FacenetError):
