@@ -6,6 +6,7 @@ from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
+from components.common.quantity import quantity
 from components.common.shard import Shard
 from components.embed.network import check_apart, open_network
 from components.embed.settings import Settings
@@ -35,4 +36,4 @@ def run(settings: Settings) -> None:
         card = show(rows, embeddings, faces, network.sha256, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
-    print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
+    print(f"{quantity(len(rows), 'embedding')} of length {embeddings.shape[1]} in {settings.output}")
