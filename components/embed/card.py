@@ -164,7 +164,7 @@ def _places(
 def _same_person_nearest(
     embeddings: npt.NDArray[np.float32], people: npt.NDArray[np.integer], chosen: Indices, split: npt.NDArray[Any]
 ) -> list[tuple[str, int, float]]:
-    """For each split, how many chosen faces are in it, and for what share of them the nearest face is the same person."""
+    """The splits of the chosen faces: how many are in each, and what share of them has the same person nearest."""
     if len(embeddings) < 2:
         return []
     right = people[nearest(embeddings, chosen, 1)[0][:, 0]] == people[chosen]

@@ -83,7 +83,7 @@ def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_pat
 def test_two_checkpoints_are_refused_by_name(tmp_path):
     with pytest.raises(UsageError, match="different checkpoints") as error:
         read_embeddings(manifest(tmp_path / "e", unit(3), ["aa", "bb", "aa"]))
-    assert "aa (2 faces), bb (1 faces)" in str(error.value)
+    assert "aa (2 faces), bb (1 face)" in str(error.value)
 
 
 def test_no_embeddings_are_refused(tmp_path):
