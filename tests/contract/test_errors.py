@@ -428,7 +428,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: This run has no events for",
         "tensorboard.py: TensorBoard is not installed",
     ),
-    "unit/sample/test_folder.py": ("folder.py: A process that draws died",),
+    "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
     "unit/verify/test_verify.py": (
         "threshold.py: No evaluation of this network was",
         "threshold.py: This report is about another network",
