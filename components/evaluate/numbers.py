@@ -37,8 +37,8 @@ class Number:
     is_share: bool = True
     more_is_better: bool = True
 
-    def shown(self, value: float | None) -> str:
-        """A value for people."""
+    def as_text(self, value: float | None) -> str:
+        """A value in the form in which people read it."""
         return percent(value) if self.is_share else number(value)
 
 

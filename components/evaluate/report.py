@@ -47,7 +47,7 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
-        "numbers": [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS],
+        "numbers": [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS],
         "summary": summary(record),
         "promise": promise(record),
     }

@@ -117,7 +117,7 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
 
 def _print_summary(record: Mapping[str, Any], settings: Settings) -> None:
     print(summary(record))
-    lines = [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS]
+    lines = [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS]
     for row in record["val_at_far"]:
         if row["far"] != SHOWN_RATE:
             pairs = f"of {quantity(row['different_pairs'], 'different pair')}"
