@@ -21,7 +21,7 @@ class Settings:
     output: Output
     """Folder for the embeddings; former embeddings there are replaced."""
     faces: tuple[Path, ...] = ()
-    """The dataset's faces manifest, or all shards of it; without it, the folders that `facenet collect` read."""
+    """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     shard: ShardText = "1/1"
     """Embed only a part of the dataset: 2/4 is the second of four. `facenet evaluate` reads all parts as one."""
     precision: Literal["float32", "bfloat16"] | None = None
