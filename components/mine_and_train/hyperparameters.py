@@ -13,7 +13,7 @@ from components.mine_and_train.heads import Classification
 from components.mine_and_train.history import Round
 from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.optimizer import Optimization
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,6 @@ def check_least(flag: str, number: int, smallest: int) -> None:
 
 def record(hyperparameters: Hyperparameters, rounds: list[Round]) -> dict[str, object]:
     """Hyperparameters and rounds as plain values, without times: the same training gives the same record."""
-    untold = ("seconds", "images_per_second")
-    history = [{name: value for name, value in asdict(done).items() if name not in untold} for done in rounds]
+    times = ("seconds", "images_per_second")
+    history = [{name: value for name, value in asdict(done).items() if name not in times} for done in rounds]
     return {"recipe": asdict(hyperparameters), "rounds": history}

@@ -13,7 +13,7 @@ from components.model.backbones import BACKBONES, check
 from components.model.checkpoint import FILES
 
 # Settings that the result does not depend on.
-_UNTOLD = frozenset(
+_NOT_IN_CONFIG = frozenset(
     {"input", "checkpoint", "faces", "training", "embeddings", "html", "markdown", "pictures", "executor_input"}
 )
 
@@ -79,9 +79,9 @@ class Settings:
         beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
         return Path(self.training) if self.training else beside
 
-    def told(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""
-        return {flag: value for flag, value in values_of(self).items() if flag not in _UNTOLD}
+        return {flag: value for flag, value in values_of(self).items() if flag not in _NOT_IN_CONFIG}
 
     def check(self) -> None:
         """Refuses numbers out of range, a network that there is not, and something else in the checkpoint's place."""

@@ -37,10 +37,10 @@ def stop_requests() -> Iterator[Request]:
     """Notes SIGTERM and Ctrl-C instead of ending at once: a step is finished, then the state is saved."""
     request = Request()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def remember(number: int, frame: FrameType | None) -> None:
         request.number = number
 
-    former = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield request
     finally:

@@ -406,7 +406,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "stage.py: The training has done more rounds",
         "state.py: A training cannot go on with",
     ),
-    "unit/mine_and_train/test_session.py": ("session.py: The training has failed: {found.cause}",),
+    "unit/mine_and_train/test_session.py": ("loop.py: The training has failed: {diagnosis.cause}",),
     "unit/mine_and_train/test_stage.py": ("stage.py: Triplets need at least two identities",),
     "unit/model/test_network.py": ("__init__.py: Unknown backbone",),
     "unit/model/test_checkpoint.py": (
