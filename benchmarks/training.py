@@ -17,7 +17,7 @@ import tensorflow as tf
 from benchmarks.harness import command_line, compare
 from benchmarks.photos import given_or_drawn
 from components.collect.collect import as_table, collect, read_faces
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.manifest import DATASET
 from components.extract.photo import Extraction
 from components.extract.stage import extract
@@ -48,7 +48,7 @@ def decoding(photos: Path, folder: Path) -> tuple[Images, npt.NDArray[np.int64]]
         files[-1].write_bytes(image)
 
     def ours() -> Images:
-        images = decoded(rows, folder / "faces", _SIZE)
+        images = decode_crops(rows, folder / "faces", _SIZE)
         for _ in range(_PASSES):
             for start in range(0, len(images), _BATCH):
                 tf.constant(images[start : start + _BATCH])

@@ -15,7 +15,7 @@ from components.collect.filters import COPY, EXACT_DUPLICATE, TOO_FEW_FACES, TWO
 from components.collect.splits import SPLITS
 from components.page.figures import histogram
 from components.page.pictures import thumbnails
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 
 _GROUPS = 8
 _FACES = 4  # of a group
@@ -96,7 +96,7 @@ def show(
         "shows_pictures": pictures,
         "pictures": thumbnails(files, face_ids) if pictures else {},
     }
-    return card(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 def steps(faces: pd.DataFrame, collected: Collected, min_examples: int, drop_duplicates: bool = True) -> list[Step]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, open_part, parts, reading
 from components.common.names import one_form
 
 
@@ -28,7 +28,7 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
         with reading(file):
-            table = opened_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
+            table = open_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
     faces = pd.concat(tables, ignore_index=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
-from components.common.manifest import FACES, joined
+from components.common.manifest import FACES, order_shards
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ class Settings:
         Raises:
             UsageError: they are not there, or not whole.
         """
-        return joined(inputs(self.executor_input, "extracted", self.input, "-i FACES"), FACES)
+        return order_shards(inputs(self.executor_input, "extracted", self.input, "-i FACES"), FACES)

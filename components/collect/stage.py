@@ -12,7 +12,7 @@ from components.collect.settings import Settings
 from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
-from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts, write
+from components.common.manifest import DATASET, DROPPED, FACES, gather_parts, parts, write
 
 
 def run(settings: Settings) -> None:
@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
         drop_duplicates=settings.drop_duplicates,
     )
     if settings.faces:
-        gathered(folders, FACES, settings.faces)
+        gather_parts(folders, FACES, settings.faces)
         folders = (settings.faces,)
     about = {
         "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],

@@ -19,7 +19,7 @@ class Mapping(Protocol):
         """Yields the function's results."""
 
 
-def embedded(
+def embed_batches(
     embed: Callable[[Images], Rows],
     images: Images,
     batch_size: int,

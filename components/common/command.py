@@ -57,7 +57,7 @@ def run(
     # Files of weights are written aside and renamed: nobody needs HDF5's locks, which some file systems do not have.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     _end_with_runner()
-    return guarded(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
+    return report_errors(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
 
 
 def _end_with_runner() -> None:
@@ -100,14 +100,14 @@ def _plain_streams() -> Iterator[None]:
         yield
 
 
-def guarded(call: Callable[[], int | None], *, prog: str) -> int:
+def report_errors(call: Callable[[], int | None], *, prog: str) -> int:
     """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set (`facenet --debug`)."""
     _in_utf8()
     with _plain_streams():
-        return _guarded(call, prog)
+        return _call(call, prog)
 
 
-def _guarded(call: Callable[[], int | None], prog: str) -> int:
+def _call(call: Callable[[], int | None], prog: str) -> int:
     try:
         return call() or 0
     except KeyboardInterrupt:

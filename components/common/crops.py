@@ -14,7 +14,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.errors import MALFORMED, FacenetError, UsageError
-from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
+from components.common.manifest import (
+    DATASET,
+    FACES,
+    Folders,
+    about,
+    folder_names,
+    open_part,
+    order_shards,
+    parts,
+    reading,
+)
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
 
@@ -32,7 +42,7 @@ def faces_of(dataset: Path, faces: Sequence[Path]) -> tuple[Path, ...]:
                 "This dataset does not say where its faces lie.", received=dataset, advice="Say it with --faces FACES."
             )
         faces = [Path(os.path.normpath(dataset / path)) for path in relative]
-    return joined(faces, FACES)
+    return order_shards(faces, FACES)
 
 
 def crop_of(faces: Folders) -> Crop:
@@ -43,7 +53,7 @@ def crop_of(faces: Folders) -> Crop:
     except MALFORMED as error:
         raise UsageError(
             "This faces manifest does not say how its faces were cut out.",
-            received=f"{named(faces)} ({error!r})",
+            received=f"{folder_names(faces)} ({error!r})",
             advice="Run `facenet extract` again.",
         ) from error
 
@@ -65,7 +75,7 @@ def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
+def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
     """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
 
     Args:
@@ -95,7 +105,7 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
         raise _other_faces(faces)
     with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar, reading(faces):
         for number, file in enumerate(files):
-            parquet = opened_part(file)
+            parquet = open_part(file)
             start = 0
             for group in range(parquet.num_row_groups):
                 stop = start + parquet.metadata.row_group(group).num_rows
@@ -115,6 +125,6 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
 def _other_faces(faces: Folders) -> UsageError:
     return UsageError(
         "This faces manifest is not the one that the dataset was collected from.",
-        received=named(faces),
+        received=folder_names(faces),
         advice="Run `facenet collect` on it again, or give the right one with --faces.",
     )

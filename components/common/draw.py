@@ -55,6 +55,6 @@ class Draw:
             yield start + np.flatnonzero(np.unpackbits(bits, count=min(_PIECE, self.total - start)).view(bool))
 
 
-def drawn(total: int, count: int, rng: np.random.Generator) -> Numbers:
+def draw_distinct(total: int, count: int, rng: np.random.Generator) -> Numbers:
     """Draws `count` distinct numbers below `total`, ascending, in memory that grows with `count` alone."""
     return np.concatenate([np.empty(0, np.int64), *Draw.of(total, count, rng).pieces()])

@@ -2,8 +2,8 @@
 
 Column meanings stand here and nowhere else. A manifest also carries `about`: what the stage
 that wrote it says of all its rows (the crop margin, the folder it read), as JSON in the Parquet metadata, and which
-shard of how many it is. Several tasks may have written one manifest: `joined` puts their folders in order, every
-function that reads takes one folder or all of them, and `gathered` puts the parts of all into one folder, which is
+shard of how many it is. Several tasks may have written one manifest: `order_shards` puts their folders in order, every
+function that reads takes one folder or all of them, and `gather_parts` puts the parts of all into one folder, which is
 the whole manifest.
 """
 
@@ -244,7 +244,7 @@ def write(
         rows.add(table)
 
 
-def joined(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
+def order_shards(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
     """Puts the shards of a manifest in order, whatever the order they come in: a pipeline promises none.
 
     Args:
@@ -272,11 +272,11 @@ def joined(folders: Sequence[Path], manifest: Manifest) -> tuple[Path, ...]:
     return tuple(folder for _, folder in found)
 
 
-def gathered(folders: Folders, manifest: Manifest, path: Path) -> None:
+def gather_parts(folders: Folders, manifest: Manifest, path: Path) -> None:
     """Puts the parts of a manifest into one folder, in their order; they are linked where the file system can.
 
     Args:
-        folders: the manifest, or its shards as `joined` puts them.
+        folders: the manifest, or its shards as `order_shards` puts them.
         manifest: what it is.
         path: where they go.
     """
@@ -326,12 +326,12 @@ def reading(place: Folders) -> Iterator[None]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "This Parquet file cannot be read.",
-            received=f"{named(place)} ({str(error).splitlines()[0]})",
+            received=f"{folder_names(place)} ({str(error).splitlines()[0]})",
             advice="Run the stage that wrote it again.",
         ) from error
 
 
-def opened_part(file: Path) -> pq.ParquetFile:
+def open_part(file: Path) -> pq.ParquetFile:
     """A Parquet file to read from; the columns of a manifest come as they are declared, whoever wrote them."""
     return _Part(file)
 
@@ -415,13 +415,13 @@ def read(folders: Folders, manifest: Manifest, columns: list[str] | None = None)
     """
     files = parts(folders, manifest)
     with reading(folders):
-        table = pa.concat_tables(opened_part(file).read(columns) for file in files)
+        table = pa.concat_tables(open_part(file).read(columns) for file in files)
         table.validate(full=True)  # Parquet keeps any bytes as text
     return table
 
 
 def about(folders: Folders, manifest: Manifest) -> dict[str, Any]:
-    """What the writing stage said of a manifest as a whole: the same of every shard, see `joined`."""
+    """What the writing stage said of a manifest as a whole: the same of every shard, see `order_shards`."""
     file = parts(folders, manifest)[0]
     said: dict[str, Any] = _record(_open(file), file, manifest)["about"]
     return said
@@ -483,6 +483,6 @@ def about_person(table: pa.Table, manifest: Manifest, name: str, face_ids: set[s
     return found
 
 
-def named(folders: Folders) -> str:
+def folder_names(folders: Folders) -> str:
     """The folders of a manifest, for a message."""
     return str(folders) if isinstance(folders, Path) else ", ".join(map(str, folders))

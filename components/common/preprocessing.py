@@ -101,7 +101,7 @@ class Preprocessing:
 
 
 @contextmanager
-def opened(image: bytes) -> Iterator[Image.Image]:
+def open_crop(image: bytes) -> Iterator[Image.Image]:
     """Opens an encoded crop; what Pillow raises inside the block, whatever it is, says that the crop is damaged.
 
     Raises:
@@ -132,7 +132,7 @@ def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
     Raises:
         FacenetError: the crop is damaged.
     """
-    with opened(image) as picture:
+    with open_crop(image) as picture:
         # libjpeg scales by 1/2, 1/4 or 1/8 while decoding, never below the size asked for.
         picture.draft("RGB", (image_size, image_size))
         resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)

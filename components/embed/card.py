@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.manifest import Folders
 from components.embed.layout import layout
 from components.embed.neighbours import Indices, nearest
 from components.page.pictures import thumbnail
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 
 _PEOPLE, _FACES = 40, 8  # on the map: so many people with up to so many faces each
 _ASKED, _NEIGHBOURS = 8, 6
@@ -81,7 +81,7 @@ def show(
         # A shard of a small dataset may hold no face at all.
         **(_looked_at(rows, embeddings, faces, pictures) if len(rows) else _NOTHING),
     }
-    return card(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 _NOTHING: dict[str, Any] = {"places": [], "shown_people": 0, "splits": [], "unseen": False, "asked": []}
@@ -131,7 +131,7 @@ def _one_of_each(people: npt.NDArray[np.integer], chosen: Indices) -> Indices:
 def _pictures(rows: pa.Table, chosen: Indices, faces: Folders, side: int, wanted: bool) -> list[str]:
     if not wanted:
         return [""] * len(chosen)
-    return [thumbnail(Image.fromarray(image), side) for image in decoded(rows.take(chosen), faces, side)]
+    return [thumbnail(Image.fromarray(image), side) for image in decode_crops(rows.take(chosen), faces, side)]
 
 
 def _places(

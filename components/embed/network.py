@@ -48,7 +48,7 @@ class Network:
     thresholds: tuple[Threshold, ...] = ()
 
 
-def opened(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
+def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
     """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
 
     Args:
@@ -68,7 +68,7 @@ def check_apart(path: Path, network: Network) -> None:
 
     Args:
         path: where it lies.
-        network: of `opened`.
+        network: of `open_network`.
 
     Raises:
         FacenetError: it has the same embedding for both, or none.

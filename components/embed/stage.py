@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from components.common.crops import crop_of, decoded, faces_of
+from components.common.crops import crop_of, decode_crops, faces_of
 from components.common.errors import UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
 from components.common.shard import Shard
-from components.embed.network import check_apart, opened
+from components.embed.network import check_apart, open_network
 from components.embed.settings import Settings
 from components.model import BATCH_SIZE
 from components.model.embeddings import write_embeddings
@@ -23,7 +23,7 @@ def run(settings: Settings) -> None:
     # Between batches: an image in a batch of another size may come out with other last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
-    network = opened(settings.checkpoint, settings.precision, many=True)
+    network = open_network(settings.checkpoint, settings.precision, many=True)
     if crop != network.crop:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
@@ -32,7 +32,7 @@ def run(settings: Settings) -> None:
         )
     if settings.checkpoint.is_file():  # what a checkpoint that was trained here is worth, the report says
         check_apart(settings.checkpoint, network)
-    images = decoded(rows, faces, network.image_size)
+    images = decode_crops(rows, faces, network.image_size)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, network.sha256, shard)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from components.common.cores import threads
 from components.common.errors import UsageError
-from components.common.manifest import EMBEDDINGS, Folders, named, read
+from components.common.manifest import EMBEDDINGS, Folders, folder_names, read
 from components.evaluate.metrics import STEP
 
 Names = npt.NDArray[np.object_]
@@ -81,7 +81,7 @@ def read_embeddings(folders: Folders) -> Embeddings:
     if not len(table):
         raise UsageError(
             "This embeddings manifest holds no embeddings.",
-            received=named(folders),
+            received=folder_names(folders),
             advice="Run `facenet embed` on a dataset that has faces.",
         )
     names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}

@@ -11,7 +11,7 @@ from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.numbers import NUMBERS
 from components.evaluate.plots import distance_plot, roc_plot
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 from components.page.words import number
 
 # Fewer people than this, and a handful of them decides the numbers.
@@ -50,7 +50,7 @@ def render(
         "summary": summary(record),
         "promise": promise(record),
     }
-    return card(Path(__file__).parent, values, "report")
+    return fill_card(Path(__file__).parent, values, "report")
 
 
 def promise(record: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Seed
-from components.common.manifest import EMBEDDINGS, FACES, joined
+from components.common.manifest import EMBEDDINGS, FACES, order_shards
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,6 @@ class Settings:
         Raises:
             UsageError: a manifest is not there, or not whole.
         """
-        embeddings = joined(inputs(self.executor_input, "embeddings", self.input, "-i EMBEDDINGS"), EMBEDDINGS)
-        faces = joined(self.faces, FACES) if self.faces else ()
+        embeddings = order_shards(inputs(self.executor_input, "embeddings", self.input, "-i EMBEDDINGS"), EMBEDDINGS)
+        faces = order_shards(self.faces, FACES) if self.faces else ()
         return replace(self, input=embeddings, faces=faces)

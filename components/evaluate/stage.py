@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, PAIRS, named, parts, write
+from components.common.manifest import FACES, PAIRS, folder_names, parts, write
 from components.common.records import METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
@@ -79,7 +79,7 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
         folds=settings.folds,
         max_pairs=settings.max_pairs,
         seed=settings.seed,
-        where=f"{named(settings.input)}, split {settings.split}",
+        where=f"{folder_names(settings.input)}, split {settings.split}",
     )
 
 

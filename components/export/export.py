@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.atomic import new_directory
-from components.common.crops import crop_of, decoded, faces_of
+from components.common.crops import crop_of, decode_crops, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, Folders, read
 from components.evaluate.protocols import Protocol
@@ -76,7 +76,7 @@ def export(settings: Settings) -> Export:
     checkpoint = _checkpoint(settings.checkpoint, faces)
     metrics = evaluation.read(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decoded(chosen, faces, checkpoint.preprocessing.image_size)
+    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size)
     compared = _compared(settings, checkpoint, rows, faces)
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
@@ -115,7 +115,7 @@ def _compared(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces:
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    images = decoded(unseen, faces, spec.image_size)
+    images = decode_crops(unseen, faces, spec.image_size)
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
     return _Compared(images, embed(images), protocol, note)
 

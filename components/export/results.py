@@ -12,7 +12,7 @@ from components.common.atomic import new_directory
 from components.common.executor import write_metrics
 from components.evaluate.numbers import NUMBERS
 from components.export.parity import BOUNDS, Parity
-from components.page.templates import card, filled
+from components.page.templates import fill_card, fill_template
 
 VARIANTS = tuple(BOUNDS)
 RECORD = "export.json"
@@ -107,7 +107,7 @@ class Export:
     def tell(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
         """Writes the card where it was asked for, and the metrics."""
         values = {**vars(self), "best": self.best, "bounds": BOUNDS}
-        card(Path(__file__).parent, values).write(html, markdown)
+        fill_card(Path(__file__).parent, values).write(html, markdown)
         write_metrics(executor_input, self.metrics())
 
 
@@ -121,7 +121,7 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
     """
     metrics = values["metrics"]
     numbers = [(one.label, one.shown(one.of(metrics))) for one in NUMBERS] if metrics else []
-    return filled(
+    return fill_template(
         Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, "numbers": numbers, **values}
     )
 

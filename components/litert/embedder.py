@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from components.common.batches import embedded
+from components.common.batches import embed_batches
 from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert.file import ModelFile, read
@@ -84,7 +84,7 @@ class Embedder:
         Returns:
             float32 [n, embedding_size], each row of length 1.
         """
-        return embedded(self._embedded, images, self.batch, self.embedding_size, progress)
+        return embed_batches(self._embedded, images, self.batch, self.embedding_size, progress)
 
     def _embedded(self, images: npt.NDArray[np.uint8]) -> Floats:
         count = len(images)

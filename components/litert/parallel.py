@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from components.common.batches import Images, Rows, embedded
+from components.common.batches import Images, Rows, embed_batches
 from components.common.cores import cores
 from components.common.errors import UsageError
 from components.litert.embedder import Embedder
@@ -46,7 +46,7 @@ class ParallelEmbedder:
 
     def __call__(self, images: Images, progress: Any = None) -> Rows:
         """Embeds images; see `Embedder`."""
-        return embedded(self._embedded, images, self.one.batch, self.one.embedding_size, progress, self._pool.map)
+        return embed_batches(self._embedded, images, self.one.batch, self.one.embedding_size, progress, self._pool.map)
 
     def _embedded(self, images: Images) -> Rows:
         embedder = self._free.get()

@@ -16,8 +16,7 @@ from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round, best
 from components.mine_and_train.losses import LOSSES
 from components.page.figures import DIFFERENT, INK, SAME, axes
-from components.page.templates import Card
-from components.page.templates import card as filled
+from components.page.templates import Card, fill_card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +74,7 @@ def card(
         "offline": LOSSES[settings["loss"]].mined,
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
-    return filled(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 def _typed(value: Any) -> Any:

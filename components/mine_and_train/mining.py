@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from components.common.cores import cores, threads
-from components.common.draw import drawn
+from components.common.draw import draw_distinct
 from components.mine_and_train.pairs import AnchorBlock, pairs_of
 from components.mine_and_train.strategy import Strategy
 from components.mine_and_train.triplets import Embeddings, Indices, Labels, Runs, by_identity, join
@@ -110,7 +110,7 @@ def _ranks(counts: Indices, shares: Indices, rng: np.random.Generator) -> Indice
     """Of each group in turn, a share of its members: their ranks among all, ascending."""
     before = (np.cumsum(counts) - counts).tolist()
     groups = zip(before, counts.tolist(), shares.tolist(), strict=True)
-    return np.concatenate([first + drawn(count, share, rng) for first, count, share in groups])
+    return np.concatenate([first + draw_distinct(count, share, rng) for first, count, share in groups])
 
 
 def _blocks(starts: Indices) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.executor import write_metrics
 from components.common.manifest import Folders
 from components.mine_and_train.card import ShownFace, card
@@ -31,7 +31,7 @@ def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> No
     print(f"checkpoint in {settings.checkpoint}")
     embed = Embedder(loop.training.network, flip_averaging=settings.flip_averaging)
     if settings.embeddings:
-        vectors = embed(decoded(rows, faces, settings.image_size))
+        vectors = embed(decode_crops(rows, faces, settings.image_size))
         write_embeddings(settings.embeddings, rows, vectors, fingerprint(settings.checkpoint))
         print(f"{len(rows)} embeddings in {settings.embeddings}")
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
-from components.common.crops import crop_of, decoded
+from components.common.crops import crop_of, decode_crops
 from components.common.errors import UsageError
 from components.common.manifest import Folders
 from components.common.preprocessing import Preprocessing
@@ -54,7 +54,7 @@ def train(
     """
     strategy = devices.strategy_here()
     _check_devices(settings, strategy.num_replicas_in_sync)
-    images = decoded(training_rows, faces, settings.image_size)
+    images = decode_crops(training_rows, faces, settings.image_size)
     labels = _number_identities(training_rows)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _build_network(architecture, settings, strategy)
@@ -138,6 +138,6 @@ def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces:
     print(sentence)
     if protocol is None:
         return None
-    images = decoded(unseen, faces, settings.image_size)
+    images = decode_crops(unseen, faces, settings.image_size)
     embed = Embedder(network, flip_averaging=settings.flip_averaging)
     return lambda: score(protocol, embed(images))

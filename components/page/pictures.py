@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from components.common.errors import UsageError
-from components.common.manifest import opened_part, reading
-from components.common.preprocessing import opened
+from components.common.manifest import open_part, reading
+from components.common.preprocessing import open_crop
 
 _SIDE = 112  # pixels
 
@@ -51,13 +51,13 @@ def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SI
     wanted = pa.array(sorted(face_ids), pa.string())
     with reading(files[0].parent):
         for file in files:
-            parquet = opened_part(file)
+            parquet = open_part(file)
             for group in range(parquet.num_row_groups):
                 column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
                 rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
                 if len(rows):
                     images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
-                    pictures = (_decoded(image, side) for image in images)
+                    pictures = (_thumbnail_of(image, side) for image in images)
                     found |= zip(column.take(rows).to_pylist(), pictures, strict=True)
     if len(found) < len(wanted):
         raise UsageError(
@@ -68,7 +68,7 @@ def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SI
     return found
 
 
-def _decoded(image: bytes, side: int) -> str:
-    with opened(image) as picture:
+def _thumbnail_of(image: bytes, side: int) -> str:
+    with open_crop(image) as picture:
         picture.draft("RGB", (side, side))
         return thumbnail(picture, side)

@@ -34,7 +34,7 @@ class Card:
                 write_file(path, content)
 
 
-def card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
+def fill_card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
     """Fills the templates `card.html` and `card.md` of a stage, or others of another name.
 
     Args:
@@ -42,10 +42,10 @@ def card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
         values: by the names that the templates use; one that is missing is an error.
         name: of both templates, without its ending.
     """
-    return Card(filled(folder, f"{name}.html", values), filled(folder, f"{name}.md", values))
+    return Card(fill_template(folder, f"{name}.html", values), fill_template(folder, f"{name}.md", values))
 
 
-def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+def fill_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
     """A template with its values; names are escaped in what ends in .html."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),

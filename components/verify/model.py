@@ -15,8 +15,7 @@ import numpy.typing as npt
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.preprocessing import pixels
-from components.embed.network import Network, check_apart
-from components.embed.network import opened as opened_network
+from components.embed.network import Network, check_apart, open_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
 from components.litert.specification import place
@@ -74,7 +73,7 @@ def opened(settings: ModelSettings) -> Model:
     """
     path = settings.checkpoint or _found()
     files = _files(path)
-    network = opened_network(path)
+    network = open_network(path)
     check_apart(path, network)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 

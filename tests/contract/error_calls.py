@@ -17,9 +17,9 @@ import pyarrow as pa
 from urllib3.exceptions import SSLError
 
 from components.common.atomic import check_replaceable, new_directory, write_file
-from components.common.crops import _empty, crop_of, decoded, faces_of
+from components.common.crops import _empty, crop_of, decode_crops, faces_of
 from components.common.executor import inputs
-from components.common.manifest import DATASET, EMBEDDINGS, FACES, joined, parts, write
+from components.common.manifest import DATASET, EMBEDDINGS, FACES, order_shards, parts, write
 from components.common.preprocessing import Crop, pixels
 from components.common.shard import Shard
 from components.embed.network import Network
@@ -58,7 +58,7 @@ def _faces_without_crop(here: Path) -> None:
 
 
 def _dataset_of_other_faces(here: Path) -> None:
-    decoded(pa.table({"face_id": ["a"], "part": [1], "row": [0]}), _no_faces(here), 32)
+    decode_crops(pa.table({"face_id": ["a"], "part": [1], "row": [0]}), _no_faces(here), 32)
 
 
 def _pictures_of_other_faces(here: Path) -> None:
@@ -80,7 +80,7 @@ def _shards_of_different_settings(here: Path) -> None:
     shards = [here / "1", here / "2"]
     for number, shard in enumerate(shards, start=1):
         write(shard, FACES, FACES.schema.empty_table(), {"margin": number}, Shard(number, 2))
-    joined(shards, FACES)
+    order_shards(shards, FACES)
 
 
 def _unknown_store(here: Path) -> None:

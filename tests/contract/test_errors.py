@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import FacenetError
 from pipelines.cli import main
 from tests.contract.error_calls import CALLS
@@ -313,7 +313,7 @@ def answers(in_processes: Path, sample_photos: Path, tmp_path_factory: pytest.Te
         found[words] = answer(partial(main, given), here)
     for call in CALLS:
         here = tmp_path_factory.mktemp("errors")
-        found[call] = answer(partial(guarded, partial(call, here), prog="facenet x"), here)
+        found[call] = answer(partial(report_errors, partial(call, here), prog="facenet x"), here)
     return found
 
 
@@ -469,13 +469,13 @@ def test_a_fault_of_the_program_is_said_and_its_traceback_shown_only_on_demand(c
     def fault():
         return {}["nothing"]
 
-    assert guarded(fault, prog="facenet x") == 1
+    assert report_errors(fault, prog="facenet x") == 1
     error = capsys.readouterr().err
     assert error.startswith("facenet x: Something went wrong") and "KeyError: 'nothing' (test_errors.py, line" in error
     assert "Traceback" not in error and "facenet --debug" in error
     monkeypatch.setenv("FACENET_DEBUG", "1")
     with pytest.raises(KeyError):
-        guarded(fault, prog="facenet x")
+        report_errors(fault, prog="facenet x")
 
 
 def test_debug_before_a_command_shows_where_its_error_arose(tmp_path, monkeypatch):

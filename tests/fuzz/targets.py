@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from components.common import manifest
-from components.common.crops import crop_of, decoded
+from components.common.crops import crop_of, decode_crops
 from components.common.errors import FacenetError
 from components.common.executor import inputs, write_metrics
 from components.common.preprocessing import Crop, Preprocessing
@@ -120,7 +120,7 @@ def _read_photo(data: bytes, folder: Path) -> None:
 def _manifest(kind: manifest.Manifest) -> Callable[[bytes, Path], None]:
     def read(data: bytes, folder: Path) -> None:
         (folder / "part-00000.parquet").write_bytes(data)
-        manifest.joined([folder], kind)
+        manifest.order_shards([folder], kind)
         manifest.read(folder, kind).to_pylist()
 
     return read
@@ -133,14 +133,14 @@ def _read_crops(data: bytes, folder: Path) -> None:
     with manifest.writer(folder / "faces", manifest.FACES, {"margin": 0.25, "alignment": "none"}) as rows:
         rows.add([{**row, **numbers, "image": data}])
     dataset = [{**row, "split": "train", "phash": 0, "part": 0, "row": 0}]
-    decoded(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
+    decode_crops(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
 
 
 def _read_about(data: bytes, folder: Path) -> None:
     """A faces manifest whose record of itself is not as it was written."""
     schema = manifest.FACES.schema.with_metadata({b"facenet": data})
     pq.write_table(schema.empty_table(), folder / "part-00000.parquet")
-    crop_of(manifest.joined([folder], manifest.FACES))
+    crop_of(manifest.order_shards([folder], manifest.FACES))
 
 
 def _about(run: Path) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.atomic import write_file
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import FacenetError
 from components.common.preprocessing import Crop
 from components.embed.__main__ import main as embed
@@ -145,7 +145,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, sam
 
 
 def test_without_memory_a_command_says_so(capsys):
-    assert guarded(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
+    assert report_errors(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
     assert "facenet x: Memory ran out" in capsys.readouterr().err
 
 

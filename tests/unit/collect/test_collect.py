@@ -10,7 +10,7 @@ from components.collect.card import show
 from components.collect.collect import collect, listing, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
-from components.common.crops import decoded, faces_of
+from components.common.crops import decode_crops, faces_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, about, read, write
 from components.common.shard import Shard
@@ -128,7 +128,7 @@ def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_int
     assert about(tmp_path / "dataset", DATASET)["faces"] == ["../faces"]
     dataset = read(tmp_path / "dataset", DATASET)
     assert faces_of(tmp_path / "dataset", ()) == (tmp_path / "faces",)
-    assert len(decoded(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
+    assert len(decode_crops(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
 
 
 OUT_OF_RANGE = ["--test 1.1", "--test nan", "--test 0.9001 --validation 0.1", "--test 1 --validation 1.1"]

@@ -241,7 +241,7 @@ def shards(root, *texts, **about):
 
 def test_shards_are_read_in_their_order_whatever_order_they_come_in(tmp_path):
     folders = shards(tmp_path, "2/3", "3/3", "1/3", margin=0.25)
-    joined = manifest.joined(folders, REJECTS)
+    joined = manifest.order_shards(folders, REJECTS)
     assert [folder.name for folder in joined] == ["1-3", "2-3", "3-3"]
     assert manifest.read(joined, REJECTS).to_pylist() == rejects(1) + rejects(2) + rejects(3)
     assert manifest.about(joined, REJECTS) == {"margin": 0.25}
@@ -256,32 +256,32 @@ def test_a_manifest_from_before_there_were_shards_is_a_whole_one(tmp_path):
     pq.write_table(
         table.replace_schema_metadata({b"facenet": json.dumps(record).encode()}), folder / "part-00000.parquet"
     )
-    assert manifest.joined([folder], REJECTS) == (folder,)
+    assert manifest.order_shards([folder], REJECTS) == (folder,)
 
 
 @pytest.mark.parametrize("there", [["2/3"], ["1/3", "3/3"], ["1/2", "2/3"], ["1/1", "1/2", "2/2"], ["1/2"], []])
 def test_a_shard_that_is_missing_or_of_another_division_is_named(there, tmp_path):
     with pytest.raises(UsageError, match="not all shards") as error:
-        manifest.joined(shards(tmp_path, *there), REJECTS)
+        manifest.order_shards(shards(tmp_path, *there), REJECTS)
     assert all(f"({text})" in str(error.value) for text in there)
 
 
 def test_a_shard_that_is_there_twice_is_refused(tmp_path):
     folders = shards(tmp_path, "1/2")
     with pytest.raises(UsageError, match="not all shards"):
-        manifest.joined(folders * 2, REJECTS)
+        manifest.order_shards(folders * 2, REJECTS)
 
 
 def test_shards_that_were_made_with_other_settings_are_refused(tmp_path):
     folders = shards(tmp_path, "1/2", margin=0.25) + shards(tmp_path, "2/2", margin=0.3)
     with pytest.raises(UsageError, match=r"(?s)different settings.*0.25.*0.3"):
-        manifest.joined(folders, REJECTS)
+        manifest.order_shards(folders, REJECTS)
 
 
 def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
-    folders = manifest.joined(shards(tmp_path, "2/2", "1/2", margin=0.25), REJECTS)
-    manifest.gathered(folders, REJECTS, tmp_path / "all")
-    assert manifest.joined([tmp_path / "all"], REJECTS) == (tmp_path / "all",)
+    folders = manifest.order_shards(shards(tmp_path, "2/2", "1/2", margin=0.25), REJECTS)
+    manifest.gather_parts(folders, REJECTS, tmp_path / "all")
+    assert manifest.order_shards([tmp_path / "all"], REJECTS) == (tmp_path / "all",)
     assert manifest.shard_of(tmp_path / "all", REJECTS) == Shard()
     assert manifest.read(tmp_path / "all", REJECTS).equals(manifest.read(folders, REJECTS))
     assert manifest.about(tmp_path / "all", REJECTS) == {"margin": 0.25}
@@ -306,4 +306,4 @@ def test_a_folder_with_parts_of_some_shards_only_is_refused(tmp_path):
     (first, second) = shards(tmp_path, "1/3", "2/3")
     (second / "part-00000.parquet").rename(first / "part-00001.parquet")
     with pytest.raises(UsageError, match=r"(?s)several shards.*1/3, 2/3"):
-        manifest.joined([first], REJECTS)
+        manifest.order_shards([first], REJECTS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from components.collect.__main__ import main as collect
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
 from components.embed.__main__ import main as embed
@@ -85,7 +85,7 @@ def test_training_starts_from_a_checkpoint(trained, dataset, tmp_path, capsys):
 
 def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     rows = read(dataset, DATASET)
-    images = decoded(rows, faces, 32)
+    images = decode_crops(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     recipe = Hyperparameters(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
     keras.utils.set_random_seed(0)  # of the network's first weights
