@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import command_line, compare
-from components.export.convert import converted, saved
+from components.export.convert import convert, saved_model
 from components.litert import metadata
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
@@ -75,8 +75,8 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
-        with saved(plain) as model:
-            file.write_bytes(metadata.added(converted(model, "int8", images), _SPECIFICATION))
+        with saved_model(plain) as model:
+            file.write_bytes(metadata.add(convert(model, "int8", images), _SPECIFICATION))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",

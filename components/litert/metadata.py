@@ -19,11 +19,11 @@ def read(content: bytes) -> bytes | None:
     """
     model = schema.Model.GetRootAs(content)
     entries = (model.Metadata(number) for number in range(model.MetadataLength()))
-    found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
-    return bytes(model.Buffers(found[0]).DataAsNumpy()) if found else None
+    buffers = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
+    return bytes(model.Buffers(buffers[0]).DataAsNumpy()) if buffers else None
 
 
-def added(model: bytes, record: dict[str, Any]) -> bytes:
+def add(model: bytes, record: dict[str, Any]) -> bytes:
     """A model without an entry, with it.
 
     Args:

@@ -20,7 +20,7 @@ _JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _STEPS = 10_000
 
 
-def beside(file: Path) -> str:
+def fault_beside(file: Path) -> str:
     """What of the files that SQLite reads beside a database keeps it from being opened, in words; empty for nothing.
 
     A journal may end with the name of another one, of several databases that were changed together. SQLite removes the
@@ -47,7 +47,7 @@ def guard(connection: sqlite3.Connection) -> None:
     )
 
 
-def in_the_way(connection: sqlite3.Connection, tables: str) -> str:
+def fault_in(connection: sqlite3.Connection, tables: str) -> str:
     """What keeps a database from being used: whatever is not one of these tables, or damage.
 
     Args:
