@@ -17,20 +17,20 @@ class Augmentation:
     """What is done to training images."""
 
     flip: bool = True
-    """Mirror left to right with probability 1/2; never upside down: nobody is photographed that way."""
+    """Mirror training images left to right with probability 1/2; never upside down: nobody is photographed that way."""
     jitter: float = 0.0
-    """Shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one photo
-    to the next; the edge is repeated."""
+    """Shift training images along each axis and zoom them by up to this fraction of the side, as a detector's box moves
+    from one photo to the next; the edge is repeated."""
     brightness: float = 0.0
-    """Add up to this fraction of the full range to all pixels."""
+    """Add up to this fraction of the full range to all pixels of a training image."""
     contrast: float = 0.0
-    """Multiply the difference from the image's mean by 1 plus or minus up to this."""
+    """Multiply a training image's difference from its mean by 1 plus or minus up to this."""
     saturation: float = 0.0
-    """Multiply the difference from grey by 1 plus or minus up to this."""
+    """Multiply a training image's difference from grey by 1 plus or minus up to this."""
     jpeg_quality: int = 100
-    """Encode images as JPEG of a quality between this and 100; 100 does not."""
+    """The lowest quality at which training images are encoded as JPEG; 100 leaves them as they are."""
     erasing: float = 0.0
-    """Probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1)."""
+    """Probability of replacing a random rectangle of a training image by mid grey (Zhong et al., 2020, algorithm 1)."""
 
     def check(self) -> None:
         """Raises UsageError for a number outside its range."""

@@ -21,9 +21,9 @@ class Strategy:
     pairs"); the "hard" one, farthest from it (likewise; Hermans et al., 2017, section 2); or the "easy" one,
     nearest to it (Xuan et al., 2020). Of equally far ones the first."""
     negatives: Literal["hard", "semi-hard", "random-violating", "easy", "all"] = "hard"
-    """The negatives of each such pair: "hard", all with d(a,n) < d(a,p) (FaceNet, section 3.2); "semi-hard": all
-    with d(a,p) <= d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every negative is
-    hard, semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which
+    """The negatives of each pair of anchor and positive: "hard", all with d(a,n) < d(a,p) (FaceNet, section 3.2);
+    "semi-hard": all with d(a,p) <= d(a,n) < d(a,p) + margin (likewise; equal distances are counted here, so that every
+    negative is hard, semi-hard or easy); "random-violating": one, drawn from those with d(a,n) < d(a,p) + margin, which
     violate the constraint (FaceNet, section 3.1, eq. 1); "easy": all others; "all" of them."""
     margin: float = 0.2
     """Margin of the triplet loss, in squared distance."""

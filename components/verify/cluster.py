@@ -32,7 +32,7 @@ class Settings(ThresholdSettings):
     """Sort the faces in photos into people, without knowing any of them."""
 
     photos: PhotosOrFolders = ()
-    """The photos, or folders of them."""
+    """Photos to sort into people, or folders of them."""
     output: Annotated[Path | None, Flag(short="-o")] = None
     """Also copy the photos into a folder for each person: OUTPUT/person-001/..., to name and to enroll. A former result
     is replaced."""

@@ -35,9 +35,9 @@ class Settings(ModelSettings):
     photos: PhotosOrFolders = ()
     """Folders that hold a folder for each person, named after them. With --name: photos and folders of that person."""
     gallery: GalleryFile = GALLERY
-    """The gallery; begun when it is not there."""
+    """The gallery's file; it is made when it does not exist."""
     name: str = ""
-    """Whom all the photos show."""
+    """The name of the person that all the photos show."""
 
 
 def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:

@@ -22,7 +22,7 @@ class Settings:
     name: Annotated[str, Flag(positional=True)]
     """The name they were enrolled under."""
     gallery: GalleryFile = GALLERY
-    """The gallery."""
+    """The gallery's file."""
     json: bool = False
     """Print JSON, for programs."""
 

@@ -21,7 +21,7 @@ class Settings(NamingSettings):
     """Say who is in photos: every face, from left to right, by the people of a gallery."""
 
     photos: Photos = ()
-    """The photos."""
+    """The photos whose faces are named."""
 
 
 def _identify(settings: Settings) -> None:

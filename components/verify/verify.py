@@ -35,9 +35,9 @@ class Settings(ThresholdSettings):
     """
 
     photos: Photos = ()
-    """The photos."""
+    """Two or more photos to compare."""
     input: Annotated[tuple[Path, ...], Flag("PHOTO", short="-i")] = ()
-    """The photos, as a flag."""
+    """Photos to compare, as a flag."""
 
 
 def _verify(settings: Settings) -> int:
