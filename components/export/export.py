@@ -52,7 +52,7 @@ class _HeldOut:
     protocol: Protocol | None
     note: str
 
-    def measured(self, variant: str, file: Path, embed: LiteRTEmbedder, milliseconds: float) -> ExportedFile:
+    def measure(self, variant: str, file: Path, embed: LiteRTEmbedder, milliseconds: float) -> ExportedFile:
         """Runs a file on the faces."""
         return ExportedFile(
             variant=variant,
@@ -88,7 +88,7 @@ def export(settings: Settings) -> Export:
         times = _milliseconds(embedders, held_out.images[:1])
         exported = []
         for (variant, file), embed, milliseconds in zip(files.items(), embedders, times, strict=True):
-            exported.append(held_out.measured(variant, file, embed, milliseconds))
+            exported.append(held_out.measure(variant, file, embed, milliseconds))
             print(line(exported[-1]), flush=True)
         _check(exported)
         result = Export(exported, checkpoint.sha256, len(held_out.images), _machine(), _notes(held_out, metrics))

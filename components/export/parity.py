@@ -1,4 +1,4 @@
-"""Does a variant still see faces as its original does? Measured on faces that were not trained on, and bounded."""
+"""How far a variant embeds faces as its original does, on faces that were not trained on, and what it must keep."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BOUNDS = {
 }
 
 
-# With one, exports of small datasets failed by chance.
+# In standard errors. With one of them, exports of small datasets failed by chance.
 _ERRORS = 3
 
 
@@ -83,7 +83,7 @@ def parity(variant: Embeddings, original: Embeddings, protocol: Protocol | None)
 
 
 def shortfalls(name: str, parity: Parity) -> list[str]:
-    """What a variant misses of its bound, and by how much: a sentence each, none when it keeps it."""
+    """By how much a variant misses its bounds, a sentence for each; none when it keeps them."""
     bound = BOUNDS[name]
     sentences = []
     for what, value, least in (("smallest", parity.minimum, bound.minimum), ("mean", parity.mean, bound.mean)):

@@ -1,4 +1,4 @@
-"""What an export leaves behind: files, a record of them, a model card beside them, and a card for the pipeline's UI."""
+"""The results of an export: LiteRT files, a record of them, a model card, and the card that the UI shows."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Export:
         return numbers
 
     def write_card(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
-        """Writes the card where it was asked for, and the metrics."""
+        """Writes the card where it was asked for, and the numbers for Kubeflow's UI."""
         values = {**vars(self), "best": self.best, "bounds": BOUNDS}
         fill_card(Path(__file__).parent, values).write(html, markdown)
         write_metrics(executor_input, self.metrics())

@@ -30,11 +30,11 @@ class LiteRTEmbedder:
     """Embeds images with any LiteRT model that has one image input and one embedding as its output.
 
     Args:
-        model: its path, or what `file.read` found there, for several of exactly that. What it wants of a face it says
-            itself, when `facenet export` wrote it; for others a file of the same name that ends in .json says it.
+        model: its path, or what `file.read` returned, to open the same bytes several times. A file of `facenet export`
+            says itself what it wants of a face; for any other, a JSON file of the same name beside it does.
         threads: processors to use; all that this process may use when None.
-        at_a_time: images to take at a time where the model leaves that open, or says one and was exported here: those
-            networks look at each image alone, of others nobody knows.
+        at_a_time: the batch where the model leaves it open, or fixes one image and was exported here: those networks
+            look at each image alone.
 
     Attributes:
         specification: see `Specification`; with the size and the scaling, also where the record leaves them to the
@@ -107,7 +107,7 @@ class LiteRTEmbedder:
 
     def _ends(self) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(outputs) > 1:  # of some networks the length, which tells how good the picture is, is one besides
+        if len(outputs) > 1:  # some also return the length, a measure of the quality
             outputs = [output for output in outputs if np.prod(output["shape"][1:]) > 1] or outputs
         if len(inputs) != 1 or len(outputs) != 1:
             raise UsageError(
@@ -137,7 +137,7 @@ class LiteRTEmbedder:
 
 def _open_interpreter(file: ModelFile, threads: int) -> Interpreter:
     try:
-        # Not by its path: LiteRT would map the file, and somebody who copies another one over it change the network.
+        # Not by its path: LiteRT would map the file, and another one copied over it would change the network.
         return Interpreter(model_content=file.content, num_threads=threads)
     except ValueError as error:
         raise UsageError(
@@ -197,7 +197,7 @@ def _image_size_of(path: Path, shape: list[int], specification: Specification) -
     fits = size and all(axis in (-1, wanted) for axis, wanted in zip(shape[1:], expected, strict=True))
     if not fits or size is None:
         raise UsageError(
-            "The input of this model is not the image that its specification tells of.",
+            "The input of this model is not the image that its specification describes.",
             received=f"{path}, input {shape}; layout {specification.layout}, image_size {specification.image_size}",
             advice="Correct the layout, or give the image_size that the model was made for.",
         )
@@ -224,7 +224,7 @@ def _with_fitting_scaling(path: Path, specification: Specification, tensor: dict
 
 
 def _unit(embeddings: Floats) -> Floats:
-    # What comes of infinity and its like is for those to refuse who want an embedding.
+    # Whoever uses the embedding refuses infinity and NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
         return embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)

@@ -1,4 +1,4 @@
-"""A LiteRT file and what is fields of it, read once: whatever happens to the files meanwhile, one network is used."""
+"""A LiteRT file and its specification, read once: whatever happens to the files later, the network stays the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IDENTIFIER = b"TFL3"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What was read.
+    """A model as it was read.
 
     Args:
         path: where the model lies.
@@ -35,7 +35,7 @@ class ModelFile:
         return metadata.read(self.content)
 
     def specification(self) -> Specification:
-        """What the model wants of a face, as far as it is fields: in the file itself or else beside it.
+        """What the model wants of a face, as far as it is said: in the file itself or else beside it.
 
         Raises:
             UsageError: nowhere, or in words that are not understood.

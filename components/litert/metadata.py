@@ -1,4 +1,4 @@
-"""A JSON record inside a LiteRT file: an entry of the model's metadata, which other programs pass over."""
+"""A JSON record inside a LiteRT file: an entry of the model's metadata, which other programs ignore."""
 
 from __future__ import annotations
 

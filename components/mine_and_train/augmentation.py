@@ -1,4 +1,4 @@
-"""What is done to training images, anew each time they are pushed through the network."""
+"""Random changes to training images, drawn anew at every step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to training images."""
+    """Random changes to training images."""
 
     flip: bool = True
     """Mirror training images left to right with probability 1/2; never upside down: nobody is photographed that way."""

@@ -1,4 +1,4 @@
-"""The hardest triplet of every face, and those that the network has most wrong, for people to look at."""
+"""The hardest triplet of every face, and the hardest of all, for people to look at."""
 
 from __future__ import annotations
 

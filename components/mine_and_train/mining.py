@@ -1,4 +1,4 @@
-"""Triplets among embeddings, by every usual strategy: found exactly, in bounded memory."""
+"""Finds the triplets among embeddings, by every usual strategy, exactly and in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANCHORS_PER_BLOCK = 128
 
 @dataclass(frozen=True)
 class Mined:
-    """What mining found.
+    """The result of mining.
 
     Args:
         triplets: of faces, as indices into the labels.

@@ -38,7 +38,7 @@ class _Sampled:
     """What an offline round looks at: how many images, how many triplets among them, and how many of those it kept."""
 
     images: int
-    found: int
+    mined: int
     kept: int
 
 
@@ -164,7 +164,7 @@ class Training:
             step=self.steps,
             phase=phase.objective.phase,
             images=sampled.images,
-            triplets_found=sampled.found,
+            triplets_found=sampled.mined,
             triplets_kept=sampled.kept,
             triplets_trained=triplets,
             pairs_trained=trained.get("pairs", 0),

@@ -13,7 +13,7 @@ from components.verify.gallery import open_gallery
 from components.verify.model import Model, open_model
 from components.verify.search import People, nearest
 from components.verify.settings import NamingSettings
-from components.verify.threshold import MOST_STRANGERS, ChosenThreshold, choose_threshold, strangers_named
+from components.verify.threshold import MAX_FPIR, ChosenThreshold, choose_threshold, fpir
 
 UNKNOWN = "unknown"
 
@@ -75,13 +75,13 @@ def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
     if threshold.evaluated is None:
         return {**gallery, "fpir": None, "said": ""}
     far = threshold.evaluated.far
-    fpir = strangers_named(far, faces)
-    of_100 = max(1, round(100 * fpir))
+    rate = fpir(far, faces)
+    of_100 = max(1, round(100 * rate))
     enrolled = f"with {faces} faces of {len(people.names)} people enrolled"
-    if threshold.for_gallery and fpir <= MOST_STRANGERS:
-        why = f"so that at most {100 * MOST_STRANGERS:g} of 100 strangers are called by a name"
+    if threshold.for_gallery and rate <= MAX_FPIR:
+        why = f"so that at most {100 * MAX_FPIR:g} of 100 strangers are called by a name"
         said = f"False-accept rate {far:g}, chosen {why}: {enrolled}, about {of_100}."
     else:
         why = "the smallest that was measured" if threshold.for_gallery else "as --far says"
         said = f"False-accept rate {far:g}, {why}: {enrolled}, about {of_100} of 100 strangers may be called by a name."
-    return {**gallery, "fpir": fpir, "said": said}
+    return {**gallery, "fpir": rate, "said": said}

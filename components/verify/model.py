@@ -47,7 +47,7 @@ class Model:
 
     @property
     def has_changed(self) -> bool:
-        """Whether its files are no longer those that were read: the network in memory is still the one from then."""
+        """Whether its files are no longer those that were read. The network in memory stays the one that was read."""
         return _files(self.path) != self.files
 
     def extraction(self, which: Which) -> Extraction:

@@ -15,7 +15,7 @@ from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
 
 # The share of strangers that may be called by a name, where a gallery chooses the rate; README.md has what that costs.
-MOST_STRANGERS = 0.1
+MAX_FPIR = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class ChosenThreshold:
         )
 
 
-def strangers_named(far: float, faces: int) -> float:
-    """The share of strangers that a gallery gives a name to (ISO/IEC 19795-1: false-positive identification rate).
+def fpir(far: float, faces: int) -> float:
+    """The share of strangers that a gallery gives a name to: the false-positive identification rate (ISO/IEC 19795-1).
 
     As if every comparison with another face were another chance. Those with faces of one person are not, so it is a
     little less in fact.
@@ -114,8 +114,8 @@ def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) 
 
 
 def _for_gallery(faces: int, thresholds: Sequence[Threshold]) -> Threshold | None:
-    """The largest rate, but none above a pair's, that names few enough strangers; else the smallest; None of none."""
-    fitting = [each for each in thresholds if each.far <= FAR and strangers_named(each.far, faces) <= MOST_STRANGERS]
+    """The largest rate up to `FAR` at which few enough strangers get a name, else the smallest; None without any."""
+    fitting = [each for each in thresholds if each.far <= FAR and fpir(each.far, faces) <= MAX_FPIR]
     if fitting:
         return max(fitting, key=lambda each: each.far)
     return min(thresholds, key=lambda each: each.far, default=None)

@@ -21,10 +21,10 @@ _STEPS = 10_000
 
 
 def fault_beside(file: Path) -> str:
-    """What of the files that SQLite reads beside a database keeps it from being opened, in words; empty for nothing.
+    """What is wrong with the files that SQLite reads beside a database, in words; empty when nothing is.
 
     A journal may end with the name of another one, of several databases that were changed together. SQLite removes the
-    file of that name, whatever it is, when it opens the database. And of a pipe it waits for who writes.
+    file of that name, whatever it is, when it opens the database. And it would wait for whoever writes to a pipe.
     """
     for name in ("-journal", "-wal", "-shm"):
         path = Path(f"{file.resolve()}{name}")
@@ -48,7 +48,7 @@ def guard(connection: sqlite3.Connection) -> None:
 
 
 def fault_in(connection: sqlite3.Connection, tables: str) -> str:
-    """What keeps a database from being used: whatever is not one of these tables, or damage.
+    """What is wrong with a database: damage, or anything that is not one of these tables.
 
     Args:
         connection: guarded, and nothing read from it but its schema.

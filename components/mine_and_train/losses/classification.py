@@ -20,8 +20,8 @@ from components.mine_and_train.losses.loss import (
 def classification_loss(head: Head) -> Loss:
     """The cross entropy of a classification head; see `components.mine_and_train.heads`.
 
-    The targets are LABELS. The distances told are means over the pairs of the batch, and
-    `active` is the share of wrong answers.
+    The targets are LABELS. The reported distances are means over the pairs of the batch, and `active` is the
+    share of wrong answers.
     """
 
     def loss(embeddings: Any, labels: Any, seed: Any) -> StepMetrics:

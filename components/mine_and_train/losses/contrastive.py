@@ -28,8 +28,8 @@ def contrastive_loss(temperature: float) -> Loss:
     For each pair of anchor and positive the cross entropy of finding the positive among all other faces of the batch,
     by a softmax over cosine / temperature; the mean over an anchor's positives, then over the anchors that have one.
 
-    The targets are LABELS. The distances told are means over the pairs of the batch, and
-    `active` is the share of pairs of anchor and positive with a nearer negative.
+    The targets are LABELS. The reported distances are means over the pairs of the batch, and `active` is the
+    share of pairs of anchor and positive with a nearer negative.
     """
 
     def loss(embeddings: Any, labels: Any, seed: Any) -> StepMetrics:

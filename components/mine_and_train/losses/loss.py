@@ -1,4 +1,4 @@
-"""What the losses of a training step share: what they take and tell, and distances within a batch.
+"""What all losses share: their targets, what they report, and the distances within a batch.
 
 All distances are squared Euclidean distances between unit vectors, in float32: they are small differences.
 """
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 class StepMetrics(NamedTuple):
-    """What one step saw, as float32 scalars.
+    """What a training step reports, as float32 scalars.
 
     Args:
         loss: what is minimised.

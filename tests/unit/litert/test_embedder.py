@@ -247,8 +247,8 @@ def test_what_the_file_says_itself_counts_first(tmp_path):
         (lambda whole: whole, with_fields(scaling={"mean": [1, 2], "deviation": 1}), "one number or three"),
         (lambda whole: whole, with_fields(colours="GRB"), "colours is 'GRB'"),
         (lambda whole: whole, with_fields(image_size=0), "image_size is 0"),
-        (lambda whole: whole, with_fields(image_size=32), "not the image that its specification tells of"),
-        (lambda whole: whole, with_fields(layout="NCHW"), "not the image that its specification tells of"),
+        (lambda whole: whole, with_fields(image_size=32), "not the image that its specification describes"),
+        (lambda whole: whole, with_fields(layout="NCHW"), "not the image that its specification describes"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path, model, record, message):
