@@ -62,6 +62,7 @@ def card(
         / max(sum(done.seconds for done in rounds), 1e-9),
         "found": sum(done.triplets_found for done in rounds),
         "trained": sum(done.triplets_trained for done in rounds),
+        "pairs": sum(done.pairs_trained for done in rounds),
         "diagnosis": diagnose(rounds, float(settings["margin"])),
         "changed": {
             name: _typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
@@ -130,7 +131,8 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             "spread": ("spread of all", INK),
         },
     )
-    curve("Active", "The share of triplets that still have a loss.", {"active": ("active", SAME)}, share=True)
+    active = "The share of triplets with a loss, of pairs with a nearer negative, or of wrong classes."
+    curve("Active", active, {"active": ("active", SAME)}, share=True)
     if any(done.triplets_found for done in rounds):
         curve(
             "Triplets",

@@ -6,10 +6,11 @@ of another identity. Distances d are squared Euclidean distances between unit ve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,23 @@ class Strategy:
         """Raises UsageError for a negative margin."""
         if not self.margin >= 0:
             raise UsageError("--margin must not be negative.", received=self.margin)
+
+    def bounds(self, positive: Any) -> tuple[Any, Any]:
+        """The distances of the negatives that pairs take: from the first on, and below the second.
+
+        The one rule of negatives, for mining in NumPy and for the loss inside a batch in TensorFlow.
+
+        Args:
+            positive: d(a,p)^2 of each pair, a float32 array or tensor.
+        """
+        beyond = positive + self.margin
+        return {
+            "hard": (0.0, positive),
+            "semi-hard": (positive, beyond),
+            "random-violating": (0.0, beyond),
+            "easy": (beyond, math.inf),
+            "all": (0.0, math.inf),
+        }[self.negatives]
 
 
 @dataclass(frozen=True)
@@ -161,8 +179,9 @@ def pairs_of(ordered: Embeddings, order: Indices, starts: Indices, strategy: Str
         counts.append(places.shape[1])
         within[:] = np.inf  # sorts behind all negatives
     row = np.repeat(np.arange(end - begin), np.repeat(counts, np.diff(starts)))
-    low, high = _limits(np.concatenate(reaches), strategy)
-    keys, near, runs = _sorted_keys(distances, order, row, low, high)
+    limits = np.empty((2, len(row)), np.float32)
+    limits[0], limits[1] = strategy.bounds(np.concatenate(reaches))
+    keys, near, runs = _sorted_keys(distances, order, row, limits)
     taken = np.flatnonzero(runs[0] < runs[1])
     anchors = order[begin:end].astype(np.int32)
     return Pairs(
@@ -180,7 +199,10 @@ def pairs_of(ordered: Embeddings, order: Indices, starts: Indices, strategy: Str
 
 
 def _positives(within: Distances, positives: str) -> Indices:
-    """int64 [m, k]: the positives of each face, among the distances of one identity's faces to each other."""
+    """int64 [m, k]: the positives of each face, among the distances of one identity's faces to each other.
+
+    `losses.online_triplet` says the same in TensorFlow.
+    """
     own = np.arange(len(within))
     if positives == "all" or len(own) < 2:
         return own[:-1] + (own[:-1] >= own[:, None])  # all but the face itself
@@ -189,21 +211,8 @@ def _positives(within: Distances, positives: str) -> Indices:
     return (others.argmax(axis=1) if positives == "hard" else others.argmin(axis=1))[:, None]
 
 
-def _limits(reach: Distances, strategy: Strategy) -> tuple[Distances, Distances]:
-    """Each pair takes the negatives from the one distance to below the other, given how far its positive is."""
-    zero, infinity = np.zeros_like(reach), np.full_like(reach, np.inf)
-    far = reach + np.float32(strategy.margin)
-    return {
-        "hard": (zero, reach),
-        "semi-hard": (reach, far),
-        "random-violating": (zero, far),
-        "easy": (far, infinity),
-        "all": (zero, infinity),
-    }[strategy.negatives]
-
-
 def _sorted_keys(
-    distances: Distances, order: Indices, row: Indices, low: Distances, high: Distances
+    distances: Distances, order: Indices, row: Indices, limits: Distances
 ) -> tuple[Keys, Indices, Indices]:
     """The negatives that are near enough for any pair of their anchor, by distance; and the run that each pair takes.
 
@@ -211,28 +220,27 @@ def _sorted_keys(
         distances: float32 [anchors, n], infinite to those that are no negatives.
         order: int64 [n], the faces.
         row: int64 [pairs], their anchors, ascending.
-        low: float32 [pairs], from which distance on a pair takes negatives.
-        high: float32 [pairs], below which.
+        limits: float32 [2, pairs], from which distance on a pair takes negatives, and below which.
 
     Returns:
         uint64 [], for each anchor in turn: distances, as bits, above the faces they lead to. int64 [anchors], how many
         of these each has. And int64 [2, pairs], where each run begins and ends there.
     """
     farthest = np.zeros(len(distances), np.float32)
-    np.maximum.at(farthest, row, high)
+    np.maximum.at(farthest, row, limits[1])
     near = distances < farthest[:, None]
     count = np.count_nonzero(near, axis=1)
     face = np.flatnonzero(near)
     distances = distances.take(face)
     face -= np.repeat(np.arange(len(count)) * len(order), count)
     keys = _keys(distances, order[face])
-    limits = _keys(np.stack([low, high]), np.zeros(1, np.int64))
+    limit_keys = _keys(limits, np.zeros(1, np.int64))
     begins, pairs = np.concatenate([[0], np.cumsum(count)]), np.searchsorted(row, np.arange(len(count) + 1))
     runs = np.zeros((2, len(row)), np.int64)
     for anchor in np.flatnonzero(count).tolist():
         own, of_pairs = slice(*begins[anchor : anchor + 2]), slice(*pairs[anchor : anchor + 2])
         keys[own].sort()
-        runs[:, of_pairs] = begins[anchor] + keys[own].searchsorted(limits[:, of_pairs])
+        runs[:, of_pairs] = begins[anchor] + keys[own].searchsorted(limit_keys[:, of_pairs])
     return keys, count, runs
 
 

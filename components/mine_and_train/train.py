@@ -194,8 +194,10 @@ class Training:
         phase = self._phase_of(number)
         measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
         mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
-        pushed, trained = int(measured[:, -1].sum()), int(measured[:, Measured._fields.index("triplets")].sum())
-        sampled = self._sampled or _Sampled(pushed, trained, trained)
+        pushed = int(measured[:, -1].sum())
+        trained = {phase.objective.terms: int(measured[:, Measured._fields.index("terms")].sum())}
+        triplets = trained.get("triplets", 0)
+        sampled = self._sampled or _Sampled(pushed, triplets, triplets)
         spread = mean.spread
         if not len(measured) and self._embeddings is not None:  # no triplet, no step
             centre = self._embeddings.mean(axis=0)
@@ -207,7 +209,8 @@ class Training:
             images=sampled.images,
             triplets_found=sampled.found,
             triplets_kept=sampled.kept,
-            triplets_trained=trained,
+            triplets_trained=triplets,
+            pairs_trained=trained.get("pairs", 0),
             active=float(mean.active),
             loss=float(mean.loss),
             positive_distance=float(mean.positive),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from components.verify.model import opened as opened_model
 from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
 
 Rejects = list[tuple[Path, Reject]]
+# They shape the letters beside them in Persian, Hindi and others: zero-width non-joiner and joiner.
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,23 @@ def _named(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
     return named
 
 
+def _is_name(text: str) -> bool:
+    """Whether every character can be printed or stands between others, as an ideographic space or a joiner does.
+
+    Nobody sees the ends of a name, so white space there would make one person two.
+    """
+    inside = text.strip(_JOINERS)
+    printable = all(char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs" for char in inside)
+    return bool(text) and text == inside.strip() and printable
+
+
 def _check_names(named: Sequence[tuple[Path, str]]) -> None:
     for photo, name in named:
-        if not name.isprintable() or not name.strip() or name == UNKNOWN:
+        if not _is_name(name) or name == UNKNOWN:
             raise UsageError(
                 "This cannot be a person's name.",
                 received=f"{name!r}, of {photo}",
-                advice=f"Choose a name that can be printed and is not {UNKNOWN!r}.",
+                advice=f"Choose a name that can be printed, has no space at its ends, and is not {UNKNOWN!r}.",
             )
 
 

@@ -234,14 +234,18 @@ def opened(path: Path, network: Network | None = None, *, create: bool = False) 
         raise FacenetError(
             "The gallery cannot be used.",
             received=f"{path} ({error})",
-            advice="Is another program writing to it? Is the disk full, or the folder not yours?",
+            advice="Does another program have it open? Is the disk full, or the folder not yours?",
         ) from error
 
 
 @contextmanager
 def _changing(connection: sqlite3.Connection) -> Iterator[None]:
-    """A change, whole or not at all; from its first look on nobody else writes."""
-    connection.execute("PRAGMA query_only = OFF")
+    """A change, whole or not at all; from its first look on nobody else writes.
+
+    A write-ahead log, which another program may have switched on, would keep what is overwritten in the file. SQLite
+    ends that mode only while no other process has the file open; else the change is refused.
+    """
+    connection.executescript("PRAGMA query_only = OFF; PRAGMA journal_mode = DELETE;")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         yield

@@ -50,7 +50,7 @@ def on_contrasts(temperature: float) -> Loss:
             mean_where(distances, same),
             mean_where(distances, different),
             mean_where(active, same),
-            tf.constant(0.0),
+            tf.reduce_sum(same),
             spread(embeddings),
         )
 

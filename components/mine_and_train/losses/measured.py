@@ -19,7 +19,7 @@ class Measured(NamedTuple):
         positive: mean d(a,p)^2 of the triplets trained on.
         negative: likewise d(a,n)^2.
         active: share with a positive loss: of the mined triplets, or of all triplets of the batch.
-        triplets: how many were trained on.
+        terms: how many triplets or pairs the loss is a mean of; 0 where it is about neither.
         spread: mean squared distance between all pairs of the batch, itself included; 0 when all are equal.
     """
 
@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     positive: Any
     negative: Any
     active: Any
-    triplets: Any
+    terms: Any
     spread: Any
 
 

@@ -67,6 +67,15 @@ def test_the_card_says_whose_hardest_triplets_it_shows():
     assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"loss": "contrastive"})[0]
 
 
+def test_rounds_without_triplets_are_told_by_their_pairs():
+    none = {"triplets_found": 0, "triplets_kept": 0, "triplets_trained": 0}
+    rounds = [replace(done, phase="contrastive", pairs_trained=1500, **none) for done in ROUNDS]
+    page, summary = filled(rounds)
+    assert "Pairs<strong>6,000</strong>" in page and "| Pairs of one person trained on | 6,000 |" in summary
+    assert "Triplets<strong>" not in page and "Triplets found" not in summary
+    assert "Pairs<strong>" not in filled()[0] and "Pairs of one person" not in filled()[1]
+
+
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():
     page, summary = filled()
     assert "<script" not in page and "&lt;script&gt;alert(1)" in page

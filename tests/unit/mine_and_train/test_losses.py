@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from components.mine_and_train.losses.triplet import on_mined_triplets
 from components.mine_and_train.mining import mine
 from components.mine_and_train.pairs import Strategy
 
+NAMES = ("positives", "negatives")
 SEED = tf.constant([1, 2], tf.int32)
 STRATEGIES = [
     Strategy(positives, negatives, 0.2)
@@ -43,13 +45,25 @@ def test_the_batch_holds_the_triplets_that_mining_finds(strategy):
     d_positive, d_negative = squared(vectors, anchor, positive), squared(vectors, anchor, negative)
     losses = np.maximum(d_positive - d_negative + 0.2, 0)
     seen = on_triplets_of_the_batch(strategy)(tf.constant(vectors), tf.constant(labels, tf.int32), SEED)
-    assert int(seen.triplets) == len(triplets) > 0
+    assert int(seen.terms) == len(triplets) > 0
     np.testing.assert_allclose(seen.loss, losses.mean(), atol=1e-5)
     np.testing.assert_allclose(seen.positive, d_positive.mean(), atol=1e-5)
     np.testing.assert_allclose(seen.negative, d_negative.mean(), atol=1e-5)
     np.testing.assert_allclose(seen.active, (losses > 0).sum() / (24 * 3 * 20), atol=1e-6)
     spread = squared(vectors, np.arange(24)[:, None], np.arange(24)[None]).mean()
     np.testing.assert_allclose(seen.spread, spread, atol=1e-5)
+
+
+@pytest.mark.parametrize("margin", [0.0, 2.0])
+def test_the_batch_holds_the_triplets_that_mining_finds_where_distances_are_equal(margin):
+    """Every distance is 0 or 2, so all lie at the ends of what a strategy takes."""
+    labels = np.repeat(np.arange(4), 3)
+    vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2, 3, 2, 2, 2, 3, 0, 3]]
+    for positives, negatives in itertools.product(*(get_args(get_type_hints(Strategy)[name]) for name in NAMES)):
+        strategy = Strategy(positives, negatives, margin)
+        mined = mine(vectors, labels, strategy, np.random.default_rng(0)).triplets
+        seen = on_triplets_of_the_batch(strategy)(tf.constant(vectors), tf.constant(labels, tf.int32), SEED)
+        assert int(seen.terms) == len(mined), strategy
 
 
 def test_a_random_violating_negative_is_one_for_each_pair_that_has_any():
@@ -60,7 +74,7 @@ def test_a_random_violating_negative_is_one_for_each_pair_that_has_any():
     pairs = {tuple(row[:2]) for row in np.concatenate([every, semi]).tolist()}
     loss = on_triplets_of_the_batch(Strategy("all", "random-violating", 0.2))
     seen = [loss(tf.constant(vectors), tf.constant(labels, tf.int32), tf.constant([0, n])) for n in range(3)]
-    assert {int(one.triplets) for one in seen} == {len(pairs)}
+    assert {int(one.terms) for one in seen} == {len(pairs)}
     assert all(float(one.loss) > 0 for one in seen)
     assert len({float(one.loss) for one in seen}) == 3, "another seed draws other negatives"
 
@@ -71,7 +85,7 @@ def test_a_batch_without_such_a_triplet_has_no_loss_and_a_finite_gradient():
     with tf.GradientTape() as tape:
         seen = on_triplets_of_the_batch(Strategy("all", "hard", 0.2))(vectors, tf.constant(labels, tf.int32), SEED)
     assert float(seen.loss) == 0
-    assert float(seen.triplets) == 0
+    assert float(seen.terms) == 0
     np.testing.assert_array_equal(tape.gradient(seen.loss, vectors), 0)
 
 
@@ -112,6 +126,7 @@ def test_the_contrastive_loss_is_the_cross_entropy_of_finding_each_positive():
     nearest = [min(squared(vectors, a, n) for n in range(6) if labels[n] != labels[a]) for a, _ in pairs]
     beaten = np.mean([squared(vectors, a, p) > least for (a, p), least in zip(pairs, nearest, strict=True)])
     np.testing.assert_allclose(seen.active, beaten, atol=1e-6)
+    assert int(seen.terms) == len(pairs)
 
 
 def test_the_loss_of_members_is_the_mean_of_what_each_would_have_alone():

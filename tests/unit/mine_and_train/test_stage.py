@@ -111,7 +111,10 @@ def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, data
     given = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *TINY, "--flip_averaging", "true", *flags]
     assert mine_and_train(given) == 0
     description = json.loads((tmp_path / "checkpoint" / "facenet.json").read_text())
-    assert [entry["phase"] for entry in description["training"]["rounds"]] == phases
+    rounds = description["training"]["rounds"]
+    assert [entry["phase"] for entry in rounds] == phases
+    assert all((entry["pairs_trained"] > 0) == (entry["phase"] == "contrastive") for entry in rounds)
+    assert all((entry["triplets_trained"] > 0) == (entry["phase"] == "triplets") for entry in rounds)
     assert description["preprocessing"]["flip_averaging"] is True
     assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "embeddings")]) == 0
     vectors = np.stack(read(tmp_path / "embeddings", EMBEDDINGS)["embedding"].to_numpy())

@@ -70,6 +70,22 @@ def test_a_forgotten_person_is_gone_from_the_file(path):
     assert gone not in path.read_bytes()
 
 
+def test_a_write_ahead_log_keeps_nobody_who_is_forgotten(path):
+    gone = next(entry for entry in entries(10) if entry.name == "p1").embedding.tobytes()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("SELECT * FROM person").fetchall()  # from now on it has the log open
+        with opened(path, network()) as gallery:
+            gallery.people()  # reading goes on
+        with pytest.raises(FacenetError, match="cannot be used"), opened(path) as gallery:
+            gallery.forget("p1")
+    assert len(faces_of(path)) == 10
+    with opened(path) as gallery:
+        assert gallery.forget("p1") == 3
+    assert [file.name for file in path.parent.iterdir()] == ["gallery.db"]
+    assert gone not in path.read_bytes()
+
+
 def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
     nfc, nfd = "Zo\u00eb", "Zoe\u0308"
     first, second, third = entries(3, start=50)
@@ -306,7 +322,7 @@ def test_a_drive_without_locks_is_named(path, monkeypatch):
     monkeypatch.setattr(gallery, "_SECONDS_TO_WAIT", 0)
     with closing(sqlite3.connect(path)) as other:  # SQLite says the same of a lock and of no locks
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(FacenetError, match="Is another program writing"):
+        with pytest.raises(FacenetError, match="Does another program have it open"):
             faces_of(path)
         monkeypatch.setattr(fcntl, "lockf", refuse)
         with pytest.raises(FacenetError, match="drive without locks"):
