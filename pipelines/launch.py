@@ -23,7 +23,8 @@ from pipelines.local.runner import Runner
 from pipelines.plan.changes import in_words
 from pipelines.plan.tasks import Container, Pipeline
 from pipelines.plan.values import Value
-from pipelines.records.record import FAILED, RunRecord, TaskRecord, located, new_run
+from pipelines.records.folder import new_run
+from pipelines.records.record import FAILED, RunRecord, TaskRecord
 from pipelines.records.summary import shown, summary
 
 RunnerName = Literal["process", "compose"]
@@ -184,7 +185,7 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
 def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
     failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
-    log = located(failed.log or "", runs)
+    log = runs / (failed.log or "")
     if failed.log and log.is_file():
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
         lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from components.specification import images
 from pipelines.cache.cache import Cache
 from pipelines.cache.ingredients import Program
@@ -21,14 +21,17 @@ from pipelines.configure import assignment, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.local.containers import docker_run
 from pipelines.local.processes import Invocation, environment
+from pipelines.look.find import find_run
 from pipelines.plan.changes import input_name, setting_from_text, with_input, with_setting
 from pipelines.plan.check import check, local_path
 from pipelines.plan.loops import expanded
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import PARAMETERS, Artifact, executor_input, rendered
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
 from pipelines.plan.values import Value
+from pipelines.records.files import LOG_FILE, read_task
+from pipelines.records.folder import LATEST
 from pipelines.records.lock import shared
-from pipelines.records.record import CACHED, SUCCEEDED, RunRecord, TaskRecord, located, read_run, read_task
+from pipelines.records.record import DONE, RunRecord, TaskRecord
 
 _BY_HAND = "by-hand"
 
@@ -39,8 +42,8 @@ class Settings:
 
     task: Annotated[str, Flag(positional=True)]
     """The task, for instance mine-and-train; of several shards extract for all of them, extract-2 for one."""
-    run: Annotated[str, Flag("ID")] = "latest"
-    """The past run."""
+    run: Annotated[str, Flag("ID")] = LATEST
+    """The past run: its id, or latest."""
     set: Annotated[tuple[str, ...], Flag("PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of the task another value than it had; TASK.PARAM=VALUE for a later task with --and-after."""
     input: Annotated[tuple[str, ...], Flag("INPUT=PATH", short="-i", repeated=True)] = ()
@@ -51,8 +54,7 @@ class Settings:
     """Run nothing, and print the command to type, with results in RUNS/by-hand."""
     runner: RunnerName | None = None
     """process or compose; that of the past run when not given."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs and the cache are kept."""
+    runs: Runs = RUNS
 
 
 def _with(pipeline: Pipeline, given: Mapping[str, Value]) -> Pipeline:
@@ -92,7 +94,7 @@ def _record(runs: Path, run: RunRecord, task: str) -> TaskRecord | None:
     while task not in run.tasks:
         if run.origin is None:
             return None
-        run = read_run(runs, run.origin)
+        run = find_run(runs, run.origin).record
     record = read_task(runs, run.id, task)
     if record is not None:
         record.origin = record.origin or {"run": run.id, "seconds": record.seconds}
@@ -104,7 +106,7 @@ def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -
     found = {}
     for task in pipeline.tasks:
         record = _record(runs, past, task.name)
-        if record is None or record.state not in (SUCCEEDED, CACHED):
+        if record is None or record.state not in DONE:
             raise UsageError(
                 f"The run has no result of {task.name}, which is needed.",
                 received=f"run {past.id} ({record.state if record else 'without such a task'})",
@@ -113,7 +115,7 @@ def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -
         if not cache.whole(record):
             raise UsageError(
                 f"What {task.name} made has been deleted or changed since.",
-                received=", ".join(str(located(output["path"], runs)) for output in record.outputs.values()),
+                received=", ".join(str(runs / output["path"]) for output in record.outputs.values()),
                 advice="Run the pipeline again: facenet run.",
             )
         found[task.name] = record
@@ -124,7 +126,7 @@ def _found(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecor
     """An input of a task: what a task of the past run made, or what is given instead."""
     if origin.task in given:
         output = given[origin.task].outputs[origin.name]
-        return Artifact(located(output["path"], runs), output["kind"], output["sha256"], output["metadata"])
+        return Artifact(runs / output["path"], output["kind"], output["sha256"], output["metadata"])
     source = pipeline.task(origin.task)
     assert isinstance(source.executor, Importer)
     path = local_path(str(parameter_values(source, {}, {})["uri"]))
@@ -143,10 +145,10 @@ def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs
     handed_on = {key: record.output_parameters for key, record in given.items()}
     parameters = parameter_values(task, pipeline.values(), handed_on)
     command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
-    lines = [shlex.join(["mkdir", "-p", str(folder / "parameters")])]
+    lines = [shlex.join(["mkdir", "-p", str(folder / PARAMETERS)])]
     if runner == "compose":
         read = (*(one.path for found in inputs.values() for one in found), *files_named(parameters).values())
-        invocation = Invocation(f"by-hand-{name}", task.executor, tuple(command), folder, read, folder / "log.txt")
+        invocation = Invocation(f"by-hand-{name}", task.executor, tuple(command), folder, read, folder / LOG_FILE)
         return "\n".join([*lines, shlex.join(docker_run(invocation))])
     added = environment(images.REPOSITORY, task.executor.env)
     words = [f"{key}={added[key]}" for key in ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", *task.executor.env)]
@@ -155,9 +157,15 @@ def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs
 
 def _rerun(settings: Settings) -> None:
     runs = settings.runs.absolute()
-    past = read_run(runs, settings.run)
+    run = find_run(runs, settings.run)
+    if run.problem:
+        raise UsageError(
+            "The run's record cannot be read.",
+            received=f"{run.record.id} ({run.problem})",
+            advice="Choose another run with --run.",
+        )
     with shared(runs) as lock:  # before looking at what the past run left
-        _rerun_of(past, settings, runs, lock)
+        _rerun_of(run.record, settings, runs, lock)
 
 
 def _rerun_of(past: RunRecord, settings: Settings, runs: Path, lock: int | None) -> None:

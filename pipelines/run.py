@@ -10,7 +10,7 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.people import check_people
@@ -48,8 +48,7 @@ class Settings:
     """Stop after this task."""
     cache: bool = True
     """Answer tasks from the cache where nothing has changed; --no-cache runs every task anew."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs and the cache are kept."""
+    runs: Runs = RUNS
     runner: RunnerName = "process"
     """process: tasks are processes of this environment, without limits of processors and memory. compose: they are
     containers of the components' images, with the restrictions of docker/compose.yaml; images that are not there are

@@ -37,7 +37,7 @@ from pipelines.cache.ingredients import Program
 from pipelines.erase.find import Found, faces_behind, run_folders
 from pipelines.erase.mentions import ERASED, mentions
 from pipelines.erase.search import Search, Searched
-from pipelines.records.record import located, read_task, write_task
+from pipelines.records.files import LOG_FILE, TASK_FILE, read_task, write_task
 
 RECORD = "forgotten.json"
 _PENDING = ".forgetting.json"
@@ -176,7 +176,7 @@ def _point_anew(dataset: Path, name: str) -> None:
 
 
 def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
-    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt") if log.is_file()):
+    for log in (log for run in run_folders(runs) for log in run.glob(f"*/{LOG_FILE}") if log.is_file()):
         lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         theirs = [named(line) for line in lines]
         if any(theirs):
@@ -186,13 +186,13 @@ def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
 
 def _correct_records(runs: Path, changed: set[Path], named: Callable[[str], bool], contents: Contents) -> None:
     """The records of tasks state the content that is there now, so that a task can be run again on it."""
-    for file in runs.glob("*/*/task.json"):
+    for file in runs.glob(f"*/*/{TASK_FILE}"):
         run, task, _ = file.relative_to(runs).parts
         record = read_task(runs, run, task)
         if record is None or (runs / run).is_symlink():
             continue
         for output in record.outputs.values():
-            path = located(output["path"], runs).resolve()
+            path = (runs / output["path"]).resolve()
             if path.exists() and any(path == each or path in each.parents for each in changed):
                 output["sha256"] = contents.sha256(path)
         if record.message and named(record.message):

@@ -16,7 +16,7 @@ from components.common.errors import UsageError
 from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, opened_part, parts
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import located, read_task
+from pipelines.records.files import TASK_FILE, read_task
 
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
 _PAGES = ("card", "html", "markdown", "*.html", "report.md")
@@ -123,10 +123,10 @@ def run_folders(runs: Path) -> list[Path]:
 
 def _taken_over(runs: Path, run: Path) -> Iterator[Path]:
     """What a run has of other runs: the results it took over, linked where there are links, and what its tasks read."""
-    for file in run.glob("*/task.json"):
+    for file in run.glob(f"*/{TASK_FILE}"):
         record = read_task(runs, run.name, file.parent.name)
         if record is not None:
-            yield from (located(one["path"], runs).resolve() for given in record.inputs.values() for one in given)
+            yield from ((runs / one["path"]).resolve() for given in record.inputs.values() for one in given)
     yield from (path.resolve() for path in run.glob("*/*") if path.is_symlink())
 
 

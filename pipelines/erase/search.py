@@ -18,7 +18,7 @@ from components.common.errors import UsageError
 from components.common.manifest import Manifest, about_person, kind_of, opened_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import read_task
+from pipelines.records.files import TASK_FILE, read_task
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.
 _GIVEN = {"run.json", "task.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}
@@ -164,7 +164,7 @@ def _of_a_task(folder: Path) -> bool:
     """Whether a folder is called after a task, or after what a task makes."""
     task = folder.parent
     record = read_task(task.parent.parent, task.parent.name, task.name)
-    return (folder / "task.json").is_file() or (record is not None and folder.name in record.outputs)
+    return (folder / TASK_FILE).is_file() or (record is not None and folder.name in record.outputs)
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -30,8 +30,10 @@ from pipelines.local import processes
 from pipelines.local.processes import Ended, Invocation
 from pipelines.local.results import collect
 from pipelines.local.schedule import side_by_side
+from pipelines.plan.render import EXECUTOR_OUTPUT
 from pipelines.plan.tasks import PHOTOS, Container
 from pipelines.records.alive import alive_in_turn
+from pipelines.records.files import LOG_FILE, read_run, read_task, write_run, write_task
 from pipelines.records.lock import shared
 from pipelines.records.record import (
     FAILED,
@@ -44,10 +46,6 @@ from pipelines.records.record import (
     RunRecord,
     TaskRecord,
     now,
-    read_run,
-    read_task,
-    write_run,
-    write_task,
 )
 
 # Where an image has its component's code: see docker/Dockerfile.
@@ -99,14 +97,14 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
         key: [_input(runs, run, folder, one["uri"]) for one in listed["artifacts"]]
         for key, listed in read["artifacts"].items()
     }
-    record.log = f"{run}/{name}/log.txt"
+    record.log = f"{run}/{name}/{LOG_FILE}"
     _note(runs, run, record)
     own = folder / name
     # What a former run's task said is not this one's.
-    (own / "executor_output.json").unlink(missing_ok=True)
+    (own / EXECUTOR_OUTPUT).unlink(missing_ok=True)
     clock = time.perf_counter()
     try:
-        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / "log.txt"), lock)
+        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / LOG_FILE), lock)
         record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
         record.exit_code = ended.exit_code
         problem = ended.problem or _kept(record, run, folder, given.get("outputs", {"artifacts": {}}))

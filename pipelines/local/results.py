@@ -12,7 +12,7 @@ from typing import Any
 from components.common.errors import MALFORMED, FacenetError
 from components.common.records import read_json
 from pipelines.cache.content import Contents
-from pipelines.plan.render import METRICS, WITHOUT_FILE, Artifact
+from pipelines.plan.render import EXECUTOR_OUTPUT, METRICS, PARAMETERS, WITHOUT_FILE, Artifact
 from pipelines.plan.tasks import Parameter
 from pipelines.plan.values import Value, from_text
 
@@ -46,7 +46,7 @@ def collect(
     Raises:
         FacenetError: something is missing, or what the task said of its results cannot be read.
     """
-    said = _executor_output(folder / "executor_output.json")
+    said = _executor_output(folder / EXECUTOR_OUTPUT)
     artifacts, metrics = {}, {}
     for name, kind in outputs.items():
         path = folder / name
@@ -66,7 +66,7 @@ def collect(
 def _parameters(output_parameters: Mapping[str, Parameter], folder: Path) -> dict[str, Value]:
     found = {}
     for name, parameter in output_parameters.items():
-        file = folder / "parameters" / name
+        file = folder / PARAMETERS / name
         if not file.exists():
             raise FacenetError(f"it ended without an error, but wrote no value of {name} to {file}")
         found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")

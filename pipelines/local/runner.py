@@ -16,11 +16,14 @@ from pipelines.local.processes import BackEnd, Ended, Invocation
 from pipelines.local.results import collect
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.check import local_path
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import EXECUTOR_OUTPUT, PARAMETERS, Artifact, executor_input, rendered
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, parameter_values
 from pipelines.records.alive import alive
+from pipelines.records.files import LOG_FILE, TASK_FILE, path_for_record, unfinished, write_run, write_task
+from pipelines.records.folder import make_link, point_latest
 from pipelines.records.record import (
     CACHED,
+    DONE,
     FAILED,
     PENDING,
     RUNNING,
@@ -30,18 +33,10 @@ from pipelines.records.record import (
     Output,
     RunRecord,
     TaskRecord,
-    located,
-    make_link,
     now,
-    point_latest,
-    stored,
-    unfinished,
-    write_run,
-    write_task,
 )
 
-_DONE = (SUCCEEDED, CACHED)
-_ENDED = (*_DONE, FAILED, SKIPPED)
+_ENDED = (*DONE, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ class Runner:
                 self._write(record)
             point_latest(self.runs, self.run.id)
             side_by_side(self.back_end, self._ready, self._start, self._finish)
-            done = all(record.state in _DONE for record in self.tasks.values())
+            done = all(record.state in DONE for record in self.tasks.values())
             state = SUCCEEDED if done else FAILED
         except Exception:
             state = FAILED
@@ -153,7 +148,7 @@ class Runner:
             self._adopt(record, made)
             self._end(task, record)
             return None
-        missing = [name for name in sorted(task.after) if self.tasks[name].state not in _DONE]
+        missing = [name for name in sorted(task.after) if self.tasks[name].state not in DONE]
         if missing:
             record.state, record.message = SKIPPED, f"{', '.join(missing)} is not done"
             self._write(record)
@@ -165,7 +160,7 @@ class Runner:
         record.parameters = parameter_values(task, self._values, handed_on)
         record.inputs = {
             name: [
-                {"task": origin.task, "path": stored(one.path, self.runs), "sha256": one.sha256}
+                {"task": origin.task, "path": path_for_record(one.path, self.runs), "sha256": one.sha256}
                 for origin, one in zip(task.artifacts[name], found, strict=True)
             ]
             for name, found in inputs.items()
@@ -206,13 +201,13 @@ class Runner:
 
     def _artifacts(self, task: str) -> dict[str, Artifact]:
         return {
-            name: Artifact(located(output["path"], self.runs), output["kind"], output["sha256"], output["metadata"])
+            name: Artifact(self.runs / output["path"], output["kind"], output["sha256"], output["metadata"])
             for name, output in self.tasks[task].outputs.items()
         }
 
     def _output(self, artifact: Artifact) -> Output:
         return {
-            "path": stored(artifact.path, self.runs),
+            "path": path_for_record(artifact.path, self.runs),
             "kind": artifact.kind,
             "sha256": artifact.sha256,
             "metadata": dict(artifact.metadata),
@@ -254,7 +249,7 @@ class Runner:
     ) -> Invocation:
         folder = self.runs / self.run.id / task.name
         if task.output_parameters:
-            (folder / "parameters").mkdir()
+            (folder / PARAMETERS).mkdir()
         description = executor_input(task, record.parameters, inputs, folder)
         record.command = rendered(container.command, description)
         return Invocation(
@@ -267,12 +262,12 @@ class Runner:
                 *(artifact.path for found in inputs.values() for artifact in found),
                 *files_named(record.parameters).values(),
             ),
-            log=folder / "log.txt",
+            log=folder / LOG_FILE,
         )
 
     def _start(self, attempt: _Attempt, cores: tuple[int, ...]) -> Invocation:
         record = attempt.record
-        record.state, record.log = RUNNING, stored(attempt.invocation.log, self.runs)
+        record.state, record.log = RUNNING, path_for_record(attempt.invocation.log, self.runs)
         self._write(record)
         self._take_over(attempt.task, record, attempt.invocation.folder)
         self._tell(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
@@ -315,7 +310,7 @@ class Runner:
         if run is None:
             return
         # What the runner writes itself, and results, which are there whole or not at all, are made anew.
-        own = {"task.json", "log.txt", "executor_output.json", "parameters", *task.outputs}
+        own = {TASK_FILE, LOG_FILE, EXECUTOR_OUTPUT, PARAMETERS, *task.outputs}
         found = sorted((self.runs / run / task.name).iterdir())
         left = [path for path in found if path.name not in own and not path.name.startswith(".")]
         for path in left:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common.records import read_json
-from pipelines.look.history import Artifact
+from pipelines.look.history import RecordedArtifact
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,13 +124,13 @@ def _absent(folder: Path, path: Path) -> str:
 
 
 def preview(
-    folder: Path, artifact: Artifact, file: str = "", *, search: str = "", offset: int = 0, limit: int = ROWS
+    folder: Path, artifact: RecordedArtifact, file: str = "", *, search: str = "", offset: int = 0, limit: int = ROWS
 ) -> Preview:
     """What an artifact, or a file or folder in it, holds.
 
     Args:
         folder: the runs folder.
-        artifact: see `history.find`.
+        artifact: see `look.find`.
         file: the path of what is asked for in the artifact's folder; "" for the artifact itself.
         search: of a table only the rows whose identity has this in it, whatever the case.
         offset: the first row of the page, among those that fit.
@@ -150,12 +150,12 @@ def preview(
     return _file(found, "" if file else artifact.kind, search, offset, limit)
 
 
-def picture(folder: Path, artifact: Artifact, row: int, face_id: str, file: str = "") -> bytes | None:
+def picture(folder: Path, artifact: RecordedArtifact, row: int, face_id: str, file: str = "") -> bytes | None:
     """The face in a row of a faces or dataset manifest, as JPEG; None when that face is not in that row, or no longer.
 
     Args:
         folder: the runs folder.
-        artifact: see `history.find`.
+        artifact: see `look.find`.
         row: the row's number in the table, as `Table` says it. Others may move there: `facenet forget` takes rows out.
         face_id: of the face that was there.
         file: as for `preview`.

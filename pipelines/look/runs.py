@@ -6,11 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from components.common.command import run
-from components.common.flags import Flag
+from components.common.flags import RUNS, Runs
 from pipelines.description import HEADLINE
 from pipelines.look import history
 from pipelines.look.words import assignments, table
@@ -23,8 +22,7 @@ _HEAD = ("run", "state", "time", "recipe", *HEADLINE.values(), "settings beside 
 class Settings:
     """List the runs of a runs folder, newest first: how they ended, and how good their networks are."""
 
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    runs: Runs = RUNS
     json: bool = False
     """For scripts: a JSON list."""
 

@@ -11,15 +11,17 @@ from typing import Annotated, Any
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from components.common.names import plain
 from pipelines.look import history
 from pipelines.look.compare import best, compare
-from pipelines.look.history import Found, Run
+from pipelines.look.find import Selection, find
+from pipelines.look.history import Run
 from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
 from pipelines.look.runs import described
 from pipelines.look.words import assignments, bytes_in_words, table, value
-from pipelines.records.record import FAILED, TaskRecord, located
+from pipelines.records.folder import LATEST
+from pipelines.records.record import FAILED, TaskRecord
 from pipelines.records.summary import duration, shown
 
 _LINES = 20
@@ -31,10 +33,9 @@ _LOST = "its runner ended without a word: killed, or the machine went down; the 
 class Settings:
     """Show a run with its tasks, a task with all that went in and came out, an artifact, or runs compared."""
 
-    what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = "latest"
-    """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = LATEST
+    """What to show, for instance latest/evaluate, latest/collect/dataset or latest/evaluate/report/metrics.json."""
+    runs: Runs = RUNS
     others: Annotated[tuple[str, ...], Flag("RUN", name="with")] = ()
     """Compare the run with these: the settings that differ, and the numbers of each with the best of them."""
     search: Annotated[str, Flag("TEXT")] = ""
@@ -49,7 +50,7 @@ class Settings:
 
 def log_end(folder: Path, task: TaskRecord, lines: int = _LINES) -> list[str]:
     """The last lines that a task printed; of a line that was written over again and again, as it was last."""
-    file = inside(folder, located(task.log, folder)) if task.log else None
+    file = inside(folder, folder / task.log) if task.log else None
     if file is None or not file.is_file():
         return []
     with file.open("rb") as log:
@@ -136,7 +137,7 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
         *_lines("outputs", outputs),
         *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),
         *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), found, task))]),
-        *_lines("log", [plain(shown(located(task.log, folder)))] if task.log else []),
+        *_lines("log", [plain(shown(folder / task.log))] if task.log else []),
     ]
     return "\n".join([*lines, *(f"  | {plain(line)}" for line in log)])
 
@@ -197,7 +198,7 @@ def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
     return "\n".join(lines)
 
 
-def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
+def _for_scripts(folder: Path, found: Selection, seen: Preview | None) -> Any:
     if seen is not None and is_dataclass(seen):
         return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
     if found.task is not None:
@@ -207,9 +208,9 @@ def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
 
 def _show(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = history.find(folder, settings.what)
+    found = find(folder, settings.what)
     if settings.others:
-        compared = [found, *(history.find(folder, other) for other in settings.others)]
+        compared = [found, *(find(folder, other) for other in settings.others)]
         if any(one.task is not None for one in compared):
             given = ", ".join([settings.what, *settings.others])
             raise UsageError("Only whole runs are compared.", received=given, advice="Name the runs alone.")

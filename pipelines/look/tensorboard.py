@@ -12,8 +12,10 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from pipelines.look import history
+from pipelines.look.find import find_run
+from pipelines.records.folder import LATEST
 from pipelines.records.summary import shown
 
 
@@ -21,10 +23,9 @@ from pipelines.records.summary import shown
 class Settings:
     """Start TensorBoard on the events of a run's training: its curves, and its embeddings in the projector."""
 
-    run: Annotated[str, Flag("RUN", positional=True)] = "latest"
-    """The run."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    run: Annotated[str, Flag("RUN", positional=True)] = LATEST
+    """A run's id, or latest."""
+    runs: Runs = RUNS
     port: int = 6006
     """Where it listens, on this machine only."""
 
@@ -48,7 +49,7 @@ def events(folder: Path, run: history.Run) -> Path:
 
 def _start(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = events(folder, history.find(folder, settings.run).run)
+    found = events(folder, find_run(folder, settings.run))
     if importlib.util.find_spec("tensorboard") is None:
         raise FacenetError(
             "TensorBoard is not installed.",

@@ -17,7 +17,9 @@ from typing import IO
 
 from components.common.errors import UsageError
 from pipelines.records.alive import is_alive
-from pipelines.records.record import RUNNING, RunRecord, parsed, unusable
+from pipelines.records.files import RUN_FILE, read_record
+from pipelines.records.folder import unusable
+from pipelines.records.record import RUNNING, RunRecord
 
 # Locks that the file system does not have; rights that one does not have.
 REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -63,9 +65,9 @@ def alone(runs: Path) -> Iterator[None]:
         if not _locked(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
             print(f"Waiting: somebody else is being forgotten in {runs}.", file=sys.stderr, flush=True)
             _locked(turn, fcntl.LOCK_EX)
-        for file in runs.glob("*/run.json"):
+        for file in runs.glob(f"*/{RUN_FILE}"):
             with suppress(ValueError):  # no record; the runner of a run of another version has its lock
-                if parsed(file, RunRecord).state == RUNNING and is_alive(runs, file.parent.name):
+                if read_record(file, RunRecord).state == RUNNING and is_alive(runs, file.parent.name):
                     raise _going_on(file.parent, "Wait for its end.")
         own = [file.parent for file in runs.glob(f"*/{_LOCK}") if not file.parent.is_symlink()]
         for folder in [runs, *own]:

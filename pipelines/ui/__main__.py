@@ -6,12 +6,10 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Runs
 
 _HERE = "127.0.0.1"
 
@@ -20,8 +18,7 @@ _HERE = "127.0.0.1"
 class Settings:
     """Show runs, tasks and artifacts in a browser: read-only, and on this machine only. Ctrl-C ends it."""
 
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    runs: Runs = RUNS
     port: int = 8080
     """Port of this machine's own address; 0 takes any that is free."""
 

@@ -24,10 +24,11 @@ from components.page.words import harmless
 from pipelines.description import HEADLINE
 from pipelines.look import history
 from pipelines.look.compare import STYLES, compare, differ, roc_plot
-from pipelines.look.history import Artifact, Found, Run
+from pipelines.look.find import Selection, find, find_run
+from pipelines.look.history import RecordedArtifact, Run
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
 from pipelines.look.show import error
-from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
+from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
 from pipelines.records.summary import command, summary
 from pipelines.ui.card import framed
 from pipelines.ui.graph import drawn
@@ -99,7 +100,7 @@ class Pages:
     def run(self, request: Request) -> Response:
         """A run as its graph."""
         name = request.path_params["run"]
-        run = history.find(self._runs, name).run
+        run = find_run(self._runs, name)
         if run.record.id != name:
             return RedirectResponse(f"/runs/{run.record.id}")
         tasks = history.tasks(self._runs, run)
@@ -204,7 +205,7 @@ class Pages:
                 received=", ".join(names) or "none",
                 advice="Tick them in the list.",
             )
-        runs = [history.find(self._runs, name).run for name in names]
+        runs = [find_run(self._runs, name) for name in names]
         comparison = compare(self._runs, runs)
         curves = list(zip([run.record.id for run in runs], comparison.curves, strict=True))
         page = self._page(
@@ -251,21 +252,21 @@ class Pages:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg")
 
-    def _artifact(self, request: Request) -> tuple[Found, Artifact]:
+    def _artifact(self, request: Request) -> tuple[Selection, RecordedArtifact]:
         place = {"inside": "", **request.path_params}
         if any(part in (".", "..") for part in place["inside"].split("/")):
             raise HTTPException(404)
-        found = history.find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
+        found = find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
         assert found.artifact is not None
         return found, found.artifact
 
     def _task(self, request: Request) -> tuple[Run, TaskRecord]:
-        found = history.find(self._runs, "{run}/{task}".format_map(request.path_params))
+        found = find(self._runs, "{run}/{task}".format_map(request.path_params))
         assert found.task is not None
         return found.run, found.task
 
     def _log(self, task: TaskRecord) -> Path | None:
-        file = inside(self._runs, located(task.log, self._runs)) if task.log else None
+        file = inside(self._runs, self._runs / task.log) if task.log else None
         return file if file and file.is_file() else None
 
 
@@ -280,7 +281,7 @@ def _goes_on(run: Run, task: TaskRecord) -> bool:
     return run.state == RUNNING and task.state in (PENDING, RUNNING)
 
 
-def _steps(run: Run, task: TaskRecord, artifact: Artifact, within: str) -> Trail:
+def _steps(run: Run, task: TaskRecord, artifact: RecordedArtifact, within: str) -> Trail:
     """The way from an artifact to what lies in it."""
     names = [artifact.name, *filter(None, within.split("/"))]
     return [(name, of("/".join([task.task, *names[: number + 1]]), run)) for number, name in enumerate(names)]

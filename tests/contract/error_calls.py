@@ -38,7 +38,7 @@ from pipelines.local import composed, engine
 from pipelines.plan.loops import expanded
 from pipelines.plan.tasks import Container, Parameter, Pipeline, Task, allowed, parameter_values
 from pipelines.plan.values import typed
-from pipelines.records.record import new_run
+from pipelines.records.folder import new_run
 
 HOST = "https://cluster.example"
 

@@ -27,17 +27,8 @@ from pipelines.look.show import main as show
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
 from pipelines.records.alive import is_alive
-from pipelines.records.record import (
-    FAILED,
-    PENDING,
-    RUNNING,
-    SKIPPED,
-    STOPPED,
-    SUCCEEDED,
-    TaskRecord,
-    read_run,
-    read_task,
-)
+from pipelines.records.files import read_run, read_task
+from pipelines.records.record import FAILED, PENDING, RUNNING, SKIPPED, STOPPED, SUCCEEDED, TaskRecord
 
 SMALL = {
     "backbone": "small_resnet",
