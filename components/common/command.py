@@ -26,6 +26,8 @@ RUNNER = "FACENET_RUNNER"
 # The variable that tells TensorFlow how many threads to have; without it, as many as it may use processors. By their
 # number it cuts up its sums, so the last bits of a result depend on it.
 TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
+# The exit code of a stage that was told to stop, and goes on when the same command is run again (EX_TEMPFAIL).
+RESUMABLE = 75
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 from components.common.errors import MALFORMED, FacenetError
 from components.common.records import read_json
 from pipelines.cache.content import Contents
+from pipelines.local.processes import Ended
 from pipelines.plan.render import EXECUTOR_OUTPUT, METRICS, PARAMETERS, WITHOUT_FILE, Artifact
 from pipelines.plan.tasks import Parameter
 from pipelines.plan.values import Value, from_text
+from pipelines.records.record import FAILED, SUCCEEDED, Output, TaskRecord
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,50 @@ class Results:
     artifacts: dict[str, Artifact]
     parameters: dict[str, Value]
     metrics: dict[str, Any]
+
+
+def record_end(
+    record: TaskRecord,
+    run: str,
+    ended: Ended,
+    outputs: Mapping[str, str],
+    output_parameters: Mapping[str, Parameter],
+    folder: Path,
+    contents: Contents,
+) -> None:
+    """Puts into the record of a task how it ended, and what it left.
+
+    Args:
+        record: of the task.
+        run: the run's id.
+        ended: how its command ended.
+        outputs: as `collect`, like the rest.
+        output_parameters: likewise.
+        folder: likewise.
+        contents: likewise.
+    """
+    record.exit_code, record.cpu_seconds, record.peak_bytes = ended.exit_code, ended.cpu_seconds, ended.peak_bytes
+    try:
+        if ended.problem:
+            raise FacenetError(ended.problem)
+        left = collect(outputs, output_parameters, folder, contents)
+    except FacenetError as error:
+        record.state, record.message = FAILED, str(error)
+        return
+    record.outputs = {name: output_of(one, f"{run}/{record.task}/{name}") for name, one in left.artifacts.items()}
+    record.output_parameters, record.metrics = left.parameters, left.metrics
+    record.state = SUCCEEDED
+
+
+def output_of(artifact: Artifact, path: str) -> Output:
+    """An artifact as a record states it, under the path that it has there."""
+    return {
+        "path": path,
+        "kind": artifact.kind,
+        "sha256": artifact.sha256,
+        "metadata": dict(artifact.metadata),
+        "on_disk": artifact.path.exists(),
+    }
 
 
 def collect(

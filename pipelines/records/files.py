@@ -13,14 +13,10 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import is_version, read_json
-from pipelines.records.alive import is_alive
 from pipelines.records.record import (
     CACHED,
-    FAILED,
     PENDING,
-    RUNNING,
     SCHEMA_VERSION,
-    STOPPED,
     Input,
     Origin,
     Output,
@@ -125,23 +121,6 @@ def _fits(value: Any, type_: Any) -> bool:
     if isinstance(value, bool):
         return type_ is bool  # to Python it is a number too
     return isinstance(value, int | float if type_ is float else type_)
-
-
-def unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:
-    """The latest earlier run in which a task of this key was stopped, failed or was lost; None when there is none.
-
-    Args:
-        runs: the runs folder.
-        before: the id of the run that asks.
-        task: its task.
-        cache_key: what the task's result depends on.
-    """
-    for run in sorted((path.name for path in runs.iterdir() if path.name < before), reverse=True):
-        record = read_task(runs, run, task)
-        if record is not None and record.cache_key == cache_key:
-            lost = record.state == RUNNING and not is_alive(runs, run)
-            return run if lost or record.state in (STOPPED, FAILED) else None
-    return None
 
 
 def _write(file: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
