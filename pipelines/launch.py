@@ -20,6 +20,7 @@ from pipelines.cache.ingredients import Program
 from pipelines.local import processes
 from pipelines.local.processes import BackEnd
 from pipelines.local.runner import Runner
+from pipelines.look.log import log_end, log_file
 from pipelines.plan.changes import in_words
 from pipelines.plan.tasks import Container, Pipeline
 from pipelines.plan.values import Value
@@ -28,7 +29,6 @@ from pipelines.records.record import FAILED, RunRecord, TaskRecord
 from pipelines.records.summary import shown, summary
 
 RunnerName = Literal["process", "compose"]
-_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,8 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
 def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
     failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
-    log = runs / (failed.log or "")
-    if failed.log and log.is_file():
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-        lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]
+    if log := log_file(runs, failed):
+        lines += [f"The end of its log, {shown(runs / str(failed.log))}:", *(f"  | {line}" for line in log_end(log))]
     lines += [
         f"The task {other.task} failed too: {other.message}; its log: {shown(runs / (other.log or ''))}"
         for other in others

@@ -17,15 +17,14 @@ from pipelines.look import history
 from pipelines.look.compare import best, compare
 from pipelines.look.find import Selection, find
 from pipelines.look.history import Run
-from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
+from pipelines.look.log import error, log_end, log_file
+from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, preview
 from pipelines.look.runs import described
 from pipelines.look.words import assignments, bytes_in_words, table, value
 from pipelines.records.folder import LATEST
 from pipelines.records.record import FAILED, TaskRecord
 from pipelines.records.summary import duration, shown
 
-_LINES = 20
-_MOST_OF_A_LOG = 2**16
 _LOST = "its runner ended without a word: killed, or the machine went down; the same command goes on from there"
 
 
@@ -46,24 +45,6 @@ class Settings:
     """Show a table from this row on."""
     json: bool = False
     """For scripts: JSON."""
-
-
-def log_end(folder: Path, task: TaskRecord, lines: int = _LINES) -> list[str]:
-    """The last lines that a task printed; of a line that was written over again and again, as it was last."""
-    file = inside(folder, folder / task.log) if task.log else None
-    if file is None or not file.is_file():
-        return []
-    with file.open("rb") as log:
-        log.seek(max(0, file.stat().st_size - _MOST_OF_A_LOG))
-        text = log.read().decode(errors="replace")
-    return [line.rstrip("\r").rpartition("\r")[2] for line in text.splitlines()[-lines:]]
-
-
-def error(folder: Path, task: TaskRecord) -> str:
-    """What a failed task said of it in the end: a stage's headline, or else its last line; "" when it said nothing."""
-    lines = [line for line in log_end(folder, task) if line.strip()]
-    headlines = [line.partition(": ")[2] for line in lines if line.startswith("facenet ")]
-    return (headlines or lines or [""])[-1].strip()
 
 
 def _lines(label: str, values: Sequence[str]) -> list[str]:
@@ -121,7 +102,7 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
         if one.on_disk or one.metadata
     ]
     origin = f", made by run {plain(task.origin['run'])}" if task.origin else ""
-    log = log_end(folder, task)
+    log = log_end(log_file(folder, task))
     lines = [
         f"Task {plain(task.label)} of run {plain(found.record.id)}: {plain(task.state)}{origin}",
         *_lines("message", [plain(task.message)] if task.message else []),

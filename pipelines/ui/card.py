@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.ui.log import CHUNK
+from pipelines.look.log import CHUNK
 
 _SCRIPT = (Path(__file__).parent / "static" / "card.js").read_text(encoding="utf-8")
 # Before all that the card has, so that nothing in it can swallow the script. A second doctype is passed over.

@@ -26,15 +26,14 @@ from pipelines.look import history
 from pipelines.look.compare import STYLES, compare, differ, roc_plot
 from pipelines.look.find import Selection, find, find_run
 from pipelines.look.history import RecordedArtifact, Run
+from pipelines.look.log import error, log_before, log_file, log_part
 from pipelines.look.preview import ROWS, Table, inside, picture, preview
-from pipelines.look.show import error
 from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
 from pipelines.records.summary import command, summary
 from pipelines.ui.card import framed
 from pipelines.ui.graph import drawn
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, answered
-from pipelines.ui.log import log_before, log_part
 from pipelines.ui.timeline import timeline
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
@@ -126,7 +125,7 @@ class Pages:
         """A task, with its card and its log."""
         run, task = self._task(request)
         live = _goes_on(run, task)
-        file = self._log(task)
+        file = log_file(self._runs, task)
         stop, log = _number(request, "before"), None
         if file:
             log = log_before(file, file.stat().st_size if stop is None else stop, ended=not live)
@@ -153,7 +152,7 @@ class Pages:
     def log(self, request: Request) -> Response:
         """A task's log: all of it, or with `from` the next lines from that byte on."""
         run, task = self._task(request)
-        file = self._log(task)
+        file = log_file(self._runs, task)
         if file is None:
             raise HTTPException(404)
         start = _number(request, "from")
@@ -264,10 +263,6 @@ class Pages:
         found = find(self._runs, "{run}/{task}".format_map(request.path_params))
         assert found.task is not None
         return found.run, found.task
-
-    def _log(self, task: TaskRecord) -> Path | None:
-        file = inside(self._runs, self._runs / task.log) if task.log else None
-        return file if file and file.is_file() else None
 
 
 def _number(request: Request, name: str) -> int | None:
