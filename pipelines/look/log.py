@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.look.preview import inside
+from pipelines.look.inside import inside
 from pipelines.records.record import TaskRecord
 
 CHUNK = 256 * 1024  # bytes that are sent at a time

@@ -18,8 +18,9 @@ from pipelines.look.compare import best, compare
 from pipelines.look.find import Selection, find
 from pipelines.look.history import Run
 from pipelines.look.log import error, log_end, log_file
-from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, preview
+from pipelines.look.preview import Folder, Nothing, Page, Preview, Text, Values, preview
 from pipelines.look.runs import described
+from pipelines.look.tables import ROWS, Table
 from pipelines.look.words import assignments, bytes_in_words, table, value
 from pipelines.records.folder import LATEST
 from pipelines.records.record import FAILED, TaskRecord

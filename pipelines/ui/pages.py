@@ -26,8 +26,10 @@ from pipelines.look import history
 from pipelines.look.compare import STYLES, compare, differ, roc_plot
 from pipelines.look.find import Selection, find, find_run
 from pipelines.look.history import RecordedArtifact, Run
+from pipelines.look.inside import inside
 from pipelines.look.log import error, log_before, log_file, log_part
-from pipelines.look.preview import ROWS, Table, inside, picture, preview
+from pipelines.look.preview import preview
+from pipelines.look.tables import ROWS, Table, picture
 from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
 from pipelines.records.summary import command, summary
 from pipelines.ui.card import framed

@@ -13,7 +13,8 @@ from components.common.manifest import FACES, read
 from pipelines.look.compare import STYLES, best, compare, differ, roc_plot
 from pipelines.look.find import find
 from pipelines.look.history import RecordedArtifact, Run, runs
-from pipelines.look.preview import Folder, Nothing, Page, Table, Text, Values, picture, preview
+from pipelines.look.preview import Folder, Nothing, Page, Text, Values, preview
+from pipelines.look.tables import Table, picture
 
 
 def shown(run: Path, name: str, **page):
