@@ -90,7 +90,7 @@ def _do(command: Sequence[str], headline: str) -> None:
         )
 
 
-def _named_in(file: Path) -> list[tuple[str, str]]:
+def _images_of(file: Path) -> list[tuple[str, str]]:
     """The components whose images a compiled pipeline names, each with its variant.
 
     Raises:
@@ -120,7 +120,7 @@ def _chosen(settings: Settings) -> list[tuple[str, str]]:
     if settings.pipeline:
         if settings.only or settings.variant:
             raise UsageError("--pipeline says which images.", advice="Leave out --only and --variant.")
-        return _named_in(settings.pipeline)
+        return _images_of(settings.pipeline)
     for component in settings.only:
         if component not in COMPONENTS:
             raise UsageError(

@@ -30,7 +30,7 @@ def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
     return name, value
 
 
-def configured(
+def configure(
     file: Path, recipe_name: str | None, photos: str | None, written: Sequence[str]
 ) -> tuple[Pipeline, str | None, dict[str, Value]]:
     """The pipeline as recipe and flags want it, the recipe's name, and what was set.

@@ -17,7 +17,7 @@ from components.common.names import plain
 from pipelines.records.lock import alone
 
 if TYPE_CHECKING:
-    from pipelines.erase.find import Found
+    from pipelines.erase.find import Traces
     from pipelines.erase.search import Searched
 
 _GALLERY = Path("gallery.db")
@@ -46,13 +46,13 @@ class Settings:
 
 def _forget(settings: Settings) -> None:
     gallery = settings.gallery or (None if settings.runs else _GALLERY)
-    said: dict[str, Any] = {"name": settings.name}
+    answer: dict[str, Any] = {"name": settings.name}
     if gallery is not None:
-        said |= {"gallery": str(gallery), "faces": _from_gallery(gallery, settings.name, settings.dry_run)}
+        answer |= {"gallery": str(gallery), "faces": _from_gallery(gallery, settings.name, settings.dry_run)}
     if settings.runs is not None:
-        said |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
-    print(json.dumps(said) if settings.json else _in_words(said, settings.dry_run))
-    if left := said.get("runs", {}).get("left"):
+        answer |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
+    print(json.dumps(answer) if settings.json else _in_words(answer, settings.dry_run))
+    if left := answer.get("runs", {}).get("left"):
         raise FacenetError(
             "Something that names them, or shows their face, is left in the runs folder.",
             received=_few(left),
@@ -89,15 +89,15 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
             )
         if dry_run:
             return _listed(found)
-        said, searched = erase(name, runs, found)
-        return {**said, "manifests": _listed(found)["manifests"], **_told(searched)}
+        summary, searched = erase(name, runs, found)
+        return {**summary, "manifests": _listed(found)["manifests"], **_findings(searched)}
 
 
 def _is_text(name: str) -> bool:
     return name.encode(errors="replace").decode() == name
 
 
-def _told(searched: Searched) -> dict[str, Any]:
+def _findings(searched: Searched) -> dict[str, Any]:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in vars(searched).items()}
 
 
@@ -105,7 +105,7 @@ def _spelling(runs: Path) -> str:
     return f"A person's name is that of their folder of photos, in its spelling; {runs.name}/ID/run.json says which."
 
 
-def _listed(found: Found) -> dict[str, Any]:
+def _listed(found: Traces) -> dict[str, Any]:
     return {
         "runs": sorted(folder.name for folder in found.runs),
         "faces": len(found.face_ids),
@@ -115,13 +115,13 @@ def _listed(found: Found) -> dict[str, Any]:
     }
 
 
-def _in_words(said: dict[str, Any], dry_run: bool) -> str:
-    lines, name = [], plain(said["name"])
-    if "gallery" in said:
+def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
+    lines, name = [], plain(answer["name"])
+    if "gallery" in answer:
         done = "are in" if dry_run else "removed from"
-        lines.append(f"{name} and {said['faces']} faces {done} {plain(said['gallery'])}")
-    if "runs" in said:
-        found = said["runs"]
+        lines.append(f"{name} and {answer['faces']} faces {done} {plain(answer['gallery'])}")
+    if "runs" in answer:
+        found = answer["runs"]
         done = "would be erased" if dry_run else "erased"
         lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in found["manifests"].items()]
         lines.append(

@@ -121,7 +121,7 @@ def _back_end(
         say(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show, lock), _of_a_process
+        return processes.back_end(images.REPOSITORY, show, lock), _process_program
     from pipelines.build import build
     from pipelines.local import containers, engine
 
@@ -129,7 +129,7 @@ def _back_end(
     own = {images.reference(component): component for component in images.COMPONENTS}
     executors = [task.executor for task in pipeline.tasks if isinstance(task.executor, Container)]
     # Now, because an image keeps the code that it is built of, whatever becomes of the code.
-    made = {one.command: _of_an_image(one, own[one.image]) for one in executors if one.image in own}
+    made = {one.command: _image_program(one, own[one.image]) for one in executors if one.image in own}
     for image in dict.fromkeys(one.image for one in executors):
         if image in own:
             build(own[image])
@@ -146,7 +146,7 @@ def _back_end(
     return containers.back_end(show, lock), program
 
 
-def _of_a_process(executor: Container, names: Names) -> Program:
+def _process_program(executor: Container, names: Names) -> Program:
     """What a command runs in this environment."""
     files = code_of(executor.command, images.REPOSITORY, names)
     component = (module_of(executor.command) or "").rpartition(".")[2].replace("_", "-")
@@ -161,7 +161,7 @@ def _of_a_process(executor: Container, names: Names) -> Program:
     )
 
 
-def _of_an_image(executor: Container, component: str) -> Program:
+def _image_program(executor: Container, component: str) -> Program:
     """The same of a component's image: a process with its packages, and no variables set, gives the same result."""
     return Program(
         {

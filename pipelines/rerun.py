@@ -24,8 +24,8 @@ from pipelines.local.processes import Invocation, environment
 from pipelines.look.find import find_run
 from pipelines.plan.changes import input_name, setting_from_text, with_input, with_setting
 from pipelines.plan.check import check, local_path
-from pipelines.plan.loops import expanded
-from pipelines.plan.render import PARAMETERS, Artifact, executor_input, rendered
+from pipelines.plan.loops import expand
+from pipelines.plan.render import PARAMETERS, Artifact, executor_input, render
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, TaskOutput, descendants, parameter_values
 from pipelines.plan.values import Value
 from pipelines.records.files import LOG_FILE, read_task
@@ -57,32 +57,32 @@ class Settings:
     runs: Runs = RUNS
 
 
-def _with(pipeline: Pipeline, given: Mapping[str, Value]) -> Pipeline:
+def _with_settings(pipeline: Pipeline, given: Mapping[str, Value]) -> Pipeline:
     for key, value in given.items():
         pipeline = with_setting(pipeline, key, value)
     return pipeline
 
 
-def _configured(settings: Settings, past: RunRecord) -> tuple[Pipeline, dict[str, Value]]:
+def _configure(settings: Settings, past: RunRecord) -> tuple[Pipeline, dict[str, Value]]:
     """The past run's pipeline with what is to be different this time, and all that differs from its defaults."""
     pipeline = ir.read(Path(past.pipeline_file))
     given: dict[str, Value] = dict(past.settings)
     # A shard's name is known only with the past run's settings, and its settings are those of all shards.
-    task = expanded(_with(pipeline, given)).task(settings.task)
+    task = expand(_with_settings(pipeline, given)).task(settings.task)
     for text in settings.set:
         key, written = assignment(text)
         key = f"{task.template}.{key}" if key in task.parameters else key
         given[key] = setting_from_text(pipeline, key, written)
-    pipeline = _with(pipeline, given)
+    pipeline = _with_settings(pipeline, given)
     for text in settings.input:
         name, path = assignment(text, "--input")
         pipeline = with_input(pipeline, task.template, name, str(local_path(path)))
-    return expanded(pipeline), given
+    return expand(pipeline), given
 
 
 def _part(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str]]:
     """What to run or take over, and of that what to run, inputs from elsewhere included."""
-    asked = pipeline.named(settings.task)
+    asked = pipeline.tasks_of(settings.task)
     wanted = {task.name for task in asked} | (descendants(pipeline, settings.task) if settings.and_after else set())
     wanted |= {input_name(asked[0].template, assignment(text, "--input")[0]) for text in settings.input}
     needed = wanted.union(*(pipeline.task(name).after for name in wanted))
@@ -101,7 +101,7 @@ def _record(runs: Path, run: RunRecord, task: str) -> TaskRecord | None:
     return record
 
 
-def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -> dict[str, TaskRecord]:
+def _take_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -> dict[str, TaskRecord]:
     """The past run's records of these tasks, whose results must still be there."""
     found = {}
     for task in pipeline.tasks:
@@ -122,7 +122,7 @@ def _taken_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -
     return found
 
 
-def _found(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecord], runs: Path) -> Artifact:
+def _input_artifact(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecord], runs: Path) -> Artifact:
     """An input of a task: what a task of the past run made, or what is given instead."""
     if origin.task in given:
         output = given[origin.task].outputs[origin.name]
@@ -133,7 +133,9 @@ def _found(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecor
     return Artifact(path, source.outputs[origin.name], "")
 
 
-def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs: Path, runner: RunnerName) -> str:
+def _command_lines(
+    pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs: Path, runner: RunnerName
+) -> str:
     """The lines to type that run a task by hand."""
     name = task.name
     if not isinstance(task.executor, Container):
@@ -141,10 +143,12 @@ def _typed(pipeline: Pipeline, task: Task, given: Mapping[str, TaskRecord], runs
             "This task runs no command: it names what is imported.", received=name, advice="Rerun a task after it."
         )
     folder = runs / _BY_HAND / name
-    inputs = {key: [_found(pipeline, one, given, runs) for one in origins] for key, origins in task.artifacts.items()}
+    inputs = {
+        key: [_input_artifact(pipeline, one, given, runs) for one in origins] for key, origins in task.artifacts.items()
+    }
     handed_on = {key: record.output_parameters for key, record in given.items()}
     parameters = parameter_values(task, pipeline.values(), handed_on)
-    command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
+    command = render(task.executor.command, executor_input(task, parameters, inputs, folder))
     lines = [shlex.join(["mkdir", "-p", str(folder / PARAMETERS)])]
     if runner == "compose":
         read = (*(one.path for found in inputs.values() for one in found), *files_named(parameters).values())
@@ -170,15 +174,15 @@ def _rerun(settings: Settings) -> None:
 
 def _rerun_of(past: RunRecord, settings: Settings, runs: Path, lock: int | None) -> None:
     runner: RunnerName = settings.runner or ("compose" if past.runner == "compose" else "process")
-    pipeline, given_settings = _configured(settings, past)
+    pipeline, given_settings = _configure(settings, past)
     pipeline, wanted = _part(pipeline, settings)
     # Of what is not run again, photos for instance, only the results matter.
     begun = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))
     check(begun)
     earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
-    given = _taken_over(earlier, past, Cache(runs, lambda one, names: Program({})), runs)
+    given = _take_over(earlier, past, Cache(runs, lambda one, names: Program({})), runs)
     if settings.shell:
-        print("\n".join(_typed(pipeline, task, given, runs, runner) for task in pipeline.named(settings.task)))
+        print("\n".join(_command_lines(pipeline, task, given, runs, runner) for task in pipeline.tasks_of(settings.task)))
         return
     launch(
         Launch(
@@ -190,7 +194,7 @@ def _rerun_of(past: RunRecord, settings: Settings, runs: Path, lock: int | None)
             runs=runs,
             runner=runner,
             lock=lock,
-            anew=frozenset(task.name for task in pipeline.named(settings.task)),
+            anew=frozenset(task.name for task in pipeline.tasks_of(settings.task)),
             origin=past.id,
             given=given,
         )

@@ -11,12 +11,12 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import RUNS, Flag, Runs
-from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
+from pipelines.configure import DEFAULT_PIPELINE, configure, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.people import check_people
 from pipelines.plan import recipe
 from pipelines.plan.check import check
-from pipelines.plan.loops import expanded
+from pipelines.plan.loops import expand
 from pipelines.plan.tasks import (
     Importer,
     Pipeline,
@@ -66,7 +66,7 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
         return pipeline, anew, frozenset()
     if not settings.cache:
         raise UsageError("--from needs the cache that --no-cache turns off.", advice="Leave one of them out.")
-    first = {task.name for task in pipeline.named(settings.from_task)}
+    first = {task.name for task in pipeline.tasks_of(settings.from_task)}
     imported = {task.name for task in pipeline.tasks if isinstance(task.executor, Importer)}
     later, earlier = descendants(pipeline, settings.from_task), ancestors(pipeline, settings.from_task)
     return pipeline, later | first, earlier - imported
@@ -74,8 +74,8 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 
 def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
-    pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
-    pipeline, anew, answered = _chosen(expanded(pipeline), settings)
+    pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
+    pipeline, anew, answered = _chosen(expand(pipeline), settings)
     check(pipeline)
     for line in check_people(pipeline):
         print(line)

@@ -20,9 +20,9 @@ from pipelines.cluster.package import package
 from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.configure import configured, hint_at_setting
+from pipelines.configure import configure, hint_at_setting
 from pipelines.plan.changes import in_words
-from pipelines.plan.loops import expanded
+from pipelines.plan.loops import expand
 from pipelines.plan.tasks import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Settings:
 
 
 def _submit(settings: Settings) -> int:
-    pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
+    pipeline, recipe, given = configure(settings.pipeline, settings.recipe, settings.input, settings.set)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     _check(pipeline, of_tasks, settings)
     imports = _imports(pipeline)
@@ -125,7 +125,7 @@ def _check(pipeline: Pipeline, of_tasks: Collection[str], settings: Settings) ->
     if settings.create_experiment and not settings.experiment:
         raise UsageError("Which experiment is to be created?", advice="Name it with --experiment NAME.")
     values = pipeline.values()
-    for task in expanded(pipeline).tasks:
+    for task in expand(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
             if f"{task.name}.{task.executor.parameter}" in of_tasks:

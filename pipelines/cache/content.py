@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.cache.named import opened
+from pipelines.cache.named import files_at
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -93,12 +93,12 @@ class Contents:
         """Hash of what a stage opens that is given this path.
 
         Of a file, that of its bytes; of a folder, of the relative paths and the hashes of the files there; of several
-        files that belong together (`named.opened`), of their names and hashes.
+        files that belong together (`named.files_at`), of their names and hashes.
 
         Raises:
             FileNotFoundError: there is nothing at `path`.
         """
-        found = opened(path)
+        found = files_at(path)
         if len(found) < 2:
             return self._sha256(path)
         lines = (os.fsencode(one.name) + b"\0" + self._sha256(one).encode() + b"\n" for one in found)
@@ -114,7 +114,7 @@ class Contents:
             UsageError, FileNotFoundError: as `sha256`.
         """
         whole = hashlib.sha256()
-        for one in opened(path) or [path]:
+        for one in files_at(path) or [path]:
             entries = _walk(str(one)) if one.is_dir() else ()
             for name, status in sorted([(str(one), one.stat()), *entries], key=lambda entry: entry[0]):
                 seen = status and (status.st_size, status.st_mtime_ns, status.st_ino)

@@ -34,7 +34,7 @@ from components.common.records import read_json
 from pipelines.cache.cache import Cache
 from pipelines.cache.content import Contents
 from pipelines.cache.ingredients import Program
-from pipelines.erase.find import Found, faces_behind, run_folders
+from pipelines.erase.find import Traces, faces_behind, run_folders
 from pipelines.erase.mentions import ERASED, mentions
 from pipelines.erase.search import Search, Searched
 from pipelines.records.files import LOG_FILE, TASK_FILE, read_task, write_task
@@ -47,11 +47,11 @@ _NOTE = (
 )
 
 
-def pending(runs: Path, name: str) -> Found:
+def pending(runs: Path, name: str) -> Traces:
     """What an erasing of this person that was cut off had found; nothing when there was none."""
     file = runs / _PENDING
     if not file.exists():
-        return Found()
+        return Traces()
     record = _read(file, dict)
     if record.get("name_sha256") != _digest(name):
         raise FacenetError(
@@ -61,7 +61,7 @@ def pending(runs: Path, name: str) -> Found:
         )
     # A run may have been removed since then.
     manifests = {Path(path): MANIFESTS[kind] for path, kind in record["manifests"].items()}
-    return Found(
+    return Traces(
         manifests={folder: (kind, 0) for folder, kind in manifests.items() if folder.is_dir()},
         datasets={folder for folder in map(Path, record["datasets"]) if folder.is_dir()},
         face_ids=set(record["face_ids"]),
@@ -91,7 +91,7 @@ def _read(file: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
     return record
 
 
-def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched]:
+def erase(name: str, runs: Path, found: Traces) -> tuple[dict[str, Any], Searched]:
     """Erases a person, and looks whether anything is left.
 
     Returns:
@@ -116,7 +116,7 @@ def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched
     changed = {*found.manifests, *found.datasets, *found.pages, *found.pictures}
     _correct_records(runs, changed, named, cache.contents)
     cache.forget(name, [run.name for run in found.runs])
-    said = _noted(runs, name, when, found)
+    said = _add_record(runs, name, when, found)
     # Before the note goes: cut off in here, the same command searches for all of it again.
     searched = Search(name, found.face_ids, found.crops, found.others)(runs, {runs / _PENDING, *found.pages})
     (runs / _PENDING).unlink()
@@ -127,7 +127,7 @@ def _digest(name: str) -> str:
     return hashlib.sha256(one_form(name).encode()).hexdigest()
 
 
-def _intention(name: str, found: Found) -> dict[str, Any]:
+def _intention(name: str, found: Traces) -> dict[str, Any]:
     return {
         "name_sha256": _digest(name),
         "manifests": {str(path): kind.name for path, (kind, _) in found.manifests.items()},
@@ -220,7 +220,7 @@ def _hidden(runs: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in [*folders, *files] if name.startswith("."))
 
 
-def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:
+def _add_record(runs: Path, name: str, when: str, found: Traces) -> dict[str, Any]:
     file = runs / RECORD
     former = _read(file, list)
     rows: dict[str, int] = {}

@@ -25,7 +25,7 @@ _PICTURES = ("events/names.tsv", "events/vectors.tsv", "events/faces.png", "even
 
 
 @dataclass
-class Found:
+class Traces:
     """What a runs folder holds of a person.
 
     Args:
@@ -49,7 +49,7 @@ class Found:
     others: set[str] = field(default_factory=set)
 
 
-def find(name: str, runs: Path, known: Found) -> Found:
+def find(name: str, runs: Path, known: Traces) -> Traces:
     """Looks through all runs.
 
     Args:
@@ -74,7 +74,7 @@ def find(name: str, runs: Path, known: Found) -> Found:
             found.datasets.add(folder)
     touched = found.manifests.keys() | found.datasets
     for run in run_folders(runs):
-        if run in found.runs or any(_holds(path, touched) for path in [run, *_taken_over(runs, run)]):
+        if run in found.runs or any(_holds(path, touched) for path in [run, *_from_other_runs(runs, run)]):
             found.runs.add(run)
             found.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
             found.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
@@ -91,7 +91,7 @@ def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
     return set(filter(mentions(name), found)) - {one_form(name)}
 
 
-def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
+def _look_into(folder: Path, kind: Manifest, name: str, found: Traces) -> None:
     rows, named = 0, mentions(name, found.others)
     for file in parts(folder, kind):
         parquet = opened_part(file)
@@ -121,7 +121,7 @@ def run_folders(runs: Path) -> list[Path]:
     return sorted(path.resolve() for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def _taken_over(runs: Path, run: Path) -> Iterator[Path]:
+def _from_other_runs(runs: Path, run: Path) -> Iterator[Path]:
     """What a run has of other runs: the results it took over, linked where there are links, and what its tasks read."""
     for file in run.glob(f"*/{TASK_FILE}"):
         record = read_task(runs, run.name, file.parent.name)

@@ -17,7 +17,7 @@ from pipelines.local.processes import BackEnd, Ended, Invocation
 from pipelines.local.results import output_of, record_end
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.check import local_path
-from pipelines.plan.render import PARAMETERS, Artifact, executor_input, rendered
+from pipelines.plan.render import PARAMETERS, Artifact, executor_input, render
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, parameter_values
 from pipelines.records.alive import alive
 from pipelines.records.files import LOG_FILE, path_for_record, write_run, write_task
@@ -242,7 +242,7 @@ class Runner:
         if task.output_parameters:
             (folder / PARAMETERS).mkdir()
         description = executor_input(task, record.parameters, inputs, folder)
-        record.command = rendered(container.command, description)
+        record.command = render(container.command, description)
         return Invocation(
             # Two runs folders may have a run of the same millisecond.
             name=f"{self.run.id}-{task.name}-{os.getpid()}",

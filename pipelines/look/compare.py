@@ -22,7 +22,7 @@ STYLES = [((number + number // 3) % 3, number % 3) for number in range(9)]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Runs side by side; what is said of each run stands in their order.
 
     Args:
@@ -39,7 +39,7 @@ class Comparison:
     same_faces: bool
 
 
-def compare(folder: Path, runs: Sequence[Run]) -> Comparison:
+def compare(folder: Path, runs: Sequence[Run]) -> RunComparison:
     """Compares runs of a runs folder."""
     found = [tasks(folder, run) for run in runs]
     of_pipeline = _side_by_side([run.record.parameters for run in runs])
@@ -49,7 +49,7 @@ def compare(folder: Path, runs: Sequence[Run]) -> Comparison:
         # What a task has from the pipeline is not said twice.
         if task in begun and differ(values) and differing.get(name) != values:
             differing[f"{task}.{name}"] = values
-    return Comparison(
+    return RunComparison(
         differing,
         _side_by_side([_metrics(each) for each in found]),
         [_curve(each) for each in found],

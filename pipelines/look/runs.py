@@ -27,7 +27,7 @@ class Settings:
     """For scripts: a JSON list."""
 
 
-def described(one: history.Run) -> dict[str, Any]:
+def describe(one: history.Run) -> dict[str, Any]:
     """A run for scripts."""
     record = one.record
     return {
@@ -61,7 +61,7 @@ def _row(one: history.Run) -> list[Any]:
 def _list(settings: Settings) -> None:
     found = history.runs(settings.runs)
     if settings.json:
-        print(json.dumps([described(one) for one in found], indent=1))
+        print(json.dumps([describe(one) for one in found], indent=1))
     elif found:
         print(table(_HEAD, [_row(one) for one in found]))
     else:

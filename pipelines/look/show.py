@@ -19,7 +19,7 @@ from pipelines.look.find import Selection, find
 from pipelines.look.history import Run
 from pipelines.look.log import error, log_end, log_file
 from pipelines.look.preview import Folder, Nothing, Page, Preview, Text, Values, preview
-from pipelines.look.runs import described
+from pipelines.look.runs import describe
 from pipelines.look.tables import ROWS, Table
 from pipelines.look.words import assignments, bytes_in_words, table, value
 from pipelines.records.folder import LATEST
@@ -148,12 +148,12 @@ def _preview(seen: Preview) -> str:
             return plain(seen.reason)
 
 
-def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
+def _comparison(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
     comparison = compare(folder, runs)
     numbers = [(task, name, values, best(name, values)) for (task, name), values in comparison.metrics.items()]
     if for_scripts:
-        told = {
-            "runs": [described(one) for one in runs],
+        answer = {
+            "runs": [describe(one) for one in runs],
             "settings": comparison.settings,
             "metrics": [
                 {"task": task, "name": name, "values": values, "best": places} for task, name, values, places in numbers
@@ -161,7 +161,7 @@ def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
             "curves": comparison.curves,
             "same_faces": comparison.same_faces,
         }
-        return json.dumps(told, indent=1)
+        return json.dumps(answer, indent=1)
     names = [plain(one.record.id) for one in runs]
     settings = [[name, *values] for name, values in comparison.settings.items()]
     metrics = [
@@ -185,7 +185,7 @@ def _for_scripts(folder: Path, found: Selection, seen: Preview | None) -> Any:
         return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
     if found.task is not None:
         return asdict(found.task) | {"rerun": history.rerun_command(Path(shown(folder)), found.run, found.task)}
-    return described(found.run) | {"tasks": [asdict(task) for task in history.tasks(folder, found.run)]}
+    return describe(found.run) | {"tasks": [asdict(task) for task in history.tasks(folder, found.run)]}
 
 
 def _show(settings: Settings) -> None:
@@ -196,7 +196,7 @@ def _show(settings: Settings) -> None:
         if any(one.task is not None for one in compared):
             given = ", ".join([settings.what, *settings.others])
             raise UsageError("Only whole runs are compared.", received=given, advice="Name the runs alone.")
-        print(_compared(folder, [one.run for one in compared], for_scripts=settings.json))
+        print(_comparison(folder, [one.run for one in compared], for_scripts=settings.json))
         return
     seen = None
     if found.artifact is not None:

@@ -96,7 +96,7 @@ def _replacements(executor_input: Mapping[str, Any]) -> dict[str, str]:
     return table
 
 
-def rendered(template: Sequence[str], executor_input: Mapping[str, Any]) -> list[str]:
+def render(template: Sequence[str], executor_input: Mapping[str, Any]) -> list[str]:
     """Replaces the placeholders in the words of a command, embedded ones too.
 
     Raises:

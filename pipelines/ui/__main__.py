@@ -23,7 +23,7 @@ class Settings:
     """Port of this machine's own address; 0 takes any that is free."""
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -51,7 +51,7 @@ def _serve(settings: Settings) -> None:
             received=settings.runs,
             advice="Name it with --runs, or make a first run: facenet run -i PHOTOS.",
         )
-    with _bound(settings.port) as bound:
+    with _bind(settings.port) as bound:
         print(f"Runs of {settings.runs}: http://{_HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
         config = uvicorn.Config(
             app(runs), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1

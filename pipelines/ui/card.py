@@ -12,7 +12,7 @@ _SCRIPT = (Path(__file__).parent / "static" / "card.js").read_text(encoding="utf
 _START = f"<!doctype html><script>{_SCRIPT}</script>".encode()
 
 
-def framed(file: Path) -> Iterator[bytes]:
+def frame(file: Path) -> Iterator[bytes]:
     """The bytes of an HTML page with the script that tells its height to the page around it."""
     yield _START
     with file.open("rb") as card:

@@ -65,7 +65,7 @@ class Question:
         return ("ascending" if self.rising else "descending") if column == self.sort else "none"
 
 
-def answered(runs: Sequence[Run], question: Question) -> list[Run]:
+def select(runs: Sequence[Run], question: Question) -> list[Run]:
     """The runs that are asked for, sorted; those without a value in that column last."""
     words = question.words.casefold().split()
     found = [

@@ -32,10 +32,10 @@ from pipelines.look.preview import preview
 from pipelines.look.tables import ROWS, Table, picture
 from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
 from pipelines.records.summary import command, summary
-from pipelines.ui.card import framed
-from pipelines.ui.graph import drawn
+from pipelines.ui.card import frame
+from pipelines.ui.graph import lay_out
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
-from pipelines.ui.listing import Question, answered
+from pipelines.ui.listing import Question, select
 from pipelines.ui.timeline import timeline
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
@@ -88,7 +88,7 @@ class Pages:
         found = history.runs(self._runs)
         return self._page(
             "runs.html",
-            runs=answered(found, question),
+            runs=select(found, question),
             total=len(found),
             question=question,
             states=sorted({run.state for run in found}),
@@ -116,7 +116,7 @@ class Pages:
             tasks=tasks,
             by_name={task.task: task for task in tasks},
             active=[task.label for task in tasks if task.state == RUNNING],
-            graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            graph=lay_out(needs, {task.task: task.template or task.task for task in tasks}),
             timeline=timeline(run, tasks),
             errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
@@ -234,7 +234,7 @@ class Pages:
         file, is_page = self._file(request)
         if not is_page:
             raise HTTPException(404)
-        return StreamingResponse(framed(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
+        return StreamingResponse(frame(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
 
     def _file(self, request: Request) -> tuple[Path, bool]:
         """The file of an artifact that is asked for, and whether it is an HTML page."""
