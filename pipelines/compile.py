@@ -33,10 +33,10 @@ class Settings:
     gpus: int = 0
     """GPUs for mine-and-train, in an image of its own; `facenet images --pipeline FILE` builds what the file names."""
     image_pull_secret: str = ""
-    """Name of the cluster's Secret to pull images with."""
+    """The name of the Secret on the cluster with which images are pulled."""
     workspace: str = "20Gi"
-    """Size of the volume that keeps a training's state when its pod is lost; "" for none: a lost training begins
-    anew, but a finished one is answered from the cluster's cache."""
+    """The size of the volume that keeps a training's state when its pod is lost. With "" there is no volume: a lost
+    training begins anew, but a finished one is answered from the cluster's cache."""
     storage_class: str = ""
     """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
     ones take the cluster's default."""
@@ -112,7 +112,7 @@ def _compile(settings: Settings) -> None:
     if settings.storage_class and not settings.workspace:
         raise UsageError(
             "There is no volume to choose the storage of.",
-            received=f"--storage_class {settings.storage_class} with an empty --workspace",
+            received=f"--storage-class {settings.storage_class} with an empty --workspace",
             advice="Leave out one of them.",
         )
     usual = (Settings.gpus, Settings.image_pull_secret, Settings.workspace, Settings.storage_class)

@@ -28,18 +28,18 @@ _LISTED = 5
 class Settings:
     """Erase a person from a gallery, from all runs of a folder, or from both.
 
-    Of runs: from every manifest. Cards, reports and TensorBoard's pictures of the runs that they are in are erased
-    whole. A network that learned from them cannot unlearn: train anew.
+    In a runs folder the person is removed from every manifest; the cards, reports and TensorBoard pictures of the runs
+    that they are in are erased whole. A network that learned from them cannot unlearn: train a new one.
     """
 
     name: Annotated[str, Flag(positional=True)]
-    """Their folder of photos, or the name they were enrolled under."""
+    """The person: the name of their folder of photos, or the name they were enrolled under."""
     gallery: Annotated[Path | None, Flag("FILE", short="-g")] = None
-    """The gallery. Without it and without --runs: gallery.db here."""
+    """The gallery to erase from; gallery.db in the working folder when neither --gallery nor --runs is given."""
     runs: Annotated[Path | None, Flag("DIR")] = None
-    """The runs folder."""
+    """The runs folder to erase from."""
     dry_run: bool = False
-    """Only list what is there of them."""
+    """Erase nothing; list what would be erased."""
     json: bool = False
     """Print JSON, for programs."""
 

@@ -41,19 +41,20 @@ class Settings:
     """Run one task again on what a past run gave it, as a new run that names its origin."""
 
     task: Annotated[str, Flag(positional=True)]
-    """The task, for instance mine-and-train; of several shards extract for all of them, extract-2 for one."""
+    """The task to run, for instance mine-and-train. Of a stage with several shards, extract means all of them and
+    extract-2 the second one."""
     run: Annotated[str, Flag("ID")] = LATEST
     """The past run: its id, or latest."""
     set: Annotated[tuple[str, ...], Flag("PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of the task another value than it had; TASK.PARAM=VALUE for a later task with --and-after."""
+    """Give a parameter of the task another value; with --and-after also one of a later task, as TASK.PARAM=VALUE."""
     input: Annotated[tuple[str, ...], Flag("INPUT=PATH", short="-i", repeated=True)] = ()
     """Give the task another input, for instance dataset=PATH."""
     and_after: bool = False
-    """Run the tasks after it too."""
+    """Also run the tasks that depend on the task."""
     shell: bool = False
-    """Run nothing, and print the command to type, with results in RUNS/by-hand."""
+    """Run nothing; print the command that runs the task by hand, with its results in RUNS/by-hand."""
     runner: RunnerName | None = None
-    """process or compose; that of the past run when not given."""
+    """How the task runs, as for `facenet run`: process or compose; as in the past run when not given."""
     runs: Runs = RUNS
 
 
@@ -182,7 +183,9 @@ def _rerun_of(past: RunRecord, settings: Settings, runs: Path, lock: int | None)
     earlier = replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name not in wanted))
     given = _take_over(earlier, past, Cache(runs, lambda one, names: Program({})), runs)
     if settings.shell:
-        print("\n".join(_command_lines(pipeline, task, given, runs, runner) for task in pipeline.tasks_of(settings.task)))
+        print(
+            "\n".join(_command_lines(pipeline, task, given, runs, runner) for task in pipeline.tasks_of(settings.task))
+        )
         return
     launch(
         Launch(

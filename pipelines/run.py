@@ -41,7 +41,7 @@ class Settings:
     """Settings by name: laptop (small network, minutes on a CPU; the default), faces (thousands of real faces, 20
     minutes), full (the pipeline's own), or the path of a YAML file. With --pipeline the default is none."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe."""
     from_task: Annotated[str | None, Flag("TASK", name="from")] = None
     """Run this task and those after it anew, whatever the cache holds; those before it must be in the cache."""
     to_task: Annotated[str | None, Flag("TASK", name="to")] = None
@@ -50,11 +50,10 @@ class Settings:
     """Answer tasks from the cache where nothing has changed; --no-cache runs every task anew."""
     runs: Runs = RUNS
     runner: RunnerName = "process"
-    """process: tasks are processes of this environment, without limits of processors and memory. compose: they are
-    containers of the components' images, with the restrictions of docker/compose.yaml; images that are not there are
-    built."""
+    """How tasks run. process: as processes of this environment, without limits on processors and memory. compose: in
+    containers of the components' images, with the restrictions of docker/compose.yaml; missing images are built."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
-    """The compiled pipeline; see `facenet compile`."""
+    """The compiled pipeline, as `facenet compile` writes it."""
 
 
 def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:

@@ -54,19 +54,19 @@ class Settings:
     recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's. Weights to
-    start from (pretrained) lie on a store as the photos do: the URI of one file, or of a checkpoint's folder."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe. Weights to
+    start from (pretrained) are named by the URI of a file, or of a checkpoint's folder, on a store like the photos."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     cache: bool = True
-    """Let the cluster answer tasks from its cache; --no-cache runs every task, whatever that holds."""
+    """Let the cluster answer tasks from its cache; --no-cache runs every task anew."""
     cron: Annotated[str | None, Flag("EXPRESSION")] = None
-    """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3 (UTC, unless
-    the cluster is set up otherwise)."""
+    """Schedule a recurring run instead. The expression has six fields, seconds first: "0 0 3 * * 1" is Mondays at 3
+    (UTC, unless the cluster is set up otherwise)."""
     dry_run: bool = False
     """Print what would be sent, and send nothing."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_OUTPUT
-    """The compiled pipeline; see `facenet compile`."""
+    """The compiled pipeline, as `facenet compile` writes it."""
 
 
 def _submit(settings: Settings) -> int:

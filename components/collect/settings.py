@@ -42,7 +42,7 @@ class Settings:
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
-    json: Path | None = None
+    listing: Path | None = None
     """Also write the classic listing, {"name": ["face", ...]}, to this file."""
     executor_input: ExecutorInput = ""
 

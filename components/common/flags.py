@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import shlex
 import sys
 import textwrap
@@ -107,6 +108,7 @@ def parse(
     end = typed.index("--") if "--" in typed else len(typed)
     words = [*map(_underscored, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
     found = list(fields_of(settings))
+    of_a_stage = any(one.name == "executor_input" for one in found)
     switches = {name for one in found if one.one is bool for name in one.names}
     words = [*_spelled_out(words[:end], switches), *words[end:]]
     names = [name for one in found for name in one.names]
@@ -116,7 +118,7 @@ def parse(
         prog=prog,
         usage=" ".join([prog, "[flags]", *(one.value for one in found if one.flag.positional)]),
         description=inspect.getdoc(settings),
-        formatter_class=_Help,
+        formatter_class=_Help if of_a_stage else _HelpForPeople,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -300,6 +302,16 @@ class _Help(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
+
+
+class _HelpForPeople(_Help):
+    """Shows flags as people write them, with hyphens and switches without a value; those of stages as Kubeflow does."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if action.type is _switch:
+            name = action.option_strings[-1].removeprefix("--").replace("_", "-")
+            return f"--{name}, --no-{name}"
+        return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super()._format_action_invocation(action))
 
 
 def _unknown(word: str, names: Sequence[str], prog: str, hinted: str, dashed: str) -> UsageError:

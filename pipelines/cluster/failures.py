@@ -70,7 +70,7 @@ def refusal(status: int, message: str, host: str, sent: str) -> FacenetError:
             "This cluster wants its file to say more about the workspace's volume.",
             received=received,
             advice="Compile it with a class that `kubectl get storageclass` lists: facenet compile -o cluster.yaml "
-            '--storage_class NAME, or without a volume: --workspace "". Then add --pipeline cluster.yaml.',
+            '--storage-class NAME, or without a volume: --workspace "". Then add --pipeline cluster.yaml.',
         )
     if status >= 500 and not any(sign in message for sign in _OF_WHAT_WAS_SENT):
         return UnansweredError("The cluster is in trouble.", received=received, advice="Try again in a while.")

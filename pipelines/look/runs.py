@@ -24,7 +24,7 @@ class Settings:
 
     runs: Runs = RUNS
     json: bool = False
-    """For scripts: a JSON list."""
+    """Print a JSON list, for programs."""
 
 
 def describe(one: history.Run) -> dict[str, Any]:

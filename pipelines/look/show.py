@@ -37,15 +37,15 @@ class Settings:
     """What to show, for instance latest/evaluate, latest/collect/dataset or latest/evaluate/report/metrics.json."""
     runs: Runs = RUNS
     others: Annotated[tuple[str, ...], Flag("RUN", name="with")] = ()
-    """Compare the run with these: the settings that differ, and the numbers of each with the best of them."""
+    """Compare the run with other runs: the settings that differ, and the numbers of each run, the best ones marked."""
     search: Annotated[str, Flag("TEXT")] = ""
-    """Show only the rows of a table whose identity has this in it."""
+    """Of a table, show only the rows whose identity contains this text."""
     rows: int = ROWS
-    """Show so many rows of a table."""
+    """How many rows of a table to show."""
     offset: int = 0
-    """Show a table from this row on."""
+    """The first row of a table to show, counted from 0."""
     json: bool = False
-    """For scripts: JSON."""
+    """Print JSON, for programs."""
 
 
 def _lines(label: str, values: Sequence[str]) -> list[str]:

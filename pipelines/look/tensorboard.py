@@ -24,10 +24,10 @@ class Settings:
     """Start TensorBoard on the events of a run's training: its curves, and its embeddings in the projector."""
 
     run: Annotated[str, Flag("RUN", positional=True)] = LATEST
-    """A run's id, or latest."""
+    """The run whose training is shown: its id, or latest."""
     runs: Runs = RUNS
     port: int = 6006
-    """Where it listens, on this machine only."""
+    """The port that TensorBoard listens on, on this machine only."""
 
 
 def events(folder: Path, run: history.Run) -> Path:

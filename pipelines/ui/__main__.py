@@ -20,7 +20,7 @@ class Settings:
 
     runs: Runs = RUNS
     port: int = 8080
-    """Port of this machine's own address; 0 takes any that is free."""
+    """The port to listen on, on this machine only; 0 takes any free one."""
 
 
 def _bind(port: int) -> socket.socket:
