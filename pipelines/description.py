@@ -136,8 +136,8 @@ def results(output: Output, tasks: Collection[str]) -> list[tuple[str, Path]]:
         tasks: whose result is more than that it was switched off.
     """
     report, model = output("evaluate", "report"), output("export", "model")
-    found = [("report", report / "report.html")] if report else []
-    return found + ([("for a Pi", model)] if model and "export" in tasks else [])
+    paths = [("report", report / "report.html")] if report else []
+    return paths + ([("for a Pi", model)] if model and "export" in tasks else [])
 
 
 def network(output: Output, tasks: Collection[str]) -> Path | None:

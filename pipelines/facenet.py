@@ -158,8 +158,8 @@ def pipeline(cluster: ClusterSettings) -> Any:
             pictures: false shows no faces and no photos in any stage's card.
             seed: of every random choice.
         """
-        found = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
-        collected = _task(collect, extracted=found.output, min_examples=min_examples, pictures=pictures)
+        extracted = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
+        collected = _task(collect, extracted=extracted.output, min_examples=min_examples, pictures=pictures)
         cluster.sized(collected, cpus=1, memory=4)
         trained = _task(
             mine_and_train,

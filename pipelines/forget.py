@@ -81,16 +81,16 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
     with nullcontext() if dry_run else alone(runs):
         if not dry_run:
             clear_leftovers(runs)
-        found = find(name, runs, pending(runs, name))
+        traces = find(name, runs, pending(runs, name))
         # A run that failed before it had a manifest may name them in its log.
-        if not found.manifests and not Search(name, set(), set(), found.others)(runs, set()).left:
+        if not traces.manifests and not Search(name, set(), set(), traces.others)(runs, set()).left:
             raise UsageError(
                 "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
             )
         if dry_run:
-            return _listed(found)
-        summary, searched = erase(name, runs, found)
-        return {**summary, "manifests": _listed(found)["manifests"], **_findings(searched)}
+            return _listed(traces)
+        summary, searched = erase(name, runs, traces)
+        return {**summary, "manifests": _listed(traces)["manifests"], **_findings(searched)}
 
 
 def _is_text(name: str) -> bool:
@@ -105,13 +105,13 @@ def _spelling(runs: Path) -> str:
     return f"A person's name is that of their folder of photos, in its spelling; {runs.name}/ID/run.json says which."
 
 
-def _listed(found: Traces) -> dict[str, Any]:
+def _listed(traces: Traces) -> dict[str, Any]:
     return {
-        "runs": sorted(folder.name for folder in found.runs),
-        "faces": len(found.face_ids),
-        "manifests": {str(path): rows for path, (_, rows) in sorted(found.manifests.items())},
-        "pages": len(found.pages),
-        "files": len(found.pictures),
+        "runs": sorted(folder.name for folder in traces.runs),
+        "faces": len(traces.face_ids),
+        "manifests": {str(path): rows for path, (_, rows) in sorted(traces.manifests.items())},
+        "pages": len(traces.pages),
+        "files": len(traces.pictures),
     }
 
 
@@ -121,15 +121,15 @@ def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
         done = "are in" if dry_run else "removed from"
         lines.append(f"{name} and {answer['faces']} faces {done} {plain(answer['gallery'])}")
     if "runs" in answer:
-        found = answer["runs"]
+        erased = answer["runs"]
         done = "would be erased" if dry_run else "erased"
-        lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in found["manifests"].items()]
+        lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in erased["manifests"].items()]
         lines.append(
-            f"{name}, {found['faces']} faces in {len(found['runs'])} runs, with {found['pages']} cards and "
-            f"reports and {found['files']} other files of these runs: {done}."
+            f"{name}, {erased['faces']} faces in {len(erased['runs'])} runs, with {erased['pages']} cards and "
+            f"reports and {erased['files']} other files of these runs: {done}."
         )
-        if "searched" in found:
-            lines += _search_in_words(found)
+        if "searched" in erased:
+            lines += _search_in_words(erased)
         lines.append(
             "Still there: the photos, whatever was copied elsewhere, and what networks learned from them.\n"
             "Remove their folder of photos, or the next run finds them again; "
@@ -138,14 +138,14 @@ def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
     return "\n".join(lines)
 
 
-def _search_in_words(found: dict[str, Any]) -> list[str]:
-    lines = [f"Searched {found['searched']} files: {'see below' if found['left'] else 'nothing of them is left'}."]
-    if found["given"]:
-        lines.append(f"Their name is also a word, or in a path, that was given to a run: {_few(found['given'])}")
-    if found["packed"]:
-        lines.append(f"Not looked into, because they are packed: {_few(found['packed'])}")
-    if found["shared"]:
-        lines.append(f"The same picture stays under other names: {_few(found['shared'])}")
+def _search_in_words(result: dict[str, Any]) -> list[str]:
+    lines = [f"Searched {result['searched']} files: {'see below' if result['left'] else 'nothing of them is left'}."]
+    if result["given"]:
+        lines.append(f"Their name is also a word, or in a path, that was given to a run: {_few(result['given'])}")
+    if result["packed"]:
+        lines.append(f"Not looked into, because they are packed: {_few(result['packed'])}")
+    if result["shared"]:
+        lines.append(f"The same picture stays under other names: {_few(result['shared'])}")
     return lines
 
 

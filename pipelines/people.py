@@ -42,10 +42,11 @@ class PeopleCount:
 
     def __str__(self) -> str:
         """In a sentence; of photos that show no face nothing is known yet."""
-        found = self.splits()
+        splits = self.splits()
         return (
             f"{self.photos:,} photos; {len(self.names):,} people have {self.least} or more: by their names "
-            f"{found[TRAIN]:,} are to be trained on, {found[VALIDATION]:,} for validation, {found[TEST]:,} for the test"
+            f"{splits[TRAIN]:,} are to be trained on, {splits[VALIDATION]:,} for validation, "
+            f"{splits[TEST]:,} for the test"
         )
 
 
@@ -64,24 +65,23 @@ def check_people(pipeline: Pipeline) -> list[str]:
     people, split = _count(pipeline)
     if people is None:
         return []
-    found, helps = people.splits(), _helpful(people)
-    measured = len(people.names) if split == "all" else found[split] if split else None
+    splits, helps = people.splits(), _helpful(people)
+    measured = len(people.names) if split == "all" else splits[split] if split else None
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
-    if found[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or found[TRAIN] == len(people.names))):
+    if splits[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))):
         raise UsageError(
             "There would be too few people to train on, or to measure, and a task would fail for it in the end."
-            if found[TRAIN]
+            if splits[TRAIN]
             else "There would be nobody to train on.",
             received=str(people),
             advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else ""),
         )
     lines = [f"{people}."]
-    if split == TEST and found[TEST] < LEAST_PEOPLE:
-        more = (
-            f"; {helps} keeps {_test_size(people)}" if _test_size(people) > found[TEST] else "; more people would help"
-        )
+    if split == TEST and splits[TEST] < LEAST_PEOPLE:
+        kept = _test_size(people)
+        more = f"; {helps} keeps {kept}" if kept > splits[TEST] else "; more people would help"
         lines.append(
-            f"{found[TEST]} people for the test are too few to tell the result from guessing ({LEAST_PEOPLE} are the "
+            f"{splits[TEST]} people for the test are too few to tell the result from guessing ({LEAST_PEOPLE} are the "
             f"least){more}."
         )
     return lines

@@ -104,7 +104,7 @@ def _record(runs: Path, run: RunRecord, task: str) -> TaskRecord | None:
 
 def _take_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) -> dict[str, TaskRecord]:
     """The past run's records of these tasks, whose results must still be there."""
-    found = {}
+    records = {}
     for task in pipeline.tasks:
         record = _record(runs, past, task.name)
         if record is None or record.state not in DONE:
@@ -119,8 +119,8 @@ def _take_over(pipeline: Pipeline, past: RunRecord, cache: Cache, runs: Path) ->
                 received=", ".join(str(runs / output["path"]) for output in record.outputs.values()),
                 advice="Run the pipeline again: facenet run.",
             )
-        found[task.name] = record
-    return found
+        records[task.name] = record
+    return records
 
 
 def _input_artifact(pipeline: Pipeline, origin: TaskOutput, given: Mapping[str, TaskRecord], runs: Path) -> Artifact:
@@ -147,12 +147,12 @@ def _command_lines(
     inputs = {
         key: [_input_artifact(pipeline, one, given, runs) for one in origins] for key, origins in task.artifacts.items()
     }
-    handed_on = {key: record.output_parameters for key, record in given.items()}
-    parameters = parameter_values(task, pipeline.values(), handed_on)
+    output_parameters = {key: record.output_parameters for key, record in given.items()}
+    parameters = parameter_values(task, pipeline.values(), output_parameters)
     command = render(task.executor.command, executor_input(task, parameters, inputs, folder))
     lines = [shlex.join(["mkdir", "-p", str(folder / PARAMETERS)])]
     if runner == "compose":
-        read = (*(one.path for found in inputs.values() for one in found), *files_named(parameters).values())
+        read = (*(one.path for artifacts in inputs.values() for one in artifacts), *files_named(parameters).values())
         invocation = Invocation(f"by-hand-{name}", task.executor, tuple(command), folder, read, folder / LOG_FILE)
         return "\n".join([*lines, shlex.join(docker_run(invocation))])
     added = environment(images.REPOSITORY, task.executor.env)

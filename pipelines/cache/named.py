@@ -54,13 +54,13 @@ def files_at(path: Path) -> list[Path]:
         return [path]
     part = _PART.fullmatch(path.name)
     prefix = part[1] if part else path.name
-    found = {path} if _kind(path) else set()
+    files = {path} if _kind(path) else set()
     if part or _is_file(path.with_name(f"{prefix}.index")):
-        found |= {each for each in _beside(path) if (of := _PART.fullmatch(each.name)) and of[1] == prefix}
+        files |= {each for each in _beside(path) if (of := _PART.fullmatch(each.name)) and of[1] == prefix}
     if _is_file(path):
         belonging = {path.with_suffix(".json"), path.with_name(_OURS.get(path.name, path.name))}
-        found |= {each for each in belonging if _is_file(each)}
-    return sorted(found)
+        files |= {each for each in belonging if _is_file(each)}
+    return sorted(files)
 
 
 def _beside(path: Path) -> list[Path]:

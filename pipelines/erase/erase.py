@@ -91,7 +91,7 @@ def _read(file: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
     return record
 
 
-def erase(name: str, runs: Path, found: Traces) -> tuple[dict[str, Any], Searched]:
+def erase(name: str, runs: Path, traces: Traces) -> tuple[dict[str, Any], Searched]:
     """Erases a person, and looks whether anything is left.
 
     Returns:
@@ -99,26 +99,28 @@ def erase(name: str, runs: Path, found: Traces) -> tuple[dict[str, Any], Searche
     """
     _read(runs / RECORD, list)  # damaged, it is to be said before anything is erased
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    write_file(runs / _PENDING, json.dumps(_intention(name, found)))
-    named = mentions(name, found.others)
-    for folder, (kind, _) in found.manifests.items():
+    write_file(runs / _PENDING, json.dumps(_intention(name, traces)))
+    named = mentions(name, traces.others)
+    for folder, (kind, _) in traces.manifests.items():
         if kind is not DATASET:
-            _rewrite(folder, kind, name, found.face_ids, named)
+            _rewrite(folder, kind, name, traces.face_ids, named)
     # Last, because their rows say where in the faces manifest a face lies now.
-    for folder in sorted({*found.datasets, *(path for path, (kind, _) in found.manifests.items() if kind is DATASET)}):
+    for folder in sorted(
+        {*traces.datasets, *(path for path, (kind, _) in traces.manifests.items() if kind is DATASET)}
+    ):
         _point_anew(folder, name)
-    for path in found.pages:
+    for path in traces.pages:
         write_file(path, _NOTE.format(when=when))
-    for path in found.pictures:
+    for path in traces.pictures:
         path.unlink(missing_ok=True)
     _clear_logs(named, runs)
     cache = Cache(runs, lambda executor, names: Program({}))
-    changed = {*found.manifests, *found.datasets, *found.pages, *found.pictures}
+    changed = {*traces.manifests, *traces.datasets, *traces.pages, *traces.pictures}
     _correct_records(runs, changed, named, cache.contents)
-    cache.forget(name, [run.name for run in found.runs])
-    said = _add_record(runs, name, when, found)
+    cache.forget(name, [run.name for run in traces.runs])
+    said = _add_record(runs, name, when, traces)
     # Before the note goes: cut off in here, the same command searches for all of it again.
-    searched = Search(name, found.face_ids, found.crops, found.others)(runs, {runs / _PENDING, *found.pages})
+    searched = Search(name, traces.face_ids, traces.crops, traces.others)(runs, {runs / _PENDING, *traces.pages})
     (runs / _PENDING).unlink()
     return said, searched
 
@@ -127,14 +129,14 @@ def _digest(name: str) -> str:
     return hashlib.sha256(one_form(name).encode()).hexdigest()
 
 
-def _intention(name: str, found: Traces) -> dict[str, Any]:
+def _intention(name: str, traces: Traces) -> dict[str, Any]:
     return {
         "name_sha256": _digest(name),
-        "manifests": {str(path): kind.name for path, (kind, _) in found.manifests.items()},
-        "datasets": sorted(map(str, found.datasets)),
-        "face_ids": sorted(found.face_ids),
-        "runs": sorted(map(str, found.runs)),
-        "crops": sorted(found.crops),
+        "manifests": {str(path): kind.name for path, (kind, _) in traces.manifests.items()},
+        "datasets": sorted(map(str, traces.datasets)),
+        "face_ids": sorted(traces.face_ids),
+        "runs": sorted(map(str, traces.runs)),
+        "crops": sorted(traces.crops),
     }
 
 
@@ -167,10 +169,10 @@ def _point_anew(dataset: Path, name: str) -> None:
         for row, face_id in enumerate(opened_part(file).read(["face_id"])["face_id"].to_pylist()):
             places.setdefault(face_id, (part, row))  # one picture twice has one id, and the same pixels
     former = zip(*(rows[column].to_pylist() for column in ("face_id", "part", "row")), strict=True)
-    found = [places.get(face_id, (part, row)) for face_id, part, row in former]
+    moved = [places.get(face_id, (part, row)) for face_id, part, row in former]
     for position, column in enumerate(("part", "row")):
         at = rows.schema.get_field_index(column)
-        rows = rows.set_column(at, column, pa.array([place[position] for place in found], pa.int32()))
+        rows = rows.set_column(at, column, pa.array([place[position] for place in moved], pa.int32()))
     with writer(dataset, DATASET, about(dataset, DATASET), shard_of(dataset, DATASET)) as written:
         written.add(rows)
 
@@ -220,20 +222,20 @@ def _hidden(runs: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in [*folders, *files] if name.startswith("."))
 
 
-def _add_record(runs: Path, name: str, when: str, found: Traces) -> dict[str, Any]:
+def _add_record(runs: Path, name: str, when: str, traces: Traces) -> dict[str, Any]:
     file = runs / RECORD
     former = _read(file, list)
     rows: dict[str, int] = {}
-    for kind, count in found.manifests.values():
+    for kind, count in traces.manifests.values():
         rows[kind.name] = rows.get(kind.name, 0) + count
     said = {
         "when": when,
         "name_sha256": _digest(name),
-        "runs": sorted(run.name for run in found.runs),
-        "faces": len(found.face_ids),
+        "runs": sorted(run.name for run in traces.runs),
+        "faces": len(traces.face_ids),
         "rows": rows,
-        "pages": len(found.pages),
-        "files": len(found.pictures),
+        "pages": len(traces.pages),
+        "files": len(traces.pictures),
     }
     write_file(file, json.dumps([*former, said], indent=1) + "\n")
     return said

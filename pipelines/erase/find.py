@@ -60,60 +60,60 @@ def find(name: str, runs: Path, known: Traces) -> Traces:
     Raises:
         UsageError: a manifest cannot be read.
     """
-    found = known
+    traces = known
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
     for folder, kind in manifests.items():
         with _readable(folder):
-            found.others |= _others(folder, kind, name)
+            traces.others |= _others(folder, kind, name)
     for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
             with _readable(folder):
-                _look_into(folder, kind, name, found)
+                _look_into(folder, kind, name, traces)
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
-        if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
-            found.datasets.add(folder)
-    touched = found.manifests.keys() | found.datasets
+        if {path.resolve() for path in faces_behind(folder)} & traces.manifests.keys():
+            traces.datasets.add(folder)
+    touched = traces.manifests.keys() | traces.datasets
     for run in run_folders(runs):
-        if run in found.runs or any(_holds(path, touched) for path in [run, *_from_other_runs(runs, run)]):
-            found.runs.add(run)
-            found.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
-            found.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
-    return found
+        if run in traces.runs or any(_holds(path, touched) for path in [run, *_from_other_runs(runs, run)]):
+            traces.runs.add(run)
+            traces.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
+            traces.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
+    return traces
 
 
 def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
     """The names in a manifest in which a name stands, and that are longer."""
     columns = [column for column in ("identity", "photo_path") if column in kind.schema.names]
-    found = set[str]()
+    names = set[str]()
     for file in parts(folder, kind) if columns else ():
         for values in opened_part(file).read(columns[:1]).columns:
-            found |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
-    return set(filter(mentions(name), found)) - {one_form(name)}
+            names |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
+    return set(filter(mentions(name), names)) - {one_form(name)}
 
 
-def _look_into(folder: Path, kind: Manifest, name: str, found: Traces) -> None:
-    rows, named = 0, mentions(name, found.others)
+def _look_into(folder: Path, kind: Manifest, name: str, traces: Traces) -> None:
+    rows, named = 0, mentions(name, traces.others)
     for file in parts(folder, kind):
         parquet = opened_part(file)
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group)  # whole: what cannot be read is to be found before anything is erased
-            about = about_person(table, kind, name, found.face_ids)
+            about = about_person(table, kind, name, traces.face_ids)
             theirs = table.filter(about)
             rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
             if "face_id" in table.schema.names:
-                found.face_ids |= set(theirs["face_id"].to_pylist())
+                traces.face_ids |= set(theirs["face_id"].to_pylist())
             if "image" in table.schema.names:
-                found.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
-    if rows or folder in found.manifests:
-        found.manifests[folder] = kind, rows
+                traces.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
+    if rows or folder in traces.manifests:
+        traces.manifests[folder] = kind, rows
 
 
 def naming(table: pa.Table, kind: Manifest, named: Callable[[str], bool]) -> pa.Array:
     """Which rows of a manifest name a person in their words, whoever they are about: bool [rows]."""
-    found = pa.array([False] * len(table), pa.bool_())
+    rows = pa.array([False] * len(table), pa.bool_())
     for column in kind.texts:
-        found = pc.or_(found, pa.array([named(text or "") for text in table[column].to_pylist()], pa.bool_()))
-    return found
+        rows = pc.or_(rows, pa.array([named(text or "") for text in table[column].to_pylist()], pa.bool_()))
+    return rows
 
 
 def run_folders(runs: Path) -> list[Path]:

@@ -94,8 +94,8 @@ def _limits(container: Container) -> list[str]:
 def _mounts(folder: Path, inputs: Iterable[Path]) -> list[str]:
     seen = {each.absolute() for path in inputs for each in files_at(path) or [path]}
     # `--mount` says so when a path is not there, where `--volume` would make an empty folder.
-    found = [_mount(path) + ",readonly" for path in sorted(seen)]
-    return [*found, _mount(folder)]
+    mounts = [_mount(path) + ",readonly" for path in sorted(seen)]
+    return [*mounts, _mount(folder)]
 
 
 def _mount(path: Path) -> str:

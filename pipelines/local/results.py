@@ -110,13 +110,13 @@ def collect(
 
 
 def _parameters(output_parameters: Mapping[str, Parameter], folder: Path) -> dict[str, Value]:
-    found = {}
+    values = {}
     for name, parameter in output_parameters.items():
         file = folder / PARAMETERS / name
         if not file.exists():
             raise FacenetError(f"it ended without an error, but wrote no value of {name} to {file}")
-        found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")
-    return found
+        values[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")
+    return values
 
 
 def _executor_output(file: Path) -> dict[str, Any]:

@@ -161,9 +161,9 @@ class Runner:
         record.inputs = {
             name: [
                 {"task": origin.task, "path": path_for_record(one.path, self.runs), "sha256": one.sha256}
-                for origin, one in zip(task.artifacts[name], found, strict=True)
+                for origin, one in zip(task.artifacts[name], artifacts, strict=True)
             ]
-            for name, found in inputs.items()
+            for name, artifacts in inputs.items()
         }
         ingredients = self.cache.ingredients(task, record.parameters, inputs)
         record.cache_key = ingredients.key if ingredients else None
@@ -215,10 +215,10 @@ class Runner:
         """Takes over what the cache holds for a task, if anything."""
         if record.cache_key is None or task.name in self.anew:
             return False
-        found = self.cache.answer(record.cache_key)
-        if found is None:
+        answer = self.cache.answer(record.cache_key)
+        if answer is None:
             return False
-        run, made = found
+        run, made = answer
         self._adopt(record, made)
         record.origin = {"run": run, "seconds": made.seconds}
         return True
@@ -250,7 +250,7 @@ class Runner:
             command=tuple(record.command),
             folder=folder,
             inputs=(
-                *(artifact.path for found in inputs.values() for artifact in found),
+                *(artifact.path for artifacts in inputs.values() for artifact in artifacts),
                 *files_named(record.parameters).values(),
             ),
             log=folder / LOG_FILE,

@@ -102,11 +102,11 @@ def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
         return None
 
 
-def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:
+def edges(records: Sequence[TaskRecord]) -> list[tuple[str, str]]:
     """The lines of a run's graph: pairs of a task and one that needs it."""
-    names = {task.task for task in found}
+    names = {task.task for task in records}
     lines = []
-    for task in found:
+    for task in records:
         read = [one["task"] for given in task.inputs.values() for one in given]
         # A rerun takes over the results of tasks that it does not have.
         lines += [(name, task.task) for name in dict.fromkeys([*task.after, *read]) if name in names]

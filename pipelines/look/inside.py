@@ -8,7 +8,7 @@ from pathlib import Path
 def inside(folder: Path, path: Path) -> Path | None:
     """Where a path leads when all links are followed; None when that is outside a folder, or is not there."""
     try:
-        found = path.resolve(strict=True)
+        place = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # not there, a loop of links, a NUL
         return None
-    return found if found.is_relative_to(folder.resolve()) else None
+    return place if place.is_relative_to(folder.resolve()) else None

@@ -104,23 +104,23 @@ def preview(
     if not artifact.on_disk:
         return Values(dict(artifact.metadata))
     path = artifact.path / file
-    found = inside(folder, path)
-    if found is None:
+    place = inside(folder, path)
+    if place is None:
         return Nothing(_absent(folder, path))
-    if found.is_dir():
-        parts = parts_of(folder, found)
-        return _table(parts, search, offset, limit) if parts else _folder(folder, found)
-    if not found.is_file():
+    if place.is_dir():
+        parts = parts_of(folder, place)
+        return _table(parts, search, offset, limit) if parts else _folder(folder, place)
+    if not place.is_file():
         return Nothing("It is no file.")
-    return _file(found, "" if file else artifact.kind, search, offset, limit)
+    return _file(place, "" if file else artifact.kind, search, offset, limit)
 
 
 def _folder(folder: Path, path: Path) -> Folder:
     entries = []
     for entry in sorted(path.iterdir()):
-        found = inside(folder, entry)
-        size = found.stat().st_size if found and found.is_file() else None
-        entries.append(FolderEntry(entry.name, size, found is not None and found.is_dir()))
+        place = inside(folder, entry)
+        size = place.stat().st_size if place and place.is_file() else None
+        entries.append(FolderEntry(entry.name, size, place is not None and place.is_dir()))
     entries.sort(key=lambda entry: not entry.folder)
     settings = inside(folder, path / _SETTINGS)
     value = _json(settings) if settings and settings.is_file() else None

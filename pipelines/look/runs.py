@@ -59,11 +59,11 @@ def _row(one: history.Run) -> list[Any]:
 
 
 def _list(settings: Settings) -> None:
-    found = history.runs(settings.runs)
+    runs = history.runs(settings.runs)
     if settings.json:
-        print(json.dumps([describe(one) for one in found], indent=1))
-    elif found:
-        print(table(_HEAD, [_row(one) for one in found]))
+        print(json.dumps([describe(one) for one in runs], indent=1))
+    elif runs:
+        print(table(_HEAD, [_row(one) for one in runs]))
     else:
         print("No runs yet: `facenet run -i PHOTOS` makes one.")
 

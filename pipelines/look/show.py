@@ -52,11 +52,11 @@ def _lines(label: str, values: Sequence[str]) -> list[str]:
     return [f"  {label if number == 0 else '':<11}{line}" for number, line in enumerate(values)]
 
 
-def _run(folder: Path, found: Run) -> str:
-    record, tasks = found.record, history.tasks(folder, found)
-    seconds = history.elapsed(record, found.state)
+def _run(folder: Path, run: Run) -> str:
+    record, tasks = run.record, history.tasks(folder, run)
+    seconds = history.elapsed(record, run.state)
     unlimited = ", without limits of processors and memory" if record.runner == "process" else ""
-    problem = found.problem or (_LOST if found.state == history.LOST else "")
+    problem = run.problem or (_LOST if run.state == history.LOST else "")
     rows = [
         [
             task.label,
@@ -69,14 +69,14 @@ def _run(folder: Path, found: Run) -> str:
         for task in tasks
     ]
     lines = [
-        f"Run {plain(record.id)} {plain(found.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
+        f"Run {plain(record.id)} {plain(run.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
         *_lines("problem", [plain(problem)] if problem else []),
         *_lines(
             "pipeline",
             [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}{unlimited}"],
         ),
         *_lines("settings", [assignments(record.settings)]),
-        *_lines("scores", [assignments(found.metrics), *found.doubts]),
+        *_lines("scores", [assignments(run.metrics), *run.doubts]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
         *_lines("records", [plain(shown(folder / record.id))]),
     ]
@@ -95,7 +95,7 @@ def _time(task: TaskRecord) -> str | None:
     return None if seconds is None or not task.log else duration(seconds)
 
 
-def _task(folder: Path, found: Run, task: TaskRecord) -> str:
+def _task(folder: Path, run: Run, task: TaskRecord) -> str:
     inputs = [plain(f"{name}: {one['path']}") for name, given in task.inputs.items() for one in given]
     outputs = [
         f"{plain(one.name)}: {plain(shown(one.path)) if one.on_disk else assignments(one.metadata)}"
@@ -105,7 +105,7 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
     origin = f", made by run {plain(task.origin['run'])}" if task.origin else ""
     log = log_end(log_file(folder, task))
     lines = [
-        f"Task {plain(task.label)} of run {plain(found.record.id)}: {plain(task.state)}{origin}",
+        f"Task {plain(task.label)} of run {plain(run.record.id)}: {plain(task.state)}{origin}",
         *_lines("message", [plain(task.message)] if task.message else []),
         *_lines("started", [value(task.started)]),
         *_lines("time", [value(_time(task))]),
@@ -113,12 +113,12 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
         *_lines("memory", [bytes_in_words(task.peak_bytes)]),
         *_lines(
             "parameters",
-            [f"{plain(name)}={value(one)}" for name, one in history.parameters(folder, found, task).items()],
+            [f"{plain(name)}={value(one)}" for name, one in history.parameters(folder, run, task).items()],
         ),
         *_lines("inputs", inputs),
         *_lines("outputs", outputs),
         *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),
-        *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), found, task))]),
+        *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), run, task))]),
         *_lines("log", [plain(shown(folder / task.log))] if task.log else []),
     ]
     return "\n".join([*lines, *(f"  | {plain(line)}" for line in log)])
@@ -180,42 +180,44 @@ def _comparison(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
     return "\n".join(lines)
 
 
-def _for_scripts(folder: Path, found: Selection, seen: Preview | None) -> Any:
+def _for_scripts(folder: Path, selection: Selection, seen: Preview | None) -> Any:
     if seen is not None and is_dataclass(seen):
-        return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
-    if found.task is not None:
-        return asdict(found.task) | {"rerun": history.rerun_command(Path(shown(folder)), found.run, found.task)}
-    return describe(found.run) | {"tasks": [asdict(task) for task in history.tasks(folder, found.run)]}
+        return {"preview": type(seen).__name__.lower(), "path": str(selection.path), **asdict(seen)}
+    if selection.task is not None:
+        return asdict(selection.task) | {
+            "rerun": history.rerun_command(Path(shown(folder)), selection.run, selection.task)
+        }
+    return describe(selection.run) | {"tasks": [asdict(task) for task in history.tasks(folder, selection.run)]}
 
 
 def _show(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = find(folder, settings.what)
+    selection = find(folder, settings.what)
     if settings.others:
-        compared = [found, *(find(folder, other) for other in settings.others)]
+        compared = [selection, *(find(folder, other) for other in settings.others)]
         if any(one.task is not None for one in compared):
             given = ", ".join([settings.what, *settings.others])
             raise UsageError("Only whole runs are compared.", received=given, advice="Name the runs alone.")
         print(_comparison(folder, [one.run for one in compared], for_scripts=settings.json))
         return
     seen = None
-    if found.artifact is not None:
+    if selection.artifact is not None:
         seen = preview(
             folder,
-            found.artifact,
-            found.inside,
+            selection.artifact,
+            selection.inside,
             search=settings.search,
             offset=settings.offset,
             limit=settings.rows,
         )
     if settings.json:
-        print(json.dumps(_for_scripts(folder, found, seen), indent=1, default=str))
+        print(json.dumps(_for_scripts(folder, selection, seen), indent=1, default=str))
     elif seen is not None:
         print(_preview(seen))
-    elif found.task is not None:
-        print(_task(folder, found.run, found.task))
+    elif selection.task is not None:
+        print(_task(folder, selection.run, selection.task))
     else:
-        print(_run(folder, found.run))
+        print(_run(folder, selection.run))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -55,14 +55,14 @@ def picture(folder: Path, artifact: RecordedArtifact, row: int, face_id: str, fi
     from components.common.crops import faces_of
     from components.common.errors import UsageError
 
-    found = inside(folder, artifact.path / file)
-    if found is None or row < 0 or not (found.is_dir() or found.is_file()):
+    place = inside(folder, artifact.path / file)
+    if place is None or row < 0 or not (place.is_dir() or place.is_file()):
         return None
     try:
-        parts = parts_of(folder, found) if found.is_dir() else [found]
+        parts = parts_of(folder, place) if place.is_dir() else [place]
         pointer = _cell(parts, row, ("face_id", "part", "row"))
         if pointer is not None:
-            files = [file for shard in faces_of(found, ()) for file in sorted(shard.glob(_PARTS))]
+            files = [file for shard in faces_of(place, ()) for file in sorted(shard.glob(_PARTS))]
             file_of_face = inside(folder, files[pointer["part"]])
             parts, row = [file_of_face] if file_of_face else [], pointer["row"]
         face = _cell(parts, row, ("face_id", "image"))
@@ -125,8 +125,8 @@ def _fitting(parquet: Any, group: int, column: str, search: str) -> Sequence[int
     from components.common.names import one_form
 
     texts = pc.utf8_normalize(parquet.read_row_group(group, columns=[column])[column], "NFC")
-    found: list[int] = pc.indices_nonzero(pc.match_substring(texts, one_form(search), ignore_case=True)).to_pylist()
-    return found
+    rows: list[int] = pc.indices_nonzero(pc.match_substring(texts, one_form(search), ignore_case=True)).to_pylist()
+    return rows
 
 
 def _short(value: Any) -> Any:

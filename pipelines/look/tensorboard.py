@@ -49,14 +49,14 @@ def events(folder: Path, run: history.Run) -> Path:
 
 def _start(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = events(folder, find_run(folder, settings.run))
+    logs = events(folder, find_run(folder, settings.run))
     if importlib.util.find_spec("tensorboard") is None:
         raise FacenetError(
             "TensorBoard is not installed.",
-            received=f"the events are in {shown(found)}",
+            received=f"the events are in {shown(logs)}",
             advice=f"Install it: {shown(Path(sys.executable))} -m pip install tensorboard",
         )
-    words = ["-m", "tensorboard.main", "--logdir", str(found), "--host", "127.0.0.1", "--port", str(settings.port)]
+    words = ["-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1", "--port", str(settings.port)]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
 

@@ -163,9 +163,9 @@ class Pipeline:
             UsageError: there is none.
         """
         for wanted in ("name", "template"):
-            found = tuple(task for task in self.tasks if getattr(task, wanted) == name)
-            if found:
-                return found
+            tasks = tuple(task for task in self.tasks if getattr(task, wanted) == name)
+            if tasks:
+                return tasks
         names = dict.fromkeys(name for task in self.tasks for name in (task.template, task.name))
         raise UsageError("The pipeline has no such task.", received=name, advice=suggestion(name, names))
 
@@ -216,7 +216,7 @@ def parameter_values(
     Raises:
         UsageError: a parameter has no value, or one of another type.
     """
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for key, parameter in task.parameters.items():
         name, source = f"{task.name}.{key}", task.sources.get(key)
         value = parameter.default
@@ -226,14 +226,14 @@ def parameter_values(
             value = pipeline_values.get(source.name, value)
         elif isinstance(source, TaskOutput):
             if outputs is None:
-                found[key] = ANY[parameter.kind]
+                values[key] = ANY[parameter.kind]
                 continue
             value = outputs[source.task].get(source.name, value)
         if value is not None:
-            found[key] = check_choice(to_kind(value, parameter.kind, name), parameter, name)
+            values[key] = check_choice(to_kind(value, parameter.kind, name), parameter, name)
         elif not parameter.optional:
             raise UsageError(f"{name} has no value.", advice=f"Give it with --set {name}=VALUE.")
-    return found
+    return values
 
 
 def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:

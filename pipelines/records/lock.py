@@ -60,8 +60,8 @@ def alone(runs: Path) -> Iterator[None]:
     Raises:
         UsageError: a run is going on, or a task of one whose runner was killed.
     """
-    with ExitStack() as opened:
-        turn = opened.enter_context(_open(runs / _TURN))
+    with ExitStack() as stack:
+        turn = stack.enter_context(_open(runs / _TURN))
         if not _lock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
             print(f"Waiting: somebody else is being forgotten in {runs}.", file=sys.stderr, flush=True)
             _lock(turn, fcntl.LOCK_EX)
@@ -71,7 +71,7 @@ def alone(runs: Path) -> Iterator[None]:
                     raise _going_on(file.parent, "Wait for its end.")
         own = [file.parent for file in runs.glob(f"*/{_LOCK}") if not file.parent.is_symlink()]
         for folder in [runs, *own]:
-            if not _lock(opened.enter_context(_open(folder / _LOCK)), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not _lock(stack.enter_context(_open(folder / _LOCK)), fcntl.LOCK_EX | fcntl.LOCK_NB):
                 users = f"fuser {folder / _LOCK}"
                 raise _going_on(folder, f"Wait for its end, or that of a task whose runner was killed: {users}")
         yield
@@ -84,15 +84,15 @@ def _going_on(folder: Path, advice: str) -> UsageError:
 @contextmanager
 def _open(file: Path) -> Iterator[IO[bytes] | None]:
     """The file of a lock; None, and says so, where the system refuses it."""
-    with ExitStack() as opened:
-        found = None
+    with ExitStack() as stack:
+        lock = None
         try:
             # NFS wants to write what it locks alone; another user's file can only be read.
             readable = file.exists() and not os.access(file, os.W_OK)
-            found = opened.enter_context(file.open("rb" if readable else "ab+"))
+            lock = stack.enter_context(file.open("rb" if readable else "ab+"))
         except OSError as error:
             _or_without(file, error)
-        yield found
+        yield lock
 
 
 def _lock(file: IO[bytes] | None, how: int) -> bool:

@@ -85,17 +85,17 @@ class Pages:
     def runs(self, request: Request) -> Response:
         """All runs, or those asked for."""
         question = Question.read(request.query_params)
-        found = history.runs(self._runs)
+        every = history.runs(self._runs)
         return self._page(
             "runs.html",
-            runs=select(found, question),
-            total=len(found),
+            runs=select(every, question),
+            total=len(every),
             question=question,
-            states=sorted({run.state for run in found}),
+            states=sorted({run.state for run in every}),
             headline=HEADLINE,
             most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
-            live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
+            live=_LATER if any(run.state == RUNNING for run in every) else _SOON * (not every),
         )
 
     def run(self, request: Request) -> Response:
@@ -165,18 +165,18 @@ class Pages:
 
     def artifact(self, request: Request) -> Response:
         """What a task made, or a file or folder in it."""
-        found, artifact = self._artifact(request)
-        run, task = found.run, found.task
+        selection, artifact = self._artifact(request)
+        run, task = selection.run, selection.task
         assert task is not None
         offset, search = _number(request, "offset") or 0, request.query_params.get("q", "")
-        place = "/".join(filter(None, [task.task, artifact.name, found.inside]))
+        place = "/".join(filter(None, [task.task, artifact.name, selection.inside]))
         made = task.outputs[artifact.name]["path"]
-        shown = preview(self._runs, artifact, found.inside, search=search, offset=offset)
-        file = inside(self._runs, artifact.path / found.inside)
+        shown = preview(self._runs, artifact, selection.inside, search=search, offset=offset)
+        file = inside(self._runs, artifact.path / selection.inside)
         columns = list(shown.columns) if isinstance(shown, Table) else []
         return self._page(
             "artifact.html",
-            [_place(run), _place(run, task), *_steps(run, task, artifact, found.inside)],
+            [_place(run), _place(run, task), *_steps(run, task, artifact, selection.inside)],
             run=run,
             task=task,
             artifact=artifact,
@@ -238,17 +238,17 @@ class Pages:
 
     def _file(self, request: Request) -> tuple[Path, bool]:
         """The file of an artifact that is asked for, and whether it is an HTML page."""
-        found, artifact = self._artifact(request)
-        file = inside(self._runs, artifact.path / found.inside)
+        selection, artifact = self._artifact(request)
+        file = inside(self._runs, artifact.path / selection.inside)
         if file is None or not file.is_file():
             raise HTTPException(404)
-        return file, file.suffix == ".html" or (artifact.kind == _HTML and not found.inside)
+        return file, file.suffix == ".html" or (artifact.kind == _HTML and not selection.inside)
 
     def picture(self, request: Request) -> Response:
         """The face in a row of a table, as long as it is that face."""
-        found, artifact = self._artifact(request)
+        selection, artifact = self._artifact(request)
         row, face_id = _number(request, "row"), request.query_params.get("face", "")
-        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, found.inside)
+        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, selection.inside)
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg")
@@ -257,14 +257,14 @@ class Pages:
         place = {"inside": "", **request.path_params}
         if any(part in (".", "..") for part in place["inside"].split("/")):
             raise HTTPException(404)
-        found = find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
-        assert found.artifact is not None
-        return found, found.artifact
+        selection = find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
+        assert selection.artifact is not None
+        return selection, selection.artifact
 
     def _task(self, request: Request) -> tuple[Run, TaskRecord]:
-        found = find(self._runs, "{run}/{task}".format_map(request.path_params))
-        assert found.task is not None
-        return found.run, found.task
+        selection = find(self._runs, "{run}/{task}".format_map(request.path_params))
+        assert selection.task is not None
+        return selection.run, selection.task
 
 
 def _number(request: Request, name: str) -> int | None:

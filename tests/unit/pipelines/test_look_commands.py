@@ -156,7 +156,7 @@ def test_no_name_steers_the_terminal_in_a_message_either(hostile, capsys):
 
 def test_a_log_shows_of_a_line_written_over_the_last(hostile, capsys):
     text = output(capsys, show, hostile, "1/one")
-    assert text.splitlines()[-2:] == ["  | 2 of 2\\x1b[2J\\u202e", "  | last"]
+    assert text.splitlines()[-2:] == ["  | 2 of 2\\u202e", "  | last"]
 
 
 def test_a_lost_run_says_how_to_go_on(hostile, capsys):
