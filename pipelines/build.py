@@ -31,16 +31,16 @@ class Settings:
     """
 
     only: Annotated[tuple[str, ...], Flag("COMPONENT", repeated=True)] = ()
-    """Build this one; can be given several times."""
+    """Build the image of this component only."""
     variant: Literal["", "gpu", "litert"] = ""
-    """Build these instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed without TensorFlow for
-    .tflite files only, on aarch64 too."""
+    """Build a variant of the images instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed
+    without TensorFlow for .tflite files only, on aarch64 too."""
     pipeline: Annotated[Path | None, Flag("FILE")] = None
     """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
     push: bool = False
     """Push every image to its registry."""
     base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
-    """What the images begin with; Python 3.11 must be in it."""
+    """The image that all others are built on; it must contain Python 3.11."""
 
 
 def build(component: str, variant: str = "", base_image: str = Settings.base_image) -> str:
@@ -90,7 +90,7 @@ def _do(command: Sequence[str], headline: str) -> None:
         )
 
 
-def _named_in(file: Path) -> list[tuple[str, str]]:
+def _images_of(file: Path) -> list[tuple[str, str]]:
     """The components whose images a compiled pipeline names, each with its variant.
 
     Raises:
@@ -120,7 +120,7 @@ def _chosen(settings: Settings) -> list[tuple[str, str]]:
     if settings.pipeline:
         if settings.only or settings.variant:
             raise UsageError("--pipeline says which images.", advice="Leave out --only and --variant.")
-        return _named_in(settings.pipeline)
+        return _images_of(settings.pipeline)
     for component in settings.only:
         if component not in COMPONENTS:
             raise UsageError(

@@ -28,7 +28,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a container's own
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterSettings:
     """What the compiled file itself tells a cluster, because images and nodes are chosen by it.
 
     Args:
@@ -106,7 +106,7 @@ def _task(component: Any, **given: Any) -> dsl.PipelineTask:
     return component(**{name: one.default for name, one in inputs.items() if one.default is not None} | given)
 
 
-def _extraction(cluster: Cluster) -> Any:
+def _extraction(cluster: ClusterSettings) -> Any:
     @dsl.pipeline(name="extraction", description="The faces in the photos, a part of the photos by each task.")
     def extraction(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
         """One box in Kubeflow's graph, whose page cannot show a longer one whole."""
@@ -120,7 +120,7 @@ def _extraction(cluster: Cluster) -> Any:
     return extraction
 
 
-def pipeline(cluster: Cluster) -> Any:
+def pipeline(cluster: ClusterSettings) -> Any:
     """The pipeline, ready to compile, for a cluster."""
     extraction = _extraction(cluster)
 
@@ -158,8 +158,8 @@ def pipeline(cluster: Cluster) -> Any:
             pictures: false shows no faces and no photos in any stage's card.
             seed: of every random choice.
         """
-        found = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
-        collected = _task(collect, extracted=found.output, min_examples=min_examples, pictures=pictures)
+        extracted = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
+        collected = _task(collect, extracted=extracted.output, min_examples=min_examples, pictures=pictures)
         cluster.sized(collected, cpus=1, memory=4)
         trained = _task(
             mine_and_train,

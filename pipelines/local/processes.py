@@ -104,7 +104,7 @@ class BackEnd:
 
     Args:
         execute: runs one to its end, in the thread that calls it.
-        stop: is told why (Ctrl-C, SIGTERM), passes it on to all that run, and returns when they have ended.
+        stop: passes a reason (Ctrl-C, SIGTERM) on to all that run, and returns when they have ended.
     """
 
     execute: Callable[[Invocation], Ended]

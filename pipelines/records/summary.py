@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import description
-from pipelines.records.record import CACHED, RunRecord, TaskRecord, located
+from pipelines.records.record import CACHED, RunRecord, TaskRecord
 
 
 def duration(seconds: float) -> str:
@@ -68,7 +68,7 @@ def _times(tasks: Sequence[TaskRecord]) -> list[str]:
 def _output(tasks: Mapping[str, TaskRecord], runs: Path, task: str, name: str) -> Path | None:
     if task not in tasks or name not in tasks[task].outputs:
         return None
-    return located(tasks[task].outputs[name]["path"], runs)
+    return runs / tasks[task].outputs[name]["path"]
 
 
 def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
