@@ -23,11 +23,11 @@ from components.extract.photo import Extraction
 from components.extract.stage import extract
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
-from components.mine_and_train.losses.measured import TRIPLETS
-from components.mine_and_train.losses.triplet import on_mined_triplets
+from components.mine_and_train.losses.loss import TRIPLETS
+from components.mine_and_train.losses.triplet import triplet_loss
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
+from components.mine_and_train.strategy import Strategy
 from components.model.network import Architecture, Embedder, build, scaled
 
 Images = npt.NDArray[np.uint8]
@@ -89,7 +89,7 @@ class Round:
         self._step = training_step(
             self._network,
             optimizer,
-            on_mined_triplets(0.2),
+            triplet_loss(0.2),
             Augmentation(flip=False),
             targets=TRIPLETS,
             variables=self._network.trainable_variables,

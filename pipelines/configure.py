@@ -59,7 +59,7 @@ def configure(
 
 
 def hint_at_setting(flag: str, value: str) -> str:
-    """For `parsing.parse`: how a setting of a stage is given to the pipeline, when a flag is one's; "" when it is not."""
+    """For `parsing.parse`: how a stage's setting is given to the pipeline, when a flag is one; "" when it is none."""
     name, _, given = {"-p": "--pretrained"}.get(flag, flag).lstrip("-").partition("=")
     pipeline = ir.read(DEFAULT_PIPELINE)
     # What the pipeline gives its tasks itself is set there, for all of them.

@@ -144,10 +144,10 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
 
 
 def _litert(path: Path, many: bool) -> Network:
-    from components.litert.embedder import Embedder
+    from components.litert.embedder import LiteRTEmbedder
     from components.litert.parallel import ParallelEmbedder
 
-    embed = ParallelEmbedder(path) if many else Embedder(path)
+    embed = ParallelEmbedder(path) if many else LiteRTEmbedder(path)
     model = embed.one if isinstance(embed, ParallelEmbedder) else embed
     spec = model.specification
     return Network(spec.crop, model.image_size, model.embedding_size, model.sha256, embed, spec.thresholds)

@@ -26,7 +26,7 @@ POINTS = 300  # of a line, at most
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFace:
     """A face of a hard triplet: whom it shows, and how it looks as a data URI, "" without pictures."""
 
     identity: str
@@ -39,7 +39,7 @@ def card(
     settings: Mapping[str, Any],
     defaults: Mapping[str, Any],
     hardest: Sequence[HardTriplet],
-    face: Callable[[int], Shown],
+    face: Callable[[int], ShownFace],
 ) -> Card:
     """Fills the templates `card.html` and `card.md` of this folder.
 
@@ -84,8 +84,8 @@ def _typed(value: Any) -> Any:
 
 def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
     """The curves as `<svg>` elements, each with a sentence below it."""
-    drawn: list[str] = []
-    told: list[str] = []
+    svgs: list[str] = []
+    sentences: list[str] = []
 
     def curve(
         name: str,
@@ -95,7 +95,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
         share: bool = False,
         counts: bool = False,
     ) -> None:
-        with axes(name, drawn, (5, 2.8)) as plot:
+        with axes(name, svgs, (5, 2.8)) as plot:
             for field, (label, colour) in lines.items():
                 _line(plot, rounds, field, label, colour)
             plot.set_xlabel("round")
@@ -108,7 +108,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
                 plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
             else:
                 plot.set_title(name, fontsize=11)
-        told.append(sentence)
+        sentences.append(sentence)
 
     if any(done.validation_auc is not None for done in rounds):
         curve(
@@ -141,7 +141,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             counts=True,
         )
     curve("Learning rate", "At the last step of each round.", {"learning_rate": ("learning rate", SAME)})
-    return list(zip(drawn, told, strict=True))
+    return list(zip(svgs, sentences, strict=True))
 
 
 def _line(plot: Axes, rounds: Sequence[Round], field: str, label: str, colour: str) -> None:

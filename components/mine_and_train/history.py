@@ -84,19 +84,19 @@ def line(done: Round, rounds: int, share: float = 1.0) -> str:
         rounds: of the whole training.
         share: of the round that is done.
     """
-    scored = ""
+    scores = ""
     if done.validation_accuracy is not None and done.validation_val is not None:
-        scored = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
-        scored += f"VAL {done.validation_val:.3f}"
+        scores = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
+        scores += f"VAL {done.validation_val:.3f}"
     left = round(done.seconds / share * (rounds - done.number + 1 - share))
     return (
-        f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_seen(done)}; "
+        f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_trained_on(done)}; "
         f"loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, d(a,n)^2 {done.negative_distance:.3f}; "
-        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scored}"
+        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scores}"
     )
 
 
-def _seen(done: Round) -> str:
+def _trained_on(done: Round) -> str:
     if active := _ACTIVE[done.phase]:
         pairs = f"{done.pairs_trained:,} pairs, " if done.pairs_trained else ""
         return f"{done.phase}, {pairs}{done.active:.1%} {active}"
@@ -113,17 +113,17 @@ def best(rounds: Sequence[Round]) -> Round | None:
 
 def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -> dict[str, float | int]:
     """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`."""
-    told: dict[str, float | int] = {
+    numbers: dict[str, float | int] = {
         "rounds": len(rounds),
         "identities": identities,
         "faces": faces,
         "loss": rounds[-1].loss,
     }
     if any(done.phase == "triplets" for done in rounds):
-        told["triplets_mined"] = sum(done.triplets_found for done in rounds)
-        told["triplets_trained"] = sum(done.triplets_trained for done in rounds)
+        numbers["triplets_mined"] = sum(done.triplets_found for done in rounds)
+        numbers["triplets_trained"] = sum(done.triplets_trained for done in rounds)
     if pairs := sum(done.pairs_trained for done in rounds):
-        told["pairs_trained"] = pairs
+        numbers["pairs_trained"] = pairs
     if kept.validation_accuracy is not None and kept.validation_auc is not None:
-        told |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
-    return told
+        numbers |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
+    return numbers

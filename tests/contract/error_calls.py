@@ -26,7 +26,7 @@ from components.embed.network import Network
 from components.evaluate.embeddings import read_embeddings
 from components.export.faces import calibration_rows, held_out_rows
 from components.extract import align
-from components.litert.specification import parsed
+from components.litert.specification import parse
 from components.page.pictures import thumbnails
 from components.sample.folder import draw
 from components.verify import gallery
@@ -94,7 +94,7 @@ def _no_embeddings(here: Path) -> None:
 
 
 def _odd_specification(here: Path) -> None:
-    parsed("{}", "model.json")
+    parse("{}", "model.json")
 
 
 def _damaged_crop(here: Path) -> None:
@@ -175,7 +175,7 @@ def _no_tensorflow_checkpoint(here: Path) -> None:
 
 def _new_gallery(here: Path, made_by: str = "0") -> Any:
     network = Network(Crop(0.25, "none"), 32, 2, made_by * 64, lambda images, bar: images)
-    return gallery.opened(here / "gallery.db", network, create=True)
+    return gallery.open_gallery(here / "gallery.db", network, create=True)
 
 
 def _nobody_of_this_name(here: Path) -> None:
@@ -190,7 +190,7 @@ def _empty_gallery(here: Path) -> None:
 
 def _two_names_for_a_picture(here: Path) -> None:
     with _new_gallery(here) as new:
-        new.add([gallery.Entry(name, "1", "1.jpg", np.ones(2, np.float32)) for name in ("Ada", "Bob")])
+        new.add([gallery.Enrollment(name, "1", "1.jpg", np.ones(2, np.float32)) for name in ("Ada", "Bob")])
 
 
 def _gallery_of_another_network(here: Path) -> None:
@@ -213,7 +213,7 @@ def _damaged_gallery(here: Path) -> None:
         pass
     file = here / "gallery.db"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with gallery.opened(file):
+    with gallery.open_gallery(file):
         pass
 
 

@@ -343,7 +343,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "shards.py: This folder holds parts of several shards of a",
         "columns.py: A column of a manifest lacks values",
     ),
-    "unit/verify/test_gallery.py": ("gallery.py: The gallery lies on a drive without locks",),
+    "unit/verify/test_gallery.py": ("database.py: The gallery lies on a drive without locks",),
     "unit/pipelines/test_build.py": (
         "build.py: The pipeline names an image that cannot be",
         "images.py: The locked requirements of an image",
@@ -354,7 +354,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "rerun.py: The run has no result of",
         "rerun.py: What {task.name} made has been deleted",
     ),
-    "pipeline/test_scarcity.py": ("gallery.py: The gallery cannot be used",),
+    "pipeline/test_scarcity.py": ("database.py: The gallery cannot be used",),
     "submit/test_network.py": ("access.py: The file of certificates to trust is not",),
     "submit/test_submit.py": (
         "access.py: On this cluster people have namespaces",
@@ -379,15 +379,15 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "embeddings.py: These embeddings come from different checkpoints:",
     ),
     "unit/evaluate/test_evaluate.py": ("protocols.py: headline",),
-    "unit/export/test_evaluation.py": (
-        "evaluation.py: This report is about another network",
-        "evaluation.py: There is no evaluation report here",
-    ),
     "unit/export/test_export.py": ("export.py: An exported network does not see",),
     "unit/extract/test_align.py": ("align.py: A landmark model of five points",),
     "unit/extract/test_extract.py": ("stage.py: There is no face in any",),
     "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
+    "unit/litert/test_report.py": (
+        "report.py: This report is about another network",
+        "report.py: There is no evaluation report here",
+    ),
     "unit/litert/test_embedder.py": (
         "embedder.py: LiteRT cannot run this model",
         "embedder.py: This file is not a LiteRT model, or",
@@ -403,7 +403,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "stage.py: The training has done more rounds",
         "state.py: A training cannot go on with",
     ),
-    "unit/mine_and_train/test_session.py": ("session.py: The training has failed: {found.cause}",),
+    "unit/mine_and_train/test_session.py": ("loop.py: The training has failed: {diagnosis.cause}",),
     "unit/mine_and_train/test_stage.py": ("stage.py: Triplets need at least two identities",),
     "unit/model/test_network.py": ("__init__.py: Unknown backbone",),
     "unit/model/test_checkpoint.py": (
@@ -429,10 +429,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: TensorBoard is not installed",
     ),
     "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
-    "unit/verify/test_verify.py": (
-        "threshold.py: No evaluation of this network was",
-        "threshold.py: This report is about another network",
-    ),
+    "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (
         "sources.py: A camera needs OpenCV, which is",
         "sources.py: The camera does not open",

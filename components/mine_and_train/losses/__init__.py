@@ -18,7 +18,7 @@ class Objective:
         phase: what these rounds are called in the history.
         mined: whether triplets are mined before a round, which the loss takes; else it takes the identities of a batch.
         active: what `Round.active` is a share of, for people; "" for triplets.
-        terms: what its loss is a mean of, and `Round` counts: "triplets", "pairs" of anchor and positive, or nothing.
+        terms: what the loss is a mean of and `Round` counts: "triplets", "pairs" of anchor and positive, or "".
     """
 
     module: str

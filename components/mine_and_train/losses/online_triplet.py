@@ -7,16 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses.measured import Loss, Measured, distances_within, spread
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.losses.loss import Loss, StepMetrics, pairwise_distances, spread
+from components.mine_and_train.strategy import Strategy
 
 
 def build(how: Hyperparameters) -> Loss:
     """The loss on the triplets of `--positives` and `--negatives`."""
-    return on_triplets_of_the_batch(how.strategy)
+    return online_triplet_loss(how.strategy)
 
 
-def on_triplets_of_the_batch(strategy: Strategy) -> Loss:
+def online_triplet_loss(strategy: Strategy) -> Loss:
     """The triplet loss on the triplets that a strategy finds inside the batch (Hermans et al., 2017, section 2).
 
     The targets are LABELS. Triplets are those that `mining.mine` finds: the rule of negatives is one, the strategy's;
@@ -24,8 +24,8 @@ def on_triplets_of_the_batch(strategy: Strategy) -> Loss:
     a triplet has the loss 0.
     """
 
-    def loss(embeddings: Any, labels: Any, seed: Any) -> Measured:
-        distances = distances_within(embeddings)
+    def loss(embeddings: Any, labels: Any, seed: Any) -> StepMetrics:
+        distances = pairwise_distances(embeddings)
         pairs = _pairs(distances, labels, strategy.positives)
         positive = tf.gather_nd(distances, pairs)[:, None]
         negative = tf.gather(distances, pairs[:, 0])
@@ -39,7 +39,7 @@ def on_triplets_of_the_batch(strategy: Strategy) -> Loss:
         losses = tf.maximum(positive - negative + strategy.margin, 0.0) * chosen
         count = tf.reduce_sum(chosen)
         every = tf.reduce_sum(tf.cast(tf.gather(different, _pairs(distances, labels, "all")[:, 0]), tf.float32))
-        return Measured(
+        return StepMetrics(
             tf.math.divide_no_nan(tf.reduce_sum(losses), count),
             tf.math.divide_no_nan(tf.reduce_sum(positive * chosen), count),
             tf.math.divide_no_nan(tf.reduce_sum(negative * chosen), count),

@@ -20,7 +20,7 @@ from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
 from components.embed.network import open_network
 from components.evaluate.__main__ import main as evaluate
-from components.litert.embedder import Embedder
+from components.litert.embedder import LiteRTEmbedder
 from tests.unit.litert.published import SPECIFICATION, converted, embedded, pair_model
 
 # A process of its own: TensorFlow is in this one already.
@@ -50,7 +50,7 @@ def test_a_published_model_is_scored(tmp_path, published, dataset):
     flags = ["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]
     subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, *flags], check=True)
     table = read(tmp_path / "embeddings", EMBEDDINGS)
-    assert set(table["checkpoint_sha256"].to_pylist()) == {Embedder(published).sha256}
+    assert set(table["checkpoint_sha256"].to_pylist()) == {LiteRTEmbedder(published).sha256}
     vectors = np.array(table["embedding"].to_pylist())
     assert vectors.shape == (len(read(dataset, DATASET)), 192)
 

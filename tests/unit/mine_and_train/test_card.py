@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.mine_and_train.card import Shown, card
+from components.mine_and_train.card import ShownFace, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.history import Round
@@ -20,7 +20,7 @@ ROUNDS = [
     replace(DONE, number=number, step=10 * number, loss=0.2 / number, validation_auc=auc, validation_accuracy=auc)
     for number, auc in ((1, None), (2, 0.8), (3, 0.9), (4, 0.85))
 ]
-DEFAULTS = Settings(input=Path("in"), checkpoint=Path("out")).told()
+DEFAULTS = Settings(input=Path("in"), checkpoint=Path("out")).config()
 NAMES = ("Ada", "Ada", "<script>alert(1)</script>")
 
 
@@ -40,7 +40,7 @@ def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAA
         settings,
         DEFAULTS,
         [HardTriplet(0, 1, 2, 1.25, 0.5)],
-        lambda row: Shown(NAMES[row], picture),
+        lambda row: ShownFace(NAMES[row], picture),
     )
     return shown.html, shown.markdown
 

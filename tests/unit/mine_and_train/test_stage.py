@@ -185,8 +185,8 @@ def test_on_a_cluster_a_volume_that_only_root_may_write_to_is_done_without_and_s
     by_hand, on_cluster = (
         parse(stage.Settings, [*flags, *more], prog="x") for more in ([], ["--executor_input", "{}"])
     )
-    assert stage._with_a_place_for_its_state(on_cluster) == on_cluster
+    assert stage._without_unwritable_volume(on_cluster) == on_cluster
     monkeypatch.setattr(stage.tempfile, "TemporaryFile", refuse)
-    assert stage._with_a_place_for_its_state(by_hand) == by_hand  # whoever named it gets the error
-    assert stage._with_a_place_for_its_state(on_cluster).training_folder == tmp_path / "checkpoint-training"
+    assert stage._without_unwritable_volume(by_hand) == by_hand  # whoever named it gets the error
+    assert stage._without_unwritable_volume(on_cluster).training_folder == tmp_path / "checkpoint-training"
     assert "a training whose pod is lost begins anew" in capsys.readouterr().out
