@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.atomic import new_directory
-from components.common.crops import crop_of, decode_crops, faces_of
-from components.common.errors import FacenetError, UsageError
+from components.common.crops import check_crop, decode_crops, faces_of
+from components.common.errors import FacenetError
 from components.common.manifest import DATASET, Folders, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
@@ -99,13 +99,8 @@ def export(settings: Settings) -> Export:
 
 
 def _checkpoint(path: Path, faces: Folders) -> Checkpoint:
-    checkpoint, crop = load(path), crop_of(faces)
-    if crop != checkpoint.preprocessing.crop:
-        raise UsageError(
-            "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; {path}: {checkpoint.preprocessing.crop}",
-            advice="Give the dataset that it was trained on.",
-        )
+    checkpoint = load(path)
+    check_crop(faces, path, checkpoint.preprocessing.crop)
     return checkpoint
 
 

@@ -120,7 +120,7 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
             without one).
     """
     metrics = values["metrics"]
-    scores = [(one.label, one.shown(one.of(metrics))) for one in NUMBERS] if metrics else []
+    scores = [(one.label, one.as_text(one.of(metrics))) for one in NUMBERS] if metrics else []
     return fill_template(
         Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, "numbers": scores, **values}
     )

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.command import TENSORFLOW_THREADS
+from components.common.command import RESUMABLE, TENSORFLOW_THREADS
 from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
@@ -109,7 +109,7 @@ def _threads(former: state.State | None) -> int:
 
 def _exit_resumable(number: int, frame: FrameType | None) -> None:
     # What is on the disk is whole at any time, and the same command goes on from it.
-    raise SystemExit(state.RESUMABLE)
+    raise SystemExit(RESUMABLE)
 
 
 def _without_unwritable_volume(settings: Settings) -> Settings:

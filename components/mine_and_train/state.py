@@ -15,7 +15,6 @@ from components.common.atomic import write_file
 from components.common.errors import UsageError
 
 FORMAT = 1
-RESUMABLE = 75  # the exit code that says "stopped, the same command goes on" (EX_TEMPFAIL)
 FILE = "state.npz"
 _RECORD = "record.json"
 _ADVICE = "Remove the folder to begin anew, or give another one with --training."

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from components.common.command import RESUMABLE
 from components.common.errors import FacenetError
-from components.mine_and_train.state import RESUMABLE
 
 
 class StoppedError(FacenetError):

@@ -17,7 +17,7 @@ import pyarrow as pa
 from urllib3.exceptions import SSLError
 
 from components.common.atomic import check_replaceable, new_directory, write_file
-from components.common.crops import _empty, crop_of, decode_crops, faces_of
+from components.common.crops import _allocate, crop_of, decode_crops, faces_of
 from components.common.executor import inputs
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, order_shards, parts, write
 from components.common.preprocessing import Crop, pixels
@@ -361,7 +361,7 @@ def _mount_point(here: Path) -> None:
 
 def _no_room_for_decoded_faces(here: Path) -> None:
     with patch("os.posix_fallocate", side_effect=OSError(28, "No space left on device"), create=True):
-        _empty((2**33,))
+        _allocate((2**33,))
 
 
 CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {

@@ -331,7 +331,7 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 # the test file -> the module and how its headline begins.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": (
-        "manifest.py: A part of the {manifest.name} manifest is",
+        "loading.py: A part of the {manifest.name} manifest is",
         "erase.py: A note of who was forgotten",
         "find.py: A part of a manifest is no",
         "erase.py: Somebody else is being forgotten, and",
@@ -340,7 +340,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "pipeline/test_loops.py": ("launch.py: \\n",),
     "unit/common/test_manifest.py": (
-        "manifest.py: This folder holds parts of several shards of a",
+        "shards.py: This folder holds parts of several shards of a",
         "columns.py: A column of a manifest lacks values",
     ),
     "unit/verify/test_gallery.py": ("database.py: The gallery lies on a drive without locks",),
@@ -369,7 +369,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/common/test_command.py": ("command.py: headline", "command.py: The disk is full"),
     "unit/common/test_shortage.py": ("command.py: Memory ran out; former results are",),
     "unit/embed/test_embed.py": (
-        "stage.py: These faces were not cut out",
+        "crops.py: These faces were not cut out",
         "network.py: A checkpoint folder needs TensorFlow, which",
         "network.py: The network gave no embedding",
         "network.py: This network gives all pictures the",
@@ -379,10 +379,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "embeddings.py: These embeddings come from different checkpoints:",
     ),
     "unit/evaluate/test_evaluate.py": ("protocols.py: headline",),
-    "unit/export/test_export.py": (
-        "export.py: An exported network does not see",
-        "export.py: These faces were not cut out",
-    ),
+    "unit/export/test_export.py": ("export.py: An exported network does not see",),
     "unit/extract/test_align.py": ("align.py: A landmark model of five points",),
     "unit/extract/test_extract.py": ("stage.py: There is no face in any",),
     "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
@@ -431,7 +428,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: This run has no events for",
         "tensorboard.py: TensorBoard is not installed",
     ),
-    "unit/sample/test_folder.py": ("folder.py: A process that draws died",),
+    "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
     "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (
         "sources.py: A camera needs OpenCV, which is",

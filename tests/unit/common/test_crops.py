@@ -41,8 +41,8 @@ def face(number):
 @pytest.fixture
 def two_parts(tmp_path, monkeypatch):
     """250 faces in parts of 100 and row groups of 30; face i is red with value i."""
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
-    monkeypatch.setattr(manifest, "ROWS_PER_GROUP", 30)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 100)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_GROUP", 30)
     with manifest.writer(tmp_path / "faces", FACES, {"margin": 0.25, "alignment": "none"}) as rows:
         rows.add([face(number) for number in range(250)])
     return tmp_path / "faces"
@@ -91,7 +91,7 @@ def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
 
 
 def test_crops_are_found_in_shards_one_after_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 100)
     folders = [tmp_path / name for name in ("b", "empty", "a")]
     for number, (folder, faces) in enumerate(zip(folders, (range(150), (), range(150, 170)), strict=True)):
         with manifest.writer(folder, FACES, {"margin": 0.25, "alignment": "none"}, Shard(number + 1, 3)) as rows:

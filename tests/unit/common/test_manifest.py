@@ -10,7 +10,8 @@ import pytest
 
 from components.common import manifest
 from components.common.errors import UsageError
-from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
+from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS, schemas
+from components.common.manifest.writing import _metadata
 from components.common.shard import Shard
 
 
@@ -29,7 +30,7 @@ def test_rows_and_what_was_said_of_them_come_back(tmp_path):
 
 
 def test_many_rows_become_parts_and_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 4)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 4)
     manifest.write(tmp_path / "rejects", REJECTS, pa.Table.from_pylist(rejects(11), schema=REJECTS.schema))
     files = manifest.parts(tmp_path / "rejects", REJECTS)
     assert [pq.read_metadata(file).num_rows for file in files] == [4, 4, 3]
@@ -109,7 +110,7 @@ def some_rows(kind):
     }
     values |= dict.fromkeys((pa.int32(), pa.uint64(), pa.float32()), 1) | {pa.list_(pa.float32()): [0.5, 0.5]}
     rows = [{field.name: values[field.type] for field in kind.schema}] * 2
-    return pa.Table.from_pylist(rows, schema=kind.schema.with_metadata(manifest._metadata(kind, {"a": 1}, Shard())))
+    return pa.Table.from_pylist(rows, schema=kind.schema.with_metadata(_metadata(kind, {"a": 1}, Shard())))
 
 
 def with_types(table, **types):
@@ -288,7 +289,7 @@ def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
 
 
 def test_every_manifest_says_whom_its_rows_are_about():
-    declared = [one for one in vars(manifest).values() if isinstance(one, manifest.Manifest)]
+    declared = [one for one in vars(schemas).values() if isinstance(one, schemas.Manifest)]
     assert list(manifest.MANIFESTS.values()) == declared and [one.name for one in declared] == list(manifest.MANIFESTS)
     for one in declared:
         texts = {name: ["Ada/1.jpg" if name == "photo_path" else "Ada", "Bo/1.jpg"] for name in one.person}

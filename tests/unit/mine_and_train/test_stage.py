@@ -10,8 +10,8 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.crops import decode_crops
-from components.common.flags import parse
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
+from components.common.parsing import parse
 from components.embed.__main__ import main as embed
 from components.mine_and_train import stage
 from components.mine_and_train.__main__ import main as mine_and_train
