@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +29,7 @@ from components.common.errors import UsageError
 from pipelines.cache.content import TABLES, Contents
 from pipelines.local import processes
 from pipelines.local.processes import Ended, Invocation
-from pipelines.local.results import record_end
+from pipelines.local.results import collect, record_end
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.render import EXECUTOR_OUTPUT
 from pipelines.plan.tasks import PHOTOS, Container
@@ -107,7 +108,7 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
         ended = _run(Invocation(name, Container((), {}), tuple(command), own, (), own / LOG_FILE), lock)
         listed = given.get("outputs", {"artifacts": {}})["artifacts"]
         kinds = {key: one["artifacts"][0]["type"]["schemaTitle"] for key, one in listed.items()}
-        record_end(record, run, ended, kinds, {}, own, _contents())
+        record_end(record, run, ended, partial(collect, kinds, {}, own, _contents()))
         if record.message:
             print(f"{name}: {record.message}", flush=True)
         return ended.exit_code or int(record.state == FAILED)
