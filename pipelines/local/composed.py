@@ -35,7 +35,7 @@ from pipelines.plan.render import EXECUTOR_OUTPUT
 from pipelines.plan.tasks import PHOTOS, Container
 from pipelines.records.alive import alive_in_turn
 from pipelines.records.files import LOG_FILE, read_run, read_task, write_run, write_task
-from pipelines.records.lock import shared
+from pipelines.records.lock import share
 from pipelines.records.record import (
     FAILED,
     PENDING,
@@ -162,7 +162,7 @@ def _update(runs: Path, run: str, changed: TaskRecord) -> None:
             record.metrics[changed.task] = changed.metrics
         over = record.state != RUNNING
         record.ended = changed.ended if over else None
-        record.seconds = _between(record.started, record.ended) if record.ended else None
+        record.seconds = _seconds_between(record.started, record.ended) if record.ended else None
         write_task(runs, run, changed)
         for task in tasks:
             if over and task is not None and task.state == PENDING:
@@ -179,7 +179,7 @@ def _state(states: set[str]) -> str:
     return ends[0] if ends else SUCCEEDED if states == {SUCCEEDED} else RUNNING
 
 
-def _between(one: str, other: str) -> float:
+def _seconds_between(one: str, other: str) -> float:
     return round((datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds(), 3)
 
 
@@ -207,7 +207,7 @@ def _service(folder: Path, what: str, rest: Sequence[str]) -> int:
         # So that the records are written as in every runs folder, by the names that things have on the host.
         runs = Path(above)
         (runs / name).symlink_to(folder)
-        with shared(folder) as lock, alive_in_turn(runs, name):
+        with share(folder) as lock, alive_in_turn(runs, name):
             if what == "begin":
                 begin(runs, name, json.loads(rest[0]), os.environ["PHOTOS"])
                 return 0
