@@ -57,7 +57,7 @@ def build(component: str, variant: str = "", base_image: str = Settings.base_ima
         print(f"{name}  is up to date", flush=True)
         return name
     print(f"{name}  is built", flush=True)
-    _do(command(name, component, variant, base_image), f"The image of {component} cannot be built.")
+    _run(command(name, component, variant, base_image), f"The image of {component} cannot be built.")
     return name
 
 
@@ -75,7 +75,7 @@ def command(name: str, component: str, variant: str = "", base_image: str = Sett
     return ["docker", "build", "--file", "docker/Dockerfile", "--tag", name, *words, "."]
 
 
-def _do(command: Sequence[str], headline: str) -> None:
+def _run(command: Sequence[str], headline: str) -> None:
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -111,7 +111,7 @@ def _images_of(file: Path) -> list[tuple[str, str]]:
     return [known[name] for name in images]
 
 
-def _chosen(settings: Settings) -> list[tuple[str, str]]:
+def _choose(settings: Settings) -> list[tuple[str, str]]:
     """The components whose images are to be built, each with its variant.
 
     Raises:
@@ -138,12 +138,12 @@ def _chosen(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _images(settings: Settings) -> None:
-    chosen = _chosen(settings)
-    engine.need()
+    chosen = _choose(settings)
+    engine.check()
     for component, variant in chosen:
         name = build(component, variant, settings.base_image)
         if settings.push:
-            _do(["docker", "push", name], f"The image {name} cannot be pushed.")
+            _run(["docker", "push", name], f"The image {name} cannot be pushed.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

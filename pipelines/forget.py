@@ -14,7 +14,7 @@ from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from pipelines.records.lock import alone
+from pipelines.records.lock import hold_alone
 
 if TYPE_CHECKING:
     from pipelines.erase.find import Traces
@@ -78,7 +78,7 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
         )
     if not name or "/" in name or name in (".", "..") or not _is_text(name):
         raise UsageError("This cannot be a person's name.", received=repr(name), advice="Give their folder's name.")
-    with nullcontext() if dry_run else alone(runs):
+    with nullcontext() if dry_run else hold_alone(runs):
         if not dry_run:
             clear_leftovers(runs)
         traces = find(name, runs, pending(runs, name))
@@ -88,9 +88,9 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
                 "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
             )
         if dry_run:
-            return _listed(traces)
+            return _counts(traces)
         summary, searched = erase(name, runs, traces)
-        return {**summary, "manifests": _listed(traces)["manifests"], **_findings(searched)}
+        return {**summary, "manifests": _counts(traces)["manifests"], **_findings(searched)}
 
 
 def _is_text(name: str) -> bool:
@@ -105,7 +105,7 @@ def _spelling(runs: Path) -> str:
     return f"A person's name is that of their folder of photos, in its spelling; {runs.name}/ID/run.json says which."
 
 
-def _listed(traces: Traces) -> dict[str, Any]:
+def _counts(traces: Traces) -> dict[str, Any]:
     return {
         "runs": sorted(folder.name for folder in traces.runs),
         "faces": len(traces.face_ids),

@@ -26,7 +26,7 @@ from pipelines.plan.tasks import Container, Pipeline
 from pipelines.plan.values import Value
 from pipelines.records.folder import new_run
 from pipelines.records.record import FAILED, RunRecord, TaskRecord
-from pipelines.records.summary import shown, summary
+from pipelines.records.summary import short_path, summary
 
 RunnerName = Literal["process", "compose"]
 
@@ -43,7 +43,7 @@ class Launch:
         recipe_settings: what of them is the recipe's; None when nobody knows.
         runs: the runs folder, absolute.
         runner: "process" or "compose".
-        lock: of the runs folder, which the run holds: `lock.shared`.
+        lock: of the runs folder, which the run holds: `lock.share`.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
@@ -89,9 +89,8 @@ def launch(launched: Launch) -> None:
         origin=launched.origin,
     )
     _announce(pipeline, record, runs / record.id)
-    runner = Runner(
-        pipeline, record, runs, cache, back_end, say, launched.anew, launched.answered, launched.given
-    )  # fmt: skip
+    chosen = (launched.anew, launched.answered, launched.given)
+    runner = Runner(pipeline, record, runs, cache, back_end, print_line, *chosen)
     try:
         runner()
     except (KeyboardInterrupt, SystemExit):
@@ -105,7 +104,7 @@ def launch(launched: Launch) -> None:
         raise _failure(runner.tasks, runs)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Prints a line for people, from any thread."""
     # In one piece: print would write the end apart, and another task's line could come between.
     sys.stdout.write(f"{line}\n")
@@ -118,14 +117,14 @@ def _back_end(
     """What runs a task, and what it is that its command runs."""
 
     def show(line: str) -> None:
-        say(f"  {line}")
+        print_line(f"  {line}")
 
     if runner == "process":
         return processes.back_end(images.REPOSITORY, show, lock), _process_program
     from pipelines.build import build
     from pipelines.local import containers, engine
 
-    engine.need()
+    engine.check()
     own = {images.reference(component): component for component in images.COMPONENTS}
     executors = [task.executor for task in pipeline.tasks if isinstance(task.executor, Container)]
     # Now, because an image keeps the code that it is built of, whatever becomes of the code.
@@ -173,7 +172,7 @@ def _image_program(executor: Container, component: str) -> Program:
 
 
 def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
-    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {shown(folder)}")
+    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {short_path(folder)}")
     if record.origin:
         print(f"What is not run again is taken over from run {record.origin}")
     changed = in_words(record.settings)
@@ -186,9 +185,10 @@ def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
     failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
     if log := log_file(runs, failed):
-        lines += [f"The end of its log, {shown(runs / str(failed.log))}:", *(f"  | {line}" for line in log_end(log))]
+        lines.append(f"The end of its log, {short_path(runs / str(failed.log))}:")
+        lines += [f"  | {line}" for line in log_end(log)]
     lines += [
-        f"The task {other.task} failed too: {other.message}; its log: {shown(runs / (other.log or ''))}"
+        f"The task {other.task} failed too: {other.message}; its log: {short_path(runs / (other.log or ''))}"
         for other in others
     ]
     return FacenetError(

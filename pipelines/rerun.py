@@ -30,7 +30,7 @@ from pipelines.plan.tasks import Container, Importer, Pipeline, Task, TaskOutput
 from pipelines.plan.values import Value
 from pipelines.records.files import LOG_FILE, read_task
 from pipelines.records.folder import LATEST
-from pipelines.records.lock import shared
+from pipelines.records.lock import share
 from pipelines.records.record import DONE, RunRecord, TaskRecord
 
 _BY_HAND = "by-hand"
@@ -169,7 +169,7 @@ def _rerun(settings: Settings) -> None:
             received=f"{run.record.id} ({run.problem})",
             advice="Choose another run with --run.",
         )
-    with shared(runs) as lock:  # before looking at what the past run left
+    with share(runs) as lock:  # before looking at what the past run left
         _rerun_of(run.record, settings, runs, lock)
 
 

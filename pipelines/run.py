@@ -24,7 +24,7 @@ from pipelines.plan.tasks import (
     descendants,
     up_to,
 )
-from pipelines.records.lock import shared
+from pipelines.records.lock import share
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Settings:
     """The compiled pipeline, as `facenet compile` writes it."""
 
 
-def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
+def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
     """The part of the pipeline to run, the tasks to run anew, and the tasks that the cache must answer."""
     if settings.to_task:
         pipeline = up_to(pipeline, settings.to_task)
@@ -74,12 +74,12 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
-    pipeline, anew, answered = _chosen(expand(pipeline), settings)
+    pipeline, anew, answered = _choose(expand(pipeline), settings)
     check(pipeline)
     for line in check_people(pipeline):
         print(line)
     runs = settings.runs.absolute()
-    with shared(runs) as lock:
+    with share(runs) as lock:
         launch(
             Launch(
                 pipeline=pipeline,

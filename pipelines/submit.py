@@ -88,7 +88,7 @@ def _submit(settings: Settings) -> int:
 
     if settings.dry_run:
         _warn(pipeline)
-        print(order(None).shown(settings.experiment, settings.create_experiment), end="")
+        print(order(None).as_text(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
     if not host:

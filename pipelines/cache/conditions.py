@@ -36,7 +36,7 @@ def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str
             then everything that is installed counts.
         places: where packages are installed; `sys.path` when None.
     """
-    installed = _installed(sys.path if places is None else places)
+    installed = _installed_versions(sys.path if places is None else places)
     if lock is None:
         return installed
     pinned = packages_of_image(lock)
@@ -52,7 +52,7 @@ def packages_of_image(lock: Path) -> dict[str, list[str]]:
     return versions
 
 
-def _installed(places: Iterable[str]) -> dict[str, str]:
+def _installed_versions(places: Iterable[str]) -> dict[str, str]:
     """The versions by name. Of the folders' names: `importlib.metadata` reads every file there, 0.1 s for each run."""
     versions: dict[str, str] = {}
     for folder in filter(os.path.isdir, places):

@@ -169,7 +169,7 @@ class Contents:
     def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]], begun: float) -> dict[bytes, str]:
         """The hashes of files below a root, whose description was read when it had `begun` or later."""
         prints = {raw: _fingerprint(status) for raw, status in files}
-        remembered = self._remembered(os.fsencode(root))
+        remembered = self._lookup(os.fsencode(root))
         hashes, unknown = {}, []
         for raw, fingerprint in prints.items():
             if raw in remembered and remembered[raw][0] == fingerprint:
@@ -181,7 +181,7 @@ class Contents:
         self._remember({raw: (prints[raw], sha256) for raw, sha256 in fresh.items()}, begun)
         return hashes | fresh
 
-    def _remembered(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
+    def _lookup(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
         rows = self._database.execute(
             "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM content"
             " WHERE path = ? OR (path >= ? AND path < ?)",

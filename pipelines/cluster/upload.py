@@ -46,14 +46,14 @@ def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]
         UsageError: there is none, and it is not to be created.
     """
     list_all, namespace = cluster.experiments.experiment_service_list_experiments, cluster.namespace
-    experiments = cluster.ask(list_all, filter=_by_name(name), **_given(namespace=namespace)).experiments
+    experiments = cluster.ask(list_all, filter=_by_name(name), **_without_none(namespace=namespace)).experiments
     if experiments:
         return experiments[0].experiment_id, False
     if create:
-        body = _given(display_name=name, namespace=namespace)
+        body = _without_none(display_name=name, namespace=namespace)
         made = cluster.ask(cluster.experiments.experiment_service_create_experiment, experiment=body)
         return made.experiment_id, True
-    others = cluster.ask(list_all, page_size=_MOST_NAMES, **_given(namespace=namespace)).experiments or ()
+    others = cluster.ask(list_all, page_size=_MOST_NAMES, **_without_none(namespace=namespace)).experiments or ()
     near = suggestion(name, [other.display_name for other in others]) if others else "It has none so far."
     raise UsageError(
         "The cluster has no such experiment.",
@@ -66,11 +66,11 @@ def _pipeline(cluster: Cluster, package: Package) -> str:
     """The ID of the pipeline, which is made when there is none."""
     service, namespace = cluster.pipelines, cluster.namespace
     pipelines = cluster.ask(
-        service.pipeline_service_list_pipelines, filter=_by_name(package.pipeline), **_given(namespace=namespace)
+        service.pipeline_service_list_pipelines, filter=_by_name(package.pipeline), **_without_none(namespace=namespace)
     ).pipelines
     if pipelines:
         return pipelines[0].pipeline_id
-    body = _given(display_name=package.pipeline, description=package.about, namespace=namespace)
+    body = _without_none(display_name=package.pipeline, description=package.about, namespace=namespace)
     return cluster.ask(service.pipeline_service_create_pipeline, pipeline=body).pipeline_id
 
 
@@ -90,5 +90,5 @@ def _by_name(name: str) -> str:
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
 
 
-def _given(**arguments: str | None) -> dict[str, str]:
+def _without_none(**arguments: str | None) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if value is not None}

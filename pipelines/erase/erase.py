@@ -207,7 +207,7 @@ def clear_leftovers(runs: Path) -> None:
 
     A former result whose place is empty is the only copy of it, and is put back there.
     """
-    while left := [path for path in _hidden(runs) if path.suffix in (".partial", FORMER)]:
+    while left := [path for path in _hidden_paths(runs) if path.suffix in (".partial", FORMER)]:
         put_back(path for path in left if path.suffix == FORMER)
         for path in left:
             if path.is_dir() and not path.is_symlink():
@@ -216,7 +216,7 @@ def clear_leftovers(runs: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _hidden(runs: Path) -> Iterator[Path]:
+def _hidden_paths(runs: Path) -> Iterator[Path]:
     """Everything whose name begins with a dot; links are not followed."""
     for folder, folders, files in os.walk(runs):
         yield from (Path(folder, name) for name in [*folders, *files] if name.startswith("."))

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,13 +29,13 @@ from components.common.errors import UsageError
 from pipelines.cache.content import TABLES, Contents
 from pipelines.local import processes
 from pipelines.local.processes import Ended, Invocation
-from pipelines.local.results import record_end
+from pipelines.local.results import collect, record_end
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.render import EXECUTOR_OUTPUT
 from pipelines.plan.tasks import PHOTOS, Container
 from pipelines.records.alive import alive_in_turn
 from pipelines.records.files import LOG_FILE, read_run, read_task, write_run, write_task
-from pipelines.records.lock import shared
+from pipelines.records.lock import share
 from pipelines.records.record import (
     FAILED,
     PENDING,
@@ -107,7 +108,7 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
         ended = _run(Invocation(name, Container((), {}), tuple(command), own, (), own / LOG_FILE), lock)
         listed = given.get("outputs", {"artifacts": {}})["artifacts"]
         kinds = {key: one["artifacts"][0]["type"]["schemaTitle"] for key, one in listed.items()}
-        record_end(record, run, ended, kinds, {}, own, _contents())
+        record_end(record, run, ended, partial(collect, kinds, {}, own, _contents()))
         if record.message:
             print(f"{name}: {record.message}", flush=True)
         return ended.exit_code or int(record.state == FAILED)
@@ -161,7 +162,7 @@ def _update(runs: Path, run: str, changed: TaskRecord) -> None:
             record.metrics[changed.task] = changed.metrics
         over = record.state != RUNNING
         record.ended = changed.ended if over else None
-        record.seconds = _between(record.started, record.ended) if record.ended else None
+        record.seconds = _seconds_between(record.started, record.ended) if record.ended else None
         write_task(runs, run, changed)
         for task in tasks:
             if over and task is not None and task.state == PENDING:
@@ -178,7 +179,7 @@ def _state(states: set[str]) -> str:
     return ends[0] if ends else SUCCEEDED if states == {SUCCEEDED} else RUNNING
 
 
-def _between(one: str, other: str) -> float:
+def _seconds_between(one: str, other: str) -> float:
     return round((datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds(), 3)
 
 
@@ -206,7 +207,7 @@ def _service(folder: Path, what: str, rest: Sequence[str]) -> int:
         # So that the records are written as in every runs folder, by the names that things have on the host.
         runs = Path(above)
         (runs / name).symlink_to(folder)
-        with shared(folder) as lock, alive_in_turn(runs, name):
+        with share(folder) as lock, alive_in_turn(runs, name):
             if what == "begin":
                 begin(runs, name, json.loads(rest[0]), os.environ["PHOTOS"])
                 return 0

@@ -28,7 +28,7 @@ def take_over(runs: Path, run: str, task: Task, cache_key: str) -> tuple[str, li
     Returns:
         The id of the run that left it, "" for none, and the names of what was moved.
     """
-    former = _unfinished(runs, run, task.name, cache_key)
+    former = _unfinished_run(runs, run, task.name, cache_key)
     if former is None:
         return "", []
     left = [
@@ -41,7 +41,7 @@ def take_over(runs: Path, run: str, task: Task, cache_key: str) -> tuple[str, li
     return former, [path.name for path in left]
 
 
-def _unfinished(runs: Path, before: str, task: str, cache_key: str) -> str | None:
+def _unfinished_run(runs: Path, before: str, task: str, cache_key: str) -> str | None:
     """The latest earlier run in which a task of this key was stopped, failed or was lost; None when there is none."""
     for run in sorted((path.name for path in runs.iterdir() if path.name < before), reverse=True):
         record = read_task(runs, run, task)

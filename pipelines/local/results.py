@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,31 +34,20 @@ class Results:
     metrics: dict[str, Any]
 
 
-def record_end(
-    record: TaskRecord,
-    run: str,
-    ended: Ended,
-    outputs: Mapping[str, str],
-    output_parameters: Mapping[str, Parameter],
-    folder: Path,
-    contents: Contents,
-) -> None:
+def record_end(record: TaskRecord, run: str, ended: Ended, results: Callable[[], Results]) -> None:
     """Puts into the record of a task how it ended, and what it left.
 
     Args:
         record: of the task.
         run: the run's id.
         ended: how its command ended.
-        outputs: as `collect`, like the rest.
-        output_parameters: likewise.
-        folder: likewise.
-        contents: likewise.
+        results: collects what it left, when it ended well; may raise FacenetError, which is a failure of the task.
     """
     record.exit_code, record.cpu_seconds, record.peak_bytes = ended.exit_code, ended.cpu_seconds, ended.peak_bytes
     try:
         if ended.problem:
             raise FacenetError(ended.problem)
-        left = collect(outputs, output_parameters, folder, contents)
+        left = results()
     except FacenetError as error:
         record.state, record.message = FAILED, str(error)
         return

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from components.common.errors import UsageError
@@ -14,7 +15,7 @@ from pipelines.cache.ingredients import Ingredients
 from pipelines.cache.named import files_named
 from pipelines.local.leftovers import take_over
 from pipelines.local.processes import BackEnd, Ended, Invocation
-from pipelines.local.results import output_of, record_end
+from pipelines.local.results import collect, output_of, record_end
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.check import local_path
 from pipelines.plan.render import PARAMETERS, Artifact, executor_input, render
@@ -276,8 +277,8 @@ class Runner:
             reason = f"{', '.join(changed)} changed while it ran"
             record.message = f"not cached: {reason}"
             self._report(task, "not cached", reason)
-        contents = self.cache.contents
-        record_end(record, self.run.id, ended, task.outputs, task.output_parameters, folder, contents)
+        results = partial(collect, task.outputs, task.output_parameters, folder, self.cache.contents)
+        record_end(record, self.run.id, ended, results)
         if record.state == SUCCEEDED and record.cache_key:
             self._write(record)  # before the cache points to it
             self.cache.remember(record.cache_key, self.run.id, task.name)

@@ -53,7 +53,7 @@ def compare(folder: Path, runs: Sequence[Run]) -> RunComparison:
         differing,
         _side_by_side([_metrics(each) for each in records]),
         [_curve(each) for each in records],
-        len({measured for each in records if (measured := _measured(each))}) < 2,
+        len({measured for each in records if (measured := _dataset_hash(each))}) < 2,
     )
 
 
@@ -104,7 +104,7 @@ def _side_by_side(each: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
     return {name: [one.get(name) for one in each] for name in names}
 
 
-def _measured(tasks: Sequence[TaskRecord]) -> str:
+def _dataset_hash(tasks: Sequence[TaskRecord]) -> str:
     """The content of the dataset that a run's network was trained and measured on; "" when there was none."""
     return "".join(sorted({one["sha256"] for task in tasks for one in task.inputs.get("dataset", ())}))
 

@@ -179,7 +179,7 @@ def run(folder: Path, name: str) -> Run | None:
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
     said = record.metrics.get(SCORED_BY, {})
-    return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
+    return Run(record, record.state, _metrics(said), doubts(said), _changed_settings(record))
 
 
 def task(folder: Path, run: Run, name: str) -> TaskRecord:
@@ -200,7 +200,7 @@ def _metrics(said: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(said[name]) for name in HEADLINE if isinstance(said.get(name), int | float)}
 
 
-def _changed(record: RunRecord) -> dict[str, Any]:
+def _changed_settings(record: RunRecord) -> dict[str, Any]:
     usual: Mapping[str, Any] = record.recipe_settings or {}
     if record.recipe_settings is None and record.recipe:  # of an earlier version, or by docker compose
         usual = _recipe(record.recipe)

@@ -81,7 +81,7 @@ class Nothing:
 Preview = Table | Folder | Values | Text | Page | Nothing
 
 
-def _absent(folder: Path, path: Path) -> str:
+def _reason_for_absence(folder: Path, path: Path) -> str:
     with suppress(OSError, RuntimeError, ValueError):
         if not path.resolve().is_relative_to(folder.resolve()):
             return f"It lies outside the runs folder: {path}"
@@ -106,7 +106,7 @@ def preview(
     path = artifact.path / file
     place = inside(folder, path)
     if place is None:
-        return Nothing(_absent(folder, path))
+        return Nothing(_reason_for_absence(folder, path))
     if place.is_dir():
         parts = parts_of(folder, place)
         return _table(parts, search, offset, limit) if parts else _folder(folder, place)

@@ -24,7 +24,7 @@ from pipelines.look.tables import ROWS, Table
 from pipelines.look.words import assignments, bytes_in_words, table, value
 from pipelines.records.folder import LATEST
 from pipelines.records.record import FAILED, TaskRecord
-from pipelines.records.summary import duration, shown
+from pipelines.records.summary import duration, short_path
 
 _LOST = "its runner ended without a word: killed, or the machine went down; the same command goes on from there"
 
@@ -78,7 +78,7 @@ def _run(folder: Path, run: Run) -> str:
         *_lines("settings", [assignments(record.settings)]),
         *_lines("scores", [assignments(run.metrics), *run.doubts]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
-        *_lines("records", [plain(shown(folder / record.id))]),
+        *_lines("records", [plain(short_path(folder / record.id))]),
     ]
     listed = ["", table(("task", "state", "time", "processor", "memory", ""), rows)] if rows else []
     return "\n".join([*lines, *listed])
@@ -98,7 +98,7 @@ def _time(task: TaskRecord) -> str | None:
 def _task(folder: Path, run: Run, task: TaskRecord) -> str:
     inputs = [plain(f"{name}: {one['path']}") for name, given in task.inputs.items() for one in given]
     outputs = [
-        f"{plain(one.name)}: {plain(shown(one.path)) if one.on_disk else assignments(one.metadata)}"
+        f"{plain(one.name)}: {plain(short_path(one.path)) if one.on_disk else assignments(one.metadata)}"
         for one in history.artifacts(folder, task)
         if one.on_disk or one.metadata
     ]
@@ -118,8 +118,8 @@ def _task(folder: Path, run: Run, task: TaskRecord) -> str:
         *_lines("inputs", inputs),
         *_lines("outputs", outputs),
         *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),
-        *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), run, task))]),
-        *_lines("log", [plain(shown(folder / task.log))] if task.log else []),
+        *_lines("rerun", [plain(history.rerun_command(Path(short_path(folder)), run, task))]),
+        *_lines("log", [plain(short_path(folder / task.log))] if task.log else []),
     ]
     return "\n".join([*lines, *(f"  | {plain(line)}" for line in log)])
 
@@ -143,7 +143,8 @@ def _preview(seen: Preview) -> str:
         case Text():
             return plain(seen.text, keep="\n\t") + ("\n..." if seen.cut else "")
         case Page():
-            return f"An HTML page of {bytes_in_words(seen.size)}, to be opened in a browser: {plain(shown(seen.file))}"
+            place = plain(short_path(seen.file))
+            return f"An HTML page of {bytes_in_words(seen.size)}, to be opened in a browser: {place}"
         case Nothing():
             return plain(seen.reason)
 
@@ -185,7 +186,7 @@ def _for_scripts(folder: Path, selection: Selection, seen: Preview | None) -> An
         return {"preview": type(seen).__name__.lower(), "path": str(selection.path), **asdict(seen)}
     if selection.task is not None:
         return asdict(selection.task) | {
-            "rerun": history.rerun_command(Path(shown(folder)), selection.run, selection.task)
+            "rerun": history.rerun_command(Path(short_path(folder)), selection.run, selection.task)
         }
     return describe(selection.run) | {"tasks": [asdict(task) for task in history.tasks(folder, selection.run)]}
 

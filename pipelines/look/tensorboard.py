@@ -16,7 +16,7 @@ from components.common.flags import RUNS, Flag, Runs
 from pipelines.look import history
 from pipelines.look.find import find_run
 from pipelines.records.folder import LATEST
-from pipelines.records.summary import shown
+from pipelines.records.summary import short_path
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def _start(settings: Settings) -> None:
     if importlib.util.find_spec("tensorboard") is None:
         raise FacenetError(
             "TensorBoard is not installed.",
-            received=f"the events are in {shown(logs)}",
-            advice=f"Install it: {shown(Path(sys.executable))} -m pip install tensorboard",
+            received=f"the events are in {short_path(logs)}",
+            advice=f"Install it: {short_path(Path(sys.executable))} -m pip install tensorboard",
         )
     words = ["-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1", "--port", str(settings.port)]
     sys.stdout.flush()

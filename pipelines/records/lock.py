@@ -30,7 +30,7 @@ _TURN = ".forgetting.lock"
 
 
 @contextmanager
-def shared(folder: Path) -> Iterator[int | None]:
+def share(folder: Path) -> Iterator[int | None]:
     """Keeps those who forget out of a folder of runs meanwhile; waits while somebody is being forgotten.
 
     Args:
@@ -54,7 +54,7 @@ def shared(folder: Path) -> Iterator[int | None]:
 
 
 @contextmanager
-def alone(runs: Path) -> Iterator[None]:
+def hold_alone(runs: Path) -> Iterator[None]:
     """Keeps runs, and others who forget, out of a runs folder meanwhile; waits for the latter.
 
     Raises:

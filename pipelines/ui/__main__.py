@@ -42,15 +42,11 @@ def _bind(port: int) -> socket.socket:
 def _serve(settings: Settings) -> None:
     import uvicorn
 
+    from pipelines.look.history import run_names
     from pipelines.ui.app import app
 
     runs = settings.runs.resolve()
-    if not runs.is_dir():
-        raise UsageError(
-            "There is no runs folder here.",
-            received=settings.runs,
-            advice="Name it with --runs, or make a first run: facenet run -i PHOTOS.",
-        )
+    run_names(runs)  # or an error that says what to do
     with _bind(settings.port) as bound:
         print(f"Runs of {settings.runs}: http://{_HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
         config = uvicorn.Config(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from pipelines.ui.graph import lay_out
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
 from pipelines.ui.listing import Question, select
 from pipelines.ui.timeline import timeline
+from pipelines.ui.trail import Trail, place, steps
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -44,8 +44,6 @@ _HTML = "system.HTML"
 _DIGITS = 15  # of a number in an address
 # Milliseconds after which a page that changes looks again; a long list is not sent as often.
 _SOON, _LATER = 1500, 3000
-
-Trail = Sequence[tuple[str, str]]
 
 
 class Pages:
@@ -111,7 +109,7 @@ class Pages:
         ended = run.record.seconds is not None
         return self._page(
             "run.html",
-            [_place(run)],
+            [place(run)],
             run=run,
             tasks=tasks,
             by_name={task.task: task for task in tasks},
@@ -135,7 +133,7 @@ class Pages:
         cards = [one for one in artifacts if one.kind == _HTML and inside(self._runs, one.path)]
         return self._page(
             "task.html",
-            [_place(run), _place(run, task)],
+            [place(run), place(run, task)],
             run=run,
             task=task,
             facts=_facts(task),
@@ -169,19 +167,19 @@ class Pages:
         run, task = selection.run, selection.task
         assert task is not None
         offset, search = _number(request, "offset") or 0, request.query_params.get("q", "")
-        place = "/".join(filter(None, [task.task, artifact.name, selection.inside]))
+        path = "/".join(filter(None, [task.task, artifact.name, selection.inside]))
         made = task.outputs[artifact.name]["path"]
         shown = preview(self._runs, artifact, selection.inside, search=search, offset=offset)
         file = inside(self._runs, artifact.path / selection.inside)
         columns = list(shown.columns) if isinstance(shown, Table) else []
         return self._page(
             "artifact.html",
-            [_place(run), _place(run, task), *_steps(run, task, artifact, selection.inside)],
+            [place(run), place(run, task), *steps(run, task, artifact, selection.inside)],
             run=run,
             task=task,
             artifact=artifact,
-            place=place,
-            name=place.rpartition("/")[2],
+            place=path,
+            name=path.rpartition("/")[2],
             preview=shown,
             places={column: number for number, column in enumerate(columns)},
             # Whom a row is about comes first: a phone shows no more than that.
@@ -197,7 +195,7 @@ class Pages:
             ],
         )
 
-    def compared(self, request: Request) -> Response:
+    def compare(self, request: Request) -> Response:
         """Runs side by side."""
         names = request.query_params.getlist("run")
         if not 1 < len(names) <= len(STYLES):
@@ -276,19 +274,6 @@ def _number(request: Request, name: str) -> int | None:
 def _goes_on(run: Run, task: TaskRecord) -> bool:
     """Whether more is to come of a task."""
     return run.state == RUNNING and task.state in (PENDING, RUNNING)
-
-
-def _steps(run: Run, task: TaskRecord, artifact: RecordedArtifact, within: str) -> Trail:
-    """The way from an artifact to what lies in it."""
-    names = [artifact.name, *filter(None, within.split("/"))]
-    return [(name, of("/".join([task.task, *names[: number + 1]]), run)) for number, name in enumerate(names)]
-
-
-def _place(run: Run, task: TaskRecord | None = None) -> tuple[str, str]:
-    """Where a page is, for the way back to it."""
-    if task is None:
-        return run.record.id, f"/runs/{run.record.id}"
-    return task.label, of(task.task, run)
 
 
 def _facts(task: TaskRecord) -> dict[str, str]:

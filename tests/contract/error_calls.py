@@ -286,7 +286,7 @@ def _run_by_compose_without_a_name(here: Path) -> int:
 
 def _no_docker(here: Path) -> None:
     with patch.dict(os.environ, PATH=str(here)):
-        engine.need()
+        engine.check()
 
 
 def _with_docker(here: Path, script: str, *words: str) -> int:
