@@ -17,6 +17,7 @@ from components.common.crops import crop_of, decode_crops
 from components.common.errors import UsageError
 from components.common.manifest import Folders
 from components.common.preprocessing import Preprocessing
+from components.common.quantity import quantity
 from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, history, state
 from components.mine_and_train.loop import BEST, Loop
@@ -65,10 +66,12 @@ def train(
         print("\n".join(restored.lines(path)))
         start = restored.record(path)
     people = len(np.unique(labels))
-    print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
+    identities = quantity(people, "identity", "identities")
+    faces_of = f"{quantity(len(images), 'face')} of {identities}"
+    print(f"{settings.backbone}, {network.count_params():,} parameters; {faces_of}")
     least = settings.hyperparameters.identities_per_round
     if LOSSES[settings.hyperparameters.loss].mined and people < least:
-        print(f"A round takes all {people} identities: there are fewer than {least}.")
+        print(f"A round takes all {identities}: there are fewer than {least}.")
     training = Training(
         network,
         images,

@@ -34,8 +34,7 @@ class Settings:
     checkpoint: Checkpoint
     """Where the checkpoint goes; a former one is replaced."""
     faces: tuple[Path, ...] = ()
-    """The faces manifest that the dataset points into, or all shards of it; without it, where `facenet collect` read
-    it."""
+    """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     training: Annotated[str, Flag("DIR")] = ""
     """Folder of the training's state, from which a stopped training goes on, its best checkpoint and its history;
     CHECKPOINT-training when not given. On a cluster it lies on a volume that outlives the pod."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
+from components.common.flags import RUNS
 from components.common.names import plain
 from components.common.preprocessing import pixels
 from components.embed.network import Network, check_apart, open_network
@@ -96,7 +97,7 @@ def _default_path() -> Path:
     if left is None:
         raise UsageError(
             "There is no network here.",
-            received=f"no -c, no {_HERE}, and no run in {runs.FOLDER} that left one",
+            received=f"no -c, no {_HERE}, and no run in {RUNS} that left one",
             advice="Give a .tflite file or a checkpoint folder with -c.",
         )
     print(plain(left.about), file=sys.stderr)  # stdout may be JSON

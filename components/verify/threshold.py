@@ -9,7 +9,8 @@ from typing import Any
 
 from components.common.errors import UsageError
 from components.common.names import plain
-from components.litert.report import METRICS, read_report, thresholds_of
+from components.common.records import METRICS
+from components.litert.report import read_report, thresholds_of
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.compile import compiled as compile_pipeline
+from pipelines.compile import DEFAULT_OUTPUT, compile_pipeline
 from tests.cluster.argo import DELETED, decide
 from tests.cluster.compiled import documents
 from tests.cluster.pods import LOG, Run

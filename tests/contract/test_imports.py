@@ -59,8 +59,8 @@ WIRING = {
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.plan"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
-    # Which file of an export is the best, by the rule of `verify`.
-    "pipelines/records/summary.py": {"components.common", "components.verify.runs", "pipelines"},
+    # Which run is the newest, by the rule of `verify`.
+    "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
     # Galleries are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.

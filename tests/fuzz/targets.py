@@ -39,8 +39,9 @@ from components.verify import gallery, runs
 from pipelines.compiled import ir
 from pipelines.local import results
 from pipelines.look import history, preview, show
+from pipelines.look.find import find
 from pipelines.plan import recipe
-from pipelines.records import record
+from pipelines.records.files import read_run, read_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ROWS = 8
@@ -292,13 +293,13 @@ def _read_record(data: bytes, folder: Path) -> None:
         (folder / "1" / "a").mkdir(parents=True, exist_ok=True)
         (folder / "1" / name).write_bytes(data)
         (folder / "1" / "a" / name).write_bytes(data)
-    record.read_task(folder, "1", "a")
+    read_task(folder, "1", "a")
     history.runs(folder)
     for what in ("1", "1/a"):
         with suppress(FacenetError):
-            found = history.find(folder, what)
+            found = find(folder, what)
             show._run(folder, found.run) if found.task is None else show._task(folder, found.run, found.task)
-    record.read_run(folder, "1")
+    read_run(folder, "1")
 
 
 def _read_left(data: bytes, folder: Path) -> None:

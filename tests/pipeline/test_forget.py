@@ -30,7 +30,8 @@ from pipelines.cache.cache import Cache
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import TaskRecord, read_task, write_task
+from pipelines.records.files import read_task, write_task
+from pipelines.records.record import TaskRecord
 from tests.answers import problems
 from tests.conftest import REPOSITORY
 from tests.pipeline.drawn import drawn
@@ -208,7 +209,8 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
 
 def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
     from pipelines.records.alive import alive
-    from pipelines.records.record import RUNNING, read_run, write_run
+    from pipelines.records.files import read_run, write_run
+    from pipelines.records.record import RUNNING
 
     record = read_run(runs, in_processes.name)
     record.state = RUNNING

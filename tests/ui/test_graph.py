@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines.ui.graph import drawn
+from pipelines.ui.graph import lay_out
 
 FACENET = {
     "importer": [],
@@ -36,7 +36,7 @@ def block_of(task):
 
 
 def laid_out(needs):
-    drawing = drawn(needs, {task: block_of(task) for task in needs})
+    drawing = lay_out(needs, {task: block_of(task) for task in needs})
     blocks = {block_of(box.name): box for box in (*drawing.tasks, *drawing.blocks)}
     return drawing, blocks
 
