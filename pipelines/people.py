@@ -1,4 +1,4 @@
-"""How many people there are to train and to measure on: counted by the names of folders, before anything is started."""
+"""How many people there are to train and to measure on, counted by the names of folders before anything starts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PeopleCount:
         return Counter(split_of(name, self.validation, self.test) for name in self.names)
 
     def __str__(self) -> str:
-        """In a sentence; of photos that show no face nothing is known yet."""
+        """The counts in a sentence. Photos that show no face are counted too, because none has been opened yet."""
         splits = self.splits()
         return (
             f"{self.photos:,} photos; {len(self.names):,} people have {self.least} or more: by their names "

@@ -1,7 +1,7 @@
-"""Which files a task reads by name: they count with their content, and a container has to see them.
+"""Which files a task reads by name. Their content is part of the cache's key, and a container has to see them.
 
-The one rule, for the cache's key, for what is compared when a task is done, and for what a container is given:
-`files_named` says which parameters name something, `files_at` what all is read there.
+There is one rule for the key, for the comparison when a task is done, and for what a container is given: `files_named`
+says which parameters name something, and `files_at` what is read there.
 """
 
 from __future__ import annotations

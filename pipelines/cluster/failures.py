@@ -1,4 +1,4 @@
-"""What goes wrong between here and a cluster, in words."""
+"""Errors of a cluster, and of the way to it, in words that people can act on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UnansweredError(FacenetError):
 
 
 def message_of(error: ApiException) -> str:
-    """The sentences in an answer that says no, without the JSON around them and Go's places in the code."""
+    """The message in a refusal, without the JSON around it and Go's stack frames."""
     try:
         body = json.loads(error.body)
         # `error_message` is what an upload is answered with, which goes another way than all else.

@@ -19,7 +19,7 @@ _ENDS = (SUCCEEDED, "FAILED", "CANCELED", "SKIPPED")
 
 
 def follow(cluster: Cluster, run: str, labels: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Says what changes in a run until it has ended.
+    """Prints what changes in a run until it has ended.
 
     Args:
         cluster: where it runs.

@@ -1,7 +1,7 @@
-"""What a task takes of the machine: processor time, and the most memory at one time, as Linux tells of its processes.
+"""The processor time and the peak memory of a task, read from Linux's /proc.
 
-All processes of a task are one session, in a container too. They are looked at a few times a second: a peak between two
-looks is missed, and so is what a container did after the last one; memory that processes share counts for each of them.
+All processes of a task are one session, in a container too. They are sampled a few times a second: a peak between two
+samples is missed, and so is what a container did after the last one. Memory that processes share counts for each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is in a runs folder: its runs, their tasks, and what these made. Nothing is remembered between two questions."""
+"""What is in a runs folder: its runs, their tasks, and what these made. Nothing is cached between two calls."""
 
 from __future__ import annotations
 

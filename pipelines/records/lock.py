@@ -1,7 +1,7 @@
-"""Who may work in a runs folder at one time: any number of runs, or one who takes a person out of it.
+"""The lock on a runs folder: any number of runs share it, and `facenet forget` holds it alone.
 
-The system ends a lock with the processes that hold it, however they end. A task inherits that of its runner, so one
-that outlives a killed runner still counts.
+The system ends a lock with the processes that hold it, however they end. A task inherits the lock of its runner, so a
+task that outlives a killed runner still holds it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from pipelines.records.record import RUNNING, RunRecord
 
 # Locks that the file system does not have; rights that one does not have.
 REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
-# Shared by runs, held alone by who forgets. A run by docker compose sees its own folder only, and has its lock there.
+# A run by docker compose sees its own folder only, and has its lock there.
 _LOCK = ".lock"
-# Held by who forgets, so that another one can tell them from a run, and wait.
+# Held by `forget` too, so that another one knows that it is no run, and waits.
 _TURN = ".forgetting.lock"
 
 
 @contextmanager
 def share(folder: Path) -> Iterator[int | None]:
-    """Keeps those who forget out of a folder of runs meanwhile; waits while somebody is being forgotten.
+    """Holds the lock as a run does, which keeps `forget` out; waits while somebody is being forgotten.
 
     Args:
         folder: of runs, or of one run by docker compose; made when missing.
 
     Yields:
-        What processes are to inherit that the lock must outlast; None where nobody may have one.
+        The descriptor that child processes inherit, so that they hold the lock too; None where there are no locks.
 
     Raises:
         UsageError: the folder cannot be made.
@@ -55,7 +55,7 @@ def share(folder: Path) -> Iterator[int | None]:
 
 @contextmanager
 def hold_alone(runs: Path) -> Iterator[None]:
-    """Keeps runs, and others who forget, out of a runs folder meanwhile; waits for the latter.
+    """Holds the lock as `forget` does, which keeps runs out; waits for another `forget`.
 
     Raises:
         UsageError: a run is going on, or a task of one whose runner was killed.
@@ -96,7 +96,7 @@ def _open(file: Path) -> Iterator[IO[bytes] | None]:
 
 
 def _lock(file: IO[bytes] | None, how: int) -> bool:
-    """Takes a lock; whether it was free, also where there are none."""
+    """Takes a lock. True when it was free, or where there are no locks."""
     if file is None:
         return True
     try:

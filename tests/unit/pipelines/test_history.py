@@ -13,6 +13,7 @@ from pipelines.look.find import find, find_run
 from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, rerun_command, runs, tasks
 from pipelines.records.files import read_run, read_task, write_run, write_task
 from pipelines.records.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord
+from pipelines.rerun import main as rerun
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
 
@@ -99,6 +100,13 @@ def test_without_a_link_that_leads_to_a_run_the_latest_one_is_the_newest(tmp_pat
     with pytest.raises(UsageError, match="There is no such run") as refused:
         find_run(tmp_path, "lates")
     assert refused.value.advice == "Did you mean latest?"
+
+
+def test_a_run_whose_record_cannot_be_read_is_not_run_again(tmp_path, capsys):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "run.json").write_text("{")
+    assert rerun(["collect", "--run", "1", "--runs", str(tmp_path)]) == 2
+    assert "The run's record cannot be read.\nReceived: 1 (" in capsys.readouterr().err
 
 
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
