@@ -7,15 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Output
-
-if TYPE_CHECKING:
-    from pipelines.facenet import ClusterSettings
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
@@ -62,7 +58,6 @@ def compile_pipeline(
             from pipelines.facenet import ClusterSettings, pipeline
 
             cluster = ClusterSettings(gpus, image_pull_secret, workspace, storage_class)
-            _check_volume(cluster)
             compiler.Compiler().compile(pipeline(cluster), str(file))
         except (FacenetError, ImportError, OSError):
             raise
@@ -76,15 +71,6 @@ def compile_pipeline(
     comments = "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.startswith("#"))
     spec, *platform = yaml.safe_load_all(text)
     return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
-
-
-def _check_volume(cluster: ClusterSettings) -> None:
-    try:
-        cluster.config  # noqa: B018 - kfp looks at the size when it is given it
-    except ValueError as error:
-        raise UsageError(
-            "This is not a size of a volume.", received=cluster.workspace, advice="Write 20Gi, or 500Mi."
-        ) from error
 
 
 def compile_compose(file: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 
 from components.collect.component import collect
+from components.common.errors import UsageError
 from components.embed.component import embed
 from components.evaluate.component import evaluate
 from components.export.component import export as export_component
@@ -84,16 +85,24 @@ class ClusterSettings:
 
     @property
     def config(self) -> dsl.PipelineConfig:
-        """The settings of the pipeline as a whole."""
+        """The settings of the pipeline as a whole.
+
+        Raises:
+            UsageError: the workspace is not of a size that Kubernetes knows.
+        """
         if not self.workspace:
             return dsl.PipelineConfig()
         # One task mounts it. Kubeflow has no default for the access; for the class of storage it has, since 2.17.
         claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
         if self.storage_class:
             claim["storageClassName"] = self.storage_class
-        return dsl.PipelineConfig(
-            workspace=dsl.WorkspaceConfig(self.workspace, dsl.KubernetesWorkspaceConfig(pvcSpecPatch=claim))
-        )
+        try:
+            volume = dsl.WorkspaceConfig(self.workspace, dsl.KubernetesWorkspaceConfig(pvcSpecPatch=claim))
+        except ValueError as error:
+            raise UsageError(
+                "This is not a size of a volume.", received=self.workspace, advice="Write 20Gi, or 500Mi."
+            ) from error
+        return dsl.PipelineConfig(workspace=volume)
 
 
 def _task(component: Any, **given: Any) -> dsl.PipelineTask:

@@ -50,7 +50,7 @@ ALLOWED = {
 }
 SPECIFICATION = {"kfp", "components.specification.component"}
 WIRING = {
-    "pipelines/facenet.py": {"kfp", "components.specification.images"}
+    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images"}
     | {f"components.{name}.component" for name in
        ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
