@@ -5,7 +5,6 @@ SAMPLE := sample/photos
 PEOPLE := sample/people
 BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining networks collecting growth
-MODEL := runs/latest/export/model/facenet-int8.tflite
 .DEFAULT_GOAL := help
 .PHONY: help setup run people test test-long pi-check fuzz kill soak bench lint compile images lock clean
 
@@ -42,8 +41,8 @@ test: setup lint  ## lint, types and tests
 test-long: setup  ## the tests that take minutes: several workers, whole networks, compose
 	$(PYTEST) -m long
 
-pi-check: setup  ## verify's commands in Debian for ARM, emulated; MODEL=facenet.tflite, as root; minutes
-	$(BIN)/python -m tests.pi.check --model $(MODEL)
+pi-check: setup  ## verify's commands in Debian for ARM, emulated, on the newest run's best file or MODEL=FILE; as root; minutes
+	$(BIN)/python -m tests.pi.check $(if $(MODEL),--model $(MODEL))
 
 INPUTS ?= 1000000
 FUZZ ?= 30

@@ -29,7 +29,7 @@ from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.flags import Flag
 from components.common.preprocessing import pixels
-from components.embed.network import opened
+from components.embed.network import open_network
 from components.extract.align import align, landmark_model
 from components.extract.crop import cut, encoded, square
 from components.extract.decode import Photo
@@ -88,7 +88,7 @@ def measured(model: Path, photos: Sequence[Path]) -> dict[str, Any]:
     """
     watch = Stopwatch()
     began = time.perf_counter()
-    network = opened(model)
+    network = open_network(model)
     open_ms = 1000 * (time.perf_counter() - began)
     landmarks = None if network.crop.alignment == "none" else landmark_model(None)
     rows = np.random.default_rng(0).normal(size=(GALLERY, network.embedding_size)).astype(np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from components.common.command import run
 from components.common.preprocessing import Crop
 from components.embed.network import Network
-from components.verify.gallery import Entry, opened
+from components.verify.gallery import Enrollment, open_gallery
 from components.verify.search import nearest
 
 _ROWS = 10_000
@@ -33,13 +33,13 @@ class Settings:
     """Length of an embedding."""
 
 
-def _entries(faces: int, size: int) -> Iterator[Entry]:
+def _entries(faces: int, size: int) -> Iterator[Enrollment]:
     rng = np.random.default_rng(0)
     for start in range(0, faces, _ROWS):
         rows = rng.normal(size=(min(_ROWS, faces - start), size)).astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         for number, row in enumerate(rows, start):
-            yield Entry(f"person {number // _FACES_EACH}", f"{number:032x}", f"{number}.jpg", row)
+            yield Enrollment(f"person {number // _FACES_EACH}", f"{number:032x}", f"{number}.jpg", row)
 
 
 def _gallery(settings: Settings) -> None:
@@ -47,13 +47,13 @@ def _gallery(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gallery.db"
         began = time.perf_counter()
-        with opened(file, network, create=True) as gallery:
+        with open_gallery(file, network, create=True) as gallery:
             added = gallery.add(_entries(settings.faces, settings.size))
         written = time.perf_counter() - began
         print(f"{added.total_faces:,} faces of {added.total_people:,} people, {settings.size} numbers each")
         print(f"written in {written:.1f} s, {file.stat().st_size / 1e6:.0f} MB")
         began = time.perf_counter()
-        with opened(file, network) as gallery:
+        with open_gallery(file, network) as gallery:
             people = gallery.people()
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"loaded in {time.perf_counter() - began:.1f} s, {memory:.0f} MB resident at most")

@@ -15,7 +15,8 @@ from benchmarks.harness import command_line, compare, memory_of
 from components.common.cores import threads
 from components.mine_and_train.hardest import _TILE_COLUMNS, _TILE_ROWS, Hardest, hardest
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Runs, Strategy, Triplets
+from components.mine_and_train.strategy import Strategy
+from components.mine_and_train.triplets import Runs, Triplets
 
 Rows = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
@@ -37,7 +38,7 @@ def ours(apart: float) -> Runs:
 
 def ours_listed(apart: float) -> Triplets:
     """The same, one by one."""
-    return ours(apart).listed()
+    return ours(apart).to_triplets()
 
 
 def metric_learning(apart: float) -> npt.NDArray[np.int64]:
@@ -54,7 +55,7 @@ def same_triplets(mine: Runs | Triplets, theirs: npt.NDArray[np.int64]) -> str:
     def numbers(triplets: npt.NDArray[np.integer]) -> Numbers:
         return np.unique(np.asarray(triplets, np.int64) @ [1250 * 1250, 1250, 1])
 
-    one, other = numbers(mine.listed() if isinstance(mine, Runs) else mine), numbers(theirs)
+    one, other = numbers(mine.to_triplets() if isinstance(mine, Runs) else mine), numbers(theirs)
     differing = len(np.setxor1d(one, other, assume_unique=True))
     assert differing <= 1e-5 * len(other), f"{differing} of {len(other)} triplets differ"
     return f"{len(one)} triplets, all but {differing} in both"

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import command_line, compare
-from components.export.convert import converted, saved
+from components.export.convert import convert, saved_model
 from components.litert import metadata
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
-from components.mine_and_train.losses.measured import LABELS
-from components.mine_and_train.losses.online_triplet import on_triplets_of_the_batch
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.losses.loss import LABELS
+from components.mine_and_train.losses.online_triplet import online_triplet_loss
 from components.mine_and_train.step import training_step
+from components.mine_and_train.strategy import Strategy
 from components.model.network import Architecture, Embedder, build, scaled
 from components.model.precision import Precision, layers_in
 
@@ -75,8 +75,8 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
-        with saved(plain) as model:
-            file.write_bytes(metadata.added(converted(model, "int8", images), _SPECIFICATION))
+        with saved_model(plain) as model:
+            file.write_bytes(metadata.add(convert(model, "int8", images), _SPECIFICATION))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",
@@ -91,7 +91,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
 def training(images: npt.NDArray[np.uint8]) -> None:
     """A step of the product in bfloat16; Keras' own fit in float32, the same loss on the same batch."""
     labels = np.repeat(np.arange(len(images) // 4), 4).astype(np.int32)
-    loss = on_triplets_of_the_batch(Strategy(negatives="all"))
+    loss = online_triplet_loss(Strategy(negatives="all"))
     seed = np.zeros(2, np.int32)
     fast = network(images.shape[1], "bfloat16")
     optimizer = keras.optimizers.Adam(1e-4)

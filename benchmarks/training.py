@@ -17,17 +17,17 @@ import tensorflow as tf
 from benchmarks.harness import command_line, compare
 from benchmarks.photos import given_or_drawn
 from components.collect.collect import as_table, collect, read_faces
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.manifest import DATASET
 from components.extract.photo import Extraction
 from components.extract.stage import extract
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.batches import batches
-from components.mine_and_train.losses.measured import TRIPLETS
-from components.mine_and_train.losses.triplet import on_mined_triplets
+from components.mine_and_train.losses.loss import TRIPLETS
+from components.mine_and_train.losses.triplet import triplet_loss
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
+from components.mine_and_train.strategy import Strategy
 from components.model.network import Architecture, Embedder, build, scaled
 
 Images = npt.NDArray[np.uint8]
@@ -48,7 +48,7 @@ def decoding(photos: Path, folder: Path) -> tuple[Images, npt.NDArray[np.int64]]
         files[-1].write_bytes(image)
 
     def ours() -> Images:
-        images = decoded(rows, folder / "faces", _SIZE)
+        images = decode_crops(rows, folder / "faces", _SIZE)
         for _ in range(_PASSES):
             for start in range(0, len(images), _BATCH):
                 tf.constant(images[start : start + _BATCH])
@@ -89,7 +89,7 @@ class Round:
         self._step = training_step(
             self._network,
             optimizer,
-            on_mined_triplets(0.2),
+            triplet_loss(0.2),
             Augmentation(flip=False),
             targets=TRIPLETS,
             variables=self._network.trainable_variables,

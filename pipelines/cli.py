@@ -77,17 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv[:1] == ["--debug"]:
         os.environ["FACENET_DEBUG"] = "1"  # for the tasks of a run too
         argv = argv[1:]
-    from components.common.command import guarded
+    from components.common.command import report_errors
 
     if not argv or argv[0] in ("-h", "--help", "help"):
-        return guarded(lambda: print(_help(), flush=True), prog="facenet") or (0 if argv else 2)
+        return report_errors(lambda: print(_help(), flush=True), prog="facenet") or (0 if argv else 2)
     name, flags = argv[0], argv[1:]
     if name not in COMMANDS:
         error = UsageError("There is no such command.", received=name, advice=suggestion(name, COMMANDS))
         print(f"facenet: {error}", file=sys.stderr)
         return error.exit_code
     try:
-        code = guarded(lambda: importlib.import_module(COMMANDS[name][0]).main(flags), prog=f"facenet {name}")
+        code = report_errors(lambda: importlib.import_module(COMMANDS[name][0]).main(flags), prog=f"facenet {name}")
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] in ("components", "pipelines"):
             raise

@@ -71,6 +71,7 @@ def _training(metrics: Metrics) -> str:
         [
             ("{triplets_mined:,} triplets mined", metrics),
             ("{triplets_trained:,} trained on", metrics),
+            ("{pairs_trained:,} pairs trained on", metrics),
             ("{rounds:,} rounds", metrics),
             ("loss {loss:.4f}", metrics),
         ]

@@ -61,9 +61,9 @@ def _forget(settings: Settings) -> None:
 
 
 def _from_gallery(file: Path, name: str, dry_run: bool) -> int:
-    from components.verify.gallery import opened
+    from components.verify.gallery import open_gallery
 
-    with opened(file) as gallery:
+    with open_gallery(file) as gallery:
         return gallery.faces_of(name) if dry_run else gallery.forget(name)
 
 

@@ -1,1 +1,1 @@
-"""Chooses the faces to learn from, and who is kept unseen."""
+"""Chooses the faces to learn from, and the people who are kept unseen."""

@@ -1,4 +1,4 @@
-"""What became of the faces, to look at: what each filter left, how they are dealt out, and duplicates as pictures."""
+"""The card of a dataset: what each filter left, the splits, how many faces people have, and duplicates as pictures."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from components.collect.filters import COPY, EXACT_DUPLICATE, TOO_FEW_FACES, TWO
 from components.collect.splits import SPLITS
 from components.page.figures import histogram
 from components.page.pictures import thumbnails
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 
 _GROUPS = 8
-_FACES = 4  # of a group
+_FACES = 4  # shown of a group
 _NAMES = 20
 
 
@@ -56,15 +56,15 @@ def show(
     *,
     pictures: bool,
 ) -> Card:
-    """The card of a dataset; images are read of the few faces that it shows.
+    """The card of a dataset; it reads the images of those few faces that it shows.
 
     Args:
-        faces: all that were found, columns face_id, identity and photo_path.
+        faces: all faces of the manifest, columns face_id, identity and photo_path.
         collected: what became of them.
         files: the parts of the faces manifest.
         min_examples: identities with fewer faces were dropped.
-        drop_duplicates: whether copies and pictures under two names were.
-        pictures: false shows none.
+        drop_duplicates: whether copies and pictures under two names were dropped.
+        pictures: whether it shows any.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
     again = encoded_again(faces, collected.dropped)
@@ -96,11 +96,11 @@ def show(
         "shows_pictures": pictures,
         "pictures": thumbnails(files, face_ids) if pictures else {},
     }
-    return card(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 def steps(faces: pd.DataFrame, collected: Collected, min_examples: int, drop_duplicates: bool = True) -> list[Step]:
-    """What was found, and what each filter left of it."""
+    """How many faces the manifest has, and how many each filter left."""
     dropped = collected.dropped
     lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, TOO_FEW_FACES)}
     kept = set(collected.dataset["identity"])

@@ -1,4 +1,4 @@
-"""From a faces manifest to a dataset: which faces, in which split, lying where."""
+"""From a faces manifest to a dataset: which faces are kept, in which split, and where they lie."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, DROPPED, FACES, Folders, opened_part, parts, reading
+from components.common.manifest import DATASET, DROPPED, FACES, Folders, open_part, parts, reading
 from components.common.names import one_form
+from components.common.quantity import quantity
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
         with reading(file):
-            table = opened_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
+            table = open_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
     faces = pd.concat(tables, ignore_index=True)
-    return faces.assign(identity=faces["identity"].map(one_form))  # faces may have been found before there was one form
+    return faces.assign(identity=faces["identity"].map(one_form))  # a former faces manifest may hold the other form
 
 
 def collect(
@@ -41,27 +42,28 @@ def collect(
     """Filters faces and assigns splits.
 
     Args:
-        faces: as `read_faces` gives them.
+        faces: of `read_faces`.
         min_examples: identities with fewer faces, after duplicates are gone, are dropped.
         validation: share of identities for validation.
         test: share of identities for the test.
-        drop_duplicates: false keeps copies of a picture, and pictures under two names.
+        drop_duplicates: whether copies of a picture are dropped, and pictures under two names.
 
     Raises:
         FacenetError: no identity is left.
     """
     filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
     filters += [partial(without_rare, min_examples=min_examples)]
-    kept, lost = faces, []
-    for without in filters:
-        kept, some = without(kept)
-        lost.append(some)
-    dropped = pd.concat(lost, ignore_index=True)
+    kept, dropped_by_each = faces, []
+    for drop in filters:
+        kept, lost = drop(kept)
+        dropped_by_each.append(lost)
+    dropped = pd.concat(dropped_by_each, ignore_index=True)
     if kept.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(
             "No identity has enough faces.",
-            received=f"{len(faces)} faces of {faces['identity'].nunique()} identities; dropped {counts}",
+            received=f"{quantity(len(faces), 'face')} of "
+            f"{quantity(faces['identity'].nunique(), 'identity', 'identities')}; dropped {counts}",
             advice=f"Add photos, or lower --min_examples from {min_examples}.",
         )
     split = {name: split_of(name, validation, test) for name in kept["identity"].unique()}
@@ -69,8 +71,8 @@ def collect(
     return Collected(dataset[DATASET.schema.names], dropped[DROPPED.schema.names])
 
 
-def listing(dataset: pd.DataFrame) -> dict[str, list[str]]:
-    """The classic listing: the photos of every identity, `{"name": ["name/1.jpg", ...]}`."""
+def list_photos(dataset: pd.DataFrame) -> dict[str, list[str]]:
+    """The photos of each identity: `{"name": ["name/1.jpg", ...]}`."""
     return {str(name): list(paths) for name, paths in dataset.groupby("identity")["photo_path"]}
 
 

@@ -1,4 +1,4 @@
-"""What does not become part of a dataset, and why. Tables in, tables out."""
+"""Which faces do not become part of a dataset, and why. Tables in, tables out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-# From the faces to those kept, and the ones dropped in the columns of the dropped manifest.
+# Takes faces; returns the faces kept, and the faces dropped in the columns of the dropped manifest.
 Filter = Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
 EXACT_DUPLICATE = "exact-duplicate"
 COPY = "copy"
@@ -19,13 +19,13 @@ def _as_dropped(faces: pd.DataFrame, reason: str, detail: pd.Series | str) -> pd
 
 
 def without_duplicates(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keeps the first of the faces of an identity that are equal pixel by pixel.
+    """Keeps the first of those faces of an identity that are equal pixel by pixel.
 
     Args:
         faces: columns face_id, identity, photo_path, phash, in the manifest's order.
 
     Returns:
-        The faces kept, and the ones dropped in the columns of the dropped manifest.
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
     """
     repeated = faces.duplicated(["identity", "face_id"])
     first = faces.drop_duplicates(["identity", "face_id"]).set_index(["identity", "face_id"])["photo_path"]
@@ -35,16 +35,16 @@ def without_duplicates(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def without_copies(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keeps the largest of the photos of an identity that are one picture in other sizes or encodings.
+    """Keeps the largest of those photos of an identity that are one picture in several sizes or encodings.
 
     Pairs of copies would be too easy: in the test split they flatter every score. Two photos are the same picture when
-    their perceptual hashes are equal. Several faces of one photo are no copies.
+    their perceptual hashes are equal. Several faces in one photo are no copies.
 
     Args:
         faces: columns face_id, identity, photo_path, phash, width.
 
     Returns:
-        The faces kept, and the ones dropped in the columns of the dropped manifest.
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
     """
     picture = ["identity", "phash"]
     largest = faces.sort_values("width", ascending=False, kind="stable").drop_duplicates(picture)
@@ -54,16 +54,16 @@ def without_copies(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def without_two_names(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Drops a picture that stands under two names from both: nobody here knows which one is right.
+    """Drops a picture that stands under two names, under both: the program cannot know which one is right.
 
-    Kept, it would be the hardest triplet of every round, and a wrong one. Two faces are the same picture when
+    If it stayed, it would give the hardest triplet of every round, and a wrong one. Two faces are the same picture when
     their perceptual hashes are equal, so resized and re-encoded copies count.
 
     Args:
         faces: columns face_id, identity, photo_path, phash.
 
     Returns:
-        The faces kept, and the ones dropped in the columns of the dropped manifest.
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
     """
     names = faces.groupby("phash")["identity"].transform("nunique")
     shared = faces[names > 1]
@@ -75,7 +75,7 @@ def without_rare(faces: pd.DataFrame, min_examples: int) -> tuple[pd.DataFrame, 
     """Drops the identities with fewer than `min_examples` faces.
 
     Returns:
-        The faces kept, and the ones dropped in the columns of the dropped manifest.
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
     """
     count = faces.groupby("identity")["face_id"].transform("size")
     rare = faces[count < min_examples]

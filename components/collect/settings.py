@@ -9,50 +9,50 @@ from pathlib import Path
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
-from components.common.manifest import FACES, joined
+from components.common.manifest import FACES, order_shards
 
 
 @dataclass(frozen=True)
 class Settings:
     """Choose the faces to learn from, and the people who are kept unseen for validation and test.
 
-    Copies of a picture within an identity are dropped but one; a picture under two names is dropped under both and
-    reported; identities with too few faces are dropped. The dataset points into the faces and copies no image.
+    Of the copies of a picture within an identity one is kept. A picture under two names is dropped under both and
+    listed. Identities with too few faces are dropped. The dataset points into the faces manifest and copies no image.
 
-    With --test 1 nobody is left to train on: all can be embedded and measured. For a published list of pairs, which
-    names each photo that there is: --test 1 --min_examples 1 --drop_duplicates false.
+    With --test 1 nobody is left to train on, and everybody can be embedded and measured. A published list of pairs
+    names every photo, so keep them all: --test 1 --min_examples 1 --drop_duplicates false.
     """
 
     output: Output
-    """Where the dataset goes; a former one is replaced."""
+    """Folder for the dataset; a former dataset there is replaced."""
     input: Inputs = ()
     """The faces manifest that `facenet extract` wrote, or all shards of one."""
     dropped: Path | None = None
-    """Where the list of dropped faces goes; beside the dataset, as DATASET-dropped, when not given."""
+    """Folder for the list of dropped faces; without it, DATASET-dropped, beside the dataset."""
     faces: Path | None = None
-    """Also put all shards of the faces into this folder, as one manifest, which the dataset then points into."""
+    """Also put all shards of the faces manifest into this folder, as one manifest, and let the dataset point there."""
     min_examples: int = 2
-    """Identities with fewer faces are left out."""
+    """Smallest number of faces of an identity; identities with fewer are dropped."""
     drop_duplicates: bool = True
-    """false: copies of a picture are kept, and pictures under two names."""
+    """Drop copies of a picture, and pictures under two names; false keeps them all."""
     validation: float = 0.1
-    """Share of identities for validation."""
+    """Share of identities for the validation split, 0 to 1."""
     test: float = 0.2
-    """Share of identities for the test; nothing is ever trained or tuned on them. 1 takes everybody."""
+    """Share of identities for the test split, 0 to 1; nothing is ever trained or tuned on them. 1 takes everybody."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
     json: Path | None = None
-    """Also write the classic listing, {"name": ["face", ...]}, to this file."""
+    """Also write the photos of each identity to this file, as {"name": ["name/1.jpg", ...]}."""
     executor_input: ExecutorInput = ""
 
     @property
     def dropped_folder(self) -> Path:
-        """Where the list of dropped faces goes."""
+        """The folder for the list of dropped faces."""
         return self.dropped or self.output.with_name(f"{self.output.name}-dropped")
 
     def check(self) -> None:
-        """Refuses shares that are none, and faces that are not there or not whole."""
+        """Refuses shares out of range, and a faces manifest that is missing or incomplete."""
         if self.min_examples < 1:
             raise UsageError("--min_examples must be at least 1.", received=self.min_examples)
         shares = self.validation, self.test
@@ -69,6 +69,6 @@ class Settings:
         """The folders of the faces, in the order of their shards.
 
         Raises:
-            UsageError: they are not there, or not whole.
+            UsageError: a shard is missing, or is no faces manifest.
         """
-        return joined(inputs(self.executor_input, "extracted", self.input, "-i FACES"), FACES)
+        return order_shards(inputs(self.executor_input, "extracted", self.input, "-i FACES"), FACES)

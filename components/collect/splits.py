@@ -1,4 +1,4 @@
-"""Who is trained on, who is validated on, who is kept for the test: decided by name, for ever."""
+"""Who is trained on, who is validated on, and who is kept for the test: decided by the name alone, once and for all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def place_of(identity: str) -> float:
-    """Where an identity stands among all names that there may be, 0 to 1: the test takes the first, then validation."""
+    """A number from 0 to 1 made from an identity's name: the test split takes the smallest, then validation."""
     digest = hashlib.sha256(one_form(identity).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
@@ -18,7 +18,7 @@ def place_of(identity: str) -> float:
 def split_of(identity: str, validation: float, test: float) -> str:
     """The split of an identity: a function of its name alone.
 
-    So splits share no identity by construction, and adding or removing people moves nobody else.
+    So no two splits share an identity, and nobody moves when other people are added or removed.
 
     Args:
         identity: the folder name, in either of Unicode's forms.

@@ -6,17 +6,20 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
+
 from components.collect.card import show
-from components.collect.collect import Collected, as_table, collect, listing, read_faces
+from components.collect.collect import Collected, as_table, collect, list_photos, read_faces
 from components.collect.settings import Settings
 from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
-from components.common.manifest import DATASET, DROPPED, FACES, gathered, parts, write
+from components.common.manifest import DATASET, DROPPED, FACES, gather_parts, parts, write
+from components.common.quantity import quantity
 
 
 def run(settings: Settings) -> None:
-    """Chooses the faces, writes the manifests, the card and the numbers, and says what became of them."""
+    """Chooses the faces; writes the manifests, the card and the numbers; prints what became of the faces."""
     folders = settings.shards
     faces = read_faces(folders)
     collected = collect(
@@ -27,7 +30,7 @@ def run(settings: Settings) -> None:
         drop_duplicates=settings.drop_duplicates,
     )
     if settings.faces:
-        gathered(folders, FACES, settings.faces)
+        gather_parts(folders, FACES, settings.faces)
         folders = (settings.faces,)
     about = {
         "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],
@@ -39,7 +42,7 @@ def run(settings: Settings) -> None:
     write(settings.dropped_folder, DROPPED, as_table(collected.dropped, DROPPED.schema))
     write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
     if settings.json:
-        write_file(settings.json, json.dumps(listing(collected.dataset), ensure_ascii=False, indent=1) + "\n")
+        write_file(settings.json, json.dumps(list_photos(collected.dataset), ensure_ascii=False, indent=1) + "\n")
     if settings.html or settings.markdown:
         files = parts(folders, FACES)
         card = show(
@@ -47,7 +50,7 @@ def run(settings: Settings) -> None:
         )
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(collected))
-    _say(collected, settings)
+    _print_summary(collected, settings)
 
 
 def _metrics(collected: Collected) -> dict[str, int]:
@@ -61,17 +64,20 @@ def _metrics(collected: Collected) -> dict[str, int]:
     }
 
 
-def _say(collected: Collected, settings: Settings) -> None:
+def _print_summary(collected: Collected, settings: Settings) -> None:
     dataset = collected.dataset
-    print(f"{len(dataset)} faces of {dataset['identity'].nunique()} identities in {settings.output}")
+    print(f"{_faces_of_identities(dataset)} in {settings.output}")
     for split in SPLITS:
-        rows = dataset[dataset["split"] == split]
-        print(f"  {split:<10} {rows['identity'].nunique():>6} identities {len(rows):>8} faces")
+        print(f"  {split:<10} {_faces_of_identities(dataset[dataset['split'] == split])}")
     for reason, count in collected.dropped["reason"].value_counts().items():
-        print(f"  dropped    {count:>6} faces: {reason} (listed in {settings.dropped_folder})")
+        print(f"  dropped    {quantity(count, 'face')}: {reason} (listed in {settings.dropped_folder})")
     if not settings.drop_duplicates:
         print("  Copies and pictures under two names were not looked for, and are kept.")
     if not (dataset["split"] == TRAIN).any():
         print("  Nobody is left to train on.")
     if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
         print("  Fewer than two identities are in the test split: too few for an evaluation.")
+
+
+def _faces_of_identities(rows: pd.DataFrame) -> str:
+    return f"{quantity(len(rows), 'face')} of {quantity(rows['identity'].nunique(), 'identity', 'identities')}"

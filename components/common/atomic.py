@@ -23,7 +23,7 @@ from typing import Any
 
 from components.common.errors import UsageError
 
-# Of a folder with what was renamed away, for no longer than the new one takes to come in.
+# The ending of a folder that holds a former result until the new one is in its place.
 FORMER = ".former"
 
 
@@ -42,7 +42,7 @@ def _new_parent(path: Path) -> Path:
 def check_replaceable(path: Path, holds: Sequence[str]) -> None:
     """Refuses a place for a result where something else lies: a slip of the hand must not delete a folder of photos.
 
-    A command that works for long calls this before it begins; `new_directory` does in any case.
+    Commands that work for long call this before they begin; `new_directory` calls it in any case.
 
     Args:
         path: where a result is to go.
@@ -55,9 +55,9 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
         return
     if _is_mounted(path):
         raise UsageError(
-            "The folder for the result is a mount point, which nothing can take the place of.",
+            "The folder for the result is a mount point, which cannot be replaced.",
             received=path,
-            advice=f"Give a folder in it, as {path / 'result'}.",
+            advice=f"Give a folder inside it, such as {path / 'result'}.",
         )
     if not path.is_dir():
         raise UsageError(
@@ -75,7 +75,7 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
 
 
 def _is_mounted(path: Path) -> bool:
-    """Whether a file system, or a part of one, is mounted at a folder; Linux alone knows of such parts."""
+    """Whether a file system, or on Linux a part of one, is mounted at a folder."""
     if path.is_mount():
         return True
     try:
@@ -83,7 +83,7 @@ def _is_mounted(path: Path) -> bool:
     except OSError:
         return False
     # The kernel writes blanks, tabs, line feeds and backslashes in octal.
-    wanted = re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(path.resolve()))
+    wanted = re.sub(rb"[ \t\n\\]", lambda match: b"\\%03o" % ord(match[0]), os.fsencode(path.resolve()))
     return any(line.split(b" ")[4:5] == [wanted] for line in mounts)
 
 
@@ -91,8 +91,8 @@ def _is_mounted(path: Path) -> bool:
 def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes its place when the block ends without an error.
 
-    A former result at `path` stays until then and is replaced whole. After an error nothing is left behind. A process
-    that is killed leaves the former one or the new one in place, and hidden beside it what it had begun.
+    A former result at `path` stays until then and is replaced whole. An error leaves nothing behind. A process that is
+    killed leaves the former result or the new one in place, and beside it, hidden, what it had begun.
 
     Args:
         path: where the result is to go.
@@ -118,7 +118,7 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
         yield aside
         if not path.exists():
             aside.rename(path)
-        elif not _exchanged(aside, path):
+        elif not _exchange(aside, path):
             former = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=FORMER, dir=parent))
             try:
                 path.rename(former / path.name)
@@ -132,12 +132,12 @@ def new_directory(path: Path, holds: Sequence[str]) -> Iterator[Path]:
 
 
 def put_back(aside: Iterable[Path]) -> None:
-    """Restores what a killed process had renamed away without putting a new result in its place.
+    """Restores each result that a killed process renamed away without putting a new one in its place.
 
     Args:
-        aside: folders `.NAME.*.former`, each with what was called NAME.
+        aside: folders `.NAME.*.former`, each holding the former NAME.
     """
-    # The latest first: older ones were replaced before they could be cleared.
+    # The latest first: the older ones were replaced, and only not yet deleted.
     for former in sorted(aside, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         for result in former.iterdir():
             place = former.parent / result.name
@@ -150,20 +150,20 @@ def _system() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Lets two folders change places in one operation; False, with nothing done, where that cannot be."""
+def _exchange(one: Path, other: Path) -> bool:
+    """Makes two folders change places in one operation; where that is impossible, does nothing and returns False."""
     names = os.fsencode(one), os.fsencode(other)
     try:
         if sys.platform == "darwin":
             return _system().renamex_np(*names, 2) == 0  # RENAME_SWAP
         here = -100  # AT_FDCWD
         return _system().renameat2(here, names[0], here, names[1], 2) == 0  # RENAME_EXCHANGE
-    except AttributeError:  # a C library from before there was the call
+    except AttributeError:  # a C library that is older than the call
         return False
 
 
 def link_or_copy(file: Path, place: Path) -> None:
-    """Gives a file, which nobody changes in place, a second name; copies it where the file system has no such links."""
+    """Gives a file that nobody changes in place a second name; copies it where the file system has no hard links."""
     try:
         place.hardlink_to(file)
     except OSError:
@@ -176,7 +176,7 @@ def write_file(path: Path, content: bytes | str, *, durable: bool = True) -> Non
     Args:
         path: the file.
         content: bytes, or text that is written as UTF-8.
-        durable: whether that holds when the machine is lost, not only a process. It takes milliseconds.
+        durable: whether that also holds when the whole machine stops; it costs milliseconds.
     """
     path = path.resolve()
     data = content.encode() if isinstance(content, str) else content

@@ -12,30 +12,30 @@ Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
 
 
-class Mapping(Protocol):
-    """What applies a function to each of several batches, in their order: `map`, or that of a pool of threads."""
+class BatchMap(Protocol):
+    """Applies a function to batches and yields the results in their order: `map`, or the `map` of a pool of threads."""
 
     def __call__(self, function: Callable[[Images], Rows], batches: Iterable[Images], /) -> Iterable[Rows]:
-        """Yields the function's results."""
+        """Yields the function's result for each batch."""
 
 
-def embedded(
+def embed_batches(
     embed: Callable[[Images], Rows],
     images: Images,
     batch_size: int,
     embedding_size: int,
     progress: Any = None,
-    each: Mapping = map,
+    each: BatchMap = map,
 ) -> Rows:
     """Embeds images batch by batch.
 
     Args:
-        embed: uint8 [at most batch_size, s, s, 3] -> float32 of so many rows, [.., embedding_size].
+        embed: uint8 [b, s, s, 3] -> float32 [b, embedding_size], with b at most `batch_size`.
         images: uint8 [n, s, s, 3].
         batch_size: images at a time; the last batch may have fewer.
         embedding_size: length of an embedding.
-        progress: a bar to move by the number of images done.
-        each: see `Mapping`.
+        progress: a bar to move by the number of images embedded.
+        each: how batches are worked on; see `BatchMap`.
 
     Returns:
         float32 [n, embedding_size].

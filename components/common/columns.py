@@ -1,7 +1,8 @@
-"""The columns of a table as they were declared, whoever wrote them: pandas, polars and DuckDB lay them out differently.
+"""The columns of a table, read as they are declared, whichever program wrote them.
 
-What they keep counts: texts may be large, views, or a dictionary's; lists of a declared length may not say so; columns
-may be in another order, beside others, called nullable though no value lacks, or of no type where all do.
+pandas, polars and DuckDB lay columns out differently, and only the content counts: text may be large, a view, or a
+dictionary; a list of fixed length may not state it; columns may come in another order or beside others; a column may be
+nullable though no value is null, or have no type where all values are null.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ import pyarrow.compute as pc
 from components.common.errors import UsageError
 
 
-def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
-    """What keeps columns from being read as they are declared, in words; nothing when they can be."""
-    types = {name: [field.type for field in found if field.name == name] for name in declared.names}
+def differences(schema: pa.Schema, declared: pa.Schema) -> list[str]:
+    """The columns that cannot be read as they are declared, in words; empty when all can."""
+    types = {name: [field.type for field in schema if field.name == name] for name in declared.names}
     return [
         f"{field.name}: {', '.join(map(str, types[field.name])) or 'not there'} instead of {field.type}"
         for field in declared
-        if list(map(_kept, types[field.name])) not in ([_kept(field.type)], [pa.null()] if field.nullable else None)
+        if list(map(_content, types[field.name]))
+        not in ([_content(field.type)], [pa.null()] if field.nullable else None)
     ]
 
 
-def _kept(kind: pa.DataType) -> pa.DataType:
-    """What a type keeps, however it is laid out."""
+def _content(kind: pa.DataType) -> pa.DataType:
+    """The type of a type's content, however it is laid out."""
     if pa.types.is_dictionary(kind):
-        return _kept(kind.value_type)
+        return _content(kind.value_type)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
@@ -43,20 +45,26 @@ def _kept(kind: pa.DataType) -> pa.DataType:
             pa.types.is_large_list_view,
         )
     ):
-        return pa.list_(_kept(kind.value_type))
+        return pa.list_(_content(kind.value_type))
     return kind
 
 
 def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str], file: Path) -> pa.Table:
-    """Some columns of a file in this order, those that are declared as they are.
+    """Takes columns of a table in this order; those that are declared are converted to their declared types.
+
+    Args:
+        table: of a file.
+        declared: the declared columns.
+        names: the columns to take.
+        file: the file, for messages.
 
     Raises:
-        UsageError: a value lacks that every row must have.
-        pyarrow.ArrowException: a list is not as long as it is declared to be.
+        UsageError: a value is null that every row must have.
+        pyarrow.ArrowException: a list has another length than is declared.
     """
     fields = [(declared if name in declared.names else table.schema).field(name) for name in names]
     columns = [_column(table[field.name], field, file) for field in fields]
-    return pa.table(columns, pa.schema(fields))  # without what pandas noted in it, as which column is the index
+    return pa.table(columns, pa.schema(fields))  # without what pandas stores in it, such as which column is the index
 
 
 def _column(values: pa.ChunkedArray, field: pa.Field, file: Path) -> pa.ChunkedArray:
@@ -69,5 +77,5 @@ def _column(values: pa.ChunkedArray, field: pa.Field, file: Path) -> pa.ChunkedA
     if values.type == pa.null():
         return pa.chunked_array([pa.nulls(len(values), field.type)])
     values = values if values.type == field.type else values.cast(field.type)
-    # A manifest from before there was one form may have a person in two.
+    # An old manifest may hold one person's name in both of Unicode's forms.
     return pc.utf8_normalize(values, "NFC") if field.name == "identity" else values

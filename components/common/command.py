@@ -15,16 +15,18 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar, cast
 
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import parse
 from components.common.names import plain
+from components.common.parsing import parse
 from components.common.shortage import disk_is_full, memory_ran_out
 
 Settings = TypeVar("Settings")
 
+# The exit code of a stage that was told to stop, and goes on when the same command is given again: EX_TEMPFAIL.
+RESUMABLE = 75
 # In the environment of a task: the process id of the runner that started it.
 RUNNER = "FACENET_RUNNER"
-# The variable that tells TensorFlow how many threads to have; without it, as many as it may use processors. By their
-# number it cuts up its sums, so the last bits of a result depend on it.
+# The variable that sets the number of TensorFlow's threads; without it there is one for each processor. TensorFlow
+# divides its sums among them, so the last bits of a result depend on their number.
 TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
@@ -41,14 +43,14 @@ def run(
     prog: str,
     hint: Callable[[str, str], str] | None = None,
 ) -> int:
-    """Parses, calls, and turns an error that the user can act on into a message and an exit code.
+    """Parses the flags of a command, calls it, and turns errors into a message and an exit code.
 
     Args:
-        settings: what the flags are parsed to.
+        settings: the dataclass of the flags.
         call: does the work.
         argv: the arguments after the command's name; `sys.argv[1:]` when None.
         prog: the command as the user types it.
-        hint: of `flags.parse`.
+        hint: see `parsing.parse`.
 
     Returns:
         0, what `call` returned, 1 for a failed task, 2 for wrong use, 130 for Ctrl-C.
@@ -57,11 +59,11 @@ def run(
     # Files of weights are written aside and renamed: nobody needs HDF5's locks, which some file systems do not have.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     _end_with_runner()
-    return guarded(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
+    return report_errors(lambda: call(parse(settings, argv, prog=prog, hint=hint)), prog=prog)
 
 
 def _end_with_runner() -> None:
-    """Lets the system send SIGTERM when the runner that started this process dies, however it dies; on Linux."""
+    """Makes Linux send SIGTERM to this process when the runner that started it dies, however it dies."""
     if sys.platform == "linux" and os.environ.get(RUNNER) == str(os.getppid()):
         import ctypes
 
@@ -69,14 +71,14 @@ def _end_with_runner() -> None:
 
 
 def _in_utf8() -> None:
-    """Begins anew where the locale has another encoding: names of files are UTF-8 on the disk, and would be misread."""
+    """Starts Python anew in UTF-8 mode where the locale has another encoding, in which file names would be misread."""
     if sys.getfilesystemencoding() != "utf-8":
         os.environ["PYTHONUTF8"] = "1"  # for what this process starts, too
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
 class _Plain:
-    """A stream that passes on nothing that would steer a terminal, whoever prints it, and however a file is named."""
+    """A stream that escapes what would steer a terminal, whoever prints it and however a file is named."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -100,14 +102,17 @@ def _plain_streams() -> Iterator[None]:
         yield
 
 
-def guarded(call: Callable[[], int | None], *, prog: str) -> int:
-    """Calls, and prints errors as their message: the traceback only with `FACENET_DEBUG=1` set (`facenet --debug`)."""
+def report_errors(call: Callable[[], int | None], *, prog: str) -> int:
+    """Calls, prints an error as its message, and returns the exit code.
+
+    The traceback is shown with `FACENET_DEBUG=1` (`facenet --debug`) only.
+    """
     _in_utf8()
     with _plain_streams():
-        return _guarded(call, prog)
+        return _call(call, prog)
 
 
-def _guarded(call: Callable[[], int | None], prog: str) -> int:
+def _call(call: Callable[[], int | None], prog: str) -> int:
     try:
         return call() or 0
     except KeyboardInterrupt:
@@ -122,16 +127,16 @@ def _guarded(call: Callable[[], int | None], prog: str) -> int:
     except Exception as error:
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
-        traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there was
-        # Of a full disk an error that is no UsageError says more; one that is speaks of rights.
+        traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there is
+        # On a full disk, a UsageError would speak of rights; any other error says more than that the disk is full.
         short = memory_ran_out(error) or (isinstance(error, UsageError) and disk_is_full(error))
-        told = error if isinstance(error, FacenetError) and not short else _in_words(error)
-        print(f"{prog}: {told}", file=sys.stderr)
-        return told.exit_code
+        explained = error if isinstance(error, FacenetError) and not short else _explain(error)
+        print(f"{prog}: {explained}", file=sys.stderr)
+        return explained.exit_code
 
 
-def _in_words(error: Exception) -> FacenetError:
-    """An error of the system, of memory, or of this program itself."""
+def _explain(error: Exception) -> FacenetError:
+    """What there is to say of an error of the system, of memory, or of this program itself."""
     if memory_ran_out(error):
         return FacenetError(
             "Memory ran out; former results are as they were.",

@@ -1,4 +1,4 @@
-"""How many processors there are, and a thread for each of them, with none of the matrix library's beside it."""
+"""The number of processors, and a thread for each of them, in which the matrix library uses no threads of its own."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def tensorflow_threads() -> int:
-    """How many threads TensorFlow will have in this process, unless it has begun already."""
-    said = os.environ.get(TENSORFLOW_THREADS, "")
-    return int(said) if said.isdecimal() and int(said) else cores()
+    """The number of threads that TensorFlow will have in this process, unless it has started already."""
+    setting = os.environ.get(TENSORFLOW_THREADS, "")
+    return int(setting) if setting.isdecimal() and int(setting) else cores()
 
 
 @contextmanager
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """As many threads as cores, each of which computes its matrix products alone.
+    """A pool of as many threads as cores, each of which computes its matrix products alone.
 
-    The threads that OpenBLAS has for a product wait for the next one without sleeping, for up to 30 ms, on cores that
-    ours have other work for: half of the processor time of a mining went into that.
+    OpenBLAS's own threads wait for the next product without sleeping, for up to 30 ms, on cores that these threads
+    need: that took half of the processor time of a mining.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -42,6 +42,6 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController  # not installed where nothing is multiplied in threads
+    from threadpoolctl import ThreadpoolController  # not installed where no products are computed in threads
 
-    return ThreadpoolController()  # looks through all that is loaded: 15 ms, once TensorFlow is
+    return ThreadpoolController()  # searches all loaded libraries: 15 ms once TensorFlow is loaded

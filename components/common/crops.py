@@ -14,25 +14,35 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.errors import MALFORMED, FacenetError, UsageError
-from components.common.manifest import DATASET, FACES, Folders, about, joined, named, opened_part, parts, reading
+from components.common.manifest import (
+    DATASET,
+    FACES,
+    Folders,
+    about,
+    folder_names,
+    open_part,
+    order_shards,
+    parts,
+    reading,
+)
 from components.common.preprocessing import Crop, pixels
 from components.common.progress import progress
 
-# Decoded crops beyond this lie in a temporary file that the system pages in and out.
+# More decoded crops than this lie in a temporary file, which the system pages in and out.
 MEMORY_LIMIT_BYTES = 4 * 2**30
 
 
 def faces_of(dataset: Path, faces: Sequence[Path]) -> tuple[Path, ...]:
-    """Where the faces manifest of a dataset lies: as given, or where collect left it, relative to the dataset."""
+    """Where the faces manifest of a dataset lies: the folders that are given, or where collect read it."""
     if not faces:
-        written = about(dataset, DATASET).get("faces")
-        relative = [written] if isinstance(written, str) else written  # one text before there were shards
+        stored = about(dataset, DATASET).get("faces")
+        relative = [stored] if isinstance(stored, str) else stored  # one text before there were shards
         if not isinstance(relative, list) or not all(isinstance(path, str) for path in relative):
             raise UsageError(
                 "This dataset does not say where its faces lie.", received=dataset, advice="Say it with --faces FACES."
             )
         faces = [Path(os.path.normpath(dataset / path)) for path in relative]
-    return joined(faces, FACES)
+    return order_shards(faces, FACES)
 
 
 def crop_of(faces: Folders) -> Crop:
@@ -43,17 +53,36 @@ def crop_of(faces: Folders) -> Crop:
     except MALFORMED as error:
         raise UsageError(
             "This faces manifest does not say how its faces were cut out.",
-            received=f"{named(faces)} ({error!r})",
+            received=f"{folder_names(faces)} ({error!r})",
             advice="Run `facenet extract` again.",
         ) from error
 
 
-def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def check_crop(faces: Folders, network: Path, needed: Crop) -> None:
+    """Checks that faces were cut out the way a network needs them.
+
+    Args:
+        faces: the faces manifest.
+        network: where the network lies, for the message.
+        needed: how its own faces were cut out.
+
+    Raises:
+        UsageError: they were cut out in another way.
+    """
+    if (crop := crop_of(faces)) != needed:
+        raise UsageError(
+            "These faces were not cut out the way the network was trained.",
+            received=f"faces: {crop}; {network}: {needed}",
+            advice="Run `facenet extract` with that margin and alignment, then collect; or give the network's dataset.",
+        )
+
+
+def _allocate(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= MEMORY_LIMIT_BYTES:
         return np.empty(shape, np.uint8)
-    with tempfile.TemporaryFile() as file:  # unlinked at once: it goes with the array
+    with tempfile.TemporaryFile() as file:  # unlinked at once, so that it goes with the array
         try:
-            # Taken at once: where a page finds no room later, the system ends the process without a word.
+            # Reserved at once: where a page finds no room later, the system ends the process without a word.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, math.prod(shape))
         except OSError as error:
@@ -65,7 +94,7 @@ def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
+def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
     """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
 
     Args:
@@ -82,20 +111,20 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
         FacenetError: one of its crops is damaged, or there is no room for the temporary file.
     """
     files = parts(faces, FACES)
-    images = _empty((len(rows), image_size, image_size, 3))
+    images = _allocate((len(rows), image_size, image_size, 3))
     part, row = rows["part"].to_numpy(), rows["row"].to_numpy()
     face_ids = rows["face_id"].to_pylist()
 
     def fill(target: int, face_id: str, image: bytes) -> None:
         if face_id != face_ids[target]:
-            raise _other_faces(faces)
+            raise _wrong_faces(faces)
         images[target] = pixels(image, image_size)
 
     if len(rows) and not (0 <= part.min() <= part.max() < len(files) and row.min() >= 0):
-        raise _other_faces(faces)
+        raise _wrong_faces(faces)
     with ThreadPoolExecutor() as pool, progress(len(rows), "decode faces") as bar, reading(faces):
         for number, file in enumerate(files):
-            parquet = opened_part(file)
+            parquet = open_part(file)
             start = 0
             for group in range(parquet.num_row_groups):
                 stop = start + parquet.metadata.row_group(group).num_rows
@@ -108,13 +137,13 @@ def decoded(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.u
                     bar.update(len(targets))
                 start = stop
             if np.any((part == number) & (row >= start)):
-                raise _other_faces(faces)
+                raise _wrong_faces(faces)
     return images
 
 
-def _other_faces(faces: Folders) -> UsageError:
+def _wrong_faces(faces: Folders) -> UsageError:
     return UsageError(
         "This faces manifest is not the one that the dataset was collected from.",
-        received=named(faces),
+        received=folder_names(faces),
         advice="Run `facenet collect` on it again, or give the right one with --faces.",
     )

@@ -1,4 +1,4 @@
-"""Distinct numbers drawn at random, of few or of billions."""
+"""Distinct numbers drawn at random, from few or from billions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.int64]
 
-# Of numbers so many at a time; a multiple of 8.
+# The numbers that are handled at a time; a multiple of 8.
 _PIECE = 2**20
 
 
@@ -21,8 +21,8 @@ class Draw:
     Args:
         total: how many numbers there are.
         count: how many are drawn.
-        few: int64 [count], ascending, where a small share is drawn, else None.
-        bits: uint8, a bit for each number that there is, where a larger share is drawn, else empty.
+        few: int64 [count], ascending, where a small share is drawn; else None.
+        bits: uint8, a bit for each number below the total, where a larger share is drawn; else empty.
     """
 
     total: int
@@ -32,13 +32,13 @@ class Draw:
 
     @classmethod
     def of(cls, total: int, count: int, rng: np.random.Generator) -> Draw:
-        """Draws `count` numbers below `total`, each set of so many as likely."""
+        """Draws `count` numbers below `total`; every set of so many is equally likely."""
         if 50 * count < total:
-            # Of a larger share it would list all numbers.
+            # For a larger share, `choice` would list all numbers.
             return cls(total, count, np.sort(rng.choice(total, count, replace=False)), np.empty(0, np.uint8))
-        fewer = min(count, total - count)  # if more than half are drawn, those that are not
+        fewer = min(count, total - count)  # where more than half are drawn, those that are left out
         marked = np.zeros(total, bool)
-        # Never more than are missing: a surplus would have to be drawn from again to stay fair.
+        # Never more than are missing: to stay fair, a surplus would have to be drawn from once more.
         while missing := fewer - int(np.count_nonzero(marked)):
             for start in range(0, missing, _PIECE):
                 marked[rng.integers(total, size=min(_PIECE, missing - start))] = True
@@ -55,6 +55,6 @@ class Draw:
             yield start + np.flatnonzero(np.unpackbits(bits, count=min(_PIECE, self.total - start)).view(bool))
 
 
-def drawn(total: int, count: int, rng: np.random.Generator) -> Numbers:
+def draw_distinct(total: int, count: int, rng: np.random.Generator) -> Numbers:
     """Draws `count` distinct numbers below `total`, ascending, in memory that grows with `count` alone."""
     return np.concatenate([np.empty(0, np.int64), *Draw.of(total, count, rng).pieces()])

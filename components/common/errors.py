@@ -8,7 +8,7 @@ class FacenetError(Exception):
 
     Args:
         headline: what went wrong, in one sentence that ends with a full stop.
-        received: the value, path or count that was given, as the user knows it.
+        received: the value, path or count that the user gave.
         advice: what to do next, in the imperative.
     """
 
@@ -29,8 +29,8 @@ class FacenetError(Exception):
         return "\n".join(lines)
 
 
-# What reading a record from JSON or YAML raises whose author is not known: it is neither, a field is missing or has
-# another type, a number is none of this machine's, or lists lie in each other by the thousand.
+# What reading a record from JSON or YAML can raise when anybody may have written it: it is neither, a field is missing
+# or has another type, a number is too large for this machine, or lists are nested a thousand deep.
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 

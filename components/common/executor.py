@@ -1,4 +1,4 @@
-"""What a task and Kubeflow's launcher tell each other: where inputs lie, and what was measured.
+"""The messages between a task and Kubeflow's launcher: where inputs lie, and what was measured.
 
 A container gets Kubeflow's description of its task as the argument `{{$}}` and may answer with an ExecutorOutput
 file; the UI shows the metadata of a `Metrics` artifact as a table of numbers, that of `ClassificationMetrics` as a
@@ -16,23 +16,23 @@ from typing import Any
 from components.common.atomic import write_file
 from components.common.errors import MALFORMED, UsageError
 
-# The UI shows every digit that it is given. Six tell any two results apart; the stages' own results keep all.
+# The UI shows every digit that it gets. Six tell any two results apart; the stages' own results keep all digits.
 _DIGITS = 6
 # Where the launcher puts what it downloads: LocalPathForURI in kubeflow/pipelines, backend/src/v2/component.
 _MOUNTS = {"gs": "/gcs", "s3": "/s3", "minio": "/minio"}
 
 
 def inputs(executor_input: str, name: str, by_hand: Sequence[Path], flag: str) -> tuple[Path, ...]:
-    """Where an input lies that may be a list of artifacts: for such a one the launcher fills in no path.
+    """Where an input lies that may be a list of artifacts; the launcher fills in no paths for a list.
 
     Args:
         executor_input: Kubeflow's ExecutorInput message as JSON; empty when the stage runs by hand.
-        name: of the input.
-        by_hand: what a person gave instead; goes before it.
-        flag: with which a person gives it, as "-i FACES".
+        name: the input's name.
+        by_hand: the folders that a person gave; they take precedence.
+        flag: the flag by which a person gives them, such as "-i FACES".
 
     Raises:
-        UsageError: neither says where it lies.
+        UsageError: neither says where the input lies.
     """
     if by_hand:
         return tuple(by_hand)
@@ -50,7 +50,7 @@ def inputs(executor_input: str, name: str, by_hand: Sequence[Path], flag: str) -
 def _local_path(uri: str) -> Path:
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        return Path(uri)  # of a run on this machine
+        return Path(uri)  # a run on this machine
     if scheme == "oci":
         return Path("/oci", rest.replace("/", "_"), "models")
     if scheme not in _MOUNTS:
@@ -79,16 +79,16 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
         executor_input: Kubeflow's ExecutorInput message as JSON.
         metrics: finite numbers by name; fractions are rounded to six significant digits. The UI sorts them by name and
             shows ten on a page.
-        **others: likewise the metadata of other output artifacts, by their names.
+        **others: the metadata of further output artifacts, by the artifact's name.
     """
     if not executor_input:
         return
     answers = {}
-    shown = {name: _shown(number) for name, number in metrics.items()}
+    rounded = {name: _rounded(number) for name, number in metrics.items()}
     try:
         outputs = json.loads(executor_input)["outputs"]
-        said: dict[str, Mapping[str, Any]] = {name: {} for name in outputs["artifacts"]} | {"metrics": shown} | others
-        for name, metadata in said.items():
+        contents: dict[str, Mapping[str, Any]] = {name: {} for name in outputs["artifacts"]}
+        for name, metadata in (contents | {"metrics": rounded} | others).items():
             artifact = outputs["artifacts"][name]["artifacts"][0]
             answer = {"name": artifact["name"], "uri": artifact["uri"], "metadata": dict(metadata)}
             answers[name] = {"artifacts": [answer]}
@@ -98,5 +98,5 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
         raise _not_an_executor_input(executor_input) from error
 
 
-def _shown(number: float | int) -> float | int:
+def _rounded(number: float | int) -> float | int:
     return float(f"{number:.{_DIGITS}g}") if isinstance(number, float) else number

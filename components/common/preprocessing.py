@@ -42,7 +42,7 @@ class Crop:
         """Reads the plain values.
 
         Raises:
-            TypeError, ValueError: a field is missing, unknown, or has no value of its kind.
+            TypeError, ValueError: a field is missing or unknown, or its value does not fit.
         """
         crop = cls(**record)
         if not 0 <= number(crop.margin) <= 2 or crop.alignment not in ALIGNMENTS:
@@ -55,13 +55,13 @@ class Preprocessing:
     """What must be done to a face before the network sees it.
 
     Args:
-        image_size: side of the square input in pixels.
+        image_size: side of the square input, in pixels.
         crop: how faces are cut out of photos.
         resize_filter: the interpolation; only "bilinear-antialiased" (Pillow's BILINEAR with its support
             scaled by the reduction) is known.
         scaling: range that 0 to 255 is mapped to; only "[-1, 1]" is known.
-        flip_averaging: whether an embedding is the mean of those of the image and of its mirror image, brought to
-            length 1.
+        flip_averaging: whether an embedding is the mean of the embeddings of the image and of its mirror image,
+            normalised to length 1.
     """
 
     image_size: int
@@ -79,7 +79,7 @@ class Preprocessing:
         """Reads `to_json`'s record.
 
         Raises:
-            UsageError: a field is missing, unknown, or has a value that this program cannot apply.
+            UsageError: a field is missing or unknown, or has a value that this program cannot apply.
         """
         try:
             spec = cls(**{**record, "crop": Crop.from_json(record["crop"])})
@@ -101,11 +101,11 @@ class Preprocessing:
 
 
 @contextmanager
-def opened(image: bytes) -> Iterator[Image.Image]:
-    """Opens an encoded crop; what Pillow raises inside the block, whatever it is, says that the crop is damaged.
+def open_crop(image: bytes) -> Iterator[Image.Image]:
+    """Opens an encoded crop; whatever Pillow raises inside the block means that the crop is damaged.
 
     Raises:
-        FacenetError: it is.
+        FacenetError: the crop is damaged.
     """
     try:
         # No other formats: some of Pillow's start programs.
@@ -132,7 +132,7 @@ def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
     Raises:
         FacenetError: the crop is damaged.
     """
-    with opened(image) as picture:
+    with open_crop(image) as picture:
         # libjpeg scales by 1/2, 1/4 or 1/8 while decoding, never below the size asked for.
         picture.draft("RGB", (image_size, image_size))
         resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""A progress bar for people, a line every half minute for logs."""
+"""Progress: a bar for people, and a line every half minute for logs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 
 def progress(total: int, label: str) -> tqdm[Any]:
-    """Counts to `total` on standard error; a context manager with `update(n)`."""
+    """Shows progress up to `total` on standard error; a context manager with `update(n)`."""
     if sys.stderr.isatty():
         return tqdm(total=total, desc=label, leave=False)
-    # A log keeps every redraw as a line: few of them, and each ended.
+    # A log keeps every redraw: so there are few of them, each a line.
     return tqdm(total=total, desc=label, mininterval=30, file=_Lines(), ascii=True, ncols=80)
 
 

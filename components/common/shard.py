@@ -1,4 +1,4 @@
-"""Which part of the work a task does, when several share it: `2/4` is the second of four."""
+"""The part of some work that a task does when several tasks share it: `2/4` is the second of four."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from components.common.errors import UsageError
 from components.common.flags import Flag
 
-# Text, because a pipeline passes it from a list of texts; see `Shard.read`.
+# As text, because a pipeline takes it from a list of texts; see `Shard.read`.
 ShardText = Annotated[str, Flag("K/N")]
 
 
@@ -43,7 +43,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def bounds(self, total: int) -> tuple[int, int]:
-        """Where the part begins and ends among `total` things in a row; parts of fewer things than parts are empty."""
+        """Where the part begins and ends among `total` things; with fewer things than parts, some parts are empty."""
         return total * (self.number - 1) // self.count, total * self.number // self.count
 
 

@@ -1,4 +1,4 @@
-"""Whether an error means that the system gave no more memory or disk, whichever library says so, and however."""
+"""Whether an error means that memory or disk ran out, whichever library raises it, and in whatever words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 
 from components.common.errors import FacenetError
 
-# The loader of shared libraries; Python's threads; Arrow's; C++; TensorFlow. A thread needs memory for its stack.
-# Last, what Python says of a library that failed and could not say why.
-_SAID = re.compile(
+# The words of the loader of shared libraries, of Python's threads and Arrow's (a thread needs memory for its stack), of
+# C++, of TensorFlow; and last of Python, about a library that failed without saying why.
+_WORDS = re.compile(
     "failed to map segment|cannot (map zero-fill pages|allocate memory)|can't start new thread|worker thread: Resource"
     "|bad_alloc|OOM when allocating|out of memory|without exception set|without setting an exception",
     re.IGNORECASE,
@@ -17,7 +17,7 @@ _SAID = re.compile(
 
 
 def memory_ran_out(error: BaseException) -> bool:
-    """Whether an error, or what it came from, is a want of memory: damaged data may be the reason of both.
+    """Whether an error, or what it came from, is a lack of memory; damaged data may be the cause of either.
 
     Args:
         error: what was raised; its causes and contexts are followed as a traceback follows them.
@@ -26,14 +26,14 @@ def memory_ran_out(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno is not None:
         short = error.errno == errno.ENOMEM
-    else:  # our own errors quote names, which may be any words
-        short = not isinstance(error, FacenetError) and _SAID.search(str(error)) is not None
+    else:  # this program's own errors quote names, which may be any words
+        short = not isinstance(error, FacenetError) and _WORDS.search(str(error)) is not None
     source = _source(error)
     return short or (source is not None and memory_ran_out(source))
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether an error, or what it came from, is that there is no room for more data or files, or for those of a user.
+    """Whether an error, or what it came from, says that the disk, or the user's share of it, has no room left.
 
     Args:
         error: as for `memory_ran_out`.

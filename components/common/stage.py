@@ -1,4 +1,4 @@
-"""What every stage has in common: flags are read and checked, then the stage is imported and run."""
+"""What all stages have in common: the flags are read and checked, then the stage is imported and run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class StageSettings(Protocol):
     """A stage's flags."""
 
     def check(self) -> None:
-        """Refuses what cannot work, before anything is imported that takes seconds.
+        """Refuses flags that cannot work, before imports that take seconds.
 
         Raises:
-            UsageError: a flag has a value that it cannot have, or flags do not go together.
+            UsageError: the value of a flag is out of range, or two flags exclude each other.
         """
 
 
@@ -24,9 +24,10 @@ def run_stage(name: str, settings: type[StageSettings], module: str, argv: Seque
     """Runs a stage as a command, and returns its exit code.
 
     Args:
-        name: of the command.
-        settings: what its flags are parsed to.
-        module: whose `run` does the work. As text, so that neither `--help` nor a wrong flag waits for what it imports.
+        name: the command's name.
+        settings: the dataclass of its flags.
+        module: the module whose `run` does the work; as text, so that `--help` and wrong flags need not wait for its
+            imports.
         argv: the arguments after the command's name; `sys.argv[1:]` when None.
     """
 

@@ -1,4 +1,4 @@
-"""Names near to a wrong one, for messages."""
+"""Known names that resemble a wrong one, for messages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _likeness(name: str, other: str) -> float:
 
 
 def near(name: str, known: Iterable[str]) -> list[str]:
-    """The known names near to a wrong one, the nearest first; not many."""
+    """The few known names that resemble a wrong one most, the nearest first."""
     alike = [other for other in known if _likeness(name, other) >= _NEAR]
     alike.sort(key=lambda other: SequenceMatcher(None, name, other).ratio(), reverse=True)
     return alike[:_MOST]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """A sentence with the known names near to a wrong one, or with all of them when none is near."""
+    """A sentence with the known names that resemble a wrong one, or with all of them when none does."""
     known = list(known)
     alike = near(name, known)
     if alike:

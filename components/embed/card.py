@@ -1,4 +1,4 @@
-"""Embeddings to look at: a map of some faces, and the nearest neighbours of a few among all."""
+"""The card of embeddings: a map of some faces, and the nearest neighbours of a few of them among all faces."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from components.common.crops import decoded
+from components.common.crops import decode_crops
 from components.common.manifest import Folders
 from components.embed.layout import layout
 from components.embed.neighbours import Indices, nearest
 from components.page.pictures import thumbnail
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 
-_PEOPLE, _FACES = 40, 8  # on the map: so many people with up to so many faces each
-_ASKED, _NEIGHBOURS = 8, 6
+_PEOPLE, _FACES = 40, 8  # on the map: people at most, and faces of each at most
+_ASKED, _NEIGHBOURS = 8, 6  # faces whose neighbours are listed, and neighbours of each
 _MAP_SIDE, _LIST_SIDE = 48, 80  # pixels
 _PATH = 255  # characters of a photo's path on the map: hundreds of the longest would be larger than the pictures
 _GOLDEN_ANGLE = 137.508  # neighbouring numbers get hues far apart
@@ -32,7 +32,7 @@ class Place:
 
     Args:
         identity: whom it shows.
-        photo_path: where, or the end of it when it is very long.
+        photo_path: the photo that shows it, or the end of that path when it is very long.
         split: train, validation or test.
         x: from 0 to 100, to the right.
         y: from 0 to 100, downwards.
@@ -51,7 +51,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A face near another: whether it shows the same person, at what distance; likewise."""
+    """A face in a list of neighbours.
+
+    Args:
+        identity: whom it shows.
+        photo_path: the photo that shows it.
+        same: whether it shows the same person as the face that the list is about.
+        distance: Euclidean, from that face, 0 to 2.
+        picture: a data URI; "" without pictures.
+    """
 
     identity: str
     photo_path: str
@@ -63,14 +71,14 @@ class Neighbour:
 def show(
     rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, checkpoint: str, *, pictures: bool
 ) -> Card:
-    """The card of some embeddings; crops are read of the few faces that it shows.
+    """The card of some embeddings; it reads the crops of those few faces that it shows.
 
     Args:
         rows: rows of a dataset manifest.
         embeddings: float32 [len(rows), size], unit length.
         faces: the faces manifest that the rows point into.
         checkpoint: SHA-256 of the network.
-        pictures: false shows points instead of faces.
+        pictures: whether it shows faces, or else points.
     """
     values: dict[str, Any] = {
         "faces": len(rows),
@@ -78,16 +86,16 @@ def show(
         "size": embeddings.shape[1],
         "checkpoint": checkpoint,
         "pictures": pictures,
-        # A shard of a small dataset may hold no face at all.
-        **(_looked_at(rows, embeddings, faces, pictures) if len(rows) else _NOTHING),
+        # A shard of a small dataset may hold no face.
+        **(_contents(rows, embeddings, faces, pictures) if len(rows) else _NOTHING),
     }
-    return card(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 _NOTHING: dict[str, Any] = {"places": [], "shown_people": 0, "splits": [], "unseen": False, "asked": []}
 
 
-def _looked_at(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, pictures: bool) -> dict[str, Any]:
+def _contents(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, pictures: bool) -> dict[str, Any]:
     people = rows["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
     chosen = some_of_each(people, _PEOPLE, _FACES)
     split = rows["split"].take(chosen).to_numpy(zero_copy_only=False)
@@ -105,12 +113,12 @@ def _looked_at(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folde
 
 
 def some_of_each(people: npt.NDArray[np.integer], most_people: int, most_faces: int) -> Indices:
-    """Rows of up to so many people, at even distances in the list of people, with up to so many faces each.
+    """Rows of some people, at even distances in the list of people, with some faces each.
 
     Args:
         people: int [n], n at least 1, whom each face shows, as numbers.
-        most_people: on the map.
-        most_faces: of each.
+        most_people: the largest number of people.
+        most_faces: the largest number of faces of each.
     """
     numbers, first, count = np.unique(np.sort(people), return_index=True, return_counts=True)
     in_order = np.argsort(people, kind="stable")
@@ -131,7 +139,7 @@ def _one_of_each(people: npt.NDArray[np.integer], chosen: Indices) -> Indices:
 def _pictures(rows: pa.Table, chosen: Indices, faces: Folders, side: int, wanted: bool) -> list[str]:
     if not wanted:
         return [""] * len(chosen)
-    return [thumbnail(Image.fromarray(image), side) for image in decoded(rows.take(chosen), faces, side)]
+    return [thumbnail(Image.fromarray(image), side) for image in decode_crops(rows.take(chosen), faces, side)]
 
 
 def _places(
@@ -156,7 +164,7 @@ def _places(
 def _same_person_nearest(
     embeddings: npt.NDArray[np.float32], people: npt.NDArray[np.integer], chosen: Indices, split: npt.NDArray[Any]
 ) -> list[tuple[str, int, float]]:
-    """For each split: how many of the faces chosen are in it, and of what share the nearest face is the same person."""
+    """The splits of the chosen faces: how many are in each, and what share of them has the same person nearest."""
     if len(embeddings) < 2:
         return []
     right = people[nearest(embeddings, chosen, 1)[0][:, 0]] == people[chosen]
@@ -170,14 +178,14 @@ def _same_person_nearest(
 def _lists(
     rows: pa.Table, listed: Indices, distances: npt.NDArray[np.float32], pictures: Sequence[str]
 ) -> list[tuple[Neighbour, list[Neighbour]]]:
-    """Each face asked about, at distance 0 of itself, with its neighbours."""
+    """Each face whose neighbours are listed, at distance 0 from itself, with its neighbours."""
     taken = iter(zip(rows.take(listed.ravel()).to_pylist(), pictures, strict=True))
     lists = []
     for row_distances in distances.tolist():
-        of: list[Neighbour] = []
+        faces: list[Neighbour] = []
         for distance in (0.0, *row_distances):
             row, picture = next(taken)
-            same = not of or row["identity"] == of[0].identity
-            of.append(Neighbour(row["identity"], row["photo_path"], same, distance, picture))
-        lists.append((of[0], of[1:]))
+            same = not faces or row["identity"] == faces[0].identity
+            faces.append(Neighbour(row["identity"], row["photo_path"], same, distance, picture))
+        lists.append((faces[0], faces[1:]))
     return lists

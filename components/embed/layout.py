@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-PERPLEXITY = 15.0  # how many neighbours a face has an eye on; people have that order of photos
+PERPLEXITY = 15.0  # about how many neighbours count for a face; people have about as many photos
 _STEPS = 500
 # While the first steps pull neighbours together more strongly, groups can still pass through each other.
 _EARLY_STEPS, _EXAGGERATION = 120, 12.0

@@ -1,4 +1,4 @@
-"""Which faces lie nearest to some faces, among all."""
+"""The nearest neighbours of some faces among all faces."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def nearest(embeddings: npt.NDArray[np.float32], asked: Indices, count: int) -> 
 
     Args:
         embeddings: float32 [n, size], unit length.
-        asked: int64 [m], rows of the faces to find neighbours of.
-        count: how many of each; all others when there are fewer.
+        asked: int64 [m], the rows of the faces whose neighbours are wanted.
+        count: how many neighbours of each; all other faces when there are fewer.
 
     Returns:
         int64 [m, count], their rows; float32 [m, count], their Euclidean distances, 0 to 2.
@@ -35,5 +35,5 @@ def nearest(embeddings: npt.NDArray[np.float32], asked: Indices, count: int) -> 
             rows, closeness = np.take_along_axis(rows, best, axis=1), np.take_along_axis(closeness, best, axis=1)
     order = np.argsort(-closeness, axis=1, kind="stable")
     rows = np.take_along_axis(rows, order, axis=1)
-    # Not from the cosine: that cancels to noise between near copies.
+    # Not from the cosine: between near copies it cancels to noise.
     return rows, np.linalg.norm(embeddings[rows] - embeddings[asked][:, None], axis=2)

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 Embed = Callable[[npt.NDArray[np.uint8], Any], npt.NDArray[np.float32]]
-# Two pictures as different as can be lie at least so far apart, 0 to 2. Untrained networks have 0.4 and more between
-# them; one that is given pixels in another scaling than it was made for 0.01.
+# The least distance, 0 to 2, between the embeddings of two pictures as different as can be. Untrained networks have 0.4
+# and more; a network that is given pixels in another scaling than it was made for has 0.01.
 _LEAST_APART = 0.05
 
 
 @dataclass(frozen=True)
 class Network:
-    """What embeds faces.
+    """A network that embeds faces.
 
     Args:
         crop: how its faces are cut out of photos.
         image_size: side of its input in pixels.
         embedding_size: length of its output.
         sha256: names it in manifests and reports.
-        embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length; a
-            FacenetError where the network gives none.
-        thresholds: by ascending false-accept rate, as far as the file itself says them; a checkpoint says none.
+        embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length; it
+            raises a FacenetError where the network gives no embedding.
+        thresholds: by ascending false-accept rate, where a file states them; a checkpoint states none.
     """
 
     crop: Crop
@@ -48,30 +48,30 @@ class Network:
     thresholds: tuple[Threshold, ...] = ()
 
 
-def opened(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
+def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
     """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
 
     Args:
         path: the folder or the file.
         precision: of the layers' arithmetic, float32 when None; a file has its own.
-        many: whether it will be given many faces at a time. The embeddings are the same.
+        many: whether it will be given many faces at a time; the embeddings are the same.
 
     Raises:
-        UsageError: neither of them, or one that cannot be used.
+        UsageError: the path is neither of them, or cannot be used.
     """
-    network = _opened(path, precision, many)
-    return replace(network, embed=_sound(path, network.embed))
+    network = _open(path, precision, many)
+    return replace(network, embed=_with_checks(path, network.embed))
 
 
 def check_apart(path: Path, network: Network) -> None:
-    """Checks that a network tells pictures apart, by a drawn one and its negative.
+    """Checks that a network tells two pictures apart: one that is drawn here, and its negative.
 
     Args:
         path: where it lies.
-        network: of `opened`.
+        network: of `open_network`.
 
     Raises:
-        FacenetError: it has the same embedding for both, or none.
+        FacenetError: it gives both the same embedding, or none.
     """
     pair = _unlike(network.image_size)
     one, other = network.embed(pair, None)
@@ -92,12 +92,12 @@ def _unlike(image_size: int) -> npt.NDArray[np.uint8]:
     return np.stack([picture, 255 - picture])
 
 
-def _sound(path: Path, embed: Embed) -> Embed:
-    """What embeds faces, with each embedding looked at before anybody compares it or writes it down."""
+def _with_checks(path: Path, embed: Embed) -> Embed:
+    """The function, with each embedding checked before anybody compares it or writes it down."""
 
-    def looked_at(images: npt.NDArray[np.uint8], progress: Any) -> npt.NDArray[np.float32]:
+    def embed_and_check(images: npt.NDArray[np.uint8], progress: Any) -> npt.NDArray[np.float32]:
         embeddings = embed(images, progress)
-        # Not "== 0": what is not a number is nothing to compare either.
+        # Not "== 0": what is not a number cannot be compared either.
         bad = np.flatnonzero(~np.isclose(np.einsum("nd,nd->n", embeddings, embeddings), 1, atol=1e-3))
         if len(bad):
             raise FacenetError(
@@ -107,11 +107,11 @@ def _sound(path: Path, embed: Embed) -> Embed:
             )
         return embeddings
 
-    return looked_at
+    return embed_and_check
 
 
-def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
-    # Any file is one for LiteRT: it may be called model.lite.
+def _open(path: Path, precision: Precision | None, many: bool) -> Network:
+    # Every file is for LiteRT, whatever its ending: it may be called model.lite.
     if path.is_file() or path.suffix == ".tflite":
         if precision is not None:
             raise UsageError(
@@ -122,7 +122,7 @@ def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
         return _litert(path, many)
     describe(path)
     try:
-        load_tensorflow()  # it takes seconds: a wrong path should not wait for it
+        load_tensorflow()  # takes seconds, and a wrong path should not wait for it
         from components.model.network import Embedder
         from components.model.precision import remark
     except ModuleNotFoundError as missing:
@@ -135,8 +135,8 @@ def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
         ) from missing
 
     precision = precision or "float32"
-    if (said := remark(precision)) is not None:
-        print(said)
+    if (note := remark(precision)) is not None:
+        print(note)
     checkpoint = load(path, precision)
     spec = checkpoint.preprocessing
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
@@ -144,10 +144,10 @@ def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
 
 
 def _litert(path: Path, many: bool) -> Network:
-    from components.litert.embedder import Embedder
+    from components.litert.embedder import LiteRTEmbedder
     from components.litert.parallel import ParallelEmbedder
 
-    embed = ParallelEmbedder(path) if many else Embedder(path)
+    embed = ParallelEmbedder(path) if many else LiteRTEmbedder(path)
     model = embed.one if isinstance(embed, ParallelEmbedder) else embed
     spec = model.specification
     return Network(spec.crop, model.image_size, model.embedding_size, model.sha256, embed, spec.thresholds)

@@ -19,18 +19,18 @@ class Settings:
     checkpoint: Checkpoint
     """The checkpoint that `facenet mine-and-train` wrote, or any LiteRT face embedder: MODEL.tflite."""
     output: Output
-    """Where the embeddings go; former ones are replaced."""
+    """Folder for the embeddings; former embeddings there are replaced."""
     faces: tuple[Path, ...] = ()
-    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
+    """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     shard: ShardText = "1/1"
-    """Embed a part of the dataset only, as 2/4 for the second of four; `facenet evaluate` reads all parts as one."""
+    """Embed only a part of the dataset: 2/4 is the second of four. `facenet evaluate` reads all parts as one."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Arithmetic of the layers, for a checkpoint folder: float32 unless told otherwise; embeddings stay in float32."""
+    """Precision in which the layers of a checkpoint folder compute (default: float32); embeddings stay in float32."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
     executor_input: ExecutorInput = ""
 
     def check(self) -> None:
-        """Refuses a shard that there is not."""
+        """Refuses a shard that does not exist."""
         Shard.read(self.shard)

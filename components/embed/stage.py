@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from components.common.crops import crop_of, decoded, faces_of
-from components.common.errors import UsageError
+from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
+from components.common.quantity import quantity
 from components.common.shard import Shard
-from components.embed.network import check_apart, opened
+from components.embed.network import check_apart, open_network
 from components.embed.settings import Settings
 from components.model import BATCH_SIZE
 from components.model.embeddings import write_embeddings
@@ -19,20 +19,14 @@ def run(settings: Settings) -> None:
     shard = Shard.read(settings.shard)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    crop = crop_of(faces)
-    # Between batches: an image in a batch of another size may come out with other last bits.
+    # The rows are cut between batches: in a batch of another size, an embedding may differ in its last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
-    network = opened(settings.checkpoint, settings.precision, many=True)
-    if crop != network.crop:
-        raise UsageError(
-            "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; {settings.checkpoint}: {network.crop}",
-            advice="Run `facenet extract` with that margin and alignment, then collect and embed.",
-        )
-    if settings.checkpoint.is_file():  # what a checkpoint that was trained here is worth, the report says
+    network = open_network(settings.checkpoint, settings.precision, many=True)
+    check_crop(faces, settings.checkpoint, network.crop)
+    if settings.checkpoint.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(settings.checkpoint, network)
-    images = decoded(rows, faces, network.image_size)
+    images = decode_crops(rows, faces, network.image_size)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, network.sha256, shard)
@@ -42,4 +36,4 @@ def run(settings: Settings) -> None:
         card = show(rows, embeddings, faces, network.sha256, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
-    print(f"{len(rows)} embeddings of length {embeddings.shape[1]} in {settings.output}")
+    print(f"{quantity(len(rows), 'embedding')} of length {embeddings.shape[1]} in {settings.output}")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluate.compared import Measured
+from components.evaluate.compared import MeasuredPairs
 from components.evaluate.embeddings import Indices
 from components.evaluate.metrics import Distances
 
 REPLICATES = 200
 _TAILS = (0.025, 0.975)
-# Of the curve that the area is taken under: it is then right to 1e-5 and better.
+# Points of the curve whose area is taken: enough for an area that is right to 1e-5 and better.
 _POINTS = 1 << 16
 
 Range = tuple[float, float]
@@ -26,7 +26,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Interval:
-    """Where 95 % of the replicates lie: of VAL, and of the threshold it is taken at."""
+    """The ranges in which 95 % of the replicates lie, for VAL and for the threshold that it is taken at."""
 
     val: Range
     threshold: Range
@@ -34,15 +34,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class Ranges:
-    """Where 95 % of the replicates lie: of the AUC, and at each false accept rate."""
+    """The ranges in which 95 % of the replicates lie, for the AUC and at each false accept rate."""
 
     auc: Range
     rates: dict[float, Interval]
 
 
 def intervals(
-    same_pairs: Measured,
-    different_pairs: Measured,
+    same_pairs: MeasuredPairs,
+    different_pairs: MeasuredPairs,
     identity: Indices,
     people: Indices,
     rates: Sequence[float],
@@ -51,34 +51,34 @@ def intervals(
     """95 % intervals of the AUC, and of VAL and its threshold at some false accept rates.
 
     Args:
-        same_pairs: same-identity pairs; a million say as much as more of the same people.
+        same_pairs: same-identity pairs; a million of them say as much as more pairs of the same people.
         different_pairs: different-identity pairs, likewise.
         identity: int64 [faces], numbers from 0.
-        people: int64 [], the identities that are drawn from, each once.
+        people: int64 [people], the identities to draw from, each once.
         rates: false accept rates, each above 0 and below 1.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         The intervals; None when no replicate has pairs of both kinds.
     """
     same, different = _Side.of(same_pairs, identity, True), _Side.of(different_pairs, identity, False)
-    # Of many same-identity pairs some neighbours are taken together, as near as the one in their middle.
+    # Many same-identity pairs are taken together in groups of neighbours, each as near as the pair in its middle.
     total = len(same.distances)
     edges = np.append(np.arange(0, total, -(-total // _POINTS) or 1), total)
     middle = same.distances[(edges[:-1] + edges[1:] - 1) // 2]
     # How many different-identity pairs are nearer than that: without and with those as near.
     nearer = np.searchsorted(different.distances, middle, "left")
     as_near = np.searchsorted(different.distances, middle, "right")
-    found: list[list[Range]] = []
+    at_each_rate: list[list[Range]] = []
     areas: list[float] = []
     for drawn in _draws(people, seed):
-        accepted = same.accepted(drawn), different.accepted(drawn)
+        accepted = same.count_accepted(drawn), different.count_accepted(drawn)
         if accepted[0][-1] and accepted[1][-1]:
-            found.append([_val_at_far(same, different, *accepted, far) for far in rates])
+            at_each_rate.append([_val_at_far(same, different, *accepted, far) for far in rates])
             areas.append(_area(accepted[0][edges], accepted[1], nearer, as_near))
-    if not found:
+    if not at_each_rate:
         return None
-    low, high = np.quantile(np.array(found), _TAILS, axis=0)  # [rates, 2] each
+    low, high = np.quantile(np.array(at_each_rate), _TAILS, axis=0)  # [rates, 2] each
     at_rates = {
         far: Interval((float(low[i, 0]), float(high[i, 0])), (float(low[i, 1]), float(high[i, 1])))
         for i, far in enumerate(rates)
@@ -97,12 +97,12 @@ class _Side:
     same: bool
 
     @classmethod
-    def of(cls, pairs: Measured, identity: Indices, same: bool) -> _Side:
+    def of(cls, pairs: MeasuredPairs, identity: Indices, same: bool) -> _Side:
         pairs = pairs[np.argsort(pairs.distances)]
         return cls(pairs.distances, identity[pairs.first], identity[pairs.second], same)
 
-    def accepted(self, drawn: Indices) -> Indices:
-        """int64 [pairs + 1]: how many pairs, counted as often as drawn, the nearest 0, 1, ... of them are."""
+    def count_accepted(self, drawn: Indices) -> Indices:
+        """int64 [pairs + 1]: the nearest 0, 1, ... pairs, each counted as often as it was drawn."""
         times = drawn[self.first]
         if not self.same:
             times *= drawn[self.second]

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the least number of people is asked for before anything heavy is loaded
     from components.evaluate.bootstrap import Range
 
-# So many people with a same-identity pair. If each of five fares better than by guessing, that is still a coincidence
-# in 1 of 32 evaluations (2^-5), more often than a range of 95 % may miss on that side (1 in 40).
+# The least number of people with a same-identity pair. By coincidence, each of five people fares better than by
+# guessing in 1 of 32 evaluations (2^-5): more often than a range of 95 % may miss on that side (1 in 40).
 LEAST_PEOPLE = 6
 GUESSING = 0.5  # its AUC
 
 
 def doubt(people: int, auc: Range | None) -> str:
-    """Why a result cannot be told from guessing, in a sentence; "" when it can.
+    """Says in a sentence why a result cannot be told from guessing; "" when it can.
 
     Args:
-        people: how many have a same-identity pair.
-        auc: where 95 % of the bootstrap's replicates of the AUC lie; None when it has none.
+        people: the number of people with a same-identity pair.
+        auc: the range in which 95 % of the bootstrap's replicates of the AUC lie; None when there are none.
     """
     if people < LEAST_PEOPLE or auc is None:
         return (

@@ -1,4 +1,4 @@
-"""The compared pairs as they pass by, some at a time: counted by distance, a sample of them kept, and the worst."""
+"""The compared pairs, measured some at a time: counted by distance, with a sample of them kept, and the worst."""
 
 from __future__ import annotations
 
@@ -12,65 +12,67 @@ import numpy.typing as npt
 
 from components.evaluate.embeddings import Indices, pair_distances
 from components.evaluate.metrics import STEPS, Counts, Curve, Distances, Flags, count, curve_of_counts
-from components.evaluate.protocols import Faces, Pairs, Sample
+from components.evaluate.protocols import DrawnPairs, Faces, Pairs
 
-# Of each kind at most so many pairs are kept, at even distances.
+# At most so many pairs of each kind are kept, at even distances.
 MOST_PAIRS = 1_000_000
-# So many mistakes without a repeated face are found among those that are kept.
+# Enough mistakes are kept to find so many of them in which no face is repeated.
 SHOWN = 6
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPairs:
     """Pairs of one kind: int32 [p] first and second faces, and float64 [p] distances."""
 
     first: Faces
     second: Faces
     distances: Distances
 
-    def __getitem__(self, which: Any) -> Measured:
-        return Measured(self.first[which], self.second[which], self.distances[which])
+    def __getitem__(self, which: Any) -> MeasuredPairs:
+        return MeasuredPairs(self.first[which], self.second[which], self.distances[which])
 
     @classmethod
-    def joined(cls, parts: Iterable[Measured]) -> Measured:
-        """Some after the others."""
+    def concatenate(cls, parts: Iterable[MeasuredPairs]) -> MeasuredPairs:
+        """All parts, one after another."""
         columns = zip(*((part.first, part.second, part.distances) for part in parts), strict=True)
         return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True)
-class Kind:
+class PairStatistics:
     """What is kept of the same-identity pairs, or of the different-identity pairs.
 
     Args:
         counts: int64 [STEPS], see `metrics.count`.
-        faces: bool [faces], which are in any pair.
-        sample: at most `MOST_PAIRS` of them.
-        mistakes: those on the wrong side of the threshold, the worst first: as many as the report may need.
+        faces: bool [faces], whether a face is in any of the pairs.
+        sample: at most `MOST_PAIRS` of the pairs.
+        mistakes: the pairs on the wrong side of the threshold, the worst first: as many as the report may need.
     """
 
     counts: Counts
     faces: Flags
-    sample: Measured
-    mistakes: Measured
+    sample: MeasuredPairs
+    mistakes: MeasuredPairs
 
 
 @dataclass(frozen=True)
 class Compared:
     """The compared pairs, of both kinds, and the threshold that says which of them are mistakes."""
 
-    same: Kind
-    different: Kind
+    same: PairStatistics
+    different: PairStatistics
     threshold: float
 
     @classmethod
-    def of(cls, vectors: npt.NDArray[np.float32], pairs: Pairs | Sample, threshold: float) -> Compared:
+    def of(cls, vectors: npt.NDArray[np.float32], pairs: Pairs | DrawnPairs, threshold: float) -> Compared:
         """Compares pairs of vectors, float32 [faces, size], in memory that does not grow with the pairs."""
-        return cls(_kind(vectors, pairs, True, threshold), _kind(vectors, pairs, False, threshold), threshold)
+        return cls(
+            _statistics(vectors, pairs, True, threshold), _statistics(vectors, pairs, False, threshold), threshold
+        )
 
     @property
     def curve(self) -> Curve:
-        """What is accepted at every threshold."""
+        """How many pairs of each kind are accepted at every threshold."""
         return curve_of_counts(self.same.counts, self.different.counts)
 
     @property
@@ -79,42 +81,46 @@ class Compared:
         return np.flatnonzero(self.same.faces | self.different.faces)
 
 
-def _kind(vectors: npt.NDArray[np.float32], pairs: Pairs | Sample, same: bool, threshold: float) -> Kind:
+def _statistics(
+    vectors: npt.NDArray[np.float32], pairs: Pairs | DrawnPairs, same: bool, threshold: float
+) -> PairStatistics:
     counts, faces = np.zeros(STEPS, np.int64), np.zeros(len(vectors), bool)
     total = pairs.same_count if same else len(pairs) - pairs.same_count
     every, passed = -(-total // MOST_PAIRS) or 1, 0
-    none = Measured(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
+    none = MeasuredPairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
     sample, mistakes, limit = [none], none, threshold
-    # A shown mistake rules out the other pairs of its two faces, fewer than two of each face that there is.
+    # A mistake that is shown rules out the other pairs of its two faces: of each, fewer than there are faces.
     enough = 2 * (SHOWN - 1) * len(vectors) + 1
-    for some in _measured(vectors, pairs.of_kind(same)):
+    for some in _measure_ahead(vectors, pairs.of_kind(same)):
         count(counts, some.distances)
         if not faces.all():
             faces[some.first] = faces[some.second] = True
         sample.append(some[np.arange(-passed % every, len(some.first), every)])
         passed += len(some.first)
-        mistakes = Measured.joined([mistakes, some[some.distances > limit if same else some.distances <= limit]])
+        mistakes = MeasuredPairs.concatenate(
+            [mistakes, some[some.distances > limit if same else some.distances <= limit]]
+        )
         if len(mistakes.distances) > 2 * enough:
             mistakes = _worst(mistakes, same, enough)
             limit = float(mistakes.distances[-1])
-    return Kind(counts, faces, Measured.joined(sample), _worst(mistakes, same, enough))
+    return PairStatistics(counts, faces, MeasuredPairs.concatenate(sample), _worst(mistakes, same, enough))
 
 
-def _measured(vectors: npt.NDArray[np.float32], pieces: Iterable[tuple[Faces, Faces]]) -> Iterator[Measured]:
-    """Pairs with their distances, some at a time; the next ones are measured while these are worked on."""
+def _measure_ahead(vectors: npt.NDArray[np.float32], pieces: Iterable[tuple[Faces, Faces]]) -> Iterator[MeasuredPairs]:
+    """Pairs with their distances, some at a time; the next pairs are measured while the caller works on these."""
 
-    def measured(first: Faces, second: Faces) -> Measured:
-        return Measured(first, second, pair_distances(vectors, first, second))
+    def measure(first: Faces, second: Faces) -> MeasuredPairs:
+        return MeasuredPairs(first, second, pair_distances(vectors, first, second))
 
-    waiting: list[Future[Measured]] = []
+    waiting: list[Future[MeasuredPairs]] = []
     with ThreadPoolExecutor(1) as ahead:
         for piece in pieces:
-            waiting.append(ahead.submit(measured, *piece))
+            waiting.append(ahead.submit(measure, *piece))
             if len(waiting) > 1:
                 yield waiting.pop(0).result()
         yield from (future.result() for future in waiting)
 
 
-def _worst(mistakes: Measured, same: bool, most: int) -> Measured:
-    """At most so many mistakes, the worst first, and those that are equally bad in their order."""
+def _worst(mistakes: MeasuredPairs, same: bool, most: int) -> MeasuredPairs:
+    """The worst mistakes, at most so many: the worst first, and equally bad ones in their order."""
     return mistakes[np.argsort(-mistakes.distances if same else mistakes.distances, kind="stable")[:most]]

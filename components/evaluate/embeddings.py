@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from components.common.cores import threads
 from components.common.errors import UsageError
-from components.common.manifest import EMBEDDINGS, Folders, named, read
+from components.common.manifest import EMBEDDINGS, Folders, folder_names, read
+from components.common.quantity import quantity
 from components.evaluate.metrics import STEP
 
 Names = npt.NDArray[np.object_]
@@ -23,7 +24,7 @@ LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
 _VALUES_PER_CHUNK = 1 << 17
 _PAIRS_PER_THREAD = 1 << 18
-# A matrix product measures more pairs than these in the time that it takes to pick the two vectors of one.
+# A matrix product measures more than so many pairs in the time that it takes to pick the two vectors of one pair.
 _PRODUCTS_PER_PAIR = 16
 
 
@@ -74,14 +75,14 @@ def read_embeddings(folders: Folders) -> Embeddings:
     """Reads an embeddings manifest.
 
     Raises:
-        UsageError: not such a manifest; empty; of several checkpoints; vectors of several lengths, with values
-            that are not finite, or not of unit length.
+        UsageError: this is no such manifest, or it is empty or of several checkpoints, or its vectors differ in
+            length, hold values that are not finite, or are not of unit length.
     """
     table = read(folders, EMBEDDINGS)
     if not len(table):
         raise UsageError(
             "This embeddings manifest holds no embeddings.",
-            received=named(folders),
+            received=folder_names(folders),
             advice="Run `facenet embed` on a dataset that has faces.",
         )
     names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}
@@ -97,15 +98,17 @@ def _strings(table: pa.Table, name: str) -> Names:
 
 
 def _checkpoint(column: Names) -> str:
-    found, counts = np.unique(column, return_counts=True)
-    if len(found) > 1:
-        listed = ", ".join(f"{sha[:12]} ({count} faces)" for sha, count in zip(found, counts, strict=True))
+    checkpoints, counts = np.unique(column, return_counts=True)
+    if len(checkpoints) > 1:
+        listed = ", ".join(
+            f"{sha256[:12]} ({quantity(count, 'face')})" for sha256, count in zip(checkpoints, counts, strict=True)
+        )
         raise UsageError(
             "These embeddings come from different checkpoints: their distances mean nothing.",
             received=f"checkpoint_sha256 {listed}",
             advice="Run `facenet embed` again with one checkpoint.",
         )
-    return str(found[0])
+    return str(checkpoints[0])
 
 
 def _vectors(column: Any, photo_path: Names) -> npt.NDArray[np.float32]:

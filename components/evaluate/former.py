@@ -11,7 +11,8 @@ from components.common.errors import MALFORMED, UsageError
 from components.common.records import number, read_metrics
 from components.evaluate.numbers import NUMBERS, SHOWN_RATE
 
-_NOT_FOUND = "This is not a report to compare with."
+# The file of a report that holds its record.
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Change:
     Args:
         what: its name.
         former: as it was; None where it could not be measured.
-        now: as it is, likewise.
+        now: as it is now; None likewise.
         is_share: whether it is a share of something, or else a plain number.
-        more_is_better: whether it should grow; None for what is neither good nor bad.
+        more_is_better: whether it should grow; None for a number that is neither good nor bad.
     """
 
     what: str
@@ -34,7 +35,7 @@ class Change:
 
     @property
     def difference(self) -> float | None:
-        """Now minus then."""
+        """Now minus former; None where one of them is missing."""
         return None if self.former is None or self.now is None else self.now - self.former
 
     @property
@@ -69,9 +70,9 @@ def read_former(path: Path) -> dict[str, Any]:
         path: the folder that `facenet evaluate` wrote, or its `metrics.json`.
 
     Raises:
-        UsageError: there is no such report, or one without an accuracy or of a later version.
+        UsageError: there is no such report, or it has no accuracy or a later version.
     """
-    file = path / "metrics.json" if path.is_dir() else path
+    file = path / METRICS if path.is_dir() else path
     try:
         record = read_metrics(file.read_bytes())
         if NUMBERS[0].of(record) is None:
@@ -80,7 +81,7 @@ def read_former(path: Path) -> dict[str, Any]:
     except (OSError, *MALFORMED) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise UsageError(
-            _NOT_FOUND,
+            "This is not a report to compare with.",
             received=f"{file} ({reason})",
             advice="Give --former the folder that `facenet evaluate` wrote, or its metrics.json.",
         ) from error
@@ -88,7 +89,7 @@ def read_former(path: Path) -> dict[str, Any]:
 
 
 def compare(former: Mapping[str, Any], now: Mapping[str, Any]) -> Comparison:
-    """Two records of `metrics.json` side by side; what a former one did not have yet is None."""
+    """Two records of `metrics.json` side by side; a number that an old report does not have is None."""
     rates = _rates(former)
     others = {far: val for far, val in _rates(now).items() if far != SHOWN_RATE}
     return Comparison(

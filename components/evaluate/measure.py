@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.common.manifest import PAIRS
+from components.common.quantity import quantity
 from components.evaluate.bootstrap import Interval, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
@@ -27,9 +28,9 @@ from components.evaluate.metrics import (
 )
 from components.evaluate.protocols import Protocol
 
-# The small ones are steps of three: a gallery takes one by its size, and pays for each that is smaller than need be.
+# The small rates are steps of three: a gallery takes one by its size, and a smaller rate than it needs costs VAL.
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
-# Of so many pairs one is a tenth of the fold's accuracy.
+# In a fold of so many pairs, one pair is a tenth of the accuracy.
 _LARGE_FOLD = 10
 
 
@@ -38,10 +39,10 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
 
     Args:
         protocol: the pairs.
-        scored: float64, distances of `protocol.scored`.
-        compared: what was seen of `protocol.compared`, at the best threshold of the scored pairs.
-        identity: int64, the identities of the faces that the pairs point to, as numbers from 0.
-        seed: of the bootstrap.
+        scored: float64 [pairs], the distances of `protocol.scored`.
+        compared: `protocol.compared`, measured, with the best threshold of the scored pairs.
+        identity: int64 [faces], the identities of the faces that the pairs point to, as numbers from 0.
+        seed: seed of the bootstrap.
 
     Returns:
         The keys accuracy, threshold, confusion, auc, auc_interval, doubt, eer, val_at_far, roc and slices of
@@ -78,7 +79,7 @@ def _accuracy(folds: Sequence[FoldAccuracy]) -> dict[str, Any]:
 
 
 def _confusion(whole: Curve, threshold: float) -> dict[str, int]:
-    """What is called how at a threshold."""
+    """The pairs of each kind that are accepted and rejected at a threshold."""
     point = int(np.searchsorted(whole.thresholds, threshold, side="right")) - 1
     same, different = int(whole.accepted_same[point]), int(whole.accepted_different[point])
     return {
@@ -128,13 +129,13 @@ def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccura
 
 
 def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **settings: object) -> dict[str, Any]:
-    """What was measured on what: the key protocol of `metrics.json`.
+    """What was measured, and on what: the key protocol of `metrics.json`.
 
     Args:
         protocol: the pairs.
-        faces: int64 [], the faces of any compared pair.
-        measured: what the pairs point to.
-        settings: what else the record should hold, as the split.
+        faces: int64 [n], the faces that are in any compared pair.
+        measured: the faces that the pairs point to.
+        settings: what else the record should hold, for instance the split.
     """
     compared, scored = protocol.compared, protocol.scored
     people, first = np.unique(measured.identity[faces], return_index=True)
@@ -143,7 +144,7 @@ def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **setting
     return {
         **settings,
         "kind": protocol.kind,
-        "notes": [*protocol.notes, *_flattered(protocol, splits), *_small(protocol)],
+        "notes": [*protocol.notes, *_trained_on_note(protocol, splits), *_small_folds_note(protocol)],
         "folds": len(np.unique(protocol.fold)),
         "faces": len(faces),
         "identities": len(people),
@@ -154,8 +155,8 @@ def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **setting
     }
 
 
-def _flattered(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
-    """What there is to say of people that are trained on; a pairs file counts their pairs instead."""
+def _trained_on_note(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
+    """A note when people of the train split are measured; for a pairs file, their pairs are counted instead."""
     trained, people = splits.get("train", 0), sum(splits.values())
     if not trained or protocol.kind == "pairs-file":
         return []
@@ -165,11 +166,13 @@ def _flattered(protocol: Protocol, splits: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _small(protocol: Protocol) -> list[str]:
+def _small_folds_note(protocol: Protocol) -> list[str]:
     smallest = np.unique(protocol.fold, return_counts=True)[1].min()
     if smallest >= _LARGE_FOLD:
         return []
-    return [f"Folds hold as few as {smallest} pairs: how the accuracy spreads over them is mostly coincidence."]
+    return [
+        f"Folds hold as few as {quantity(smallest, 'pair')}: how the accuracy spreads over them is mostly coincidence."
+    ]
 
 
 def _in_several_folds(protocol: Protocol, identity: Names) -> int:

@@ -125,12 +125,12 @@ def curve_of_counts(same: Counts, different: Counts) -> Curve:
         same: int64 [STEPS], of same-identity pairs, at least one.
         different: int64 [STEPS], of different-identity pairs, at least one.
     """
-    found = np.flatnonzero(same + different)
-    thresholds = found * STEP
+    present = np.flatnonzero(same + different)
+    thresholds = present * STEP
     return Curve(
         np.concatenate([np.nextafter(thresholds[:1], -np.inf), thresholds]),
-        np.concatenate([[0], np.cumsum(same[found])]),
-        np.concatenate([[0], np.cumsum(different[found])]),
+        np.concatenate([[0], np.cumsum(same[present])]),
+        np.concatenate([[0], np.cumsum(different[present])]),
     )
 
 
@@ -190,11 +190,11 @@ def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.inte
     folds = int(fold.max()) + 1
     at_once = min(folds, max(1, _MOST_COUNTS // len(distinct)))
     if at_once < folds:
-        pairs, gained = _counted(rank, same, (1, len(distinct)))
+        pairs, gained = _count_cells(rank, same, (1, len(distinct)))
     for begin in range(0, folds, at_once):
         some = slice(None) if at_once == folds else np.flatnonzero((fold >= begin) & (fold < begin + at_once))
         cell = (fold[some] - begin) * len(distinct) + rank[some]
-        inside, gained_inside = _counted(cell, same[some], (at_once, len(distinct)))
+        inside, gained_inside = _count_cells(cell, same[some], (at_once, len(distinct)))
         if at_once == folds:
             pairs, gained = inside.sum(axis=0), gained_inside.sum(axis=0)
         thresholds = _best(distinct, gained - gained_inside, pairs - inside)
@@ -208,7 +208,7 @@ def fold_accuracies(distances: Distances, same: Flags, fold: npt.NDArray[np.inte
                 yield FoldAccuracy(number, (of_fold - of_same + right) / of_fold, threshold, of_same, of_fold - of_same)
 
 
-def _counted(cell: npt.NDArray[np.integer], same: Flags, shape: tuple[int, int]) -> tuple[Counts, Counts]:
+def _count_cells(cell: npt.NDArray[np.integer], same: Flags, shape: tuple[int, int]) -> tuple[Counts, Counts]:
     """The pairs in each cell of a table, and how many more calls are right by accepting its row up to there.
 
     Args:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.evaluate.compared import SHOWN, Compared, Measured
+from components.evaluate.compared import SHOWN, Compared, MeasuredPairs
 from components.evaluate.embeddings import Embeddings
 from components.page.pictures import thumbnails
 
 
 @dataclass(frozen=True)
-class Face:
+class ShownFace:
     """A face as the report shows it."""
 
     face_id: str
@@ -24,21 +24,21 @@ class Face:
 class Mistake:
     """A pair on the wrong side of the threshold."""
 
-    first: Face
-    second: Face
+    first: ShownFace
+    second: ShownFace
     distance: float
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """False rejects and false accepts: how many, and the worst few.
+    """False rejects and false accepts: how many there are, and the worst few.
 
     Args:
         false_rejects: same-identity pairs farther apart than the threshold.
-        false_accepts: different-identity pairs not farther apart than it.
+        false_accepts: different-identity pairs at most as far apart as it.
         rejects: the worst of them, farthest first.
         accepts: the worst of them, nearest first.
-        pictures: a data URI by face id, of every face shown; empty without a faces manifest.
+        pictures: a data URI for each face shown, by face id; empty without a faces manifest.
     """
 
     false_rejects: int
@@ -51,24 +51,24 @@ class Mistakes:
 def worst_mistakes(
     embeddings: Embeddings, compared: Compared, confusion: Mapping[str, int], faces: Sequence[Path]
 ) -> Mistakes:
-    """Finds the worst mistakes among pairs, each face once among rejects and once among accepts.
+    """Picks the worst mistakes, with each face at most once among the rejects and once among the accepts.
 
     Args:
-        embeddings: of the faces that the pairs point to.
+        embeddings: the faces that the pairs point to.
         compared: the pairs.
-        confusion: how many of them are called how, as in `metrics.json`.
-        faces: the parts of the faces manifest to take pictures from; none for no pictures.
+        confusion: the pairs of each kind that are accepted and rejected, as in `metrics.json`.
+        faces: the parts of the faces manifest to take pictures from; empty for no pictures.
 
     Raises:
         UsageError: the faces manifest lacks a face that is to be shown.
     """
-    rejects, accepts = (_listed(embeddings, kind.mistakes) for kind in (compared.same, compared.different))
+    rejects, accepts = (_pick(embeddings, kind.mistakes) for kind in (compared.same, compared.different))
     shown = {face.face_id for mistake in rejects + accepts for face in (mistake.first, mistake.second)}
     pictures = thumbnails(faces, shown) if faces else {}
     return Mistakes(confusion["same_rejected"], confusion["different_accepted"], rejects, accepts, pictures)
 
 
-def _listed(embeddings: Embeddings, worst_first: Measured) -> list[Mistake]:
+def _pick(embeddings: Embeddings, worst_first: MeasuredPairs) -> list[Mistake]:
     """The first few pairs in which no face was seen before: one mislabelled photo would fill the list."""
     chosen: list[Mistake] = []
     seen: set[int] = set()
@@ -81,5 +81,5 @@ def _listed(embeddings: Embeddings, worst_first: Measured) -> list[Mistake]:
     return chosen
 
 
-def _face(embeddings: Embeddings, row: int) -> Face:
-    return Face(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])
+def _face(embeddings: Embeddings, row: int) -> ShownFace:
+    return ShownFace(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])

@@ -13,7 +13,7 @@ from components.common import records
 from components.page.words import number, percent
 
 Record = Mapping[str, Any]
-# Of the rates at which VAL was measured, the one that is shown where there is room for one.
+# Of the FARs at which VAL is measured, the one that is shown where there is room for one.
 SHOWN_RATE = 0.01
 
 
@@ -25,8 +25,8 @@ class Number:
         key: its name among the metrics of a task.
         label: its name for people.
         of: finds it in the record of `metrics.json`; None where it could not be measured, or an old report lacks it.
-        detail: what else there is to say of it, given the record.
-        is_share: whether it is a share of something, or else a plain number.
+        detail: what else the record has to say of it.
+        is_share: whether it is a share, shown in percent, or else a plain number.
         more_is_better: which of two is better.
     """
 
@@ -37,19 +37,19 @@ class Number:
     is_share: bool = True
     more_is_better: bool = True
 
-    def shown(self, value: float | None) -> str:
-        """A value for people."""
+    def as_text(self, value: float | None) -> str:
+        """A value in the form in which people read it."""
         return percent(value) if self.is_share else number(value)
 
 
 def _at(*keys: str) -> Callable[[Record], float | None]:
-    def found(record: Record) -> float | None:
+    def find(record: Record) -> float | None:
         value: Any = record
         for key in keys:
             value = value.get(key, {})
         return None if value == {} else records.number(value)
 
-    return found
+    return find
 
 
 def _val(record: Record) -> float | None:
@@ -64,8 +64,8 @@ def _folds(record: Record) -> str:
 
 def _range(record: Record) -> str:
     interval = record["auc_interval"]
-    said = f"; 95% range {number(interval[0])} to {number(interval[1])}" if interval else ""
-    return f"area under the ROC curve{said}"
+    limits = f"; 95% range {number(interval[0])} to {number(interval[1])}" if interval else ""
+    return f"area under the ROC curve{limits}"
 
 
 NUMBERS = (

@@ -30,6 +30,7 @@ import numpy as np
 
 from components.common.errors import UsageError
 from components.common.names import one_form
+from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings
 from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
 
@@ -43,12 +44,12 @@ _BALANCED = 0.55  # above this share of one kind, accuracy flatters
 
 @dataclass(frozen=True)
 class PairsFile:
-    """What a pairs file says.
+    """The content of a pairs file.
 
     Args:
         pairs: pairs of photos, in its order.
-        folds: their number; all are of one size.
-        slices: for each pair the slice that it is in, None before the first one is named.
+        folds: the number of folds, all of one size.
+        slices: the slice of each pair; None for the pairs above the first slice's name.
     """
 
     pairs: list[tuple[Photo, Photo]]
@@ -60,7 +61,7 @@ def read_pairs_file(path: Path) -> PairsFile:
     """Reads a pairs file.
 
     Raises:
-        UsageError: not a text file; a line that is none of the forms; another number of pairs than the first line says.
+        UsageError: the file is no text, a line has none of the forms, or the number of pairs is not the first line's.
     """
     try:
         lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
@@ -78,7 +79,7 @@ def read_pairs_file(path: Path) -> PairsFile:
     current: str | None = None
     for number, line in enumerate(lines[1:], start=2):
         if line.startswith(_SLICE):
-            current = line.removeprefix(_SLICE).strip() or _malformed(line, number, path, "the slice has no name")
+            current = line.removeprefix(_SLICE).strip() or _refuse(line, number, path, "the slice has no name")
         else:
             pairs.append(_pair(line, number, path))
             slices.append(current)
@@ -86,7 +87,7 @@ def read_pairs_file(path: Path) -> PairsFile:
     if len(pairs) != promised:
         raise UsageError(
             "The pairs file does not hold as many pairs as its first line says.",
-            received=f"{path}, {len(pairs)} pairs; {lines[0].strip()!r} means {promised}",
+            received=f"{path}, {quantity(len(pairs), 'pair')}; {lines[0].strip()!r} means {promised}",
             advice="The first line is `folds<TAB>n` or `n`: per fold, n same and n different pairs. Is the file whole?",
         )
     return PairsFile(pairs, folds, slices)
@@ -95,7 +96,7 @@ def read_pairs_file(path: Path) -> PairsFile:
 def _header(line: str, path: Path) -> tuple[int, int]:
     fields = line.split()
     if len(fields) not in (1, 2) or not all(_is_number(field) and int(field) for field in fields):
-        _malformed(line, 1, path, "it must be `folds<TAB>n` or `n`, positive whole numbers")
+        _refuse(line, 1, path, "it must be `folds<TAB>n` or `n`, positive whole numbers")
     folds, pairs_per_kind = (int(field) for field in (["1", *fields])[-2:])
     return folds, pairs_per_kind
 
@@ -108,13 +109,13 @@ def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
         case [name1, i, name2, j] if _is_number(i) and _is_number(j):
             first, second = _lfw_photo(name1, i), _lfw_photo(name2, j)
             if name1 == name2:
-                _malformed(line, number, path, "the names of a pair of two people are equal")
+                _refuse(line, number, path, "the names of a pair of two people are equal")
         case [photo1, photo2] if "/" in photo1 and "/" in photo2:
             first, second = _path_photo(photo1), _path_photo(photo2)
         case _:
-            _malformed(line, number, path, "it must be `name i j`, `name1 i name2 j` or `identity/stem identity/stem`")
+            _refuse(line, number, path, "it must be `name i j`, `name1 i name2 j` or `identity/stem identity/stem`")
     if first == second:
-        _malformed(line, number, path, "a photo is paired with itself")
+        _refuse(line, number, path, "a photo is paired with itself")
     return first, second
 
 
@@ -132,7 +133,7 @@ def _path_photo(text: str) -> Photo:
     return identity, inside.removesuffix(ending) if ending.lower() in _ENDINGS else inside
 
 
-def _malformed(line: str, number: int, path: Path, why: str) -> NoReturn:
+def _refuse(line: str, number: int, path: Path, why: str) -> NoReturn:
     raise UsageError(
         f"Line {number} of the pairs file is malformed: {why}.",
         received=f"{path}, line {number}: {line[:200]!r}",
@@ -145,11 +146,11 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
 
     Args:
         path: the pairs file.
-        embeddings: of all splits.
-        folds: how many folds to make of a file that has one.
+        embeddings: the faces of all splits.
+        folds: the number of folds to make of a file that has one.
 
     Raises:
-        UsageError: see `read_pairs_file`; a name that several photos have; or too few pairs left to measure.
+        UsageError: see `read_pairs_file`; or several photos have the same name, or too few pairs are left to measure.
     """
     file = read_pairs_file(path)
     faces = _faces_of_photos(file, embeddings)
@@ -173,32 +174,32 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
         notes.append(f"{file.folds - len(np.unique(fold))} of {file.folds} folds have no pair left and are left out.")
     doubtful = sum(len(faces[photo]) > 1 for photo in {photo for pair in kept for photo in pair})
     if doubtful:
-        notes.append(f"{doubtful:,} photos of the pairs hold more than one face: the first of each was taken.")
-    named = np.array(file.slices, dtype=object)[known]
-    sliced = named if any(name is not None for name in named) else None
-    return Protocol("pairs-file", pairs, fold, pairs, notes, missing, sliced)
+        notes.append(f"Of {quantity(doubtful, 'photo')} with more than one face, the first face was taken.")
+    slices = np.array(file.slices, dtype=object)[known]
+    has_slices = any(name is not None for name in slices)
+    return Protocol("pairs-file", pairs, fold, pairs, notes, missing, slices if has_slices else None)
 
 
 def _faces_of_photos(file: PairsFile, embeddings: Embeddings) -> dict[Photo, list[int]]:
-    """The rows of each photo that a file names, as far as there are any."""
-    at: dict[Photo, dict[str, list[int]]] = {}  # by its path; of each name the photos that have it
-    below: dict[Photo, dict[str, list[int]]] = {}  # by its name alone
+    """The rows of each photo that a file names, where there are any."""
+    at: dict[Photo, dict[str, list[int]]] = {}  # by its path inside the identity: the photos there, and their rows
+    below: dict[Photo, dict[str, list[int]]] = {}  # by its file name alone
     for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
         name, place = one_form(identity), PurePosixPath(one_form(path))
         for photos, inside in ((at, "/".join((*place.parts[1:-1], place.stem))), (below, place.stem)):
             photos.setdefault((name, inside), {}).setdefault(path, []).append(row)
     faces: dict[Photo, list[int]] = {}
     for photo in dict.fromkeys(photo for pair in file.pairs for photo in pair):
-        found = at.get(photo) or below.get(photo, {})
-        if len(found) > 1:
+        candidates = at.get(photo) or below.get(photo, {})
+        if len(candidates) > 1:
             raise UsageError(
                 "The pairs file names a photo that may be any of several.",
-                received=f"{'/'.join(photo)}: {', '.join(list(found)[:3])}",
+                received=f"{'/'.join(photo)}: {', '.join(list(candidates)[:3])}",
                 advice="Name the folders in which it lies too, as identity/folder/stem; photos that differ in their "
                 "endings alone need other names.",
             )
-        if found:
-            (faces[photo],) = found.values()
+        if candidates:
+            (faces[photo],) = candidates.values()
     return faces
 
 
@@ -239,9 +240,10 @@ def _notes(pairs: Pairs, embeddings: Embeddings, missing: Missing, total: int) -
     count = np.count_nonzero(trained[pairs.first] | trained[pairs.second])
     if count:
         used = np.union1d(pairs.first, pairs.second)
-        identities = len(np.unique(embeddings.identity[used][trained[used]]))
+        in_train = len(np.unique(embeddings.identity[used][trained[used]]))
+        identities = quantity(in_train, "identity", "identities")
         notes.append(
-            f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities:,} identities): a network "
+            f"{count:,} of {len(pairs):,} pairs show people of the train split ({identities}): a network "
             "that was trained on it knows them, and the numbers flatter it."
         )
     return notes

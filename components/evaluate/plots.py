@@ -20,16 +20,16 @@ def roc_plot(
 
     Args:
         roc: (FAR, VAL, threshold), ascending.
-        different_pairs: how many there are: the smallest FAR above 0 is one of them.
-        former: the curve of a former report, likewise.
+        different_pairs: their number; the smallest FAR above 0 is one of them.
+        former: the curve of a former report, in the same form.
 
     Returns:
         An `<svg>` element.
     """
-    found = ((former, DIFFERENT, "former report"), (roc, SAME, "this report"))
+    reports = ((former, DIFFERENT, "former report"), (roc, SAME, "this report"))
     curves = [
         (label, [(far, val) for far, val, _ in points], colour, "-")
-        for points, colour, label in found
+        for points, colour, label in reports
         if points is not None
     ]
     return roc_curves("ROC curve", curves, lowest=1 / max(different_pairs, 10))

@@ -34,7 +34,7 @@ class Pairs:
 
     @property
     def same_count(self) -> int:
-        """How many are same-identity pairs."""
+        """The number of same-identity pairs."""
         return int(np.count_nonzero(self.same))
 
     def of_kind(self, same: bool) -> Iterator[tuple[Faces, Faces]]:
@@ -42,14 +42,14 @@ class Pairs:
         kind = self.same == same
         yield self.first[kind], self.second[kind]
 
-    def listed(self) -> Pairs:
+    def as_pairs(self) -> Pairs:
         """These pairs."""
         return self
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a pairs file names and the embeddings lack: faces, pairs that need them, and the first few faces."""
+    """What a pairs file names but the embeddings lack: faces, the pairs that need them, and the first few faces."""
 
     faces: int = 0
     pairs: int = 0
@@ -64,16 +64,16 @@ class Protocol:
         kind: "unseen-folds", "shared-folds" or "pairs-file".
         scored: pairs for accuracy.
         fold: int32 [len(scored)], from 0.
-        compared: pairs for everything else; they may be too many to list.
+        compared: pairs for everything else; there may be too many of them to list.
         notes: what a reader of the numbers must know, in sentences.
-        missing: what a pairs file named in vain.
-        slice: str or None [len(scored)], the part of a pairs file that names its parts; None when it names none.
+        missing: what a pairs file names but the embeddings lack.
+        slice: str or None [len(scored)], the slice of each pair; None without a pairs file that names slices.
     """
 
     kind: str
     scored: Pairs
     fold: Folds
-    compared: Pairs | Sample
+    compared: Pairs | DrawnPairs
     notes: list[str]
     missing: Missing = field(default_factory=Missing)
     slice: Names | None = None
@@ -106,12 +106,12 @@ class Population:
         same = int((self.block_end - np.arange(1, n + 1)).sum())
         return same, n * (n - 1) // 2 - same
 
-    def draw(self, same: int, different: int, rng: np.random.Generator) -> Sample:
-        """That many pairs of each kind: all of them, or a sample."""
+    def draw(self, same: int, different: int, rng: np.random.Generator) -> DrawnPairs:
+        """Draws that many pairs of each kind: all of them, or a sample."""
         of_same, of_different = self.counts()
-        return Sample(self, Draw.of(of_same, same, rng), Draw.of(of_different, different, rng))
+        return DrawnPairs(self, Draw.of(of_same, same, rng), Draw.of(of_different, different, rng))
 
-    def numbered(self, numbers: Numbers, same: bool) -> tuple[Faces, Faces]:
+    def pairs_of(self, numbers: Numbers, same: bool) -> tuple[Faces, Faces]:
         """First and second faces of the pairs of one kind that have these numbers, ascending."""
         n = len(self.faces)
         begin, end = (np.arange(1, n + 1), self.block_end) if same else (self.block_end, np.full(n, n))
@@ -123,11 +123,11 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Pairs of a population, a sample or all of them, of which only some are listed at a time.
+class DrawnPairs:
+    """Pairs drawn from a population, some or all of them, of which only some are listed at a time.
 
     Args:
-        population: whose pairs.
+        population: the faces.
         same: the numbers of same-identity pairs.
         different: the numbers of different-identity pairs.
     """
@@ -141,16 +141,16 @@ class Sample:
 
     @property
     def same_count(self) -> int:
-        """How many are same-identity pairs."""
+        """The number of same-identity pairs."""
         return self.same.count
 
     def of_kind(self, same: bool) -> Iterator[tuple[Faces, Faces]]:
         """First and second faces of the pairs of one kind, some at a time."""
         for numbers in (self.same if same else self.different).pieces():
-            yield self.population.numbered(numbers, same)
+            yield self.population.pairs_of(numbers, same)
 
-    def listed(self) -> Pairs:
-        """All pairs: of the same identity first, then the others."""
+    def as_pairs(self) -> Pairs:
+        """All pairs, listed: the same-identity pairs first."""
         first, second = zip(*self.of_kind(True), *self.of_kind(False), strict=True)
         return Pairs(
             np.concatenate(first),
@@ -167,7 +167,7 @@ def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int,
         folds: at least 2.
         max_pairs: at least 2 * `folds`; more scored, or more compared, pairs are sampled down to it.
         seed: of every choice.
-        where: names the faces in messages.
+        where: names the place of the faces in messages.
 
     Raises:
         UsageError: too few identities, or too few pairs for two folds.
@@ -180,7 +180,7 @@ def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int,
     fold_of_face = deal_identities(identity, folds, rng)
     if fold_of_face is None:
         kind, notes = "shared-folds", [_why_shared(identity, folds)]
-        scored = everyone.draw(balanced, balanced, rng).listed()
+        scored = everyone.draw(balanced, balanced, rng).as_pairs()
         fold = deal_pairs(scored.same, min(folds, balanced))
     else:
         kind, notes = "unseen-folds", []
@@ -267,7 +267,7 @@ def _pairs_in_folds(
     for number in range(fold_of_face.max() + 1):
         population = Population.of(np.flatnonzero(fold_of_face == number), identity)
         balanced = min(*population.counts(), largest)
-        drawn.append(population.draw(balanced, balanced, rng).listed())
+        drawn.append(population.draw(balanced, balanced, rng).as_pairs())
     first, second, same = (
         np.concatenate([getattr(pairs, name) for pairs in drawn]) for name in ("first", "second", "same")
     )

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.common.quantity import quantity
 from components.evaluate.former import Comparison
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.numbers import NUMBERS
 from components.evaluate.plots import distance_plot, roc_plot
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 from components.page.words import number
 
 # Fewer people than this, and a handful of them decides the numbers.
@@ -35,7 +36,7 @@ def render(
         mistakes: the worst mistakes.
         curve: of the compared pairs.
         comparison: with a former report.
-        without_pictures: why there are none; "" when there are.
+        without_pictures: why there are no pictures; "" when there are.
     """
     former = comparison.roc if comparison and comparison.roc else None  # old reports have none
     values = {
@@ -46,31 +47,30 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
-        "numbers": [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS],
+        "numbers": [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS],
         "summary": summary(record),
         "promise": promise(record),
     }
-    return card(Path(__file__).parent, values, "report")
+    return fill_card(Path(__file__).parent, values, "report")
 
 
 def promise(record: Mapping[str, Any]) -> str:
-    """What the numbers can and cannot promise, in two sentences."""
+    """What the numbers promise and what they do not, in two sentences."""
     identities, (low, high) = record["protocol"]["identities"], record["auc_interval"] or (0.0, 0.0)
+    people = quantity(identities, "person", "people")
     if low < high:
         certainty = (
-            f"With {identities:,} people measured, the AUC on others like them may well lie anywhere between "
+            f"With {people} measured, the AUC on others like them may well lie anywhere between "
             f"{number(low)} and {number(high)} (95% of a bootstrap over people"
             f"{'; with so few people even that is optimistic' if identities < FEW_IDENTITIES else ''})."
         )
     else:
-        certainty = (
-            f"The {identities:,} people measured cannot say how certain the numbers are: all draws of them are alike."
-        )
+        certainty = f"The {people} measured cannot say how certain the numbers are: all draws of them are alike."
     return f"{certainty} About people, cameras, light or ages unlike those measured it says nothing."
 
 
 def summary(record: Mapping[str, Any]) -> str:
-    """Who was measured, and on how many pairs, in a sentence."""
+    """Who was measured, and on how many pairs, in one sentence."""
     protocol = record["protocol"]
     whose = {
         None: f"the pairs file {protocol['pairs_file']}",
@@ -82,4 +82,5 @@ def summary(record: Mapping[str, Any]) -> str:
         for kind in ("scored", "compared")
     )
     pairs = scored if scored == compared else f"{scored} for the accuracy, {compared} for everything else"
-    return f"{protocol['faces']:,} faces of {protocol['identities']:,} people of {whose}; {pairs}."
+    faces, people = quantity(protocol["faces"], "face"), quantity(protocol["identities"], "person", "people")
+    return f"{faces} of {people} of {whose}; {pairs}."

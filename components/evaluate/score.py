@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
+from components.common.quantity import quantity
 from components.evaluate.embeddings import pair_distances
 from components.evaluate.metrics import area_under_curve, curve, fold_accuracies, val_at_far
 from components.evaluate.protocols import Protocol, from_identities
@@ -35,23 +36,23 @@ class Score:
 
 
 def protocol_for(labels: npt.NDArray[np.int64], seed: int) -> tuple[Protocol | None, str]:
-    """The pairs to score, and what there is to say of them.
+    """Chooses the pairs to score.
 
     Args:
-        labels: int64 [n], identities that are not trained on.
-        seed: of the choice of pairs.
+        labels: int64 [n], the identity of each face, none of them trained on.
+        seed: seed of the choice.
 
     Returns:
-        The protocol, None when these faces do not give one, and a sentence.
+        The protocol, or None when these faces give too few pairs, and a sentence that says so.
     """
-    people = len(np.unique(labels))
+    people = quantity(len(np.unique(labels)), "identity", "identities")
     try:
         protocol = from_identities(
             labels, folds=_FOLDS, max_pairs=_MAX_PAIRS, seed=seed, where="identities that are not trained on"
         )
     except UsageError as error:
-        return None, f"No score: {error.headline} ({len(labels)} faces of {people} identities)"
-    return protocol, f"Scored on {len(protocol.scored):,} pairs of {people} identities that are not trained on."
+        return None, f"No score: {error.headline} ({quantity(len(labels), 'face')} of {people})"
+    return protocol, f"Scored on {len(protocol.scored):,} pairs of {people} that the network is not trained on."
 
 
 def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
@@ -63,7 +64,7 @@ def score(protocol: Protocol, embeddings: npt.NDArray[np.float32]) -> Score:
     """
     scored = pair_distances(embeddings, protocol.scored.first, protocol.scored.second)
     folds = [fold.accuracy for fold in fold_accuracies(scored, protocol.scored.same, protocol.fold)]
-    compared = protocol.compared.listed()
+    compared = protocol.compared.as_pairs()
     whole = curve(pair_distances(embeddings, compared.first, compared.second), compared.same)
     accepted = val_at_far(whole, FALSE_ACCEPT_RATE)
     return Score(

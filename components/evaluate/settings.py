@@ -10,7 +10,7 @@ from typing import Literal
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures, Seed
-from components.common.manifest import EMBEDDINGS, FACES, joined
+from components.common.manifest import EMBEDDINGS, FACES, order_shards
 
 
 @dataclass(frozen=True)
@@ -22,29 +22,29 @@ class Settings:
     """
 
     output: Output
-    """Where the report goes (a folder); a former one is replaced."""
+    """Folder for the report; a former report there is replaced."""
     input: Inputs = ()
     """The embeddings that `facenet embed` wrote, or all shards of them."""
     pairs: Path | None = None
-    """An LFW-style pairs file to measure on, instead of pairs drawn from the split's identities."""
+    """Measure on the pairs of this file, in the format of LFW's pairs.txt, instead of pairs drawn from a split."""
     faces: tuple[Path, ...] = ()
-    """The faces manifest, or all shards of it; without it the report has no pictures of the worst mistakes."""
+    """The faces manifest, or all shards of it, for pictures of the worst mistakes; without it there are none."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
     former: Path | None = None
-    """A former report (its folder, or its metrics.json) to compare with."""
+    """Compare with this former report: its folder, or its metrics.json."""
     split: Literal["train", "validation", "test", "all"] = "test"
-    """Whose faces are measured; a pairs file says so itself."""
+    """Split whose faces are measured; has no effect with --pairs, where the file names the faces."""
     folds: int = 10
-    """Number of folds for the accuracy; a pairs file with several folds keeps its own."""
+    """Number of folds over which accuracy is measured; a pairs file with several folds keeps its own."""
     max_pairs: int = 1_000_000
-    """More pairs than this are sampled down to it."""
+    """Largest number of pairs to measure on; of more, a random sample is taken. Has no effect with --pairs."""
     seed: Seed = 0
     executor_input: ExecutorInput = ""
 
     def check(self) -> None:
-        """Refuses numbers out of range, and manifests that are not there or not whole."""
+        """Refuses numbers out of range, and manifests that are missing or incomplete."""
         if self.folds < 2:
             raise UsageError(
                 "--folds must be at least 2: a threshold is chosen on the other folds.", received=self.folds
@@ -56,15 +56,15 @@ class Settings:
             )
         if self.seed < 0:
             raise UsageError("--seed must not be negative.", received=self.seed)
-        _ = self.located
+        _ = self.with_shards
 
     @cached_property
-    def located(self) -> Settings:
-        """The same settings with the inputs that the pipeline names, in the order of their shards.
+    def with_shards(self) -> Settings:
+        """The same settings, with the folders of the inputs in the order of their shards.
 
         Raises:
-            UsageError: a manifest is not there, or not whole.
+            UsageError: a shard is missing, or is no such manifest.
         """
-        embeddings = joined(inputs(self.executor_input, "embeddings", self.input, "-i EMBEDDINGS"), EMBEDDINGS)
-        faces = joined(self.faces, FACES) if self.faces else ()
+        embeddings = order_shards(inputs(self.executor_input, "embeddings", self.input, "-i EMBEDDINGS"), EMBEDDINGS)
+        faces = order_shards(self.faces, FACES) if self.faces else ()
         return replace(self, input=embeddings, faces=faces)

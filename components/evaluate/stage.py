@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, PAIRS, named, parts, write
+from components.common.manifest import FACES, PAIRS, folder_names, parts, write
+from components.common.quantity import quantity
 from components.common.records import METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
-from components.evaluate.former import compare, read_former
+from components.evaluate.former import METRICS, compare, read_former
 from components.evaluate.kubeflow import classification_metrics
 from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve
@@ -30,8 +31,8 @@ from components.page.words import number, percent
 
 
 def run(settings: Settings) -> None:
-    """Measures, writes the report and the numbers, and says the main ones."""
-    settings = settings.located
+    """Measures; writes the report and the numbers; prints the most important of them."""
+    settings = settings.with_shards
     files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
     everyone = read_embeddings(settings.input)
@@ -48,7 +49,7 @@ def run(settings: Settings) -> None:
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
-        "protocol": _described(settings, measured, protocol, compared.faces),
+        "protocol": _describe(settings, measured, protocol, compared.faces),
     }
     shown = files if settings.pictures else []
     card = render(
@@ -60,7 +61,7 @@ def run(settings: Settings) -> None:
     )
     _write(settings, record, card, pairs_table(measured, protocol, scored))
     write_metrics(settings.executor_input, _metrics(record), roc=classification_metrics(record))
-    _say(record, settings)
+    _print_summary(record, settings)
 
 
 def _why_no_pictures(settings: Settings) -> str:
@@ -79,21 +80,21 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
         folds=settings.folds,
         max_pairs=settings.max_pairs,
         seed=settings.seed,
-        where=f"{named(settings.input)}, split {settings.split}",
+        where=f"{folder_names(settings.input)}, split {settings.split}",
     )
 
 
-def _described(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
+def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
     if settings.pairs:
         return describe(protocol, faces, measured, pairs_file=settings.pairs.name, split=None, seed=None)
     return describe(protocol, faces, measured, pairs_file=None, split=settings.split, seed=settings.seed)
 
 
 def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.Table) -> None:
-    with new_directory(settings.output, ["report.html", "report.md", "metrics.json", "pairs"]) as folder:
+    with new_directory(settings.output, ["report.html", "report.md", METRICS, "pairs"]) as folder:
         card.write(folder / "report.html", folder / "report.md")
         write_file(
-            folder / "metrics.json",
+            folder / METRICS,
             json.dumps(record, sort_keys=True, allow_nan=False, ensure_ascii=False, indent=1) + "\n",
         )
         write(folder / "pairs", PAIRS, pairs)
@@ -114,12 +115,12 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
     }
 
 
-def _say(record: Mapping[str, Any], settings: Settings) -> None:
+def _print_summary(record: Mapping[str, Any], settings: Settings) -> None:
     print(summary(record))
-    lines = [(one.label, one.shown(one.of(record)), one.detail(record)) for one in NUMBERS]
+    lines = [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS]
     for row in record["val_at_far"]:
         if row["far"] != SHOWN_RATE:
-            pairs = f"of {row['different_pairs']:,} different pairs"
+            pairs = f"of {quantity(row['different_pairs'], 'different pair')}"
             lines.append((f"VAL at FAR {row['far']:g}", percent(row["val"]), pairs))
     lines.append(("Threshold", number(record["threshold"]), "same person if distance <= threshold"))
     for label, value, detail in lines:

@@ -27,7 +27,7 @@ _UNIT, _RAW = "embed", "embed_raw"
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedModel:
     """A network as a SavedModel: its folder, and which of LiteRT's operations in it stay in float32 in int8."""
 
     folder: Path
@@ -35,8 +35,8 @@ class Saved:
 
 
 @contextmanager
-def saved(network: keras.Model) -> Iterator[Saved]:
-    """A network for `converted`, in a temporary folder that is gone afterwards.
+def saved_model(network: keras.Model) -> Iterator[SavedModel]:
+    """A network for `convert`, in a temporary folder that is gone afterwards.
 
     Both endpoints take one image: a Pi looks at one face at a time, and a fixed shape needs no reshaping.
     """
@@ -47,7 +47,7 @@ def saved(network: keras.Model) -> Iterator[Saved]:
         archive.add_endpoint(name, _endpoint(model), input_signature=[images])
     with tempfile.TemporaryDirectory(prefix="facenet-export-") as folder:
         archive.write_out(folder, verbose=False)
-        yield Saved(Path(folder), _in_float32(network))
+        yield SavedModel(Path(folder), _in_float32(network))
 
 
 def _in_float32(network: keras.Model) -> list[str]:
@@ -62,13 +62,13 @@ def _endpoint(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
     return embed
 
 
-def converted(model: Saved, variant: str, calibration: npt.NDArray[np.uint8]) -> bytes:
+def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8]) -> bytes:
     """A variant of a network as the content of a LiteRT file.
 
     The converter folds BatchNorm into the convolutions before them, and quantises weights channel by channel.
 
     Args:
-        model: of `saved`.
+        model: of `saved_model`.
         variant: one of `VARIANTS`. "float16": weights of half the size, arithmetic in float32. "dynamic": weights in
             int8, activations quantised as they come. "int8": all of it, input and output too, unless operations stay in
             float32: then input and output do too. The ranges of activations are those of the calibration.

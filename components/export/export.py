@@ -15,20 +15,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.atomic import new_directory
-from components.common.crops import crop_of, decoded, faces_of
-from components.common.errors import FacenetError, UsageError
+from components.common.crops import check_crop, decode_crops, faces_of
+from components.common.errors import FacenetError
 from components.common.manifest import DATASET, Folders, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
-from components.export import evaluation
-from components.export.convert import converted, saved
+from components.export.convert import convert, saved_model
 from components.export.faces import by_split, calibration_rows, held_out_rows
 from components.export.parity import Embeddings, parity, shortfalls
-from components.export.results import FILES, MODEL_CARD, RECORD, Export, Exported, file_of, line, model_card
+from components.export.results import FILES, MODEL_CARD, RECORD, Export, ExportedFile, file_of, line, model_card
 from components.export.settings import Settings
 from components.litert import metadata
-from components.litert.embedder import Embedder as LiteRT
+from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
+from components.litert.report import read_report, thresholds_of
 from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import Embedder
@@ -37,7 +37,7 @@ _TIMED_RUNS = 20
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _HeldOut:
     """Faces that the network was not trained on, and what it makes of them.
 
     Args:
@@ -52,9 +52,9 @@ class _Compared:
     protocol: Protocol | None
     note: str
 
-    def measured(self, variant: str, file: Path, embed: LiteRT, milliseconds: float) -> Exported:
+    def measure(self, variant: str, file: Path, embed: LiteRTEmbedder, milliseconds: float) -> ExportedFile:
         """Runs a file on the faces."""
-        return Exported(
+        return ExportedFile(
             variant=variant,
             file=file.name,
             sha256=embed.sha256,
@@ -74,50 +74,45 @@ def export(settings: Settings) -> Export:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     checkpoint = _checkpoint(settings.checkpoint, faces)
-    metrics = evaluation.read(settings.report, checkpoint.sha256) if settings.report else None
+    metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decoded(chosen, faces, checkpoint.preprocessing.image_size)
-    compared = _compared(settings, checkpoint, rows, faces)
+    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size)
+    held_out = _hold_out(settings, checkpoint, rows, faces)
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
-        with saved(checkpoint.network) as model:
+        with saved_model(checkpoint.network) as model:
             for variant, file in files.items():
                 record = _record(checkpoint, variant, metrics)
-                file.write_bytes(metadata.added(converted(model, variant, calibration), record))
-        embedders = [LiteRT(file, threads=1) for file in files.values()]
-        times = _milliseconds(embedders, compared.images[:1])
+                file.write_bytes(metadata.add(convert(model, variant, calibration), record))
+        embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
+        times = _milliseconds(embedders, held_out.images[:1])
         exported = []
         for (variant, file), embed, milliseconds in zip(files.items(), embedders, times, strict=True):
-            exported.append(compared.measured(variant, file, embed, milliseconds))
+            exported.append(held_out.measure(variant, file, embed, milliseconds))
             print(line(exported[-1]), flush=True)
         _check(exported)
-        result = Export(exported, checkpoint.sha256, len(compared.images), _machine(), _notes(compared, metrics))
+        result = Export(exported, checkpoint.sha256, len(held_out.images), _machine(), _notes(held_out, metrics))
         (folder / RECORD).write_text(result.to_json())
-        told = {"description": describe(settings.checkpoint), "splits": by_split(rows), "metrics": metrics}
-        (folder / MODEL_CARD).write_text(model_card(result, told))
+        values = {"description": describe(settings.checkpoint), "splits": by_split(rows), "metrics": metrics}
+        (folder / MODEL_CARD).write_text(model_card(result, values))
     return result
 
 
 def _checkpoint(path: Path, faces: Folders) -> Checkpoint:
-    checkpoint, crop = load(path), crop_of(faces)
-    if crop != checkpoint.preprocessing.crop:
-        raise UsageError(
-            "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; {path}: {checkpoint.preprocessing.crop}",
-            advice="Give the dataset that it was trained on.",
-        )
+    checkpoint = load(path)
+    check_crop(faces, path, checkpoint.preprocessing.crop)
     return checkpoint
 
 
-def _compared(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces: Folders) -> _Compared:
+def _hold_out(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces: Folders) -> _HeldOut:
     spec = checkpoint.preprocessing
     unseen = held_out_rows(rows, settings.held_out, settings.seed)
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    images = decoded(unseen, faces, spec.image_size)
+    images = decode_crops(unseen, faces, spec.image_size)
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
-    return _Compared(images, embed(images), protocol, note)
+    return _HeldOut(images, embed(images), protocol, note)
 
 
 def _record(checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
@@ -131,10 +126,10 @@ def _record(checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None
         "threshold": metrics["threshold"],
         "protocol": metrics["protocol"],
     }
-    return record_of(checkpoint.preprocessing.to_json(), evaluation.thresholds(metrics), about)
+    return record_of(checkpoint.preprocessing.to_json(), thresholds_of(metrics), about)
 
 
-def _milliseconds(embedders: Sequence[LiteRT], images: npt.NDArray[np.uint8]) -> list[float]:
+def _milliseconds(embedders: Sequence[LiteRTEmbedder], images: npt.NDArray[np.uint8]) -> list[float]:
     """For one run of each, in turns: what else the machine does is then done to all of them."""
     times = np.empty((_TIMED_RUNS + 1, len(embedders)))
     for run in times:
@@ -149,19 +144,19 @@ def _milliseconds(embedders: Sequence[LiteRT], images: npt.NDArray[np.uint8]) ->
 def _machine() -> str:
     """The processor's name, as far as the system tells it."""
     try:
-        found = re.search(r"^(?:model name|Model)\s*: (.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        match = re.search(r"^(?:model name|Model)\s*: (.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.machine()
+        match = None
+    return match[1].strip() if match else platform.machine()
 
 
-def _notes(compared: _Compared, metrics: dict[str, Any] | None) -> list[str]:
+def _notes(held_out: _HeldOut, metrics: dict[str, Any] | None) -> list[str]:
     if metrics is not None:
-        return [compared.note]
-    return [compared.note, "No report of an evaluation was given: the files hold no thresholds."]
+        return [held_out.note]
+    return [held_out.note, "No report of an evaluation was given: the files hold no thresholds."]
 
 
-def _check(exported: list[Exported]) -> None:
+def _check(exported: list[ExportedFile]) -> None:
     missed = [sentence for one in exported for sentence in shortfalls(one.variant, one.parity)]
     if missed:
         raise FacenetError(

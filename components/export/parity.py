@@ -1,4 +1,4 @@
-"""Does a variant still see faces as its original does? Measured on faces that were not trained on, and bounded."""
+"""How far a variant embeds faces as its original does, on faces that were not trained on, and what it must keep."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BOUNDS = {
 }
 
 
-# With one, exports of small datasets failed by chance.
+# In standard errors. With one of them, exports of small datasets failed by chance.
 _ERRORS = 3
 
 
@@ -70,31 +70,31 @@ def parity(variant: Embeddings, original: Embeddings, protocol: Protocol | None)
         protocol: pairs of these faces; None when they make none.
     """
     cosines = np.sum(variant.astype(np.float64) * original, axis=1)
-    found = Parity(float(cosines.min()), float(cosines.mean()))
+    cosine_parity = Parity(float(cosines.min()), float(cosines.mean()))
     if protocol is None:
-        return found
+        return cosine_parity
     scored, before = score(protocol, variant), score(protocol, original)
     return replace(
-        found,
+        cosine_parity,
         accuracy=scored.accuracy,
         standard_error=math.hypot(scored.standard_error, before.standard_error),
         original=before.accuracy,
     )
 
 
-def shortfalls(name: str, found: Parity) -> list[str]:
-    """What a variant misses of its bound, and by how much: a sentence each, none when it keeps it."""
+def shortfalls(name: str, parity: Parity) -> list[str]:
+    """By how much a variant misses its bounds, a sentence for each; none when it keeps them."""
     bound = BOUNDS[name]
-    told = []
-    for what, value, least in (("smallest", found.minimum, bound.minimum), ("mean", found.mean, bound.mean)):
+    sentences = []
+    for what, value, least in (("smallest", parity.minimum, bound.minimum), ("mean", parity.mean, bound.mean)):
         # Not "value < least": what is not a number keeps no bound.
         if not value >= least:
-            told.append(f"{name}: the {what} cosine is {value:.5f}, {least - value:.5f} below {least:g}")
-    if found.accuracy is not None and found.standard_error is not None and found.original is not None:
-        allowed, fall = max(bound.fall, _ERRORS * found.standard_error), found.original - found.accuracy
+            sentences.append(f"{name}: the {what} cosine is {value:.5f}, {least - value:.5f} below {least:g}")
+    if parity.accuracy is not None and parity.standard_error is not None and parity.original is not None:
+        allowed, fall = max(bound.fall, _ERRORS * parity.standard_error), parity.original - parity.accuracy
         if not fall <= allowed:
-            told.append(
-                f"{name}: the accuracy is {found.accuracy:.2%}, {fall:.2%} below the original's {found.original:.2%}; "
-                f"{allowed:.2%} is allowed"
+            sentences.append(
+                f"{name}: the accuracy is {parity.accuracy:.2%}, {fall:.2%} below the original's "
+                f"{parity.original:.2%}; {allowed:.2%} is allowed"
             )
-    return told
+    return sentences

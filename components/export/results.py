@@ -1,4 +1,4 @@
-"""What an export leaves behind: files, a record of them, a model card beside them, and a card for the pipeline's UI."""
+"""The results of an export: LiteRT files, a record of them, a model card, and the card that the UI shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.common.atomic import new_directory
 from components.common.executor import write_metrics
 from components.evaluate.numbers import NUMBERS
 from components.export.parity import BOUNDS, Parity
-from components.page.templates import card, filled
+from components.page.templates import fill_card, fill_template
 
 VARIANTS = tuple(BOUNDS)
 RECORD = "export.json"
@@ -21,7 +21,7 @@ FILES = ("facenet-*.tflite", RECORD, MODEL_CARD)
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedFile:
     """A LiteRT file and what was measured of it.
 
     Args:
@@ -46,13 +46,13 @@ def file_of(variant: str) -> str:
     return f"facenet-{variant}.tflite"
 
 
-def line(one: Exported) -> str:
+def line(one: ExportedFile) -> str:
     """A file in a line for people."""
-    found = one.parity
-    score = "" if found.accuracy is None else f", accuracy {found.accuracy:.2%} (original {found.original:.2%})"
+    parity = one.parity
+    score = "" if parity.accuracy is None else f", accuracy {parity.accuracy:.2%} (original {parity.original:.2%})"
     return (
         f"{one.file:<23} {one.bytes / 1e6:6.1f} MB {one.milliseconds:7.1f} ms on one core, cosine to the original "
-        f"{found.minimum:.5f} or more, {found.mean:.5f} on average{score}"
+        f"{parity.minimum:.5f} or more, {parity.mean:.5f} on average{score}"
     )
 
 
@@ -72,7 +72,7 @@ class Export:
         notes: what a reader of the numbers must know, in sentences.
     """
 
-    exported: Sequence[Exported] = ()
+    exported: Sequence[ExportedFile] = ()
     checkpoint_sha256: str = ""
     faces: int = 0
     machine: str = ""
@@ -95,19 +95,19 @@ class Export:
 
     def metrics(self) -> dict[str, float | int]:
         """What Kubeflow's UI shows as numbers: few enough of two variants for a page of its table; the card has all."""
-        found: dict[str, float | int] = {"files": len(self.exported)}
+        numbers: dict[str, float | int] = {"files": len(self.exported)}
         for one in self.exported:
-            found[f"{one.variant}_bytes"] = one.bytes
-            found[f"{one.variant}_milliseconds"] = one.milliseconds
-            found[f"{one.variant}_cosine_minimum"] = one.parity.minimum
+            numbers[f"{one.variant}_bytes"] = one.bytes
+            numbers[f"{one.variant}_milliseconds"] = one.milliseconds
+            numbers[f"{one.variant}_cosine_minimum"] = one.parity.minimum
             if one.parity.accuracy is not None:
-                found[f"{one.variant}_accuracy"] = one.parity.accuracy
-        return found
+                numbers[f"{one.variant}_accuracy"] = one.parity.accuracy
+        return numbers
 
-    def tell(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
-        """Writes the card where it was asked for, and the metrics."""
+    def write_card(self, html: Path | None, markdown: Path | None, executor_input: str) -> None:
+        """Writes the card where it was asked for, and the numbers for Kubeflow's UI."""
         values = {**vars(self), "best": self.best, "bounds": BOUNDS}
-        card(Path(__file__).parent, values).write(html, markdown)
+        fill_card(Path(__file__).parent, values).write(html, markdown)
         write_metrics(executor_input, self.metrics())
 
 
@@ -120,13 +120,13 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
             without one).
     """
     metrics = values["metrics"]
-    numbers = [(one.label, one.shown(one.of(metrics))) for one in NUMBERS] if metrics else []
-    return filled(
-        Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, "numbers": numbers, **values}
+    scores = [(one.label, one.as_text(one.of(metrics))) for one in NUMBERS] if metrics else []
+    return fill_template(
+        Path(__file__).parent, MODEL_CARD, {**vars(export), "best": export.best, "numbers": scores, **values}
     )
 
 
-def switched_off(output: Path) -> Export:
+def export_nothing(output: Path) -> Export:
     """The result of an export of no variant.
 
     A pipeline always has this task, and that it is switched off must be an ordinary result, which every runner knows.

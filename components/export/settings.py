@@ -24,15 +24,17 @@ class Settings:
     output: Output
     """Where the files go (a folder); former ones are replaced."""
     faces: tuple[Path, ...] = ()
-    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
+    """The faces manifest that the dataset points into, or all shards of it; without it, where `facenet collect` read
+    it."""
     report: Path | None = None
     """The report that `facenet evaluate` wrote about this checkpoint: its thresholds go into the files."""
     variants: str = "float32,float16,dynamic,int8"
-    """Which files, with commas between; empty for none, which leaves a folder that says so."""
+    """Which LiteRT files to write, of float32, float16, dynamic and int8, with commas between; empty for none, which
+    leaves a folder that says so."""
     calibration: int = 200
-    """At most so many faces are looked at for the ranges of int8."""
+    """The most faces of the training split from which the ranges of int8 are taken."""
     held_out: int = 1000
-    """About so many faces are compared; people are taken whole."""
+    """About how many faces, of people who were not trained on, each file is compared on; people are taken whole."""
     html: Html = None
     markdown: Markdown = None
     seed: Seed = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.export.results import switched_off
+from components.export.results import export_nothing
 from components.export.settings import Settings
 from components.model import load_tensorflow
 
@@ -15,6 +15,6 @@ def run(settings: Settings) -> None:
 
         result = export(settings)
     else:
-        result = switched_off(settings.output)
-    result.tell(settings.html, settings.markdown, settings.executor_input)
+        result = export_nothing(settings.output)
+    result.write_card(settings.html, settings.markdown, settings.executor_input)
     print(f"{len(result.exported)} files in {settings.output}")

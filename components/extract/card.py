@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageDraw
 
-from components.common.manifest import FACES, opened_part, parts
-from components.common.preprocessing import opened
+from components.common.manifest import FACES, open_part, parts
+from components.common.preprocessing import open_crop
 from components.extract.decode import Photo
 from components.extract.extracted import Extracted
 from components.extract.reasons import MEANING, Reason, RejectedError
 from components.extract.scan import other_files, shadow_folders
 from components.page.figures import histogram
 from components.page.pictures import data_uri, thumbnail
-from components.page.templates import Card, card
+from components.page.templates import Card, fill_card
 
 _SHOWN = 12
 _LONG_SIDE = 320  # of a photo, in pixels
@@ -81,12 +81,12 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "sheet": list(_sheet(files, photos, max_pixels)) if pictures else [],
         "look_at": [_rejected(row, photos, max_pixels, pictures=pictures) for row in listed],
     }
-    return card(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 def _numbers(files: Sequence[Path]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """int32 [n], the longer side of each face's box in pixels; float32 [n], its score."""
-    tables = [opened_part(file).read(["box", "score"]) for file in files]
+    tables = [open_part(file).read(["box", "score"]) for file in files]
     x0, y0, x1, y1 = np.concatenate([_flat(table["box"]).reshape(-1, 4) for table in tables]).T
     return np.maximum(x1 - x0, y1 - y0), np.concatenate([table["score"].to_numpy() for table in tables])
 
@@ -102,13 +102,13 @@ def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Sho
         photo = _preview(photos / row["photo_path"], max_pixels, row["box"], row["landmarks"])
         x0, y0, x1, y1 = row["box"]
         detail = f"{max(x1 - x0, y1 - y0)} pixels, score {row['score']:.2f}"
-        with opened(row["image"]) as crop:
+        with open_crop(row["image"]) as crop:
             yield Shown(row["photo_path"], detail, photo, thumbnail(crop))
 
 
 def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     """Up to `_SHOWN` rows at even distances, reading no other row groups than theirs."""
-    parquets = [opened_part(file) for file in files]
+    parquets = [open_part(file) for file in files]
     total = sum(parquet.metadata.num_rows for parquet in parquets)
     wanted = np.unique(np.linspace(0, total - 1, min(_SHOWN, total)).astype(int))
     start = 0

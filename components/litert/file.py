@@ -1,4 +1,4 @@
-"""A LiteRT file and what is said of it, read once: whatever happens to the files meanwhile, one network is used."""
+"""A LiteRT file and its specification, read once: whatever happens to the files later, the network stays the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.litert import metadata
-from components.litert.specification import Specification, parsed, place
+from components.litert.specification import Specification, parse, path_beside
 
 # Of the flatbuffer, in bytes 4 to 7; see https://github.com/google-ai-edge/LiteRT for its schema.
 _IDENTIFIER = b"TFL3"
@@ -17,7 +17,7 @@ _IDENTIFIER = b"TFL3"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What was read.
+    """A model as it was read.
 
     Args:
         path: where the model lies.
@@ -40,14 +40,14 @@ class ModelFile:
         Raises:
             UsageError: nowhere, or in words that are not understood.
         """
-        own, name = self.record, place(self.path)
+        own, name = self.record, path_beside(self.path)
         if own is None and self.beside is None:
             raise UsageError(
                 "This model does not say what it wants of a face.",
                 received=f"{self.path}, without metadata of `facenet export` and without {name.name} beside it",
                 advice=f"Write {name}: components/litert/README.md describes its fields.",
             )
-        return parsed(self.beside or b"", str(name)) if own is None else parsed(own, str(self.path))
+        return parse(self.beside or b"", str(name)) if own is None else parse(own, str(self.path))
 
     def sha256(self, specification: Specification) -> str:
         """Names the network in manifests, reports and galleries.
@@ -61,9 +61,9 @@ class ModelFile:
         content = hashlib.sha256(self.content).hexdigest()
         if self.record is not None:
             return content
-        said = asdict(specification)
-        del said["thresholds"], said["about"]
-        return hashlib.sha256(f"{content}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
+        fields = asdict(specification)
+        del fields["thresholds"], fields["about"]
+        return hashlib.sha256(f"{content}\n{json.dumps(fields, sort_keys=True)}".encode()).hexdigest()
 
 
 def read(path: Path) -> ModelFile:
@@ -84,5 +84,5 @@ def read(path: Path) -> ModelFile:
                 "has to be converted first.",
             )
         content = head + file.read()
-    beside = place(path)
+    beside = path_beside(path)
     return ModelFile(path, content, beside.read_bytes() if beside.is_file() else None)

@@ -1,4 +1,4 @@
-"""A JSON record inside a LiteRT file: an entry of the model's metadata, which other programs pass over."""
+"""A JSON record inside a LiteRT file: an entry of the model's metadata, which other programs ignore."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read(content: bytes) -> bytes | None:
     """
     model = schema.Model.GetRootAs(content)
     entries = (model.Metadata(number) for number in range(model.MetadataLength()))
-    found = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
-    return bytes(model.Buffers(found[0]).DataAsNumpy()) if found else None
+    buffers = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
+    return bytes(model.Buffers(buffers[0]).DataAsNumpy()) if buffers else None
 
 
-def added(model: bytes, record: dict[str, Any]) -> bytes:
+def add(model: bytes, record: dict[str, Any]) -> bytes:
     """A model without an entry, with it.
 
     Args:

@@ -95,7 +95,7 @@ class Specification:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def place(model: Path) -> Path:
+def path_beside(model: Path) -> Path:
     """Where the specification beside a model lies."""
     return model.with_suffix(".json")
 
@@ -103,7 +103,7 @@ def place(model: Path) -> Path:
 def record_of(
     preprocessing: dict[str, Any], thresholds: tuple[Threshold, ...], about: dict[str, Any]
 ) -> dict[str, Any]:
-    """The record that `parsed` reads, of a model exported here.
+    """The record that `parse` reads, of a model exported here.
 
     Args:
         preprocessing: the checkpoint's; see `Preprocessing.to_json`.
@@ -118,7 +118,7 @@ def record_of(
     }
 
 
-def parsed(text: str | bytes, source: str) -> Specification:
+def parse(text: str | bytes, source: str) -> Specification:
     """Reads a record.
 
     Args:

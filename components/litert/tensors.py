@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 _GREYS = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
 
 
-def scaled(images: npt.NDArray[np.uint8], specification: Specification) -> Floats:
+def scale_pixels(images: npt.NDArray[np.uint8], specification: Specification) -> Floats:
     """What a model sees of images, in real numbers.
 
     Args:
@@ -40,7 +40,7 @@ def scaled(images: npt.NDArray[np.uint8], specification: Specification) -> Float
     return values.transpose(0, 3, 1, 2) if specification.layout == "NCHW" else values
 
 
-def quantised(values: Floats, tensor: dict[str, Any]) -> npt.NDArray[Any]:
+def quantise(values: Floats, tensor: dict[str, Any]) -> npt.NDArray[Any]:
     """Real numbers as an input tensor stores them; see https://ai.google.dev/edge/litert for its `quantization`."""
     if not np.issubdtype(tensor["dtype"], np.integer):
         return values.astype(tensor["dtype"])
@@ -50,7 +50,7 @@ def quantised(values: Floats, tensor: dict[str, Any]) -> npt.NDArray[Any]:
     return np.clip(whole, limits.min, limits.max).astype(tensor["dtype"])
 
 
-def dequantised(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Floats:
+def dequantise(values: npt.NDArray[Any], tensor: dict[str, Any]) -> Floats:
     """The real numbers that an output tensor stores."""
     scale, zero_point = tensor["quantization"]
     real = values.astype(np.float32)
@@ -62,8 +62,8 @@ def error_in_greys(specification: Specification, tensor: dict[str, Any]) -> floa
 
     Far where the tensor has whole numbers for another scaling: one for 0 to 255 has none of [-1, 1] but -1, 0 and 1.
     """
-    wanted = scaled(_GREYS, specification)
-    stored = dequantised(quantised(wanted, tensor), tensor)
+    wanted = scale_pixels(_GREYS, specification)
+    stored = dequantise(quantise(wanted, tensor), tensor)
     axes = (2, 3) if specification.layout == "NCHW" else (1, 2)
     level = np.ptp(wanted, axis=axes, keepdims=True) / 255
     return float(np.mean(np.abs(stored - wanted) / level))

@@ -1,4 +1,4 @@
-"""What is done to training images, anew each time they are pushed through the network."""
+"""Random changes to training images, drawn anew at every step."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to training images."""
+    """Random changes to training images."""
 
     flip: bool = True
-    """Mirror left to right with probability 1/2; never upside down: nobody is photographed that way."""
+    """Mirror training images left to right with probability 1/2; never upside down: nobody is photographed that way."""
     jitter: float = 0.0
-    """Shift along each axis and zoom by up to this fraction of the side, as a detector's box moves from one photo
-    to the next; the edge is repeated."""
+    """Shift training images along each axis and zoom them by up to this fraction of the side, as a detector's box moves
+    from one photo to the next; the edge is repeated."""
     brightness: float = 0.0
-    """Add up to this fraction of the full range to all pixels."""
+    """Add up to this fraction of the full range to all pixels of a training image."""
     contrast: float = 0.0
-    """Multiply the difference from the image's mean by 1 plus or minus up to this."""
+    """Multiply a training image's difference from its mean by 1 plus or minus up to this."""
     saturation: float = 0.0
-    """Multiply the difference from grey by 1 plus or minus up to this."""
+    """Multiply a training image's difference from grey by 1 plus or minus up to this."""
     jpeg_quality: int = 100
-    """Encode images as JPEG of a quality between this and 100; 100 does not."""
+    """The lowest quality at which training images are encoded as JPEG; 100 leaves them as they are."""
     erasing: float = 0.0
-    """Probability of replacing a random rectangle by mid grey (Zhong et al., 2020, algorithm 1)."""
+    """Probability of replacing a random rectangle of a training image by mid grey (Zhong et al., 2020, algorithm 1)."""
 
     def check(self) -> None:
         """Raises UsageError for a number outside its range."""
@@ -52,7 +52,7 @@ _ERASED_SHARE = (0.02, 0.2)
 _ERASED_RATIO = 3.3
 
 
-def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
+def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     """Changes each image at random, in a TensorFlow graph.
 
     Args:
@@ -69,16 +69,16 @@ def augmented(images: Any, seed: Any, augmentation: Augmentation) -> Any:
 
     shape = images.shape
     if augmentation.jpeg_quality < 100:
-        images = _encoded(images, seed + 2, augmentation.jpeg_quality)
+        images = _recompress(images, seed + 2, augmentation.jpeg_quality)
     changed = scaled(images)
     uniform = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
     if augmentation.flip or augmentation.jitter:
-        changed = _moved(changed, uniform, augmentation)
+        changed = _warp(changed, uniform, augmentation)
     if augmentation.saturation or augmentation.contrast or augmentation.brightness:
-        changed = _recoloured(changed, uniform, augmentation)
+        changed = _recolour(changed, uniform, augmentation)
     changed = tf.clip_by_value(changed, -1.0, 1.0)
     if augmentation.erasing:
-        changed = _erased(changed, seed + 1, augmentation.erasing)
+        changed = _erase(changed, seed + 1, augmentation.erasing)
     # Some of these operations forget the size, by which convolutions choose their gradient.
     return tf.ensure_shape(changed, shape)
 
@@ -87,7 +87,7 @@ def _each(values: tf.Tensor) -> Any:
     return values[:, None, None, None]
 
 
-def _moved(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
+def _warp(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
     """Mirrored, shifted and zoomed, in one affine transform."""
     import tensorflow as tf
 
@@ -107,7 +107,7 @@ def _moved(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
     )
 
 
-def _recoloured(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
+def _recolour(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
     """Saturation, contrast and brightness in one pass over the pixels: each alone would read and write all of them."""
     import tensorflow as tf
 
@@ -120,29 +120,29 @@ def _recoloured(images: Any, uniform: Any, augmentation: Augmentation) -> Any:
     return contrast * saturation * images + rest
 
 
-def _encoded(images: Any, seed: Any, lowest: int) -> Any:
+def _recompress(images: Any, seed: Any, lowest: int) -> Any:
     import tensorflow as tf
 
     qualities = tf.random.stateless_uniform([tf.shape(images)[0]], seed, lowest, 101, tf.int32)
 
-    def encoded(image_and_quality: Any) -> Any:
+    def recompress(image_and_quality: Any) -> Any:
         return tf.image.adjust_jpeg_quality(*image_and_quality)
 
-    return tf.map_fn(encoded, (images, qualities), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8))
+    return tf.map_fn(recompress, (images, qualities), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8))
 
 
-def _erased(images: Any, seed: Any, probability: float) -> Any:
+def _erase(images: Any, seed: Any, probability: float) -> Any:
     import tensorflow as tf
 
     size = tf.cast(tf.shape(images)[1], tf.float32)
-    drawn = tf.random.stateless_uniform([tf.shape(images)[0], 5], seed)
+    draws = tf.random.stateless_uniform([tf.shape(images)[0], 5], seed)
     least, most = _ERASED_SHARE
-    area = size * size * (least + (most - least) * drawn[:, 0])
-    ratio = tf.exp((2 * drawn[:, 1] - 1) * math.log(_ERASED_RATIO))
+    area = size * size * (least + (most - least) * draws[:, 0])
+    ratio = tf.exp((2 * draws[:, 1] - 1) * math.log(_ERASED_RATIO))
     height, width = tf.minimum(tf.sqrt(area * ratio), size), tf.minimum(tf.sqrt(area / ratio), size)
-    top, left = drawn[:, 2] * (size - height), drawn[:, 3] * (size - width)
+    top, left = draws[:, 2] * (size - height), draws[:, 3] * (size - width)
     place = tf.range(size)[None]
     rows = (place >= top[:, None]) & (place < (top + height)[:, None])
     columns = (place >= left[:, None]) & (place < (left + width)[:, None])
-    inside = rows[:, :, None] & columns[:, None] & (drawn[:, 4] < probability)[:, None, None]
+    inside = rows[:, :, None] & columns[:, None] & (draws[:, 4] < probability)[:, None, None]
     return tf.where(inside[..., None], 0.0, images)

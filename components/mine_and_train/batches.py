@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.mine_and_train.pairs import Indices, Labels, Runs, Triplets
+from components.mine_and_train.triplets import Indices, Labels, Runs, Triplets
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _blocks(runs: Runs, group: Indices, rng: np.random.Generator) -> Iterator[Tr
             runs.anchor[pairs], runs.positive[pairs], start, stop - start, runs.negatives[places], runs.owner[places]
         )
         if len(block):
-            yield block.listed()
+            yield block.to_triplets()
 
 
 def _batch(blocks: list[Triplets], images: npt.NDArray[np.bool_]) -> Batch:

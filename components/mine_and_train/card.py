@@ -16,8 +16,7 @@ from components.mine_and_train.health import diagnose
 from components.mine_and_train.history import Round, best
 from components.mine_and_train.losses import LOSSES
 from components.page.figures import DIFFERENT, INK, SAME, axes
-from components.page.templates import Card
-from components.page.templates import card as filled
+from components.page.templates import Card, fill_card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +26,7 @@ POINTS = 300  # of a line, at most
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFace:
     """A face of a hard triplet: whom it shows, and how it looks as a data URI, "" without pictures."""
 
     identity: str
@@ -40,7 +39,7 @@ def card(
     settings: Mapping[str, Any],
     defaults: Mapping[str, Any],
     hardest: Sequence[HardTriplet],
-    face: Callable[[int], Shown],
+    face: Callable[[int], ShownFace],
 ) -> Card:
     """Fills the templates `card.html` and `card.md` of this folder.
 
@@ -63,6 +62,7 @@ def card(
         / max(sum(done.seconds for done in rounds), 1e-9),
         "found": sum(done.triplets_found for done in rounds),
         "trained": sum(done.triplets_trained for done in rounds),
+        "pairs": sum(done.pairs_trained for done in rounds),
         "diagnosis": diagnose(rounds, float(settings["margin"])),
         "changed": {
             name: _typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
@@ -74,7 +74,7 @@ def card(
         "offline": LOSSES[settings["loss"]].mined,
         "hardest": [(face(hard.anchor), face(hard.positive), face(hard.negative), hard) for hard in hardest],
     }
-    return filled(Path(__file__).parent, values)
+    return fill_card(Path(__file__).parent, values)
 
 
 def _typed(value: Any) -> Any:
@@ -84,8 +84,8 @@ def _typed(value: Any) -> Any:
 
 def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
     """The curves as `<svg>` elements, each with a sentence below it."""
-    drawn: list[str] = []
-    told: list[str] = []
+    svgs: list[str] = []
+    sentences: list[str] = []
 
     def curve(
         name: str,
@@ -95,7 +95,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
         share: bool = False,
         counts: bool = False,
     ) -> None:
-        with axes(name, drawn, (5, 2.8)) as plot:
+        with axes(name, svgs, (5, 2.8)) as plot:
             for field, (label, colour) in lines.items():
                 _line(plot, rounds, field, label, colour)
             plot.set_xlabel("round")
@@ -108,7 +108,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
                 plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
             else:
                 plot.set_title(name, fontsize=11)
-        told.append(sentence)
+        sentences.append(sentence)
 
     if any(done.validation_auc is not None for done in rounds):
         curve(
@@ -131,7 +131,8 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             "spread": ("spread of all", INK),
         },
     )
-    curve("Active", "The share of triplets that still have a loss.", {"active": ("active", SAME)}, share=True)
+    active = "The share of triplets with a loss, of pairs with a nearer negative, or of wrong classes."
+    curve("Active", active, {"active": ("active", SAME)}, share=True)
     if any(done.triplets_found for done in rounds):
         curve(
             "Triplets",
@@ -140,7 +141,7 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             counts=True,
         )
     curve("Learning rate", "At the last step of each round.", {"learning_rate": ("learning rate", SAME)})
-    return list(zip(drawn, told, strict=True))
+    return list(zip(svgs, sentences, strict=True))
 
 
 def _line(plot: Axes, rounds: Sequence[Round], field: str, label: str, colour: str) -> None:

@@ -64,12 +64,12 @@ def see_whole_batches(network: keras.Model) -> None:
         layer.synchronized = True
 
 
-def added(values: Any) -> Any:
+def sum_over_devices(values: Any) -> Any:
     """Sums tensors over the devices, from within one."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def gathered(embeddings: Any, place: Any) -> Any:
+def gather_embeddings(embeddings: Any, place: Any) -> Any:
     """The embeddings of all devices, from within one.
 
     Args:
@@ -79,7 +79,7 @@ def gathered(embeddings: Any, place: Any) -> Any:
     Returns:
         float32 [batch, size].
     """
-    return added(tf.pad(embeddings, [[place[0], place[1]], [0, 0]]))
+    return sum_over_devices(tf.pad(embeddings, [[place[0], place[1]], [0, 0]]))
 
 
 class Shares:
@@ -89,7 +89,7 @@ class Shares:
         self._strategy = strategy
 
     def __call__(self, images: Any) -> tuple[Any, Any]:
-        """The images of each device, and the place of its share in the batch; see `gathered`."""
+        """The images of each device, and the place of its share in the batch; see `gather_embeddings`."""
         cuts = np.linspace(0, len(images), self._strategy.num_replicas_in_sync + 1).astype(np.int32)
 
         def share(context: tf.distribute.InputReplicaContext) -> Any:
@@ -116,7 +116,7 @@ class SharedEmbedder:
         self._shares = Shares(strategy)
 
         def embed(images: Any, place: Any) -> Any:
-            return gathered(network(scaled(images), training=False), place)
+            return gather_embeddings(network(scaled(images), training=False), place)
 
         self._call = tf.function(lambda *share: strategy.run(embed, share), reduce_retracing=True)
 

@@ -1,4 +1,4 @@
-"""The hardest triplet of every face, and those that the network has most wrong, for people to look at."""
+"""The hardest triplet of every face, and the hardest of all, for people to look at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.common.cores import threads
-from components.mine_and_train.pairs import Distances, Embeddings, Indices, Labels, by_identity
+from components.mine_and_train.triplets import Distances, Embeddings, Indices, Labels, by_identity
 
 # Sides of the tiles in which negatives are looked for: a tile stays in the processor's cache.
 _TILE_ROWS, _TILE_COLUMNS = 1024, 512
@@ -53,7 +53,7 @@ def hardest(embeddings: Embeddings, labels: Labels) -> Hardest:
     most, negative = (np.concatenate(parts) for parts in zip(*nearest, strict=True))
     back = np.empty(count, np.int64)
     back[order] = np.arange(count)
-    positive, negative = (np.where(found < 0, -1, order[found])[back] for found in (positive, negative))
+    positive, negative = (np.where(rows < 0, -1, order[rows])[back] for rows in (positive, negative))
     farthest = np.where(positive < 0, -1, np.maximum(2 - 2 * least[back], 0)).astype(np.float32)
     closest = np.where(negative < 0, 5, np.maximum(2 - 2 * most[back], 0)).astype(np.float32)
     return Hardest(positive, farthest, negative, closest)
@@ -113,18 +113,18 @@ def hardest_triplets(embeddings: Embeddings, labels: Labels, count: int) -> list
     every = hardest(embeddings, labels)
     complete = (every.positive >= 0) & (every.negative >= 0)
     wrong = every.positive_distance - every.negative_distance
-    found: list[HardTriplet] = []
+    triplets: list[HardTriplet] = []
     anchors: set[int] = set()
     shown: set[int] = set()
     for anchor in np.argsort(-wrong, kind="stable").tolist():
         faces = (anchor, int(every.positive[anchor]), int(every.negative[anchor]))
         if not complete[anchor] or int(labels[anchor]) in anchors or shown & set(faces):
             continue
-        found.append(
+        triplets.append(
             HardTriplet(*faces, float(every.positive_distance[anchor]), float(every.negative_distance[anchor]))
         )
         anchors.add(int(labels[anchor]))
         shown |= set(faces)
-        if len(found) == count:
+        if len(triplets) == count:
             break
-    return found
+    return triplets

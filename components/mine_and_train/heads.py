@@ -21,13 +21,14 @@ class Classification:
     """The loss of the classification rounds: cross entropy of scale * cos(angle to each identity's centre)."""
 
     head: Annotated[Literal["softmax", "arcface", "cosface"], Flag(name="class_head")] = "arcface"
-    """Softmax leaves the angles as they are; arcface adds the margin to the angle to the own centre (Deng et al., 2019,
-    eq. 3); cosface takes it off that angle's cosine (Wang et al., 2018, eq. 4)."""
+    """The head of the classification rounds. Softmax leaves the angles as they are; arcface adds the margin to the
+    angle to the own centre (Deng et al., 2019, eq. 3); cosface takes it off that angle's cosine (Wang et al., 2018, eq.
+    4)."""
     margin: Annotated[float, Flag(name="class_margin")] = 0.3
-    """Margin of the head: of arcface in radians, of cosface in cosine."""
+    """Margin of the head of the classification rounds: of arcface in radians, of cosface in cosine."""
     scale: Annotated[float, Flag(name="class_scale")] = 24.0
-    """What cosines are multiplied by before the softmax. Thousands of identities need 64; a few hundred are better off
-    with less."""
+    """What the classification rounds multiply cosines by before the softmax. Thousands of identities need 64; a few
+    hundred are better off with less."""
 
     def check(self) -> None:
         """Raises UsageError for a number outside its range."""

@@ -44,7 +44,7 @@ def diagnose(rounds: Sequence[Round], margin: float) -> Diagnosis | None:
         The worst of what was found; None when nothing is wrong.
     """
     last = rounds[-1]
-    if not math.isfinite(last.loss):
+    if not math.isfinite(last.loss + last.spread):  # embeddings that are no numbers make no triplet, and so no loss
         return Diagnosis(
             "the loss is no longer a number",
             True,

@@ -36,6 +36,7 @@ class Round:
         learning_rate: of the last step.
         images_per_second: pushed through training steps, over the whole round's time.
         seconds: of the whole round.
+        pairs_trained: pairs of anchor and positive that the round's steps reached, where the loss is about these.
         validation_accuracy: on identities that are not trained on; None in rounds without a validation.
         validation_auc: likewise.
         validation_val: VAL at a false-accept rate of 1e-2, likewise.
@@ -56,6 +57,7 @@ class Round:
     learning_rate: float
     images_per_second: float
     seconds: float
+    pairs_trained: int = 0
     validation_accuracy: float | None = None
     validation_auc: float | None = None
     validation_val: float | None = None
@@ -63,7 +65,7 @@ class Round:
 
 _ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION)}
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
-_TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained")}
+_TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained", "pairs_trained")}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])
 
 
@@ -82,21 +84,22 @@ def line(done: Round, rounds: int, share: float = 1.0) -> str:
         rounds: of the whole training.
         share: of the round that is done.
     """
-    scored = ""
+    scores = ""
     if done.validation_accuracy is not None and done.validation_val is not None:
-        scored = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
-        scored += f"VAL {done.validation_val:.3f}"
+        scores = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
+        scores += f"VAL {done.validation_val:.3f}"
     left = round(done.seconds / share * (rounds - done.number + 1 - share))
     return (
-        f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_seen(done)}; "
+        f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_trained_on(done)}; "
         f"loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, d(a,n)^2 {done.negative_distance:.3f}; "
-        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scored}"
+        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scores}"
     )
 
 
-def _seen(done: Round) -> str:
+def _trained_on(done: Round) -> str:
     if active := _ACTIVE[done.phase]:
-        return f"{done.phase}, {done.active:.1%} {active}"
+        pairs = f"{done.pairs_trained:,} pairs, " if done.pairs_trained else ""
+        return f"{done.phase}, {pairs}{done.active:.1%} {active}"
     kept = "" if done.triplets_kept == done.triplets_found else f", a fair sample of {done.triplets_kept:,} kept"
     share = "" if done.triplets_trained == done.triplets_kept else f" ({done.triplets_trained:,} trained on)"
     return f"{done.triplets_found:,} triplets{kept}{share}, {done.active:.1%} active"
@@ -110,14 +113,17 @@ def best(rounds: Sequence[Round]) -> Round | None:
 
 def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -> dict[str, float | int]:
     """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`."""
-    told: dict[str, float | int] = {
+    numbers: dict[str, float | int] = {
         "rounds": len(rounds),
         "identities": identities,
         "faces": faces,
-        "triplets_mined": sum(done.triplets_found for done in rounds),
-        "triplets_trained": sum(done.triplets_trained for done in rounds),
         "loss": rounds[-1].loss,
     }
+    if any(done.phase == "triplets" for done in rounds):
+        numbers["triplets_mined"] = sum(done.triplets_found for done in rounds)
+        numbers["triplets_trained"] = sum(done.triplets_trained for done in rounds)
+    if pairs := sum(done.pairs_trained for done in rounds):
+        numbers["pairs_trained"] = pairs
     if kept.validation_accuracy is not None and kept.validation_auc is not None:
-        told |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
-    return told
+        numbers |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
+    return numbers

@@ -13,7 +13,7 @@ from components.mine_and_train.heads import Classification
 from components.mine_and_train.history import Round
 from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.optimizer import Optimization
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,20 @@ class Hyperparameters:
     temperature: float = 0.1
     """Temperature of the contrastive loss: the smaller, the more it is about the nearest negatives."""
     rounds: int = 100
-    """How often to sample, embed, mine and train."""
+    """How many rounds to train. Each samples faces, embeds them, mines triplets and trains on these."""
     identities_per_round: int = 100
-    """Identities sampled for an offline round; all of them when there are fewer."""
+    """How many identities a round mines triplets among; all of them when there are fewer."""
     faces_per_identity: int = 25
-    """At most so many faces of each, in an offline round or an online batch."""
+    """The most faces of an identity in a round of mined triplets, or in a batch of another loss."""
     batch_size: int = 96
     """The most images in a training step; at least twice the faces of an identity."""
     max_batches: int = 100
     """The most training steps in a round: beyond it, the pass over the triplets is cut short at random."""
     max_triplets: int = 10_000_000
-    """The most triplets mined for an offline round; beyond it, a fair sample of them is drawn."""
+    """The most triplets mined in a round; where there are more, a fair sample of them is drawn."""
     classification_rounds: int = 0
-    """Begin with so many rounds that classify identities, a cure for collapse; --max_batches steps each."""
+    """How many rounds classify identities before the loss is trained, with --max_batches steps each: a cure for
+    collapse."""
     strategy: Strategy = field(default_factory=Strategy)
     optimization: Optimization = field(default_factory=Optimization)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -74,6 +75,6 @@ def check_least(flag: str, number: int, smallest: int) -> None:
 
 def record(hyperparameters: Hyperparameters, rounds: list[Round]) -> dict[str, object]:
     """Hyperparameters and rounds as plain values, without times: the same training gives the same record."""
-    untold = ("seconds", "images_per_second")
-    history = [{name: value for name, value in asdict(done).items() if name not in untold} for done in rounds]
+    times = ("seconds", "images_per_second")
+    history = [{name: value for name, value in asdict(done).items() if name not in times} for done in rounds]
     return {"recipe": asdict(hyperparameters), "rounds": history}

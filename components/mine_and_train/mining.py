@@ -1,4 +1,4 @@
-"""Triplets among embeddings, by every usual strategy: found exactly, in bounded memory."""
+"""Finds the triplets among embeddings, by every usual strategy, exactly and in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,18 +11,10 @@ from itertools import accumulate
 import numpy as np
 
 from components.common.cores import cores, threads
-from components.common.draw import drawn
-from components.mine_and_train.pairs import (
-    Embeddings,
-    Indices,
-    Labels,
-    Pairs,
-    Runs,
-    Strategy,
-    by_identity,
-    joined,
-    pairs_of,
-)
+from components.common.draw import draw_distinct
+from components.mine_and_train.pairs import AnchorBlock, pairs_of
+from components.mine_and_train.strategy import Strategy
+from components.mine_and_train.triplets import Embeddings, Indices, Labels, Runs, by_identity, join
 
 # Anchors that a thread works on at a time; more when an identity has more faces.
 _ANCHORS_PER_BLOCK = 128
@@ -30,15 +22,15 @@ _ANCHORS_PER_BLOCK = 128
 
 @dataclass(frozen=True)
 class Mined:
-    """What mining found.
+    """The result of mining.
 
     Args:
         triplets: of faces, as indices into the labels.
-        found: how many the strategy yields; `triplets` are a fair sample of them when they are fewer.
+        total: how many the strategy yields; `triplets` are a fair sample of them when they are fewer.
     """
 
     triplets: Runs
-    found: int
+    total: int
 
 
 def mine(
@@ -65,36 +57,36 @@ def mine(
     order, starts = by_identity(labels)
     ordered, counts = embeddings[order], np.zeros(len(labels), np.int64)
     kept: list[Runs] = []
-    found = 0
+    total = 0
     with threads() as pool:
-        for pairs in _each(ordered, order, starts, strategy, seed, pool):
+        for pairs in _anchor_blocks(ordered, order, starts, strategy, seed, pool):
             counts[pairs.places] = pairs.counts
-            found += len(pairs.runs)
-            if limit is None or found <= limit:
+            total += len(pairs.runs)
+            if limit is None or total <= limit:
                 kept.append(pairs.runs)
-        if limit is not None and found > limit:
+        if limit is not None and total > limit:
             kept.clear()
-            ends = _shares(counts, limit, int(rng.integers(found)))
+            ends = _shares(counts, limit, int(rng.integers(total)))
             sampler = np.random.default_rng([seed, 1])
             drawing: list[Future[Runs]] = []
-            for pairs in _each(ordered, order, starts, strategy, seed, pool):
+            for pairs in _anchor_blocks(ordered, order, starts, strategy, seed, pool):
                 ranks = _ranks(pairs.counts, np.diff(ends[pairs.place : pairs.places.stop + 1]), sampler)
-                drawing.append(pool.submit(pairs.runs.apart, ranks))
+                drawing.append(pool.submit(pairs.runs.select, ranks))
             kept = [one.result() for one in drawing]
-    return Mined(joined(kept), found)
+    return Mined(join(kept), total)
 
 
-def _each(
+def _anchor_blocks(
     ordered: Embeddings, order: Indices, starts: Indices, strategy: Strategy, seed: int, pool: ThreadPoolExecutor
-) -> Iterator[Pairs]:
+) -> Iterator[AnchorBlock]:
     """The pairs of one block of anchors after another; threads find those of a few blocks ahead."""
     rng = np.random.default_rng(seed)
-    ahead: deque[Future[Pairs]] = deque()
+    ahead: deque[Future[AnchorBlock]] = deque()
 
-    def following() -> Pairs:
+    def following() -> AnchorBlock:
         pairs = ahead.popleft().result()
-        runs = pairs.runs.one_of_each(rng) if strategy.negatives == "random-violating" else pairs.runs
-        return replace(pairs, runs=runs.smallest())
+        runs = pairs.runs.draw_one_each(rng) if strategy.negatives == "random-violating" else pairs.runs
+        return replace(pairs, runs=runs.compact())
 
     for first, last in _blocks(starts):
         ahead.append(pool.submit(pairs_of, ordered, order, starts[first : last + 1], strategy))
@@ -118,7 +110,7 @@ def _ranks(counts: Indices, shares: Indices, rng: np.random.Generator) -> Indice
     """Of each group in turn, a share of its members: their ranks among all, ascending."""
     before = (np.cumsum(counts) - counts).tolist()
     groups = zip(before, counts.tolist(), shares.tolist(), strict=True)
-    return np.concatenate([first + drawn(count, share, rng) for first, count, share in groups])
+    return np.concatenate([first + draw_distinct(count, share, rng) for first, count, share in groups])
 
 
 def _blocks(starts: Indices) -> Iterator[tuple[int, int]]:

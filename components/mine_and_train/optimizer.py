@@ -19,16 +19,17 @@ class Optimization:
     """How the weights move."""
 
     optimizer: Literal["rmsprop", "adam", "adamw", "adagrad", "sgd", "muon"] = "rmsprop"
-    """The optimiser: RMSProp, Adam, AdamW, Adagrad, gradient descent with momentum, or Muon, with fewer steps."""
+    """The optimiser: RMSProp, Adam, AdamW, Adagrad, gradient descent with momentum, or Muon, which needs fewer
+    steps."""
     learning_rate: float = 0.001
     """The highest learning rate."""
     schedule: Literal["constant", "step", "cosine"] = "constant"
-    """How the learning rate goes on: constant; step, times 0.1 at 60 % and at 85 % of the training; or cosine,
-    which falls to 0 along half a cosine (Loshchilov and Hutter, 2017, section 3, without restarts)."""
+    """How the learning rate changes over the training: constant; step, times 0.1 at 60 % and at 85 % of the steps; or
+    cosine, which falls to 0 along half a cosine (Loshchilov and Hutter, 2017, section 3, without restarts)."""
     warmup: float = 0.0
     """Share of the training in which the learning rate rises linearly from 0, before the schedule."""
     momentum: float = 0.9
-    """Momentum of sgd and muon."""
+    """Momentum of the optimisers sgd and muon."""
     weight_decay: float = 0.0
     """Decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for
     convolution and dense kernels only."""

@@ -13,7 +13,7 @@ from components.model.backbones import BACKBONES, check
 from components.model.checkpoint import FILES
 
 # Settings that the result does not depend on.
-_UNTOLD = frozenset(
+_NOT_IN_CONFIG = frozenset(
     {"input", "checkpoint", "faces", "training", "embeddings", "html", "markdown", "pictures", "executor_input"}
 )
 
@@ -34,10 +34,11 @@ class Settings:
     checkpoint: Checkpoint
     """Where the checkpoint goes; a former one is replaced."""
     faces: tuple[Path, ...] = ()
-    """Where the dataset's faces manifest, or all shards of it, lies now; where collect read it, when not given."""
+    """The faces manifest that the dataset points into, or all shards of it; without it, where `facenet collect` read
+    it."""
     training: Annotated[str, Flag("DIR")] = ""
-    """Folder for what it takes to go on after a stop, the best checkpoint so far, and the history;
-    CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
+    """Folder of the training's state, from which a stopped training goes on, its best checkpoint and its history;
+    CHECKPOINT-training when not given. On a cluster it lies on a volume that outlives the pod."""
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: `dlib`, dlib's network for faces, for the backbone dlib_resnet; a checkpoint of ours;
     TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in); another TensorFlow checkpoint with its scopes (a
@@ -47,7 +48,7 @@ class Settings:
     html: Html = None
     markdown: Markdown = None
     pictures: bool = True
-    """false: the card and TensorBoard's projector show no faces."""
+    """Whether the card and TensorBoard's projector show faces."""
     backbone: Annotated[str, Flag(choices=tuple(BACKBONES))] = "inception_resnet_v2"
     """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi, dlib_resnet is for the
     weights of dlib's network for faces."""
@@ -56,8 +57,8 @@ class Settings:
     embedding_size: int = 128
     """Length of an embedding."""
     members: int = 1
-    """Networks side by side, an ensemble: each has its part of the embedding, and its own loss on it. They see the
-    image cut ever closer, so they err differently; time and size are their sum."""
+    """How many networks to train side by side, as an ensemble: each has its part of the embedding and its own loss on
+    it. Each sees the image cut a little closer, so they err differently; time and size are their sum."""
     flip_averaging: bool = False
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
@@ -65,13 +66,13 @@ class Settings:
     """Arithmetic of the layers (Keras mixed precision); weights, distances and the loss stay in float32.
     auto: bfloat16 where the processor has instructions for it, else float32."""
     validate_every: int = 10
-    """Score the validation split every so many rounds, and after the last."""
+    """How often the validation split is scored, in rounds; it is scored after the last round too."""
     patience: int = 0
-    """Stop after so many scores without a better one (AUC), and take the best checkpoint; 0 goes on to the end."""
+    """Stop after this many validations without a better AUC, and take the best checkpoint; 0 trains to the end."""
     save_every: int = 200
-    """Save the state every so many training steps, besides at the end and when told to stop."""
+    """How often the state is saved, in training steps; it is saved at the end and at a stop too."""
     keep_every: int = 0
-    """Keep a checkpoint every so many rounds in the training folder; 0 keeps the best only."""
+    """How often a checkpoint is kept in the training folder, in rounds; 0 keeps the best one only."""
     executor_input: ExecutorInput = ""
 
     @property
@@ -80,9 +81,9 @@ class Settings:
         beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
         return Path(self.training) if self.training else beside
 
-    def told(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""
-        return {flag: value for flag, value in values_of(self).items() if flag not in _UNTOLD}
+        return {flag: value for flag, value in values_of(self).items() if flag not in _NOT_IN_CONFIG}
 
     def check(self) -> None:
         """Refuses numbers out of range, a network that there is not, and something else in the checkpoint's place."""

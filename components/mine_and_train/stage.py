@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.command import TENSORFLOW_THREADS
+from components.common.command import RESUMABLE, TENSORFLOW_THREADS
 from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
@@ -39,21 +39,21 @@ OF_A_ROUND = frozenset(
 
 def run(settings: Settings) -> None:
     """Trains, or goes on with a stopped training, and writes every result."""
-    signal.signal(signal.SIGTERM, _stopped)
-    settings = _with_a_place_for_its_state(settings)
+    signal.signal(signal.SIGTERM, _exit_resumable)
+    settings = _without_unwritable_volume(settings)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     training_rows = _training_rows(rows, settings.input)
-    told = settings.told() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
-    former = _former(settings, told)
+    config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
+    former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
         check_members(located(Path(settings.pretrained)), settings.members)
-    told |= {"threads": _threads(former)}
-    os.environ[TENSORFLOW_THREADS] = str(told["threads"])
+    config |= {"threads": _threads(former)}
+    os.environ[TENSORFLOW_THREADS] = str(config["threads"])
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it
     from components.mine_and_train.session import train
 
-    train(settings, told, former, rows, training_rows, faces)
+    train(settings, config, former, rows, training_rows, faces)
 
 
 def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
@@ -79,12 +79,12 @@ def _fingerprint(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
+def _load_stopped(settings: Settings, config: dict[str, Any]) -> state.State | None:
     """The state of a stopped training to go on from, having said how the settings differ."""
     former = state.load(settings.training_folder)
     if former is None:
         return None
-    print("\n".join(state.changes(former, told, FIXED)) or "Going on with the same settings.")
+    print("\n".join(state.changes(former, config, FIXED)) or "Going on with the same settings.")
     rounds = settings.hyperparameters.rounds
     if rounds < len(former.rounds):
         raise UsageError(
@@ -92,9 +92,9 @@ def _former(settings: Settings, told: dict[str, Any]) -> state.State | None:
             received=f"--rounds {rounds}; {settings.training_folder} is after round {len(former.rounds)}",
             advice=f"Give {len(former.rounds)} or more, or another folder with --training to begin anew.",
         )
-    if former.batches and any(former.settings.get(name) != told[name] for name in OF_A_ROUND):
+    if former.batches and any(former.settings.get(name) != config[name] for name in OF_A_ROUND):
         print("The unfinished round begins anew: its batches depend on these.")
-        return state.begun_anew(former)
+        return state.without_unfinished_round(former)
     return former
 
 
@@ -107,12 +107,12 @@ def _threads(former: state.State | None) -> int:
     return int(began)
 
 
-def _stopped(number: int, frame: FrameType | None) -> None:
+def _exit_resumable(number: int, frame: FrameType | None) -> None:
     # What is on the disk is whole at any time, and the same command goes on from it.
-    raise SystemExit(state.RESUMABLE)
+    raise SystemExit(RESUMABLE)
 
 
-def _with_a_place_for_its_state(settings: Settings) -> Settings:
+def _without_unwritable_volume(settings: Settings) -> Settings:
     """The settings, without a volume that a cluster mounts so that only root may write to it.
 
     Kubernetes leaves a new block volume to root, and Kubeflow cannot be told to give it to whom an image runs as. To

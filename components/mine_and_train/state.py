@@ -15,7 +15,6 @@ from components.common.atomic import write_file
 from components.common.errors import UsageError
 
 FORMAT = 1
-RESUMABLE = 75  # the exit code that says "stopped, the same command goes on" (EX_TEMPFAIL)
 FILE = "state.npz"
 _RECORD = "record.json"
 _ADVICE = "Remove the folder to begin anew, or give another one with --training."
@@ -30,7 +29,7 @@ class State:
         rounds: the records of the rounds done, as plain values.
         batches: training steps done of the round after them.
         steps: training steps done in all.
-        measured: float32 [batches, 7], what those steps of the unfinished round saw: `losses.measured.Measured`, and
+        measured: float32 [batches, 7], what those steps of the unfinished round saw: `losses.loss.StepMetrics`, and
             how many images.
         seconds: spent on the unfinished round.
         best: the best validation score so far; None when there was none.
@@ -108,7 +107,7 @@ def changes(state: State, settings: dict[str, Any], fixed: frozenset[str]) -> li
     return [f"Going on with {name} {now}; it was {was}." for name, (was, now) in different.items()]
 
 
-def begun_anew(state: State) -> State:
+def without_unfinished_round(state: State) -> State:
     """The same state without the unfinished round: for settings with which that round would have other batches."""
     arrays = {name: array for name, array in state.arrays.items() if name != "embeddings"}
     return replace(state, batches=0, measured=state.measured[:0], seconds=0.0, arrays=arrays)

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from components.mine_and_train.augmentation import Augmentation, augmented
-from components.mine_and_train.devices import Shares, added, gathered
-from components.mine_and_train.losses.measured import Loss, Measured
+from components.mine_and_train.augmentation import Augmentation, augment
+from components.mine_and_train.devices import Shares, gather_embeddings, sum_over_devices
+from components.mine_and_train.losses.loss import Loss, StepMetrics
 
-# (uint8 images [b, s, s, 3], int32 targets, int32 seed [2]) -> Measured
-Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]], Measured]
+# (uint8 images [b, s, s, 3], int32 targets, int32 seed [2]) -> StepMetrics
+Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]], StepMetrics]
 
 
 def training_step(
@@ -36,7 +36,7 @@ def training_step(
         optimizer: of `components.mine_and_train.optimizer`, built on `variables` in that scope.
         loss: of the embeddings and the targets.
         augmentation: what is done to the images.
-        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses.measured`.
+        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses.loss`.
         variables: what to train.
         xla: compile with XLA; every new shape of a batch costs a compilation. On one device only.
         strategy: of `components.mine_and_train.devices`; one device when None.
@@ -46,7 +46,7 @@ def training_step(
     pixels, pair = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8), tf.TensorSpec([2], tf.int32)
 
     @tf.function(jit_compile=xla)
-    def moved(images: Any, wanted: Any, seed: Any) -> Measured:
+    def update(images: Any, wanted: Any, seed: Any) -> StepMetrics:
         with tf.GradientTape() as tape:
             measured = loss(network(images, training=True), wanted, seed)
             objective = optimizer.scale_loss(measured.loss)
@@ -54,8 +54,8 @@ def training_step(
         return measured
 
     @tf.function(input_signature=[pixels, targets, pair])
-    def step(images: Any, wanted: Any, seed: Any) -> Measured:
-        return moved(augmented(images, seed, augmentation), wanted, seed)
+    def step(images: Any, wanted: Any, seed: Any) -> StepMetrics:
+        return update(augment(images, seed, augmentation), wanted, seed)
 
     if strategy is None or strategy.num_replicas_in_sync == 1:
         return step
@@ -73,23 +73,23 @@ def _shared_step(
 ) -> Step:
     """The same step, each device with its share of the images."""
     shares, devices = Shares(strategy), strategy.num_replicas_in_sync
-    change = tf.function(lambda images, seed: augmented(images, seed, augmentation), input_signature=signature)
+    change = tf.function(lambda images, seed: augment(images, seed, augmentation), input_signature=signature)
 
-    def on_device(images: Any, place: Any, wanted: Any, seed: Any) -> Measured:
+    def on_device(images: Any, place: Any, wanted: Any, seed: Any) -> StepMetrics:
         with tf.GradientTape() as tape:
-            measured = loss(gathered(network(images, training=True), place), wanted, seed)
+            measured = loss(gather_embeddings(network(images, training=True), place), wanted, seed)
             # Each device has the loss of the whole batch, and gets back the gradient of all of them.
             objective = optimizer.scale_loss(measured.loss / devices)
         # The optimiser clips what a device brings, and adds up then: each brings an equal part of the whole.
-        gradients = [total / devices for total in added(tape.gradient(objective, variables))]
+        gradients = [total / devices for total in sum_over_devices(tape.gradient(objective, variables))]
         optimizer.apply(gradients, variables)
         return measured
 
     on_all = tf.function(lambda *share: strategy.run(on_device, share), reduce_retracing=True)
 
-    def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[np.int32], seed: npt.NDArray[np.int32]) -> Measured:
+    def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[np.int32], seed: npt.NDArray[np.int32]) -> StepMetrics:
         # Changed before it is dealt out: the randomness is that of one device.
         measured = on_all(*shares(change(images, seed)), tf.constant(wanted), tf.constant(seed))
-        return Measured(*map(shares.of_one, measured))
+        return StepMetrics(*map(shares.of_one, measured))
 
     return step

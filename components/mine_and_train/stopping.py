@@ -1,4 +1,4 @@
-"""Being told to stop, and stopping where nothing is lost."""
+"""Requests to stop a training, and the error that ends it where nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from components.common.command import RESUMABLE
 from components.common.errors import FacenetError
-from components.mine_and_train.state import RESUMABLE
 
 
 class StoppedError(FacenetError):
-    """The training was told to stop, and can go on: exit code 75, or 130 after Ctrl-C."""
+    """The training was asked to stop, and can go on: exit code 75, or 130 after Ctrl-C."""
 
     def __init__(self, number: int, steps: int, folder: Path) -> None:
         super().__init__(
@@ -34,13 +34,13 @@ class Request:
 
 @contextmanager
 def stop_requests() -> Iterator[Request]:
-    """Notes SIGTERM and Ctrl-C instead of ending at once: a step is finished, then the state is saved."""
+    """Keeps SIGTERM and Ctrl-C from ending the process at once: the step is finished and the state saved first."""
     request = Request()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def remember(number: int, frame: FrameType | None) -> None:
         request.number = number
 
-    former = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = {number: signal.signal(number, remember) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield request
     finally:

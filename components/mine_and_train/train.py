@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,31 +18,19 @@ from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.batches import batches
 from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
-from components.mine_and_train.heads import Head
 from components.mine_and_train.history import Round
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses import CLASSIFICATION, LOSSES, Objective
-from components.mine_and_train.losses.classification import on_classes
-from components.mine_and_train.losses.measured import LABELS, TRIPLETS, Loss, Measured, of_each_member
+from components.mine_and_train.losses.loss import StepMetrics
 from components.mine_and_train.mining import mine
+from components.mine_and_train.phases import Phase, build_phases
 from components.mine_and_train.sampler import sample_batches, sample_round
 from components.mine_and_train.state import State
 from components.mine_and_train.statistics import TO_KEEP, TO_MINE, Statistics
-from components.mine_and_train.step import Step, training_step
 from components.model.network import Embedder
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Phase:
-    """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
-
-    objective: Objective
-    step: Step
-    optimizer: keras.optimizers.Optimizer
-    head: Head | None = None
+_COLUMNS = len(StepMetrics._fields) + 1  # of what is kept of a step: its metrics, and how many images it pushed
 
 
 @dataclass(frozen=True)
@@ -51,7 +38,7 @@ class _Sampled:
     """What an offline round looks at: how many images, how many triplets among them, and how many of those it kept."""
 
     images: int
-    found: int
+    mined: int
     kept: int
 
 
@@ -96,7 +83,7 @@ class Training:
         self.rounds: list[Round] = []
         self.steps = 0
         self.best: float | None = None
-        self._images, self._labels, self._members = images, labels, members
+        self._images, self._labels = images, labels
         self._validate, self._validate_every = validate, validate_every
         self._strategy = strategy or tf.distribute.get_strategy()
         self._embed: Callable[[Images], npt.NDArray[np.float32]]
@@ -111,38 +98,8 @@ class Training:
         self._sampled: _Sampled | None = None
         self._seconds = 0.0
         with self._strategy.scope():
-            self._phases = list(self._built_phases())
-
-    def _built_phases(self) -> Iterator[_Phase]:
-        how, network = self.hyperparameters, self.network
-
-        def phase(objective: Objective, loss: Loss, head: Head | None = None) -> _Phase:
-            variables = network.trainable_variables + ([head.centres] if head else [])
-            optimizer = optimizers.optimizer_for(
-                how.optimization,
-                variables,
-                scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
-                devices=self._strategy.num_replicas_in_sync,
-            )
-            step = training_step(
-                network,
-                optimizer,
-                loss,
-                how.augmentation,
-                targets=TRIPLETS if objective.mined else LABELS,
-                variables=variables,
-                xla=how.xla,
-                strategy=self._strategy,
-            )
-            return _Phase(objective, step, optimizer, head)
-
-        if how.classification_rounds:
-            identities = int(self._labels.max()) + 1
-            head = Head(how.classification, identities, network.output_shape[-1], how.seed)
-            yield phase(CLASSIFICATION, on_classes(head), head)
-        objective = LOSSES[how.loss]
-        loss = importlib.import_module(objective.module).build(how)
-        yield phase(objective, of_each_member(loss, self._members))
+            phases = build_phases(network, hyperparameters, int(labels.max()) + 1, members, self._strategy)
+            self._phases = list(phases)
 
     def run(self) -> Iterator[Round | None]:
         """Trains to the last round, yielding None after a step and the record of a round after its last."""
@@ -150,7 +107,7 @@ class Training:
             number = len(self.rounds) + 1
             phase = self._phase_of(number)
             began = time.perf_counter() - self._seconds
-            self._sampled, steps = self._steps_of(number, phase)
+            self._sampled, steps = self._batches_of(number, phase)
             for index, batch in enumerate(islice(steps, self.hyperparameters.max_batches)):
                 if index < len(self._measured):  # done before the training was stopped
                     continue
@@ -168,7 +125,7 @@ class Training:
             self._measured, self._embeddings, self._seconds = [], None, 0.0
             yield done
 
-    def _steps_of(self, number: int, phase: _Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
+    def _batches_of(self, number: int, phase: Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
         """What a round looks at, if it mines offline; and its batches."""
         how = self.hyperparameters
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
@@ -182,7 +139,7 @@ class Training:
             self._embeddings = self._embed(self._images[chosen])
         mined = mine(self._embeddings, self._labels[chosen], how.strategy, rng, how.max_triplets)
         packed = batches(mined.triplets, self._labels[chosen], how.batch_size, rng)
-        sampled = _Sampled(len(chosen), mined.found, len(mined.triplets))
+        sampled = _Sampled(len(chosen), mined.total, len(mined.triplets))
         return sampled, (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
 
     def unfinished(self) -> tuple[Round, float]:
@@ -192,10 +149,12 @@ class Training:
     def _record(self, score: Score | None) -> Round:
         number = len(self.rounds) + 1
         phase = self._phase_of(number)
-        measured = np.array(self._measured, np.float64).reshape(-1, len(Measured._fields) + 1)
-        mean = Measured(*(measured[:, :-1].mean(axis=0) if len(measured) else np.zeros(len(Measured._fields))))
-        pushed, trained = int(measured[:, -1].sum()), int(measured[:, Measured._fields.index("triplets")].sum())
-        sampled = self._sampled or _Sampled(pushed, trained, trained)
+        measured = np.array(self._measured, np.float64).reshape(-1, _COLUMNS)
+        *sums, pushed = measured.sum(axis=0)
+        mean = StepMetrics(*(measured[:, :-1].mean(axis=0) if len(measured) else sums))
+        trained = {phase.objective.terms: int(StepMetrics(*sums).terms)}
+        triplets = trained.get("triplets", 0)
+        sampled = self._sampled or _Sampled(int(pushed), triplets, triplets)
         spread = mean.spread
         if not len(measured) and self._embeddings is not None:  # no triplet, no step
             centre = self._embeddings.mean(axis=0)
@@ -205,33 +164,34 @@ class Training:
             step=self.steps,
             phase=phase.objective.phase,
             images=sampled.images,
-            triplets_found=sampled.found,
+            triplets_found=sampled.mined,
             triplets_kept=sampled.kept,
-            triplets_trained=trained,
+            triplets_trained=triplets,
+            pairs_trained=trained.get("pairs", 0),
             active=float(mean.active),
             loss=float(mean.loss),
             positive_distance=float(mean.positive),
             negative_distance=float(mean.negative),
             spread=float(spread),
             learning_rate=float(phase.optimizer.learning_rate.numpy()),
-            images_per_second=pushed / self._seconds if self._seconds else 0.0,
+            images_per_second=float(pushed) / self._seconds if self._seconds else 0.0,
             seconds=self._seconds,
             validation_accuracy=score.accuracy if score else None,
             validation_auc=score.auc if score else None,
             validation_val=score.val if score else None,
         )
 
-    def _phase_of(self, number: int) -> _Phase:
+    def _phase_of(self, number: int) -> Phase:
         return self._phases[0 if number <= self.hyperparameters.classification_rounds else -1]
 
     def _score(self, number: int) -> Score | None:
         if self._validate is None or (number % self._validate_every and number < self.hyperparameters.rounds):
             return None
-        with self.averaged(number):
+        with self.evaluation_weights(number):
             return self._validate()
 
     @contextmanager
-    def averaged(self, number: int | None = None) -> Iterator[None]:
+    def evaluation_weights(self, number: int | None = None) -> Iterator[None]:
         """A context in which the network has the weights to evaluate and keep: their moving average, if asked for.
 
         BatchNorm's statistics are those of these weights, gathered anew.
@@ -246,13 +206,13 @@ class Training:
 
     def _variables(self) -> dict[str, Any]:
         """Every variable by a name that does not depend on how often a network was built in this process."""
-        named = {f"network.{number}": variable for number, variable in enumerate(self.network.weights)}
+        variables = {f"network.{number}": variable for number, variable in enumerate(self.network.weights)}
         for phase in self._phases:
             for number, variable in enumerate(phase.optimizer.variables):
-                named[f"{phase.objective.phase}.optimizer.{number}"] = variable
+                variables[f"{phase.objective.phase}.optimizer.{number}"] = variable
             if phase.head:
-                named[f"{phase.objective.phase}.head"] = phase.head.centres
-        return named
+                variables[f"{phase.objective.phase}.head"] = phase.head.centres
+        return variables
 
     def state(self, settings: dict[str, Any]) -> State:
         """The state to go on from; `settings` are those that the training was started with."""
@@ -264,7 +224,7 @@ class Training:
             rounds=[asdict(done) for done in self.rounds],
             batches=len(self._measured),
             steps=self.steps,
-            measured=np.array(self._measured, np.float32).reshape(-1, len(Measured._fields) + 1),
+            measured=np.array(self._measured, np.float32).reshape(-1, _COLUMNS),
             seconds=self._seconds,
             best=self.best,
             arrays=arrays,

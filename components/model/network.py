@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
-from components.common.batches import embedded
+from components.common.batches import embed_batches
 from components.common.errors import UsageError
 from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalized
@@ -144,4 +144,4 @@ class Embedder:
             embeddings: npt.NDArray[np.float32] = self._call(tf.constant(batch)).numpy()
             return embeddings
 
-        return embedded(embed, images, self._batch_size, self._embedding_size, progress)
+        return embed_batches(embed, images, self._batch_size, self._embedding_size, progress)

@@ -1,1 +1,1 @@
-"""What the pages that stages write have in common: frame and style, figures, pictures, and words for numbers."""
+"""What the pages of all stages share: frame and style, figures, pictures, and the form of numbers and names."""

@@ -1,4 +1,4 @@
-"""Figures as inline SVG whose colours the page decides, so that they follow its light or dark mode."""
+"""Figures as inline SVG whose colours come from the page, so that they follow its light or dark mode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CSS = {INK: "currentColor", SAME: "var(--same)", DIFFERENT: "var(--different)"}
 
 @contextmanager
 def axes(name: str, drawn: list[str], size: tuple[float, float] = (5, 3.6)) -> Iterator[Axes]:
-    """Axes in the page's colours; their SVG is in `drawn` when the block ends."""
+    """Axes in the page's colours, for drawing inside the block; at its end their SVG is appended to `drawn`."""
     style: dict[Any, Any] = {
         "svg.fonttype": "none",  # text stays text, in the page's font
         "svg.hashsalt": name,  # the same bytes every time, and no id twice on a page
@@ -53,8 +53,8 @@ def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest
     """VAL over FAR, FAR logarithmic.
 
     Args:
-        name: of the figure.
-        curves: of each its label, its (FAR, VAL) ascending by FAR, colour, and style of line.
+        name: the figure's name.
+        curves: for each its label, its points (FAR, VAL) by ascending FAR, its colour and its line style.
         lowest: the FAR at the left edge, above 0.
 
     Returns:
@@ -81,14 +81,14 @@ def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest
 
 
 def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40, logarithmic: bool = False) -> str:
-    """How numbers are spread, as shares of all of them.
+    """A histogram of numbers, as shares of all of them.
 
     Args:
-        name: of the figure.
+        name: the figure's name.
         values: numeric [n], at least one; positive for a logarithmic axis.
-        label: of the axis that they lie on.
-        bins: how many, of equal width on that axis; of a few whole numbers, one for each.
-        logarithmic: whether the axis may be, when they differ tenfold.
+        label: the label of the axis that they lie on.
+        bins: the number of bins, of equal width on that axis; a few whole numbers get one bin each.
+        logarithmic: whether the axis may be logarithmic; it is, when the numbers differ tenfold or more.
 
     Returns:
         An `<svg>` element.

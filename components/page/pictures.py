@@ -1,4 +1,4 @@
-"""Faces and photos as pictures within a page."""
+"""Faces and photos as pictures inside a page."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from components.common.errors import UsageError
-from components.common.manifest import opened_part, reading
-from components.common.preprocessing import opened
+from components.common.manifest import open_part, reading
+from components.common.preprocessing import open_crop
 
 _SIDE = 112  # pixels
 
 
 def data_uri(picture: Image.Image) -> str:
-    """A picture as a JPEG within the page."""
+    """A picture as a JPEG, in a data URI."""
     encoded = io.BytesIO()
     picture.convert("RGB").save(encoded, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 
 def thumbnail(picture: Image.Image, side: int = _SIDE) -> str:
-    """A face as a small JPEG, a data URI."""
+    """A face as a small JPEG, in a data URI."""
     return data_uri(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
 
 
 def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SIDE) -> dict[str, str]:
-    """Some faces of a faces manifest as small JPEGs, reading the images of no other row groups than theirs.
+    """Some faces of a faces manifest as small JPEGs; no images are read of row groups without them.
 
     Args:
         files: the parts of the manifest, or of several; at least one.
-        face_ids: which faces.
-        side: of the pictures, in pixels.
+        face_ids: the faces.
+        side: side of the pictures, in pixels.
 
     Returns:
         Data URIs by face id.
 
     Raises:
-        UsageError: one of the faces is not there.
+        UsageError: one of the faces is missing.
     """
     if not face_ids:
         return {}
-    found: dict[str, str] = {}
+    pictures: dict[str, str] = {}
     wanted = pa.array(sorted(face_ids), pa.string())
     with reading(files[0].parent):
         for file in files:
-            parquet = opened_part(file)
+            parquet = open_part(file)
             for group in range(parquet.num_row_groups):
                 column = parquet.read_row_group(group, columns=["face_id"])["face_id"]
                 rows = np.flatnonzero(pc.is_in(column, wanted).to_numpy())
                 if len(rows):
                     images = parquet.read_row_group(group, columns=["image"])["image"].take(rows).to_pylist()
-                    pictures = (_decoded(image, side) for image in images)
-                    found |= zip(column.take(rows).to_pylist(), pictures, strict=True)
-    if len(found) < len(wanted):
+                    uris = (_thumbnail_of(image, side) for image in images)
+                    pictures |= zip(column.take(rows).to_pylist(), uris, strict=True)
+    if len(pictures) < len(wanted):
         raise UsageError(
             "This faces manifest is not the one that the faces to be shown come from.",
-            received=f"{files[0].parent}, without {len(wanted) - len(found)} of {len(wanted)} faces",
-            advice="Give the right one, or switch pictures off with --pictures false.",
+            received=f"{files[0].parent}, without {len(wanted) - len(pictures)} of {len(wanted)} faces",
+            advice="Give the right one, or leave the pictures out with --pictures false.",
         )
-    return found
+    return pictures
 
 
-def _decoded(image: bytes, side: int) -> str:
-    with opened(image) as picture:
+def _thumbnail_of(image: bytes, side: int) -> str:
+    with open_crop(image) as picture:
         picture.draft("RGB", (side, side))
         return thumbnail(picture, side)

@@ -1,4 +1,4 @@
-"""Fills the templates of a stage: HTML pages within the common frame, and Markdown."""
+"""Fills the templates of a stage: HTML pages in the common frame, and Markdown."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Card:
     markdown: str
 
     def write(self, html: Path | None, markdown: Path | None) -> None:
-        """Writes both to where they were asked for, if they were."""
+        """Writes each of the two to its path; None writes nothing."""
         for path, content in ((html, self.html), (markdown, self.markdown)):
             if path is not None:
                 write_file(path, content)
 
 
-def card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
-    """Fills the templates `card.html` and `card.md` of a stage, or others of another name.
+def fill_card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Card:
+    """Fills two templates of a stage, such as `card.html` and `card.md`.
 
     Args:
-        folder: where they lie; HTML that extends `frame.html` or imports `parts.html` finds them here.
-        values: by the names that the templates use; one that is missing is an error.
-        name: of both templates, without its ending.
+        folder: where the templates lie; HTML that extends `frame.html` or imports `parts.html` finds those here.
+        values: the values by the names that the templates use; a missing one is an error.
+        name: the name of both templates, without its ending.
     """
-    return Card(filled(folder, f"{name}.html", values), filled(folder, f"{name}.md", values))
+    return Card(fill_template(folder, f"{name}.html", values), fill_template(folder, f"{name}.md", values))
 
 
-def filled(folder: Path, name: str, values: Mapping[str, Any]) -> str:
-    """A template with its values; names are escaped in what ends in .html."""
+def fill_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+    """Fills one template; in templates that end in .html, values are escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=jinja2.select_autoescape(["html"]),

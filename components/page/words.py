@@ -1,4 +1,4 @@
-"""Numbers and names as a page shows them."""
+"""The form in which pages show numbers and names."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from components.common.names import plain
 
 
 def percent(share: float | None) -> str:
-    """0.9731 as "97.31%"; what could not be measured as "not measurable"."""
+    """0.9731 as "97.31%"; None, for what could not be measured, as "not measurable"."""
     return "not measurable" if share is None else f"{share * 100:.2f}%"
 
 
 def number(value: float | None) -> str:
-    """A distance with four decimals, or a dash where there is none."""
+    """A number with four decimals; None as a dash."""
     return "-" if value is None else f"{value:.4f}"
 
 
@@ -23,10 +23,10 @@ def count(value: int) -> str:
 
 
 def harmless(value: object) -> object:
-    """A value for a page whose characters steer nothing there; what is HTML already stays so."""
+    """A value whose characters cannot steer a page; HTML stays as it is."""
     return value if hasattr(value, "__html__") else plain(value, keep="\n\r\t")
 
 
 def markdown_text(text: object) -> str:
-    """A name as Markdown shows it literally, on one line, HTML included."""
+    """A text that Markdown shows literally, on one line, with any HTML in it escaped."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>&~-])", r"\\\1", " ".join(str(text).split()))

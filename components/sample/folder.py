@@ -1,4 +1,4 @@
-"""The sample as a folder of photos, one folder per person: drawn on all cores, whole or absent, never drawn twice."""
+"""The sample as a folder with a folder of photos for each person: drawn on all cores, whole or absent, never twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORD = ".sample.json"
 
 @dataclass(frozen=True)
 class Sample:
-    """What a sample is made of: the same three numbers are the same photos."""
+    """What decides a sample: the same three numbers give the same photos."""
 
     identities: int
     photos: int
@@ -38,13 +38,13 @@ class Sample:
 def draw(output: Path, *, identities: int, photos: int, seed: int, workers: int | None = None) -> int:
     """Draws photos of people who do not exist into `output/person-00000/00.jpg` and so on.
 
-    A person depends on the seed and its number only, a photo on its person and its own number: a larger sample
-    contains a smaller one of the same seed, and the number of workers changes nothing.
+    A person depends only on the seed and the person's number, and a photo only on the person and its own number: a
+    larger sample contains a smaller one of the same seed, and the number of workers changes nothing.
 
     Args:
-        output: the folder to write; it appears whole. One that already holds this very sample is left alone.
+        output: the folder to write; it appears whole. A folder that already holds this very sample is left alone.
         identities: number of people, at least 1.
-        photos: number of photos of each, at least 1.
+        photos: number of photos of each person, at least 1.
         seed: at least 0.
         workers: number of processes; one per core when None.
 
@@ -63,7 +63,7 @@ def draw(output: Path, *, identities: int, photos: int, seed: int, workers: int 
         return 0
     with new_directory(output, ["person-*", RECORD]) as folder, progress(identities * photos, "draw photos") as bar:
         sizes: dict[str, int] = {}
-        for person_sizes in _people(folder, sample, workers or cores()):
+        for person_sizes in _draw_people(folder, sample, workers or cores()):
             sizes |= person_sizes
             bar.update(photos)
         record = {"sample": asdict(sample), "code": _code(), "bytes": dict(sorted(sizes.items()))}
@@ -125,7 +125,7 @@ def _files(folder: Path) -> dict[str, int]:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """What `draw` noted of the sample in a folder; empty when there is no such note."""
+    """The record that `draw` wrote of the sample in a folder; empty when there is none."""
     try:
         record = json.loads((folder / RECORD).read_bytes())
     except (OSError, *MALFORMED):
@@ -135,15 +135,15 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _code() -> str:
-    """Digest of the modules that draw: a sample of other code is another sample."""
+    """Digest of the modules that draw: other code draws another sample."""
     digest = hashlib.sha256()
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.read_bytes())
     return digest.hexdigest()
 
 
-def _people(folder: Path, sample: Sample, workers: int) -> Iterator[dict[str, int]]:
-    """Draws every person in a process of its own turn; yields the sizes of the photos as people are done."""
+def _draw_people(folder: Path, sample: Sample, workers: int) -> Iterator[dict[str, int]]:
+    """Draws all people in several processes; yields the sizes of each person's photos when they are written."""
     workers = min(workers, sample.identities)
     if workers == 1:
         yield from (draw_person(folder, sample, number) for number in range(sample.identities))
@@ -156,8 +156,8 @@ def _people(folder: Path, sample: Sample, workers: int) -> Iterator[dict[str, in
             yield from (task.result() for task in as_completed(tasks))
         except BrokenProcessPool as error:
             raise FacenetError(
-                "A process that draws died.",
-                advice="This happens when memory runs out: try again with fewer programs running.",
+                "A process that draws photos died.",
+                advice="This happens when memory runs out: close other programs and try again.",
             ) from error
 
 

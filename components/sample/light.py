@@ -8,15 +8,15 @@ from PIL import Image
 from components.sample.surface import DENSITY, Array, Shifts, Surface
 
 
-def lit(surface: Surface, lamp: Array, viewer: Array, ambient: float) -> Array:
+def illuminate(surface: Surface, lamp: Array, viewer: Array, ambient: float) -> Array:
     """Colours of a surface under one lamp and under light from all around.
 
     Lambert's law, Blinn and Phong's highlights, shadows by walking towards the lamp.
 
     Args:
         surface: what is lit.
-        lamp: unit vector towards the lamp, in the surface's own axes.
-        viewer: unit vector towards the viewer, likewise.
+        lamp: unit vector towards the lamp, in the surface's axes.
+        viewer: unit vector towards the viewer, in the same axes.
         ambient: the light from all around, as a share of the lamp's.
 
     Returns:

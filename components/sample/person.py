@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Colour = tuple[float, float, float]
 
-# From dark to light; deep skin has the first of them.
+# From dark to light; people with deep skin have the first four.
 _HAIR: tuple[Colour, ...] = (
     (0.08, 0.07, 0.07), (0.13, 0.10, 0.08), (0.22, 0.15, 0.10), (0.48, 0.47, 0.46), (0.33, 0.22, 0.14),
     (0.48, 0.24, 0.12), (0.45, 0.31, 0.18), (0.62, 0.47, 0.28), (0.74, 0.73, 0.71),
@@ -64,7 +64,7 @@ class Person:
     hair_volume: float
     hair_length: float  # height that the hair hangs down to
     hair_curl: float  # 0 straight, 1 curly
-    moustache: float  # 0 none, 1 dense; so for goatee and whiskers
+    moustache: float  # 0 none, 1 dense; goatee and whiskers alike
     goatee: float
     whiskers: float
     glasses: float  # the share of photos in which they are worn
@@ -80,7 +80,7 @@ class Person:
 
 
 def person(seed: int, number: int) -> Person:
-    """The person of a number: the same for the same two numbers, whoever else is drawn."""
+    """Draws a person; the same seed and number always give the same person, whoever else is drawn."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
     between = rng.uniform
     depth = between(0, 1)

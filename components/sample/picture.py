@@ -10,14 +10,14 @@ from PIL import Image, ImageFilter
 
 from components.sample.expression import dress, express, expression, wear_glasses
 from components.sample.head import bust
-from components.sample.light import lit
+from components.sample.light import illuminate
 from components.sample.person import Person, person
 from components.sample.surface import Array, Surface, bump
-from components.sample.view import rotation, seen
+from components.sample.view import project, rotation
 
 
 def portraits(seed: int, number: int, photos: int) -> Iterator[bytes]:
-    """Photos of one person, as JPEG; a photo depends on seed, person and its own number only."""
+    """Photos of one person, as JPEG; each depends only on the seed, the person and its own number."""
     who = person(seed, number)
     model = bust(who)
     for photo in range(photos):
@@ -33,7 +33,7 @@ def photograph(who: Person, model: Surface, rng: np.random.Generator) -> Image.I
     Args:
         who: the person.
         model: the person's bust; not changed.
-        rng: what decides everything about the photo.
+        rng: decides everything about the photo.
 
     Returns:
         RGB, 200 to 480 pixels wide and high.
@@ -48,9 +48,9 @@ def photograph(who: Person, model: Surface, rng: np.random.Generator) -> Image.I
     height = int(np.clip(width * rng.uniform(0.9, 1.3), 200, 480))
     scale = min(width, height) * rng.uniform(0.27, 0.34)
     across, down = rng.uniform(-0.05, 0.05, 2)
-    person_part, cover = seen(
+    person_part, cover = project(
         surface.height,
-        _exposed(lit(surface, _lamp(rng, turn), turn[2], rng.uniform(0.3, 0.6)), rng),
+        _expose(illuminate(surface, _lamp(rng, turn), turn[2], rng.uniform(0.3, 0.6)), rng),
         turn,
         scale=scale,
         centre=((0.5 + across) * width, (0.5 + down) * height - 0.1 * scale),
@@ -60,7 +60,7 @@ def photograph(who: Person, model: Surface, rng: np.random.Generator) -> Image.I
     person_part -= picture
     person_part *= cover
     picture += person_part
-    return _developed(picture, rng)
+    return _develop(picture, rng)
 
 
 def _lamp(rng: np.random.Generator, turn: Array) -> Array:
@@ -70,7 +70,7 @@ def _lamp(rng: np.random.Generator, turn: Array) -> Array:
     return np.einsum("i,ij->j", lamp, turn)
 
 
-def _exposed(light: Array, rng: np.random.Generator) -> Array:
+def _expose(light: Array, rng: np.random.Generator) -> Array:
     """Linear light as a camera encodes it: white balance, exposure, gamma 2, saturation."""
     balance = rng.uniform(0.85, 1.18, (3, 1, 1)) * rng.uniform(0.8, 1.3)
     encoded = np.sqrt(light * balance.astype(np.float32))
@@ -83,21 +83,21 @@ def _background(rng: np.random.Generator, width: int, height: int) -> Array:
     x = np.linspace(0, 1, width, dtype=np.float32)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     picture = np.empty((3, height, width), np.float32)
-    picture[:] = _muted(rng, rng.uniform(0.15, 0.85))
+    picture[:] = _muted_colour(rng, rng.uniform(0.15, 0.85))
     for _ in range(rng.integers(2, 7)):
         across = bump(x - rng.uniform(0, 1), rng.uniform(0.1, 0.7))
         spot = across * bump(y - rng.uniform(0, 1), rng.uniform(0.1, 0.7))
-        for plane, strength in zip(picture, _muted(rng, rng.uniform(-0.4, 0.4)), strict=True):
+        for plane, strength in zip(picture, _muted_colour(rng, rng.uniform(-0.4, 0.4)), strict=True):
             np.add(plane, strength * spot, out=plane)
     return picture
 
 
-def _muted(rng: np.random.Generator, grey: float) -> Array:
+def _muted_colour(rng: np.random.Generator, grey: float) -> Array:
     """A colour near a grey, [3, 1, 1]."""
     return (grey + rng.uniform(-0.15, 0.15, (3, 1, 1))).astype(np.float32)
 
 
-def _developed(picture: Array, rng: np.random.Generator) -> Image.Image:
+def _develop(picture: Array, rng: np.random.Generator) -> Image.Image:
     """Adds the sensor's noise, and to every third photo a little blur."""
     noise = rng.standard_normal(picture.shape[1:], np.float32)
     noise *= np.float32(255 * rng.uniform(0.003, 0.015))

@@ -12,7 +12,7 @@ from components.sample.surface import DENSITY, FLOOR, LEFT, TOP, Array, Shifts
 _CEILING = 1.7
 # Lines of sight are followed in steps of one grid point, but of no more than this height.
 _STEEPEST = 0.12
-# A fall of the surface within one step that is an outline and not a slope.
+# From this height on, a fall of the surface within one step is an outline and not a slope.
 _CLIFF = 0.35
 
 
@@ -25,15 +25,15 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
     return np.asarray(np.einsum("ij,jk,kl->il", in_plane, around_u, around_v), np.float32)
 
 
-def seen(
+def project(
     height: Array, colours: Array, turn: Array, *, scale: float, centre: tuple[float, float], size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """Sees a turned surface in parallel projection.
+    """Projects a turned surface in parallel onto a picture.
 
     Args:
         height: of the surface, [rows, columns].
         colours: of its points, [3, rows, columns].
-        turn: `rotation` of the surface.
+        turn: the `rotation` of the surface.
         scale: pixels per unit of length.
         centre: the pixel, across and down, at which the surface's origin lies.
         size: width and height of the picture.
@@ -69,7 +69,7 @@ def seen(
 
 
 def _beyond_outline(hits: Array, empty: npt.NDArray[np.bool_]) -> Array:
-    """Hits whose empty neighbours have their height: pixels on an outline then show what is inside it."""
+    """The hits, whose heights reach into empty points beside them: a pixel on an outline then shows what is inside."""
     shifts = Shifts(hits, 1)
     neighbours = np.maximum(np.maximum(shifts(1, 0), shifts(-1, 0)), np.maximum(shifts(0, 1), shifts(0, -1)))
     return np.where(empty, neighbours, hits)

@@ -1,1 +1,1 @@
-"""What Kubeflow is told of a stage: its image, the code in it, and its interface, made from the stage's settings."""
+"""A stage as Kubeflow sees it: its image, the code in it, and its interface, made from the stage's settings."""

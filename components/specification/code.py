@@ -14,10 +14,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-# (a file, its package) -> the modules that it may import
+# Takes a file and its package; returns the modules that the file may import.
 Names = Callable[[Path, str], frozenset[str]]
 
-# Code of the cluster's side, and words for people: neither changes what a task computes.
+# Kubeflow's specification and text for people: neither changes what a task computes.
 _NOT_CODE = ("component.py", "README.md")
 
 
@@ -31,7 +31,7 @@ def module_of(command: Sequence[str]) -> str | None:
 
 @functools.cache
 def _files_of(module: str, root: Path) -> tuple[Path, ...]:
-    """The files that importing a module runs: the packages above it and its own. Empty when it is not below root."""
+    """The files that run when a module is imported: those of the packages above it, and its own; () outside `root`."""
     parts = module.split(".")
     own = root.joinpath(*parts)
     if not all(part.isidentifier() for part in parts):
@@ -74,11 +74,11 @@ def names_in(file: Path, package: str) -> frozenset[str]:
 def _imports(file: Path, root: Path, names: Names) -> frozenset[Path]:
     """The files of the same top-level package that a file imports."""
     package = ".".join(file.relative_to(root).parent.parts)
-    return frozenset(found for name in names(file, package) for found in _files_of(name, root))
+    return frozenset(imported for name in names(file, package) for imported in _files_of(name, root))
 
 
 def _data_beside(package: Path) -> Iterator[Path]:
-    """The files of a package that are no Python: templates and the like, also in folders that are no packages."""
+    """The files of a package that are no Python, such as templates, also in folders that are no packages."""
     for path in package.iterdir():
         if path.name.startswith((".", "__pycache__")):
             continue
@@ -92,22 +92,22 @@ def files_of(module: str, root: Path, names: Names = names_in) -> list[Path]:
     """Every file below `root` that running a module can load, sorted.
 
     Args:
-        module: as `components.extract`; of a package, its `__main__` is run.
+        module: a name such as `components.extract`; a package is run by its `__main__`.
         root: the folder that holds the top-level package.
-        names: what reads a file's imports: `names_in`, or what remembers its answers.
+        names: reads the imports of a file: `names_in`, or a function that remembers its answers.
     """
     waiting = set(_files_of(module, root)) | set(_files_of(f"{module}.__main__", root))
-    found: set[Path] = set()
+    files: set[Path] = set()
     while waiting:
         file = waiting.pop()
-        found.add(file)
-        waiting |= _imports(file, root, names) - found
-    data = {path for package in {file.parent for file in found} for path in _data_beside(package)}
-    return sorted(path for path in found | data if path.name not in _NOT_CODE)
+        files.add(file)
+        waiting |= _imports(file, root, names) - files
+    data = {path for package in {file.parent for file in files} for path in _data_beside(package)}
+    return sorted(path for path in files | data if path.name not in _NOT_CODE)
 
 
 def code_of(command: Sequence[str], root: Path, names: Names = names_in) -> list[Path]:
-    """The code that a command runs, as far as it lies below `root`; `names` as for `files_of`."""
+    """The code below `root` that a command runs; `names` as for `files_of`."""
     module = module_of(command)
     return files_of(module, root, names) if module else []
 
@@ -118,7 +118,7 @@ def sha256_of(files: Sequence[Path], root: Path) -> str:
     for file in files:
         try:
             content = hashlib.sha256(file.read_bytes()).hexdigest()
-        except FileNotFoundError:  # since it was found
+        except FileNotFoundError:  # deleted meanwhile
             content = "gone"
         whole.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
@@ -130,7 +130,7 @@ def sha256_of_code(command: Sequence[str], root: Path) -> str:
 
 
 def copy(module: str, root: Path, target: Path) -> None:
-    """Copies every file that running a module can load to the same places below another folder."""
+    """Copies every file that running a module can load to its place below another folder."""
     for file in files_of(module, root):
         copied = target / file.relative_to(root)
         copied.parent.mkdir(parents=True, exist_ok=True)

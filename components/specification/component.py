@@ -13,7 +13,7 @@ from components.common.flags import Field, fields_of
 from components.specification.images import command, reference
 
 _TYPES = (bool, int, float, str)
-# Answered by the launcher, which fills in the placeholder; see `components.common.executor`.
+# The launcher fills in its placeholder; see `components.common.executor`.
 _EXECUTOR_INPUT = "executor_input"
 
 
@@ -29,29 +29,29 @@ def component(
     """A container component whose parameters are the flags of a stage.
 
     Args:
-        name: of the stage, one of `images.COMPONENTS`; the first paragraph of the settings' docstring describes it.
-        settings: what the stage's flags are parsed to.
-        reads: the input artifacts: their types, and the flags that say where they lie; "" for one that the stage finds
-            through `--executor_input`, as all lists are.
-        writes: likewise the output artifacts.
-        by_hand: flags that only a person gives. So are all that are paths and name no artifact.
-        renamed: parameters whose flag is called otherwise, because an artifact has that name.
+        name: the stage's name, one of `images.COMPONENTS`.
+        settings: the dataclass of the stage's flags; the first paragraph of its docstring describes the component.
+        reads: each input artifact with its type and the flag that says where it lies; "" where the stage finds it
+            through `--executor_input`, as it does with all lists.
+        writes: each output artifact in the same form.
+        by_hand: flags that are no parameters, because only people give them; paths that name no artifact never are.
+        renamed: the flag of each parameter that has another name, because an artifact has the flag's name.
 
     Returns:
-        What kfp's `dsl.container_component` makes.
+        The component, as kfp's `dsl.container_component` makes it.
     """
     flags = {flag: artifact for artifact, (_, flag) in [*reads.items(), *writes.items()] if flag}
-    called = {flag: parameter for parameter, flag in (renamed or {}).items()}
+    parameter_of = {flag: parameter for parameter, flag in (renamed or {}).items()}
     parameters = {
-        called.get(one.key, one.key): one
-        for one in fields_of(settings)
-        if one.key not in {*flags, *by_hand, _EXECUTOR_INPUT} and one.one is not Path
+        parameter_of.get(field.key, field.key): field
+        for field in fields_of(settings)
+        if field.key not in {*flags, *by_hand, _EXECUTOR_INPUT} and field.value_type is not Path
     }
 
     def task(*placeholders: Any) -> dsl.ContainerSpec:
         given = dict(zip([*reads, *writes, *parameters], placeholders, strict=True))
         arguments = [word for flag, artifact in flags.items() for word in (f"--{flag}", given[artifact].path)]
-        arguments += [word for key, one in parameters.items() for word in (f"--{one.key}", given[key])]
+        arguments += [word for key, field in parameters.items() for word in (f"--{field.key}", given[key])]
         arguments += [f"--{_EXECUTOR_INPUT}", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
         return dsl.ContainerSpec(image=reference(name), command=command(name), args=arguments)
 
@@ -62,7 +62,7 @@ def component(
         [
             *(_parameter(artifact, dsl.Input[type_]) for artifact, (type_, _) in reads.items()),
             *(_parameter(artifact, dsl.Output[type_]) for artifact, (type_, _) in writes.items()),
-            *(_parameter(key, _type(one), one.default) for key, one in parameters.items()),
+            *(_parameter(key, _type(field), field.default) for key, field in parameters.items()),
         ]
     )
     return dsl.container_component(task)
@@ -72,8 +72,8 @@ def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empt
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation, default=default)
 
 
-def _type(one: Field) -> type:
-    """The type of a parameter: text for a choice of texts."""
-    type_: type = str if get_origin(one.one) is Literal else one.one
-    assert type_ in _TYPES, f"--{one.key} has no type that Kubeflow passes"
+def _type(field: Field) -> type:
+    """The type of a parameter; a choice of texts is text."""
+    type_: type = str if get_origin(field.value_type) is Literal else field.value_type
+    assert type_ in _TYPES, f"--{field.key} has no type that Kubeflow passes"
     return type_

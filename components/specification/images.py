@@ -13,12 +13,13 @@ from components.specification.code import sha256_of_code
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
-# Variants with other locked requirements, and whose they are: for NVIDIA GPUs; without TensorFlow, for .tflite files.
+# Variants with other locked requirements, and the components that have them: "gpu" for NVIDIA GPUs, "litert" for
+# .tflite files, without TensorFlow.
 VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
-# What an image is made of besides the component's code.
+# The files that every image is made from, besides the component's code.
 _RECIPE = ("docker/Dockerfile", "docker/slim.py", "components/specification/code.py")
 _DIGITS = 12
-# A host, which may have a port, and a path: small letters, digits and single marks between them.
+# A host with or without a port, and a path: small letters, digits, and single marks between them.
 _NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"{_NAME}(?::[0-9]+)?(?:/{_NAME})*")
 
@@ -27,18 +28,18 @@ _REGISTRY = re.compile(rf"{_NAME}(?::[0-9]+)?(?:/{_NAME})*")
 def reference(component: str, variant: str = "") -> str:
     """The image of a component, as `facenet/extract:0123456789ab`.
 
-    The tag is a hash of all that the image is made from, so it names one content for ever: Kubeflow's cache key holds
-    this string, not what the image contains.
+    The tag is a hash of everything that the image is made from, so it never names another content: Kubeflow's cache key
+    holds this string, not what the image contains.
 
     Args:
         component: one of `COMPONENTS`.
-        variant: one of `VARIANTS`; "" for the usual one.
+        variant: one of `VARIANTS`; "" for the usual image.
 
     Returns:
         The reference, which begins with `registry()`.
 
     Raises:
-        UsageError: its locked requirements are missing; see `registry`.
+        UsageError: its locked requirements are missing; see also `registry`.
     """
     whole = hashlib.sha256(sha256_of_code(command(component), REPOSITORY).encode())
     locked = requirements(component, variant)
@@ -46,7 +47,7 @@ def reference(component: str, variant: str = "") -> str:
         raise UsageError(
             "The locked requirements of an image are missing.",
             received=locked,
-            advice="`make lock` writes them; or give the file back from git.",
+            advice="Restore the file from git, or write it with `make lock`.",
         )
     for file in (*_RECIPE, locked):
         whole.update((REPOSITORY / file).read_bytes())
@@ -55,10 +56,10 @@ def reference(component: str, variant: str = "") -> str:
 
 
 def registry() -> str:
-    """What stands before the names of images: FACENET_REGISTRY, as `registry.example/team`, or `facenet`.
+    """The place of images, which begins their names: FACENET_REGISTRY, as `registry.example/team`, or `facenet`.
 
     Raises:
-        UsageError: no image can be named so.
+        UsageError: no name of an image can begin with it.
     """
     given = os.environ.get("FACENET_REGISTRY", "").strip().rstrip("/") or "facenet"
     if not _REGISTRY.fullmatch(given):
@@ -71,10 +72,10 @@ def registry() -> str:
 
 
 def command(component: str) -> list[str]:
-    """The start of every command of a component: no shell, and output as it comes."""
+    """The start of every command of a component: without a shell, and with unbuffered output."""
     return ["python", "-u", "-m", f"components.{component.replace('-', '_')}"]
 
 
 def requirements(component: str, variant: str = "") -> str:
-    """The locked requirements of a component's image, from the repository's root."""
+    """The file with the locked requirements of a component's image, relative to the repository's root."""
     return f"docker/{component}/{'-'.join(filter(None, ['requirements', variant]))}.lock"

@@ -8,18 +8,17 @@ from typing import Any
 
 from components.common.errors import UsageError
 from components.common.names import plain
-from components.verify.faces import Seen
-from components.verify.gallery import opened
-from components.verify.model import Model
-from components.verify.model import opened as opened_model
+from components.verify.faces import EmbeddedFace
+from components.verify.gallery import open_gallery
+from components.verify.model import Model, open_model
 from components.verify.search import People, nearest
 from components.verify.settings import NamingSettings
-from components.verify.threshold import MOST_STRANGERS, Chosen, chosen, strangers_named
+from components.verify.threshold import MAX_FPIR, ChosenThreshold, choose_threshold, fpir
 
 UNKNOWN = "unknown"
 
 
-def ready(settings: NamingSettings) -> tuple[Model, Chosen, People]:
+def prepare(settings: NamingSettings) -> tuple[Model, ChosenThreshold, People]:
     """What it takes to name faces: the network, its threshold, and the people of the gallery.
 
     Raises:
@@ -27,13 +26,13 @@ def ready(settings: NamingSettings) -> tuple[Model, Chosen, People]:
     """
     if settings.top < 1:
         raise UsageError("--top must be at least 1.", received=settings.top)
-    model = opened_model(settings)
-    with opened(settings.gallery, model.network) as gallery:
+    model = open_model(settings)
+    with open_gallery(settings.gallery, model.network) as gallery:
         people = gallery.people()
-    return model, chosen(settings, model, len(people.embeddings)), people
+    return model, choose_threshold(settings, model, len(people.embeddings)), people
 
 
-def answers(seen: Sequence[Seen], people: People, threshold: Chosen, top: int) -> list[dict[str, Any]]:
+def answers(seen: Sequence[EmbeddedFace], people: People, threshold: ChosenThreshold, top: int) -> list[dict[str, Any]]:
     """Whose faces these are.
 
     Returns:
@@ -64,7 +63,7 @@ def lines(photo: dict[str, Any]) -> list[str]:
     return texts
 
 
-def strangers(people: People, threshold: Chosen) -> dict[str, Any]:
+def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
     """What to expect of people who are not in the gallery.
 
     Returns:
@@ -76,13 +75,13 @@ def strangers(people: People, threshold: Chosen) -> dict[str, Any]:
     if threshold.evaluated is None:
         return {**gallery, "fpir": None, "said": ""}
     far = threshold.evaluated.far
-    fpir = strangers_named(far, faces)
-    of_100 = max(1, round(100 * fpir))
+    rate = fpir(far, faces)
+    of_100 = max(1, round(100 * rate))
     enrolled = f"with {faces} faces of {len(people.names)} people enrolled"
-    if threshold.for_gallery and fpir <= MOST_STRANGERS:
-        why = f"so that at most {100 * MOST_STRANGERS:g} of 100 strangers are called by a name"
+    if threshold.for_gallery and rate <= MAX_FPIR:
+        why = f"so that at most {100 * MAX_FPIR:g} of 100 strangers are called by a name"
         said = f"False-accept rate {far:g}, chosen {why}: {enrolled}, about {of_100}."
     else:
         why = "the smallest that was measured" if threshold.for_gallery else "as --far says"
         said = f"False-accept rate {far:g}, {why}: {enrolled}, about {of_100} of 100 strangers may be called by a name."
-    return {**gallery, "fpir": fpir, "said": said}
+    return {**gallery, "fpir": rate, "said": said}

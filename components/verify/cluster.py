@@ -18,11 +18,11 @@ from components.common.command import run
 from components.common.flags import Flag
 from components.common.names import plain
 from components.extract.reasons import Reject
-from components.verify.faces import Seen, look_at, no_face, photos_of, rejected
+from components.verify.faces import EmbeddedFace, embed_photos, no_face_error, photos_of, reject_record
 from components.verify.grouping import groups
-from components.verify.model import opened
+from components.verify.model import open_model
 from components.verify.settings import PhotosOrFolders, ThresholdSettings
-from components.verify.threshold import chosen
+from components.verify.threshold import choose_threshold
 
 _PERSON = "person-{:03d}"
 
@@ -32,13 +32,13 @@ class Settings(ThresholdSettings):
     """Sort the faces in photos into people, without knowing any of them."""
 
     photos: PhotosOrFolders = ()
-    """The photos, or folders of them."""
+    """Photos to sort into people, or folders of them."""
     output: Annotated[Path | None, Flag(short="-o")] = None
     """Also copy the photos into a folder for each person: OUTPUT/person-001/..., to name and to enroll. A former result
     is replaced."""
 
 
-def _people(seen: Sequence[Seen], threshold: float) -> list[int]:
+def _people(seen: Sequence[EmbeddedFace], threshold: float) -> list[int]:
     """The number of each face's person, from 1, the person of most faces first."""
     group = groups(np.stack([each.embedding for each in seen]), threshold).tolist()
     rank = {number: place for place, (number, _) in enumerate(Counter(group).most_common(), 1)}
@@ -59,26 +59,26 @@ def _cluster(settings: Settings) -> None:
     photos = photos_of(settings.photos, rejects)
     if settings.output is not None:
         check_replaceable(settings.output, ["person-*"])
-    model = opened(settings)
-    threshold = chosen(settings, model)
-    found: list[tuple[Path, Seen]] = []
-    for photo, seen in zip(photos, look_at(photos, model, "all"), strict=True):
+    model = open_model(settings)
+    threshold = choose_threshold(settings, model)
+    faces: list[tuple[Path, EmbeddedFace]] = []
+    for photo, seen in zip(photos, embed_photos(photos, model, "all"), strict=True):
         if isinstance(seen, Reject):
             rejects.append((photo, seen))
         else:
-            found += [(photo, each) for each in seen]
-    if not found:
-        raise no_face(rejects)
+            faces += [(photo, each) for each in seen]
+    if not faces:
+        raise no_face_error(rejects)
     records = [
         {"person": _PERSON.format(person), "photo": str(photo), "box": each.face.box}
-        for person, (photo, each) in zip(_people([each for _, each in found], threshold.distance), found, strict=True)
+        for person, (photo, each) in zip(_people([each for _, each in faces], threshold.distance), faces, strict=True)
     ]
     records.sort(key=lambda record: str(record["person"]))
     if settings.output is not None:
         _copy(settings.output, records)
     if settings.json:
         about = {"model": model.to_json(), "threshold": threshold.to_json()}
-        print(json.dumps({**about, "faces": records, "rejected": [rejected(*each) for each in rejects]}, indent=1))
+        print(json.dumps({**about, "faces": records, "rejected": [reject_record(*each) for each in rejects]}, indent=1))
         return
     for record in records:
         print(f"{record['person']}  {plain(record['photo'])}  " + "{},{} to {},{}".format(*record["box"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,13 +15,14 @@ from components.common.names import plain
 from components.extract.reasons import Reject
 from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
-from components.verify.faces import look_at, no_face, photos_of, rejected
-from components.verify.gallery import Entry, opened
-from components.verify.model import Model
-from components.verify.model import opened as opened_model
+from components.verify.faces import embed_photos, no_face_error, photos_of, reject_record
+from components.verify.gallery import Enrollment, open_gallery
+from components.verify.model import Model, open_model
 from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
 
 Rejects = list[tuple[Path, Reject]]
+# They shape the letters beside them in Persian, Hindi and others: zero-width non-joiner and joiner.
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,12 @@ class Settings(ModelSettings):
     photos: PhotosOrFolders = ()
     """Folders that hold a folder for each person, named after them. With --name: photos and folders of that person."""
     gallery: GalleryFile = GALLERY
-    """The gallery; begun when it is not there."""
+    """The gallery's file; it is made when it does not exist."""
     name: str = ""
-    """Whom all the photos show."""
+    """The name of the person that all the photos show."""
 
 
-def _named(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
+def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
     """The photos and whom they show; adds to `rejects` what cannot be a photo."""
     if not settings.photos:
         raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
@@ -50,44 +52,54 @@ def _named(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
             raise UsageError(
                 "Nothing says whom this photo shows.", received=folder, advice="Say it with --name, or give a folder."
             )
-        found = scan(folder)
-        named += [(folder / photo, identity_of(photo)) for photo in found.photos]
-        rejects += [(folder / path, reject) for path, reject in found.rejects.items()]
+        listing = scan(folder)
+        named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
+        rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
     return named
+
+
+def _is_name(text: str) -> bool:
+    """Whether every character can be printed or stands between others, as an ideographic space or a joiner does.
+
+    Nobody sees the ends of a name, so white space there would make one person two.
+    """
+    inside = text.strip(_JOINERS)
+    printable = all(char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs" for char in inside)
+    return bool(text) and text == inside.strip() and printable
 
 
 def _check_names(named: Sequence[tuple[Path, str]]) -> None:
     for photo, name in named:
-        if not name.isprintable() or not name.strip() or name == UNKNOWN:
+        if not _is_name(name) or name == UNKNOWN:
             raise UsageError(
                 "This cannot be a person's name.",
                 received=f"{name!r}, of {photo}",
-                advice=f"Choose a name that can be printed and is not {UNKNOWN!r}.",
+                advice=f"Choose a name that can be printed, has no space at its ends, and is not {UNKNOWN!r}.",
             )
 
 
-def _entries(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Entry]:
+def _enrollments(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Enrollment]:
     photos = [photo for photo, _ in named]
-    for (photo, name), seen in zip(named, look_at(photos, model, "only"), strict=True):
+    for (photo, name), seen in zip(named, embed_photos(photos, model, "only"), strict=True):
         if isinstance(seen, Reject):
             rejects.append((photo, seen))
         else:
-            yield Entry(name, seen[0].face.face_id, str(photo), seen[0].embedding)
+            yield Enrollment(name, seen[0].face.face_id, str(photo), seen[0].embedding)
 
 
 def _enroll(settings: Settings) -> None:
     rejects: Rejects = []
-    named = _named(settings, rejects)
+    named = _photos_by_name(settings, rejects)
     _check_names(named)
-    model = opened_model(settings)
-    with opened(settings.gallery, model.network, create=True):
+    model = open_model(settings)
+    with open_gallery(settings.gallery, model.network, create=True):
         pass  # whether it can be used is to be known before the photos are looked at, which takes long
-    entries = list(_entries(named, model, rejects))
-    with opened(settings.gallery, model.network, create=True) as gallery:
-        added = gallery.add(entries)
+    enrollments = list(_enrollments(named, model, rejects))
+    with open_gallery(settings.gallery, model.network, create=True) as gallery:
+        added = gallery.add(enrollments)
     if settings.json:
         about = {"model": model.to_json(), "gallery": str(settings.gallery)}
-        print(json.dumps({**about, **asdict(added), "rejected": [rejected(*each) for each in rejects]}, indent=1))
+        print(json.dumps({**about, **asdict(added), "rejected": [reject_record(*each) for each in rejects]}, indent=1))
     else:
         for photo, reject in rejects:
             print(f"{plain(photo)}  rejected: {reject.reason}, {plain(reject.detail)}")
@@ -96,7 +108,7 @@ def _enroll(settings: Settings) -> None:
             f"it holds {added.total_faces} faces of {added.total_people} people"
         )
     if not added.faces + added.known:
-        raise no_face(rejects)
+        raise no_face_error(rejects)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

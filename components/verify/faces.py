@@ -43,10 +43,10 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
         if not path.is_dir():
             photos.append(path)
             continue
-        found = below(path, loose=True)
-        photos += [path / photo for photo in found.photos]
-        rejects += [(path / photo, reject) for photo, reject in found.rejects.items()]
-        if not found.photos and not found.rejects:
+        listing = below(path, loose=True)
+        photos += [path / photo for photo in listing.photos]
+        rejects += [(path / photo, reject) for photo, reject in listing.rejects.items()]
+        if not listing.photos and not listing.rejects:
             raise UsageError(
                 "There are no photos in this folder.",
                 received=path,
@@ -58,27 +58,27 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
 
 
 @dataclass(frozen=True)
-class Seen:
+class EmbeddedFace:
     """A face in a photo, and its embedding: float32 [embedding_size], unit length."""
 
     face: Face
     embedding: npt.NDArray[np.float32]
 
 
-def look(photo: Path | bytes, model: Model, which: Which) -> list[Seen] | Reject:
+def embed_photo(photo: Path | bytes, model: Model, which: Which) -> list[EmbeddedFace] | Reject:
     """The faces of a photo, an image file or its bytes, from left to right, or why there is none."""
     faces = faces_in(photo, model.extraction(which))
-    return faces if isinstance(faces, Reject) else _embedded(faces, model)
+    return faces if isinstance(faces, Reject) else _embed(faces, model)
 
 
-def look_at(photos: Sequence[Path], model: Model, which: Which) -> Iterator[list[Seen] | Reject]:
-    """As `look`, for each photo in turn; of many, faces are found on all cores."""
+def embed_photos(photos: Sequence[Path], model: Model, which: Which) -> Iterator[list[EmbeddedFace] | Reject]:
+    """As `embed_photo`, for each photo in turn; of many, faces are found on all cores."""
     extraction = model.extraction(which)
-    for found in _found(photos, extraction):
-        yield found if isinstance(found, Reject) else _embedded(found, model)
+    for faces in _extract(photos, extraction):
+        yield faces if isinstance(faces, Reject) else _embed(faces, model)
 
 
-def _found(photos: Sequence[Path], extraction: Extraction) -> Iterator[Sequence[Face] | Reject]:
+def _extract(photos: Sequence[Path], extraction: Extraction) -> Iterator[Sequence[Face] | Reject]:
     workers = min(cores(), len(photos) // _PHOTOS_PER_PROCESS)
     if workers < 2:
         yield from (faces_in(photo, extraction) for photo in photos)
@@ -87,16 +87,16 @@ def _found(photos: Sequence[Path], extraction: Extraction) -> Iterator[Sequence[
         yield outcome.reject or outcome.faces
 
 
-def _embedded(faces: Sequence[Face], model: Model) -> list[Seen]:
-    return [Seen(face, embedding) for face, embedding in zip(faces, model.embed(faces), strict=True)]
+def _embed(faces: Sequence[Face], model: Model) -> list[EmbeddedFace]:
+    return [EmbeddedFace(face, embedding) for face, embedding in zip(faces, model.embed(faces), strict=True)]
 
 
-def rejected(photo: Path, reject: Reject) -> dict[str, Any]:
+def reject_record(photo: Path, reject: Reject) -> dict[str, Any]:
     """A photo without a face as plain values; `answers.schema.json` says what they are."""
     return {"photo": str(photo), "reason": reject.reason.value, "detail": reject.detail}
 
 
-def no_face(rejects: Sequence[tuple[object, Reject]]) -> FacenetError:
+def no_face_error(rejects: Sequence[tuple[object, Reject]]) -> FacenetError:
     """The error for photos of which none gave a face; at least one."""
     photo, reject = rejects[0]
     return FacenetError(

@@ -11,7 +11,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.flags import Flag
 from components.common.names import plain
-from components.verify.gallery import opened
+from components.verify.gallery import open_gallery
 from components.verify.settings import GALLERY, GalleryFile
 
 
@@ -22,13 +22,13 @@ class Settings:
     name: Annotated[str, Flag(positional=True)]
     """The name they were enrolled under."""
     gallery: GalleryFile = GALLERY
-    """The gallery."""
+    """The gallery's file."""
     json: bool = False
     """Print JSON, for programs."""
 
 
 def _forget(settings: Settings) -> None:
-    with opened(settings.gallery) as gallery:
+    with open_gallery(settings.gallery) as gallery:
         faces = gallery.forget(settings.name)
     if settings.json:
         print(json.dumps({"gallery": str(settings.gallery), "name": settings.name, "faces": faces}))

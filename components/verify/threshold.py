@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import MALFORMED, UsageError
+from components.common.errors import UsageError
 from components.common.names import plain
-from components.common.records import read_metrics
+from components.litert.report import METRICS, read_report, thresholds_of
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
 
-METRICS = "metrics.json"
 # The share of strangers that may be called by a name, where a gallery chooses the rate; README.md has what that costs.
-MOST_STRANGERS = 0.1
+MAX_FPIR = 0.1
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenThreshold:
     """The threshold in use.
 
     Args:
@@ -41,30 +40,29 @@ class Chosen:
 
     def to_json(self) -> dict[str, Any]:
         """The threshold as plain values."""
-        said = self.evaluated
+        evaluated = self.evaluated
         return {
             "distance": self.distance,
             "source": self.source,
-            "far": said and said.far,
-            "interval": [said.low, said.high] if said and said.low is not None else None,
-            "val": said and said.val,
+            "far": evaluated and evaluated.far,
+            "interval": [evaluated.low, evaluated.high] if evaluated and evaluated.low is not None else None,
+            "val": evaluated and evaluated.val,
         }
 
     def __str__(self) -> str:
         text = f"Same person: distance {self.distance:.3f} or less (from {plain(self.source)})."
-        said = self.evaluated
-        if said is None:
+        if (rate := self.evaluated) is None:
             return text
-        found = "" if said.val is None else f", and {100 * said.val:.3g} % of the pairs of one person"
-        interval = "" if said.low is None else f" (95 % interval of this distance: {said.low:.3f} to {said.high:.3f})"
+        accepted = "" if rate.val is None else f", and {100 * rate.val:.3g} % of the pairs of one person"
+        interval = "" if rate.low is None else f" (95 % interval of this distance: {rate.low:.3f} to {rate.high:.3f})"
         return (
-            f"{text}\nIn its evaluation at most {100 * said.far:g} % of the pairs of different people were as near"
-            f"{found}{interval}.\nThat is no promise for other people, cameras or ages, and no proof of identity."
+            f"{text}\nIn its evaluation at most {100 * rate.far:g} % of the pairs of different people were as near"
+            f"{accepted}{interval}.\nThat is no promise for other people, cameras or ages, and no proof of identity."
         )
 
 
-def strangers_named(far: float, faces: int) -> float:
-    """The share of strangers that a gallery gives a name to (ISO/IEC 19795-1: false-positive identification rate).
+def fpir(far: float, faces: int) -> float:
+    """The share of strangers that a gallery gives a name to: the false-positive identification rate (ISO/IEC 19795-1).
 
     As if every comparison with another face were another chance. Those with faces of one person are not, so it is a
     little less in fact.
@@ -76,7 +74,7 @@ def strangers_named(far: float, faces: int) -> float:
     return float(1 - (1 - far) ** faces)
 
 
-def chosen(settings: ThresholdSettings, model: Model, faces: int = 1) -> Chosen:
+def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) -> ChosenThreshold:
     """The threshold that the flags choose; without a rate, the number of enrolled faces.
 
     Args:
@@ -90,20 +88,20 @@ def chosen(settings: ThresholdSettings, model: Model, faces: int = 1) -> Chosen:
     if settings.threshold is not None:
         if not 0 <= settings.threshold <= 2:
             raise UsageError("--threshold is a distance from 0 to 2.", received=settings.threshold)
-        return Chosen(settings.threshold, "--threshold")
+        return ChosenThreshold(settings.threshold, "--threshold")
     sha256 = model.network.sha256
     if settings.report is not None:
-        thresholds, source = read(settings.report, sha256), settings.report
+        thresholds, source = thresholds_of(read_report(settings.report, sha256)), settings.report
     elif model.network.thresholds:
         thresholds, source = model.network.thresholds, model.path
     else:
-        thresholds, source = beside(model.path, sha256)
+        thresholds, source = thresholds_beside(model.path, sha256)
     if settings.far is None:
         taken = _for_gallery(faces, thresholds)
     else:
         taken = next((each for each in thresholds if abs(each.far - settings.far) <= 1e-9), None)
     if taken is not None:
-        return Chosen(taken.distance, str(source), taken, for_gallery=settings.far is None)
+        return ChosenThreshold(taken.distance, str(source), taken, for_gallery=settings.far is None)
     known = ", ".join(f"{threshold.far:g}" for threshold in thresholds)
     asked = "" if settings.far is None else f"--far {settings.far:g}; "
     raise UsageError(
@@ -116,49 +114,14 @@ def chosen(settings: ThresholdSettings, model: Model, faces: int = 1) -> Chosen:
 
 
 def _for_gallery(faces: int, thresholds: Sequence[Threshold]) -> Threshold | None:
-    """The largest rate, but none above a pair's, that names few enough strangers; else the smallest; None of none."""
-    fitting = [each for each in thresholds if each.far <= FAR and strangers_named(each.far, faces) <= MOST_STRANGERS]
+    """The largest rate up to `FAR` at which few enough strangers get a name, else the smallest; None without any."""
+    fitting = [each for each in thresholds if each.far <= FAR and fpir(each.far, faces) <= MAX_FPIR]
     if fitting:
         return max(fitting, key=lambda each: each.far)
     return min(thresholds, key=lambda each: each.far, default=None)
 
 
-def read(report: Path, model_sha256: str) -> tuple[Threshold, ...]:
-    """The thresholds that `facenet evaluate` stored in its report, those that its pairs could show.
-
-    Args:
-        report: the report's folder.
-        model_sha256: the network that compares; an evaluation of another one says nothing about it.
-
-    Raises:
-        UsageError: no report, or one of another network.
-    """
-    file = report / METRICS
-    try:
-        metrics = read_metrics(file.read_bytes())
-        evaluated = metrics["checkpoint_sha256"]
-        thresholds = tuple(_threshold(each) for each in metrics["val_at_far"] if each["threshold"] is not None)
-    except (OSError, *MALFORMED) as error:
-        raise UsageError(
-            "There is no evaluation report here.",
-            received=f"{report} ({error})",
-            advice="Give the folder that `facenet evaluate` wrote.",
-        ) from error
-    if evaluated != model_sha256:
-        raise UsageError(
-            "This report is about another network.",
-            received=f"{report}, about {str(evaluated)[:12]}; compared with {model_sha256[:12]}",
-            advice="Embed and evaluate with this network, and give that report.",
-        )
-    return thresholds
-
-
-def _threshold(record: dict[str, Any]) -> Threshold:
-    low, high = record.get("threshold_interval") or (None, None)
-    return Threshold(record["far"], record["threshold"], low, high, record["val"])
-
-
-def beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path]:
+def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path]:
     """The thresholds of a report that lies beside the network, or beside its task in the folder of a run.
 
     Returns:
@@ -171,7 +134,7 @@ def beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path]
         reports = [*place.parent.glob(f"*/{METRICS}"), *place.parent.parent.glob(f"*/*/{METRICS}")]
         for file in sorted(reports):
             try:
-                return read(file.parent, model_sha256), file.parent
+                return thresholds_of(read_report(file.parent, model_sha256)), file.parent
             except UsageError:
                 continue  # of another network: it is no answer, and not asked for by name
     raise UsageError(

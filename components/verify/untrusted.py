@@ -20,11 +20,11 @@ _JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _STEPS = 10_000
 
 
-def beside(file: Path) -> str:
-    """What of the files that SQLite reads beside a database keeps it from being opened, in words; empty for nothing.
+def fault_beside(file: Path) -> str:
+    """What is wrong with the files that SQLite reads beside a database, in words; empty when nothing is.
 
     A journal may end with the name of another one, of several databases that were changed together. SQLite removes the
-    file of that name, whatever it is, when it opens the database. And of a pipe it waits for who writes.
+    file of that name, whatever it is, when it opens the database. And it would wait for whoever writes to a pipe.
     """
     for name in ("-journal", "-wal", "-shm"):
         path = Path(f"{file.resolve()}{name}")
@@ -47,8 +47,8 @@ def guard(connection: sqlite3.Connection) -> None:
     )
 
 
-def in_the_way(connection: sqlite3.Connection, tables: str) -> str:
-    """What keeps a database from being used: whatever is not one of these tables, or damage.
+def fault_in(connection: sqlite3.Connection, tables: str) -> str:
+    """What is wrong with a database: damage, or anything that is not one of these tables.
 
     Args:
         connection: guarded, and nothing read from it but its schema.

@@ -17,10 +17,10 @@ from components.common.flags import Flag
 from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.compare import pairwise
-from components.verify.faces import look, no_face
-from components.verify.model import opened
+from components.verify.faces import embed_photo, no_face_error
+from components.verify.model import open_model
 from components.verify.settings import Photos, ThresholdSettings
-from components.verify.threshold import chosen
+from components.verify.threshold import choose_threshold
 
 # Neither 1, a failed task, nor 2, wrong use.
 DIFFERENT = 3
@@ -35,9 +35,9 @@ class Settings(ThresholdSettings):
     """
 
     photos: Photos = ()
-    """The photos."""
+    """Two or more photos to compare."""
     input: Annotated[tuple[Path, ...], Flag("PHOTO", short="-i")] = ()
-    """The photos, as a flag."""
+    """Photos to compare, as a flag."""
 
 
 def _verify(settings: Settings) -> int:
@@ -48,13 +48,13 @@ def _verify(settings: Settings) -> int:
             received=f"{len(photos)} photos",
             advice="For example: facenet verify A.jpg B.jpg -c MODEL",
         )
-    model = opened(settings)
-    threshold = chosen(settings, model)
+    model = open_model(settings)
+    threshold = choose_threshold(settings, model)
     embeddings = []
     for photo in photos:
-        seen = look(photo, model, "largest")
+        seen = embed_photo(photo, model, "largest")
         if isinstance(seen, Reject):
-            raise no_face([(photo, seen)])
+            raise no_face_error([(photo, seen)])
         embeddings.append(seen[0].embedding)
     pairs = [
         {"a": str(photos[one]), "b": str(photos[other]), "distance": distance, "same": threshold.accepts(distance)}

@@ -18,13 +18,13 @@ from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.common.names import plain
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, ready, strangers
-from components.verify.faces import look, rejected
+from components.verify.answer import answers, lines, prepare, strangers
+from components.verify.faces import embed_photo, reject_record
 from components.verify.model import Model
 from components.verify.search import People
 from components.verify.settings import NamingSettings
 from components.verify.sources import camera, folder
-from components.verify.threshold import Chosen
+from components.verify.threshold import ChosenThreshold
 
 _CHANGED = "{} has changed. The network from the start goes on; begin again to use the new one."
 
@@ -43,7 +43,7 @@ class Settings(NamingSettings):
 
 
 @contextmanager
-def _until_told() -> Iterator[Event]:
+def _stop_requests() -> Iterator[Event]:
     """An event that Ctrl-C and SIGTERM set, so that the picture in hand is still answered."""
     stop = Event()
     former = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -54,19 +54,23 @@ def _until_told() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def _of_folder(photos: Iterable[Path], model: Model, people: People, threshold: Chosen, top: int) -> Iterator[Any]:
+def _answer_folder(
+    photos: Iterable[Path], model: Model, people: People, threshold: ChosenThreshold, top: int
+) -> Iterator[Any]:
     for photo in photos:
-        seen = look(photo, model, "all")
+        seen = embed_photo(photo, model, "all")
         if isinstance(seen, Reject):
-            yield {**rejected(photo, seen), "faces": []}
+            yield {**reject_record(photo, seen), "faces": []}
         else:
             yield {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
 
 
-def _of_camera(pictures: Iterable[bytes], model: Model, people: People, threshold: Chosen, top: int) -> Iterator[Any]:
+def _answer_camera(
+    pictures: Iterable[bytes], model: Model, people: People, threshold: ChosenThreshold, top: int
+) -> Iterator[Any]:
     former: list[str | None] = []
     for picture in pictures:
-        seen = look(picture, model, "all")
+        seen = embed_photo(picture, model, "all")
         faces = [] if isinstance(seen, Reject) else answers(seen, people, threshold, top)
         names = sorted((face["name"] for face in faces), key=str)
         if names != former:
@@ -74,7 +78,7 @@ def _of_camera(pictures: Iterable[bytes], model: Model, people: People, threshol
         former = names
 
 
-def _say(record: dict[str, Any], *, as_json: bool) -> None:
+def _print_answer(record: dict[str, Any], *, as_json: bool) -> None:
     now = datetime.now().astimezone()
     if as_json:
         print(json.dumps({"time": now.isoformat(timespec="milliseconds"), **record}), flush=True)
@@ -86,21 +90,21 @@ def _say(record: dict[str, Any], *, as_json: bool) -> None:
 def _watch(settings: Settings) -> None:
     if not settings.source:
         raise UsageError("What is to be watched?", received="nothing", advice="facenet watch FOLDER -g GALLERY")
-    model, threshold, people = ready(settings)
+    model, threshold, people = prepare(settings)
     print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])), file=sys.stderr)
     source = settings.source
-    with _until_told() as stop:
+    with _stop_requests() as stop:
         if Path(source).is_dir():
-            records = _of_folder(folder(Path(source), stop.wait), model, people, threshold, settings.top)
+            records = _answer_folder(folder(Path(source), stop.wait), model, people, threshold, settings.top)
         else:
             pictures = camera(int(source) if source.isdecimal() else source, stop.wait)
-            records = _of_camera(pictures, model, people, threshold, settings.top)
+            records = _answer_camera(pictures, model, people, threshold, settings.top)
         print(f"Watching {plain(source)}; Ctrl-C ends.", file=sys.stderr, flush=True)
         changed = False
         for record in records:
             if not changed and (changed := model.has_changed):
                 print(_CHANGED.format(plain(model.path)), file=sys.stderr, flush=True)
-            _say(record, as_json=settings.json)
+            _print_answer(record, as_json=settings.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

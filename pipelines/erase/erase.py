@@ -23,7 +23,7 @@ from components.common.manifest import (
     Manifest,
     about,
     about_person,
-    opened_part,
+    open_part,
     parts,
     read,
     shard_of,
@@ -141,7 +141,7 @@ def _intention(name: str, found: Found) -> dict[str, Any]:
 def _rewrite(folder: Path, kind: Manifest, name: str, face_ids: set[str], named: Callable[[str], bool]) -> None:
     with writer(folder, kind, about(folder, kind), shard_of(folder, kind)) as rows:
         for file in parts(folder, kind):
-            parquet = opened_part(file)
+            parquet = open_part(file)
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group)
                 rows.add(
@@ -164,7 +164,7 @@ def _point_anew(dataset: Path, name: str) -> None:
     rows = rows.filter(pc.invert(about_person(rows, DATASET, name, set())))
     places: dict[str, tuple[int, int]] = {}
     for part, file in enumerate(parts(faces_behind(dataset), FACES)):
-        for row, face_id in enumerate(opened_part(file).read(["face_id"])["face_id"].to_pylist()):
+        for row, face_id in enumerate(open_part(file).read(["face_id"])["face_id"].to_pylist()):
             places.setdefault(face_id, (part, row))  # one picture twice has one id, and the same pixels
     former = zip(*(rows[column].to_pylist() for column in ("face_id", "part", "row")), strict=True)
     found = [places.get(face_id, (part, row)) for face_id, part, row in former]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from components.common.crops import faces_of
 from components.common.errors import UsageError
-from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, opened_part, parts
+from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, open_part, parts
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
 from pipelines.records.record import located, read_task
@@ -86,7 +86,7 @@ def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
     columns = [column for column in ("identity", "photo_path") if column in kind.schema.names]
     found = set[str]()
     for file in parts(folder, kind) if columns else ():
-        for values in opened_part(file).read(columns[:1]).columns:
+        for values in open_part(file).read(columns[:1]).columns:
             found |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
     return set(filter(mentions(name), found)) - {one_form(name)}
 
@@ -94,7 +94,7 @@ def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
 def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
     rows, named = 0, mentions(name, found.others)
     for file in parts(folder, kind):
-        parquet = opened_part(file)
+        parquet = open_part(file)
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group)  # whole: what cannot be read is to be found before anything is erased
             about = about_person(table, kind, name, found.face_ids)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.common.errors import UsageError
-from components.common.manifest import Manifest, about_person, kind_of, opened_part
+from components.common.manifest import Manifest, about_person, kind_of, open_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
 from pipelines.records.record import read_task
@@ -131,7 +131,7 @@ class Search:
         except ValueError:  # another table, or no whole file
             kind = None
         try:
-            parquet = opened_part(file)
+            parquet = open_part(file)
             for group in range(parquet.num_row_groups):
                 if self._in_rows(parquet, group, kind):
                     return True

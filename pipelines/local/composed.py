@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import FacenetError, UsageError
 from pipelines.cache.content import TABLES, Contents
 from pipelines.local import processes
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a service."""
     folder, what, *rest = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    return guarded(lambda: _service(Path(folder), what, rest), prog=what)
+    return report_errors(lambda: _service(Path(folder), what, rest), prog=what)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import IO
 
-from components.common.command import RUNNER, TENSORFLOW_THREADS
+from components.common.command import RESUMABLE, RUNNER, TENSORFLOW_THREADS
 from pipelines.local.usage import Meter
 from pipelines.plan.tasks import Container
 
 _CANNOT_START = 127  # a shell's exit code for a command that is not there
-_RESUMABLE = 75  # EX_TEMPFAIL: what a stage answers that was told to stop and can go on
 _CRASHED = {128 + number for number in (signal.SIGABRT, signal.SIGBUS, signal.SIGSEGV)}
 # The same numbers beside another task, as one of several shards: there it may use fewer processors.
 THREADS = {TENSORFLOW_THREADS: str(os.cpu_count() or 1)}
@@ -68,7 +67,7 @@ class Ended:
         """Why it failed; "" when it did not."""
         if not self.exit_code:
             return ""
-        if self.exit_code == _RESUMABLE:
+        if self.exit_code == RESUMABLE:
             return "told to stop; the same command goes on from there"
         if self.exit_code == _CANNOT_START:
             return "its command cannot be started (exit code 127)"

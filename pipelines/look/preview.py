@@ -239,7 +239,7 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
     """Reads all columns but pictures of the row groups that the page is in, and of the others what is searched."""
     import pyarrow.parquet as pq
 
-    from components.common.manifest import MANIFESTS, opened_part
+    from components.common.manifest import MANIFESTS, open_part
 
     schema = pq.read_schema(files[0])
     columns = {one.name: str(one.type) for one in schema if str(one.type) != "binary"}
@@ -247,7 +247,7 @@ def _page(files: Sequence[Path], search: str, offset: int, limit: int) -> Table:
     total = matching = 0
     rows: list[tuple[int, list[Any]]] = []
     for file in files:
-        with opened_part(file) as parquet:
+        with open_part(file) as parquet:
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 fitting = _fitting(parquet, group, searched, search) if search and searched else range(count)
@@ -281,10 +281,10 @@ def _short(value: Any) -> Any:
 
 def _cell(files: Sequence[Path], row: int, columns: tuple[str, ...]) -> dict[str, Any] | None:
     """Some columns of a row; None when the table has no such columns or no such row."""
-    from components.common.manifest import opened_part
+    from components.common.manifest import open_part
 
     for file in files:
-        with opened_part(file) as parquet:
+        with open_part(file) as parquet:
             if not set(columns) <= set(parquet.schema_arrow.names):
                 return None
             for group in range(parquet.num_row_groups):
@@ -299,7 +299,7 @@ def _cell(files: Sequence[Path], row: int, columns: tuple[str, ...]) -> dict[str
 @lru_cache(maxsize=2)
 def _group(file: Path, written: int, group: int, columns: tuple[str, ...]) -> pa.Table:
     """Some columns of a row group: a page of pictures asks for the same one again and again."""
-    from components.common.manifest import opened_part
+    from components.common.manifest import open_part
 
-    with opened_part(file) as parquet:
+    with open_part(file) as parquet:
         return parquet.read_row_group(group, columns=list(columns))

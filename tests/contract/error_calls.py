@@ -17,16 +17,16 @@ import pyarrow as pa
 from urllib3.exceptions import SSLError
 
 from components.common.atomic import check_replaceable, new_directory, write_file
-from components.common.crops import _empty, crop_of, decoded, faces_of
+from components.common.crops import _allocate, crop_of, decode_crops, faces_of
 from components.common.executor import inputs
-from components.common.manifest import DATASET, EMBEDDINGS, FACES, joined, parts, write
+from components.common.manifest import DATASET, EMBEDDINGS, FACES, order_shards, parts, write
 from components.common.preprocessing import Crop, pixels
 from components.common.shard import Shard
 from components.embed.network import Network
 from components.evaluate.embeddings import read_embeddings
 from components.export.faces import calibration_rows, held_out_rows
 from components.extract import align
-from components.litert.specification import parsed
+from components.litert.specification import parse
 from components.page.pictures import thumbnails
 from components.sample.folder import draw
 from components.verify import gallery
@@ -58,7 +58,7 @@ def _faces_without_crop(here: Path) -> None:
 
 
 def _dataset_of_other_faces(here: Path) -> None:
-    decoded(pa.table({"face_id": ["a"], "part": [1], "row": [0]}), _no_faces(here), 32)
+    decode_crops(pa.table({"face_id": ["a"], "part": [1], "row": [0]}), _no_faces(here), 32)
 
 
 def _pictures_of_other_faces(here: Path) -> None:
@@ -80,7 +80,7 @@ def _shards_of_different_settings(here: Path) -> None:
     shards = [here / "1", here / "2"]
     for number, shard in enumerate(shards, start=1):
         write(shard, FACES, FACES.schema.empty_table(), {"margin": number}, Shard(number, 2))
-    joined(shards, FACES)
+    order_shards(shards, FACES)
 
 
 def _unknown_store(here: Path) -> None:
@@ -94,7 +94,7 @@ def _no_embeddings(here: Path) -> None:
 
 
 def _odd_specification(here: Path) -> None:
-    parsed("{}", "model.json")
+    parse("{}", "model.json")
 
 
 def _damaged_crop(here: Path) -> None:
@@ -175,7 +175,7 @@ def _no_tensorflow_checkpoint(here: Path) -> None:
 
 def _new_gallery(here: Path, made_by: str = "0") -> Any:
     network = Network(Crop(0.25, "none"), 32, 2, made_by * 64, lambda images, bar: images)
-    return gallery.opened(here / "gallery.db", network, create=True)
+    return gallery.open_gallery(here / "gallery.db", network, create=True)
 
 
 def _nobody_of_this_name(here: Path) -> None:
@@ -190,7 +190,7 @@ def _empty_gallery(here: Path) -> None:
 
 def _two_names_for_a_picture(here: Path) -> None:
     with _new_gallery(here) as new:
-        new.add([gallery.Entry(name, "1", "1.jpg", np.ones(2, np.float32)) for name in ("Ada", "Bob")])
+        new.add([gallery.Enrollment(name, "1", "1.jpg", np.ones(2, np.float32)) for name in ("Ada", "Bob")])
 
 
 def _gallery_of_another_network(here: Path) -> None:
@@ -213,7 +213,7 @@ def _damaged_gallery(here: Path) -> None:
         pass
     file = here / "gallery.db"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with gallery.opened(file):
+    with gallery.open_gallery(file):
         pass
 
 
@@ -361,7 +361,7 @@ def _mount_point(here: Path) -> None:
 
 def _no_room_for_decoded_faces(here: Path) -> None:
     with patch("os.posix_fallocate", side_effect=OSError(28, "No space left on device"), create=True):
-        _empty((2**33,))
+        _allocate((2**33,))
 
 
 CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {

@@ -26,15 +26,15 @@ def build(image_size):
 """
 LOSS = """
 import tensorflow as tf
-from components.mine_and_train.losses.measured import Measured, distances_within, mean_where, same_and_different, spread
+from components.mine_and_train.losses.loss import StepMetrics, pairwise_distances, masked_mean, pair_masks, spread
 
 
 def build(how):
     def loss(embeddings, labels, seed):
-        distances = distances_within(embeddings)
-        same, different = same_and_different(labels)
-        near, far = mean_where(distances, same), mean_where(distances, different)
-        return Measured(near - far, near, far, tf.constant(0.0), tf.constant(0.0), spread(embeddings))
+        distances = pairwise_distances(embeddings)
+        same, different = pair_masks(labels)
+        near, far = masked_mean(distances, same), masked_mean(distances, different)
+        return StepMetrics(near - far, near, far, tf.constant(0.0), tf.constant(0.0), spread(embeddings))
 
     return loss
 """

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import FacenetError
 from pipelines.cli import main
 from tests.contract.error_calls import CALLS
@@ -313,7 +313,7 @@ def answers(in_processes: Path, sample_photos: Path, tmp_path_factory: pytest.Te
         found[words] = answer(partial(main, given), here)
     for call in CALLS:
         here = tmp_path_factory.mktemp("errors")
-        found[call] = answer(partial(guarded, partial(call, here), prog="facenet x"), here)
+        found[call] = answer(partial(report_errors, partial(call, here), prog="facenet x"), here)
     return found
 
 
@@ -331,7 +331,7 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 # the test file -> the module and how its headline begins.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "pipeline/test_forget.py": (
-        "manifest.py: A part of the {manifest.name} manifest is",
+        "loading.py: A part of the {manifest.name} manifest is",
         "erase.py: A note of who was forgotten",
         "find.py: A part of a manifest is no",
         "erase.py: Somebody else is being forgotten, and",
@@ -340,10 +340,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "pipeline/test_loops.py": ("launch.py: \\n",),
     "unit/common/test_manifest.py": (
-        "manifest.py: This folder holds parts of several shards of a",
+        "shards.py: This folder holds parts of several shards of a",
         "columns.py: A column of a manifest lacks values",
     ),
-    "unit/verify/test_gallery.py": ("gallery.py: The gallery lies on a drive without locks",),
+    "unit/verify/test_gallery.py": ("database.py: The gallery lies on a drive without locks",),
     "unit/pipelines/test_build.py": (
         "build.py: The pipeline names an image that cannot be",
         "images.py: The locked requirements of an image",
@@ -354,7 +354,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "rerun.py: The run has no result of",
         "rerun.py: What {task.name} made has been deleted",
     ),
-    "pipeline/test_scarcity.py": ("gallery.py: The gallery cannot be used",),
+    "pipeline/test_scarcity.py": ("database.py: The gallery cannot be used",),
     "submit/test_network.py": ("access.py: The file of certificates to trust is not",),
     "submit/test_submit.py": (
         "access.py: On this cluster people have namespaces",
@@ -369,7 +369,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/common/test_command.py": ("command.py: headline", "command.py: The disk is full"),
     "unit/common/test_shortage.py": ("command.py: Memory ran out; former results are",),
     "unit/embed/test_embed.py": (
-        "stage.py: These faces were not cut out",
+        "crops.py: These faces were not cut out",
         "network.py: A checkpoint folder needs TensorFlow, which",
         "network.py: The network gave no embedding",
         "network.py: This network gives all pictures the",
@@ -379,10 +379,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "embeddings.py: These embeddings come from different checkpoints:",
     ),
     "unit/evaluate/test_evaluate.py": ("protocols.py: headline",),
-    "unit/export/test_evaluation.py": (
-        "evaluation.py: This report is about another network",
-        "evaluation.py: There is no evaluation report here",
-    ),
     "unit/export/test_export.py": (
         "export.py: An exported network does not see",
         "export.py: These faces were not cut out",
@@ -391,6 +387,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/extract/test_extract.py": ("stage.py: There is no face in any",),
     "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
+    "unit/litert/test_report.py": (
+        "report.py: This report is about another network",
+        "report.py: There is no evaluation report here",
+    ),
     "unit/litert/test_embedder.py": (
         "embedder.py: LiteRT cannot run this model",
         "embedder.py: This file is not a LiteRT model, or",
@@ -406,7 +406,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "stage.py: The training has done more rounds",
         "state.py: A training cannot go on with",
     ),
-    "unit/mine_and_train/test_session.py": ("session.py: The training has failed: {found.cause}",),
+    "unit/mine_and_train/test_session.py": ("loop.py: The training has failed: {diagnosis.cause}",),
     "unit/mine_and_train/test_stage.py": ("stage.py: Triplets need at least two identities",),
     "unit/model/test_network.py": ("__init__.py: Unknown backbone",),
     "unit/model/test_checkpoint.py": (
@@ -431,11 +431,8 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: This run has no events for",
         "tensorboard.py: TensorBoard is not installed",
     ),
-    "unit/sample/test_folder.py": ("folder.py: A process that draws died",),
-    "unit/verify/test_verify.py": (
-        "threshold.py: No evaluation of this network was",
-        "threshold.py: This report is about another network",
-    ),
+    "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
+    "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (
         "sources.py: A camera needs OpenCV, which is",
         "sources.py: The camera does not open",
@@ -469,13 +466,13 @@ def test_a_fault_of_the_program_is_said_and_its_traceback_shown_only_on_demand(c
     def fault():
         return {}["nothing"]
 
-    assert guarded(fault, prog="facenet x") == 1
+    assert report_errors(fault, prog="facenet x") == 1
     error = capsys.readouterr().err
     assert error.startswith("facenet x: Something went wrong") and "KeyError: 'nothing' (test_errors.py, line" in error
     assert "Traceback" not in error and "facenet --debug" in error
     monkeypatch.setenv("FACENET_DEBUG", "1")
     with pytest.raises(KeyError):
-        guarded(fault, prog="facenet x")
+        report_errors(fault, prog="facenet x")
 
 
 def test_debug_before_a_command_shows_where_its_error_arose(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ ALLOWED = {
     "components.page": COMMON | {"matplotlib", "jinja2"},
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "components.extract", "components.embed.network"}
-    | {"components.litert.specification"},
+    | {"components.litert.report", "components.litert.specification"},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},

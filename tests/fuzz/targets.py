@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from components.common import manifest
-from components.common.crops import crop_of, decoded
+from components.common.crops import crop_of, decode_crops
 from components.common.errors import FacenetError
 from components.common.executor import inputs, write_metrics
 from components.common.preprocessing import Crop, Preprocessing
@@ -29,12 +29,13 @@ from components.evaluate.pairs_file import read_pairs_file
 from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import RejectedError
-from components.litert.embedder import Embedder
-from components.litert.specification import parsed, record_of
+from components.litert.embedder import LiteRTEmbedder
+from components.litert.report import read_report
+from components.litert.specification import Threshold, parse, record_of
 from components.mine_and_train import state
 from components.model import checkpoint
 from components.model.starts import unpacked
-from components.verify import gallery, runs, threshold
+from components.verify import gallery, runs
 from pipelines.compiled import ir
 from pipelines.local import results
 from pipelines.look import history, preview, show
@@ -120,7 +121,7 @@ def _read_photo(data: bytes, folder: Path) -> None:
 def _manifest(kind: manifest.Manifest) -> Callable[[bytes, Path], None]:
     def read(data: bytes, folder: Path) -> None:
         (folder / "part-00000.parquet").write_bytes(data)
-        manifest.joined([folder], kind)
+        manifest.order_shards([folder], kind)
         manifest.read(folder, kind).to_pylist()
 
     return read
@@ -133,14 +134,14 @@ def _read_crops(data: bytes, folder: Path) -> None:
     with manifest.writer(folder / "faces", manifest.FACES, {"margin": 0.25, "alignment": "none"}) as rows:
         rows.add([{**row, **numbers, "image": data}])
     dataset = [{**row, "split": "train", "phash": 0, "part": 0, "row": 0}]
-    decoded(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
+    decode_crops(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
 
 
 def _read_about(data: bytes, folder: Path) -> None:
     """A faces manifest whose record of itself is not as it was written."""
     schema = manifest.FACES.schema.with_metadata({b"facenet": data})
     pq.write_table(schema.empty_table(), folder / "part-00000.parquet")
-    crop_of(manifest.joined([folder], manifest.FACES))
+    crop_of(manifest.order_shards([folder], manifest.FACES))
 
 
 def _about(run: Path) -> Iterator[bytes]:
@@ -191,16 +192,16 @@ def _file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes, Path], Non
 
 
 def _embed(path: Path) -> None:
-    embed = Embedder(path, threads=1)
+    embed = LiteRTEmbedder(path, threads=1)
     embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
 
 
 def _galleries(_: Path) -> Iterator[bytes]:
     embeddings = np.eye(8, dtype=np.float32)
-    entries = [gallery.Entry(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
+    entries = [gallery.Enrollment(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gallery.db"
-        with gallery.opened(path, _NETWORK, create=True) as opened:
+        with gallery.open_gallery(path, _NETWORK, create=True) as opened:
             opened.add(entries)
         yield path.read_bytes()
 
@@ -209,9 +210,9 @@ _NETWORK = Network(Crop(0.25, "none"), 32, 8, "0" * 64, lambda images, _: images
 
 
 def _read_gallery(path: Path) -> None:
-    with gallery.opened(path, _NETWORK) as opened:
+    with gallery.open_gallery(path, _NETWORK) as opened:
         opened.people()
-    with gallery.opened(path) as opened:
+    with gallery.open_gallery(path) as opened:
         opened.forget("person 1")
 
 
@@ -247,7 +248,7 @@ def _recipes(_: Path) -> Iterator[bytes]:
 
 def _specifications(_: Path) -> Iterator[bytes]:
     preprocessing = {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 32}
-    yield json.dumps(record_of(preprocessing, (threshold.Threshold(0.01, 0.5, 0.4, 0.6, 0.9),), {"a": 1})).encode()
+    yield json.dumps(record_of(preprocessing, (Threshold(0.01, 0.5, 0.4, 0.6, 0.9),), {"a": 1})).encode()
 
 
 def _executor_inputs(_: Path) -> Iterator[bytes]:
@@ -321,7 +322,7 @@ TARGETS = {
     "record of a manifest": Target(_about, _read_about, is_json=True),
     "facenet.json": Target(_of("*/checkpoint/facenet.json"), _read_description, is_json=True, heavy=True),
     "preprocessing": Target(_preprocessing, _read_preprocessing, is_json=True),
-    "specification": Target(_specifications, lambda data, _: parsed(data.decode(errors="replace"), "x"), is_json=True),
+    "specification": Target(_specifications, lambda data, _: parse(data.decode(errors="replace"), "x"), is_json=True),
     "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
@@ -329,7 +330,7 @@ TARGETS = {
     "executor input": Target(_executor_inputs, _read_executor_input, is_json=True),
     "executor output": Target(_executor_outputs, _file("output.json", results._executor_output), is_json=True),
     "report": Target(
-        _of("*/report/metrics.json"), _file("metrics.json", lambda path: threshold.read(path.parent, "x")), is_json=True
+        _of("*/report/metrics.json"), _file("metrics.json", lambda path: read_report(path.parent, "x")), is_json=True
     ),
     "former report": Target(_of("*/report/metrics.json"), _file("metrics.json", read_former), is_json=True),
     "record of a run": Target(_of("run.json"), _read_record, is_json=True),

@@ -145,5 +145,5 @@ def test_a_gallery_that_says_nothing_sensible_of_its_network_is_refused(tmp_path
     path.write_bytes(content)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript("PRAGMA ignore_check_constraints = 1; UPDATE model SET embedding_size = -1")
-    with pytest.raises(FacenetError, match="damaged"), gallery.opened(path):
+    with pytest.raises(FacenetError, match="damaged"), gallery.open_gallery(path):
         pass

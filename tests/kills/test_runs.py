@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from components.common import atomic
-from components.common.crops import decoded, faces_of
+from components.common.crops import decode_crops, faces_of
 from components.common.manifest import DATASET, read
 from pipelines.cache.cache import Cache
 from pipelines.cli import main as facenet
@@ -121,7 +121,7 @@ def test_forgetting_that_was_killed_goes_on_and_nobody_else_is_lost(kills, in_pr
         assert done()
         assert without("nobody", {place: tables(place) for place in PLACES}) == without(name, before)
         rows = read(run / "collect" / "dataset", DATASET)
-        assert len(decoded(rows, faces_of(run / "collect" / "dataset", ()), 32)) == len(rows)
+        assert len(decode_crops(rows, faces_of(run / "collect" / "dataset", ()), 32)) == len(rows)
         cache = Cache(kills.folder, lambda executor, names: "")
         assert all(cache.whole(read_task(kills.folder, run.name, task)) for task in ("extract", "collect", "evaluate"))
 

@@ -19,7 +19,7 @@ from components.extract.__main__ import main as extract
 from components.sample.__main__ import main as sample
 from components.verify.cluster import main as cluster
 from components.verify.enroll import main as enroll
-from components.verify.gallery import opened
+from components.verify.gallery import open_gallery
 from pipelines.cli import main as facenet
 from pipelines.compile import main as compile_
 
@@ -115,7 +115,7 @@ def people(gallery: Path) -> dict[str, int]:
     if not gallery.exists():
         return {}
     try:
-        with opened(gallery) as there:
+        with open_gallery(gallery) as there:
             found = there.people()
     except UsageError as nobody:
         assert "This gallery is empty" in str(nobody)
@@ -157,7 +157,7 @@ def test_a_gallery_forgets_a_person_whole(kills, tmp_path):
     from tests.unit.verify.rows import entries, network
 
     (tmp_path / "start").mkdir()
-    with opened(tmp_path / "start" / "gallery.db", network(), create=True) as gallery:
+    with open_gallery(tmp_path / "start" / "gallery.db", network(), create=True) as gallery:
         gallery.add(entries(40))
     theirs = [entry.embedding.tobytes() for entry in entries(40) if entry.name == "p1"]
     before = people(tmp_path / "start" / "gallery.db")

@@ -23,6 +23,7 @@ from components.common.errors import FacenetError, UsageError
 from components.sample.folder import draw
 from components.specification.code import copy
 from components.specification.images import REPOSITORY, requirements
+from components.verify.runs import newest
 from components.verify.verify import DIFFERENT
 
 # Raspberry Pi OS of the same name has this Python, 3.11, and this C library.
@@ -59,8 +60,8 @@ sys.exit(code)
 class Settings:
     """Run enroll, verify and identify in an emulated Debian for ARM."""
 
-    model: Path
-    """A .tflite file that `facenet export` wrote, with thresholds."""
+    model: Path | None = None
+    """A .tflite file that `facenet export` wrote, with thresholds; the best one of the newest run when not given."""
     root: Path = Path("build/pi")
     """The emulated system; made when it is not there."""
 
@@ -172,17 +173,18 @@ def _compare(root: Path) -> None:
 
 def _check(settings: Settings) -> None:
     emulator = _emulator()
-    if not settings.model.is_file():
+    model = settings.model or ((left := newest()) and left.path)
+    if model is None or not model.is_file():
         raise UsageError(
             "The check needs an exported network.",
-            received=settings.model,
+            received=model or "none, and no run that left one",
             advice="make pi-check MODEL=FILE.tflite; a run of the pipeline leaves some in runs/latest/export/model.",
         )
     root = settings.root.absolute()
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
         _system(root, emulator)
-    _install(root, settings.model)
+    _install(root, model)
     print(f"Debian {DEBIAN} for aarch64 in {root}, emulated as {PROCESSOR}")
     print(f"  packages {_megabytes(root / PACKAGES):.0f} MB, code {_megabytes(root / CODE):.2f} MB", flush=True)
     _compare(root)

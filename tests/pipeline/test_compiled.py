@@ -82,7 +82,7 @@ def _command(task: Task) -> list[str]:
 
 @pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
 def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
-    from components.common.flags import parse
+    from components.common.parsing import parse
 
     command = _command(task)
     module = module_of(command)

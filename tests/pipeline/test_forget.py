@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.collect.__main__ import main as collect
-from components.common.crops import decoded, faces_of
+from components.common.crops import decode_crops, faces_of
 from components.common.errors import UsageError
 from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, PAIRS, REJECTS, parts, read, write
 from components.common.shard import Shard
@@ -156,7 +156,7 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
 
     # The others' pictures are still those of the same people, and records tell the truth.
     rows, faces = read(run / "collect" / "dataset", DATASET), faces_of(run / "collect" / "dataset", ())
-    assert len(decoded(rows, faces, 32)) == len(before["collect/dataset"]) - 4
+    assert len(decode_crops(rows, faces, 32)) == len(before["collect/dataset"]) - 4
     cache = Cache(runs, lambda executor, names: "")
     for task in ("extract", "collect", "embed", "evaluate"):
         record = read_task(runs, in_processes.name, task)
@@ -203,7 +203,7 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
     assert without("nobody", tables(run)) == without(name, before)
     assert not (runs / ".forgetting.json").exists()
     rows = read(run / "collect" / "dataset", DATASET)
-    assert decoded(rows, faces_of(run / "collect" / "dataset", ()), 32).dtype == np.uint8
+    assert decode_crops(rows, faces_of(run / "collect" / "dataset", ()), 32).dtype == np.uint8
 
 
 def test_a_run_that_is_going_on_is_waited_for_and_a_name_is_no_path(runs, in_processes, name, capsys):
@@ -266,7 +266,7 @@ def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_p
     assert main(["forget", name, "--runs", str(tmp_path / "runs")]) == 0
     after = read(run / "collect" / "dataset", DATASET)
     assert after["face_id"].to_pylist() == [row["face_id"] for row in before.to_pylist() if row["identity"] != name]
-    assert len(decoded(after, faces_of(run / "collect" / "dataset", ()), 32)) == len(after)  # compares the ids
+    assert len(decode_crops(after, faces_of(run / "collect" / "dataset", ()), 32)) == len(after)  # compares the ids
 
 
 def test_a_former_result_whose_place_is_empty_is_put_back(tmp_path):

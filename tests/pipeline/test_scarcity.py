@@ -16,14 +16,14 @@ import pytest
 
 from components.collect.__main__ import main as collect
 from components.common.atomic import write_file
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import FacenetError
 from components.common.preprocessing import Crop
 from components.embed.__main__ import main as embed
 from components.embed.network import Network
 from components.evaluate.__main__ import main as evaluate
 from components.extract.__main__ import main as extract
-from components.verify.gallery import Entry, opened
+from components.verify.gallery import Enrollment, open_gallery
 from pipelines.cli import main
 from tests.pipeline.conftest import REPOSITORY, Tiny
 
@@ -117,13 +117,13 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_room(small_disk,
 def test_a_gallery_on_a_full_disk_is_as_it_was(small_disk):
     network = Network(Crop(0.25, "none"), 32, 128, "0" * 64, lambda images, _: images)
     rows = np.eye(128, dtype=np.float32)
-    with opened(small_disk / "gallery.db", network, create=True) as gallery:
-        gallery.add([Entry("Ada", "1", "1.jpg", rows[0])])
+    with open_gallery(small_disk / "gallery.db", network, create=True) as gallery:
+        gallery.add([Enrollment("Ada", "1", "1.jpg", rows[0])])
     fill(small_disk, 16384)
-    many = [Entry("Bob", f"b{n}", "2.jpg", rows[n % 128]) for n in range(500)]
-    with pytest.raises(FacenetError, match="disk full"), opened(small_disk / "gallery.db", network) as gallery:
+    many = [Enrollment("Bob", f"b{n}", "2.jpg", rows[n % 128]) for n in range(500)]
+    with pytest.raises(FacenetError, match="disk full"), open_gallery(small_disk / "gallery.db", network) as gallery:
         gallery.add(many)
-    with opened(small_disk / "gallery.db", network) as gallery:
+    with open_gallery(small_disk / "gallery.db", network) as gallery:
         assert gallery.people().names == ["Ada"]
 
 
@@ -145,7 +145,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(command, in_processes, sam
 
 
 def test_without_memory_a_command_says_so(capsys):
-    assert guarded(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
+    assert report_errors(lambda: bytearray(2**60) and 0, prog="facenet x") == 1
     assert "facenet x: Memory ran out" in capsys.readouterr().err
 
 

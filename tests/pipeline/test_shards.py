@@ -21,7 +21,7 @@ def runs(in_processes, sample_photos, tmp_path_factory) -> dict[int, Path]:
 
 
 def joined(run: Path, pattern: str, kind: manifest.Manifest):
-    return manifest.read(manifest.joined(sorted(run.glob(pattern)), kind), kind)
+    return manifest.read(manifest.order_shards(sorted(run.glob(pattern)), kind), kind)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_dataset_is_the_same_and_points_into_the_faces_of_all_shards(runs):
     one, three = (joined(runs[shards], "collect/dataset", DATASET) for shards in (1, 3))
     assert one.drop_columns(["part", "row"]).equals(three.drop_columns(["part", "row"]))
     assert set(three["part"].to_pylist()) == {0, 1, 2}
-    parts = [manifest.opened_part(file).read(["face_id"])["face_id"].to_pylist()
+    parts = [manifest.open_part(file).read(["face_id"])["face_id"].to_pylist()
              for file in manifest.parts(runs[3] / "collect/faces", FACES)]  # fmt: skip
     pointed = zip(three["part"].to_pylist(), three["row"].to_pylist(), strict=True)
     assert [parts[part][row] for part, row in pointed] == three["face_id"].to_pylist()

@@ -8,7 +8,7 @@ import pytest
 
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
-from components.verify.gallery import opened
+from components.verify.gallery import open_gallery
 from components.verify.identify import main as identify
 from components.verify.verify import main as verify
 from tests.races.stopped import Stopped
@@ -20,7 +20,7 @@ LOOKS = ("open", "*person-*")
 
 
 def faces_of(gallery, name: str) -> int:
-    with opened(gallery) as people:
+    with open_gallery(gallery) as people:
         return people.faces_of(name)
 
 

@@ -103,6 +103,6 @@ def test_every_parameter_that_names_a_place_is_known():
             for flag, word in pairwise(words):
                 placeholder = PLACEHOLDER.match(word)
                 named = placeholder and placeholder[2] == "parameters" and flags[flag]
-                if placeholder and named and (named.one is Path or named.flag.value in ("PATH", "DIR", "FILE")):
+                if placeholder and named and (named.value_type is Path or named.flag.value in ("PATH", "DIR", "FILE")):
                     found.add(f"{task.name}.{placeholder[3]}")
     assert found == MODELS | STATES

@@ -6,6 +6,7 @@ The module of a loss has `build(how) -> Loss` (`measured.py`): how it is made of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -17,19 +18,21 @@ class Objective:
         phase: what these rounds are called in the history.
         mined: whether triplets are mined before a round, which the loss takes; else it takes the identities of a batch.
         active: what `Round.active` is a share of, for people; "" for triplets.
+        terms: what the loss is a mean of and `Round` counts: "triplets", "pairs" of anchor and positive, or "".
     """
 
     module: str
     phase: str
     mined: bool = False
     active: str = ""
+    terms: Literal["triplets", "pairs", ""] = ""
 
 
 LOSSES = {
-    "triplet": Objective("components.mine_and_train.losses.triplet", "triplets", mined=True),
-    "online-triplet": Objective("components.mine_and_train.losses.online_triplet", "triplets"),
+    "triplet": Objective("components.mine_and_train.losses.triplet", "triplets", mined=True, terms="triplets"),
+    "online-triplet": Objective("components.mine_and_train.losses.online_triplet", "triplets", terms="triplets"),
     "contrastive": Objective(
-        "components.mine_and_train.losses.contrastive", "contrastive", active="with a nearer negative"
+        "components.mine_and_train.losses.contrastive", "contrastive", active="with a nearer negative", terms="pairs"
     ),
 }
 # Of the rounds that come before those of any loss. It has variables of its own, so the training makes it of a head.

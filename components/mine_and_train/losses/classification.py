@@ -7,32 +7,32 @@ from typing import Any
 import tensorflow as tf
 
 from components.mine_and_train.heads import Head
-from components.mine_and_train.losses.measured import (
+from components.mine_and_train.losses.loss import (
     Loss,
-    Measured,
-    distances_within,
-    mean_where,
-    same_and_different,
+    StepMetrics,
+    masked_mean,
+    pair_masks,
+    pairwise_distances,
     spread,
 )
 
 
-def on_classes(head: Head) -> Loss:
+def classification_loss(head: Head) -> Loss:
     """The cross entropy of a classification head; see `components.mine_and_train.heads`.
 
-    The targets are LABELS. The distances told are means over the pairs of the batch, and
-    `active` is the share of wrong answers.
+    The targets are LABELS. The reported distances are means over the pairs of the batch, and `active` is the
+    share of wrong answers.
     """
 
-    def loss(embeddings: Any, labels: Any, seed: Any) -> Measured:
+    def loss(embeddings: Any, labels: Any, seed: Any) -> StepMetrics:
         del seed
         entropy, accuracy = head(embeddings, labels)
-        distances = distances_within(embeddings)
-        same, different = same_and_different(labels)
-        return Measured(
+        distances = pairwise_distances(embeddings)
+        same, different = pair_masks(labels)
+        return StepMetrics(
             entropy,
-            mean_where(distances, same),
-            mean_where(distances, different),
+            masked_mean(distances, same),
+            masked_mean(distances, different),
             1.0 - accuracy,
             tf.constant(0.0),
             spread(embeddings),

@@ -7,35 +7,35 @@ from typing import Any
 import tensorflow as tf
 
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses.measured import (
+from components.mine_and_train.losses.loss import (
     Loss,
-    Measured,
-    distances_within,
-    mean_where,
-    same_and_different,
+    StepMetrics,
+    masked_mean,
+    pair_masks,
+    pairwise_distances,
     spread,
 )
 
 
 def build(how: Hyperparameters) -> Loss:
     """The loss of `--temperature`."""
-    return on_contrasts(how.temperature)
+    return contrastive_loss(how.temperature)
 
 
-def on_contrasts(temperature: float) -> Loss:
+def contrastive_loss(temperature: float) -> Loss:
     """The supervised contrastive loss within the batch (Khosla et al., 2020, eq. 2).
 
     For each pair of anchor and positive the cross entropy of finding the positive among all other faces of the batch,
     by a softmax over cosine / temperature; the mean over an anchor's positives, then over the anchors that have one.
 
-    The targets are LABELS. The distances told are means over the pairs of the batch, and
-    `active` is the share of pairs of anchor and positive with a nearer negative.
+    The targets are LABELS. The reported distances are means over the pairs of the batch, and `active` is the
+    share of pairs of anchor and positive with a nearer negative.
     """
 
-    def loss(embeddings: Any, labels: Any, seed: Any) -> Measured:
+    def loss(embeddings: Any, labels: Any, seed: Any) -> StepMetrics:
         del seed
-        distances = distances_within(embeddings)
-        same, different = same_and_different(labels)
+        distances = pairwise_distances(embeddings)
+        same, different = pair_masks(labels)
         itself = tf.eye(tf.shape(labels)[0])
         # 1 - d^2 / 2 is the cosine. A face is not looked for among the others: it leaves the softmax.
         logits = (1.0 - distances / 2.0) / temperature - 1e9 * itself
@@ -45,12 +45,12 @@ def on_contrasts(temperature: float) -> Loss:
         anchors = tf.reduce_sum(tf.cast(positives > 0, tf.float32))
         nearest = tf.reduce_min(distances + 5.0 * (1.0 - different), axis=1, keepdims=True)
         active = tf.cast(distances > nearest, tf.float32)
-        return Measured(
+        return StepMetrics(
             tf.math.divide_no_nan(tf.reduce_sum(of_anchor), anchors),
-            mean_where(distances, same),
-            mean_where(distances, different),
-            mean_where(active, same),
-            tf.constant(0.0),
+            masked_mean(distances, same),
+            masked_mean(distances, different),
+            masked_mean(active, same),
+            tf.reduce_sum(same),
             spread(embeddings),
         )
 

@@ -7,28 +7,28 @@ from typing import Any
 import tensorflow as tf
 
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses.measured import Loss, Measured, distances_within, spread
+from components.mine_and_train.losses.loss import Loss, StepMetrics, pairwise_distances, spread
 
 
 def build(how: Hyperparameters) -> Loss:
     """The loss of `--margin`."""
-    return on_mined_triplets(how.strategy.margin)
+    return triplet_loss(how.strategy.margin)
 
 
-def on_mined_triplets(margin: float) -> Loss:
+def triplet_loss(margin: float) -> Loss:
     """The mean of max(0, d(a,p)^2 - d(a,n)^2 + margin) over given triplets (FaceNet, section 3.1, eq. 2, as a mean).
 
     The targets are TRIPLETS, one or more.
     """
 
-    def loss(embeddings: Any, triplets: Any, seed: Any) -> Measured:
+    def loss(embeddings: Any, triplets: Any, seed: Any) -> StepMetrics:
         del seed
         # All distances at once, then looked up: the gradient of a row is summed over its triplets by one product.
-        distances = distances_within(embeddings)
+        distances = pairwise_distances(embeddings)
         positive = tf.gather_nd(distances, tf.gather(triplets, [0, 1], axis=1))
         negative = tf.gather_nd(distances, tf.gather(triplets, [0, 2], axis=1))
         losses = tf.maximum(positive - negative + margin, 0.0)
-        return Measured(
+        return StepMetrics(
             tf.reduce_mean(losses),
             tf.reduce_mean(positive),
             tf.reduce_mean(negative),

@@ -7,10 +7,10 @@ import pytest
 
 from components.collect.__main__ import main
 from components.collect.card import show
-from components.collect.collect import collect, listing, read_faces
+from components.collect.collect import collect, list_photos, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
-from components.common.crops import decoded, faces_of
+from components.common.crops import decode_crops, faces_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, about, read, write
 from components.common.shard import Shard
@@ -53,7 +53,7 @@ def test_duplicates_do_not_count_towards_the_minimum():
 
 
 def test_nothing_left_is_an_error_that_counts():
-    with pytest.raises(FacenetError, match=r"1 faces of 1 identities; dropped \{'too-few-faces': 1\}"):
+    with pytest.raises(FacenetError, match=r"1 face of 1 identity; dropped \{'too-few-faces': 1\}"):
         collect(table(("a", "1", 1)), min_examples=2, validation=0.1, test=0.2)
 
 
@@ -114,7 +114,7 @@ def test_the_stage_writes_dataset_dropped_and_listing(faces, tmp_path, capsys):
     assert (found["face_id"].to_numpy()[rows["row"]] == rows["face_id"]).all()
     (place,) = about(output, DATASET)["faces"]
     assert (output / place).resolve() == faces.resolve()
-    assert json.loads(file.read_text()) == listing(rows)
+    assert json.loads(file.read_text()) == list_photos(rows)
     assert f"{len(rows)} faces" in capsys.readouterr().out
 
 
@@ -128,7 +128,7 @@ def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_int
     assert about(tmp_path / "dataset", DATASET)["faces"] == ["../faces"]
     dataset = read(tmp_path / "dataset", DATASET)
     assert faces_of(tmp_path / "dataset", ()) == (tmp_path / "faces",)
-    assert len(decoded(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
+    assert len(decode_crops(dataset, (tmp_path / "faces",), 8)) == len(dataset)  # compares the ids
 
 
 OUT_OF_RANGE = ["--test 1.1", "--test nan", "--test 0.9001 --validation 0.1", "--test 1 --validation 1.1"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from components.common.atomic import new_directory, write_file
-from components.common.command import guarded, run
+from components.common.command import report_errors, run
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 
@@ -53,7 +53,7 @@ def test_nothing_that_is_printed_steers_the_terminal(capsys):
 
 def test_who_keeps_a_stream_cannot_close_it(capsys):
     kept = []
-    assert guarded(lambda: kept.append(sys.stderr), prog="facenet test") == 0
+    assert report_errors(lambda: kept.append(sys.stderr), prog="facenet test") == 0
     kept[0].close()  # as absl's logging does, when TensorFlow was imported meanwhile
     print("still there", file=sys.stderr)
     assert capsys.readouterr().err == "still there\n"
@@ -63,7 +63,7 @@ def test_ctrl_c_exits_with_130(capsys):
     def interrupt():
         raise KeyboardInterrupt
 
-    assert guarded(interrupt, prog="facenet test") == 130
+    assert report_errors(interrupt, prog="facenet test") == 130
     assert "Ctrl-C" in capsys.readouterr().err
 
 
@@ -72,7 +72,8 @@ def test_names_are_those_on_the_disk_whatever_the_locale(tmp_path):
     (tmp_path / "Zo\u00eb").mkdir()
     (tmp_path / "Zo\u00eb" / "1.jpg").touch()
     show = (
-        "import os; from components.common.command import guarded; guarded(lambda: print(ascii(os.listdir())), prog='')"
+        "import os; from components.common.command import report_errors; "
+        "report_errors(lambda: print(ascii(os.listdir())), prog='')"
     )
     # Python's own mending of this locale is turned off: so it is as one of another encoding.
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(REPOSITORY)}
@@ -82,7 +83,7 @@ def test_names_are_those_on_the_disk_whatever_the_locale(tmp_path):
 
 
 def test_a_system_error_is_said_and_not_traced(tmp_path, capsys):
-    assert guarded(lambda: (tmp_path / "none").read_text() and None, prog="facenet test") == 1
+    assert report_errors(lambda: (tmp_path / "none").read_text() and None, prog="facenet test") == 1
     assert str(tmp_path / "none") in capsys.readouterr().err
 
 
@@ -120,8 +121,9 @@ def test_help_needs_no_heavy_library(stage):
 
 
 def test_output_that_nobody_reads_is_no_error():
-    code = "from components.common.command import guarded; import sys; "
-    code += "sys.exit(guarded(lambda: [print('line', flush=True) for _ in range(100000)] and None, prog='facenet'))"
+    code = "from components.common.command import report_errors; import sys; "
+    code += "print_lines = lambda: [print('line', flush=True) for _ in range(100000)] and None; "
+    code += "sys.exit(report_errors(print_lines, prog='facenet'))"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY
     )
@@ -135,7 +137,7 @@ def test_a_full_disk_is_named_though_no_file_is(capsys):
     def full():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    assert guarded(full, prog="facenet test") == 1
+    assert report_errors(full, prog="facenet test") == 1
     assert "No space left on device" in capsys.readouterr().err.splitlines()[1]
 
 
@@ -153,7 +155,7 @@ def test_a_place_without_room_for_another_file_is_no_matter_of_rights(number, re
             pass
 
     made = write if result is new_directory else lambda: write_file(tmp_path / "x", "")
-    assert guarded(made, prog="facenet test") == 1
+    assert report_errors(made, prog="facenet test") == 1
     said = capsys.readouterr().err
     assert os.strerror(number) in said and "for more files" in said and "may write to" not in said
 

@@ -41,8 +41,8 @@ def face(number):
 @pytest.fixture
 def two_parts(tmp_path, monkeypatch):
     """250 faces in parts of 100 and row groups of 30; face i is red with value i."""
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
-    monkeypatch.setattr(manifest, "ROWS_PER_GROUP", 30)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 100)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_GROUP", 30)
     with manifest.writer(tmp_path / "faces", FACES, {"margin": 0.25, "alignment": "none"}) as rows:
         rows.add([face(number) for number in range(250)])
     return tmp_path / "faces"
@@ -60,15 +60,15 @@ def pointing(*numbers):
 
 def test_crops_come_in_the_order_of_the_rows_from_any_part(two_parts):
     numbers = [249, 0, 99, 100, 31, 200, 0]
-    images = crops.decoded(pointing(*numbers), two_parts, 20)
+    images = crops.decode_crops(pointing(*numbers), two_parts, 20)
     assert images.shape == (7, 20, 20, 3)
     np.testing.assert_allclose(images[:, 10, 10, 0], numbers, atol=2)
 
 
 def test_large_sets_lie_in_a_file_and_are_the_same(two_parts, monkeypatch):
-    inside = crops.decoded(pointing(*range(50)), two_parts, 20)
+    inside = crops.decode_crops(pointing(*range(50)), two_parts, 20)
     monkeypatch.setattr(crops, "MEMORY_LIMIT_BYTES", 1000)
-    outside = crops.decoded(pointing(*range(50)), two_parts, 20)
+    outside = crops.decode_crops(pointing(*range(50)), two_parts, 20)
     assert isinstance(outside, np.memmap)
     np.testing.assert_array_equal(outside, inside)
 
@@ -77,7 +77,7 @@ def test_another_faces_manifest_is_noticed(two_parts):
     wrong = pointing(5).set_column(1, "part", pa.array([0], pa.int32())).set_column(0, "face_id", pa.array(["f" * 32]))
     for rows in (wrong, pointing(305), pointing(299)):
         with pytest.raises(UsageError, match="not the one"):
-            crops.decoded(rows, two_parts, 20)
+            crops.decode_crops(rows, two_parts, 20)
 
 
 def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
@@ -91,14 +91,14 @@ def test_a_dataset_knows_where_its_faces_lie_and_can_be_told(tmp_path):
 
 
 def test_crops_are_found_in_shards_one_after_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 100)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 100)
     folders = [tmp_path / name for name in ("b", "empty", "a")]
     for number, (folder, faces) in enumerate(zip(folders, (range(150), (), range(150, 170)), strict=True)):
         with manifest.writer(folder, FACES, {"margin": 0.25, "alignment": "none"}, Shard(number + 1, 3)) as rows:
             rows.add([face(one) for one in faces])
     rows = pointing(*range(150)), pointing(*range(150, 170)).set_column(1, "part", pa.array([3] * 20, pa.int32()))
     rows = pa.concat_tables(rows).set_column(2, "row", pa.array([*range(100), *range(50), *range(20)], pa.int32()))
-    images = crops.decoded(rows, manifest.joined(folders[::-1], FACES), 20)
+    images = crops.decode_crops(rows, manifest.order_shards(folders[::-1], FACES), 20)
     np.testing.assert_allclose(images[:, 10, 10, 0], range(170), atol=2)
 
 
@@ -128,7 +128,7 @@ def test_a_row_that_points_outside_of_the_manifest_is_refused_and_no_picture_is_
     for name, value in (("part", part), ("row", row)):
         rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array([value], pa.int32()))
     with pytest.raises(UsageError, match="not the one"):
-        crops.decoded(rows, two_parts, 32)
+        crops.decode_crops(rows, two_parts, 32)
 
 
 def test_a_damaged_row_group_is_named(two_parts):
@@ -137,4 +137,4 @@ def test_a_damaged_row_group_is_named(two_parts):
     data[4 : len(data) // 2] = b"\xff" * (len(data) // 2 - 4)
     file.write_bytes(data)
     with pytest.raises(UsageError, match="cannot be read"):
-        crops.decoded(pointing(0, 1), two_parts, 32)
+        crops.decode_crops(pointing(0, 1), two_parts, 32)

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import pytest
 
 from components.common.errors import UsageError
-from components.common.flags import Flag, Inputs, Output, parse
+from components.common.flags import Flag, Inputs, Output
+from components.common.parsing import parse
 from pipelines.cli import COMMANDS
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from components.common import manifest
 from components.common.errors import UsageError
-from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS
+from components.common.manifest import BOX, DATASET, EMBEDDINGS, FACES, REJECTS, schemas
+from components.common.manifest.writing import _metadata
 from components.common.shard import Shard
 
 
@@ -29,7 +30,7 @@ def test_rows_and_what_was_said_of_them_come_back(tmp_path):
 
 
 def test_many_rows_become_parts_and_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest, "ROWS_PER_PART", 4)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 4)
     manifest.write(tmp_path / "rejects", REJECTS, pa.Table.from_pylist(rejects(11), schema=REJECTS.schema))
     files = manifest.parts(tmp_path / "rejects", REJECTS)
     assert [pq.read_metadata(file).num_rows for file in files] == [4, 4, 3]
@@ -109,7 +110,7 @@ def some_rows(kind):
     }
     values |= dict.fromkeys((pa.int32(), pa.uint64(), pa.float32()), 1) | {pa.list_(pa.float32()): [0.5, 0.5]}
     rows = [{field.name: values[field.type] for field in kind.schema}] * 2
-    return pa.Table.from_pylist(rows, schema=kind.schema.with_metadata(manifest._metadata(kind, {"a": 1}, Shard())))
+    return pa.Table.from_pylist(rows, schema=kind.schema.with_metadata(_metadata(kind, {"a": 1}, Shard())))
 
 
 def with_types(table, **types):
@@ -241,7 +242,7 @@ def shards(root, *texts, **about):
 
 def test_shards_are_read_in_their_order_whatever_order_they_come_in(tmp_path):
     folders = shards(tmp_path, "2/3", "3/3", "1/3", margin=0.25)
-    joined = manifest.joined(folders, REJECTS)
+    joined = manifest.order_shards(folders, REJECTS)
     assert [folder.name for folder in joined] == ["1-3", "2-3", "3-3"]
     assert manifest.read(joined, REJECTS).to_pylist() == rejects(1) + rejects(2) + rejects(3)
     assert manifest.about(joined, REJECTS) == {"margin": 0.25}
@@ -256,39 +257,39 @@ def test_a_manifest_from_before_there_were_shards_is_a_whole_one(tmp_path):
     pq.write_table(
         table.replace_schema_metadata({b"facenet": json.dumps(record).encode()}), folder / "part-00000.parquet"
     )
-    assert manifest.joined([folder], REJECTS) == (folder,)
+    assert manifest.order_shards([folder], REJECTS) == (folder,)
 
 
 @pytest.mark.parametrize("there", [["2/3"], ["1/3", "3/3"], ["1/2", "2/3"], ["1/1", "1/2", "2/2"], ["1/2"], []])
 def test_a_shard_that_is_missing_or_of_another_division_is_named(there, tmp_path):
     with pytest.raises(UsageError, match="not all shards") as error:
-        manifest.joined(shards(tmp_path, *there), REJECTS)
+        manifest.order_shards(shards(tmp_path, *there), REJECTS)
     assert all(f"({text})" in str(error.value) for text in there)
 
 
 def test_a_shard_that_is_there_twice_is_refused(tmp_path):
     folders = shards(tmp_path, "1/2")
     with pytest.raises(UsageError, match="not all shards"):
-        manifest.joined(folders * 2, REJECTS)
+        manifest.order_shards(folders * 2, REJECTS)
 
 
 def test_shards_that_were_made_with_other_settings_are_refused(tmp_path):
     folders = shards(tmp_path, "1/2", margin=0.25) + shards(tmp_path, "2/2", margin=0.3)
     with pytest.raises(UsageError, match=r"(?s)different settings.*0.25.*0.3"):
-        manifest.joined(folders, REJECTS)
+        manifest.order_shards(folders, REJECTS)
 
 
 def test_the_parts_of_all_shards_in_one_folder_are_the_whole_manifest(tmp_path):
-    folders = manifest.joined(shards(tmp_path, "2/2", "1/2", margin=0.25), REJECTS)
-    manifest.gathered(folders, REJECTS, tmp_path / "all")
-    assert manifest.joined([tmp_path / "all"], REJECTS) == (tmp_path / "all",)
+    folders = manifest.order_shards(shards(tmp_path, "2/2", "1/2", margin=0.25), REJECTS)
+    manifest.gather_parts(folders, REJECTS, tmp_path / "all")
+    assert manifest.order_shards([tmp_path / "all"], REJECTS) == (tmp_path / "all",)
     assert manifest.shard_of(tmp_path / "all", REJECTS) == Shard()
     assert manifest.read(tmp_path / "all", REJECTS).equals(manifest.read(folders, REJECTS))
     assert manifest.about(tmp_path / "all", REJECTS) == {"margin": 0.25}
 
 
 def test_every_manifest_says_whom_its_rows_are_about():
-    declared = [one for one in vars(manifest).values() if isinstance(one, manifest.Manifest)]
+    declared = [one for one in vars(schemas).values() if isinstance(one, schemas.Manifest)]
     assert list(manifest.MANIFESTS.values()) == declared and [one.name for one in declared] == list(manifest.MANIFESTS)
     for one in declared:
         texts = {name: ["Ada/1.jpg" if name == "photo_path" else "Ada", "Bo/1.jpg"] for name in one.person}
@@ -306,4 +307,4 @@ def test_a_folder_with_parts_of_some_shards_only_is_refused(tmp_path):
     (first, second) = shards(tmp_path, "1/3", "2/3")
     (second / "part-00000.parquet").rename(first / "part-00001.parquet")
     with pytest.raises(UsageError, match=r"(?s)several shards.*1/3, 2/3"):
-        manifest.joined([first], REJECTS)
+        manifest.order_shards([first], REJECTS)

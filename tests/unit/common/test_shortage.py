@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.common.command import guarded
+from components.common.command import report_errors
 from components.common.errors import UsageError
 from components.common.manifest import reading
 from components.common.shortage import memory_ran_out
@@ -87,7 +87,7 @@ def test_a_file_that_there_was_no_memory_to_read_is_not_called_damaged(tmp_path,
         with reading(tmp_path / "part-00000.parquet"):
             pa.allocate_buffer(TOO_MUCH)
 
-    assert guarded(read, prog="facenet x") == 1
+    assert report_errors(read, prog="facenet x") == 1
     error = capsys.readouterr().err
     assert error.startswith("facenet x: Memory ran out") and "part-00000.parquet (malloc of size" in error
     assert "--shard" in error

@@ -18,9 +18,9 @@ from components.common.errors import FacenetError
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, about, read, write
 from components.common.preprocessing import Preprocessing
 from components.embed.__main__ import main
-from components.embed.network import opened
+from components.embed.network import open_network
 from components.evaluate.__main__ import main as evaluate
-from components.litert.embedder import Embedder
+from components.litert.embedder import LiteRTEmbedder
 from tests.unit.litert.published import SPECIFICATION, converted, embedded, pair_model
 
 # A process of its own: TensorFlow is in this one already.
@@ -50,7 +50,7 @@ def test_a_published_model_is_scored(tmp_path, published, dataset):
     flags = ["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "embeddings")]
     subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, *flags], check=True)
     table = read(tmp_path / "embeddings", EMBEDDINGS)
-    assert set(table["checkpoint_sha256"].to_pylist()) == {Embedder(published).sha256}
+    assert set(table["checkpoint_sha256"].to_pylist()) == {LiteRTEmbedder(published).sha256}
     vectors = np.array(table["embedding"].to_pylist())
     assert vectors.shape == (len(read(dataset, DATASET)), 192)
 
@@ -130,7 +130,7 @@ def test_a_file_is_a_litert_model_whatever_its_name_ends_in(published, name):
     other = published.with_name(name)
     other.write_bytes(published.read_bytes())
     specified(other)
-    assert opened(other).sha256 == opened(published).sha256
+    assert open_network(other).sha256 == open_network(published).sha256
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_face_without_an_embedding_is_an_error_where_others_have_one(published
     published.with_suffix(".json").write_text(
         json.dumps({**SPECIFICATION, "preprocessing": {**SPECIFICATION["preprocessing"], "scaling": "[0, 255]"}})
     )
-    embed = opened(published).embed
+    embed = open_network(published).embed
     pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     np.testing.assert_allclose(np.linalg.norm(embed(pictures, None), axis=1), 1, atol=1e-5)
     pictures[1] = 0

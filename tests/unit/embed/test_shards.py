@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.common.crops import crop_of
-from components.common.manifest import EMBEDDINGS, joined, read
+from components.common.manifest import EMBEDDINGS, order_shards, read
 from components.common.preprocessing import Preprocessing
 from components.embed import stage
 from components.embed.__main__ import main
@@ -30,7 +30,7 @@ def test_the_parts_together_are_the_whole_to_the_bit(dataset, trained, tmp_path,
     for number, folder in enumerate(folders, start=1):
         assert main([*flags, "-o", str(folder), "--shard", f"{number}/3"]) == 0
     assert [read(folder, EMBEDDINGS).num_rows for folder in folders] == [30, 30, 36]
-    assert read(joined(folders[::-1], EMBEDDINGS), EMBEDDINGS).equals(read(tmp_path / "whole", EMBEDDINGS))
+    assert read(order_shards(folders[::-1], EMBEDDINGS), EMBEDDINGS).equals(read(tmp_path / "whole", EMBEDDINGS))
 
 
 def test_a_part_without_faces_is_empty(dataset, trained, tmp_path):

@@ -12,7 +12,7 @@ from kfp import dsl
 
 from components.evaluate.__main__ import main
 from components.evaluate.bootstrap import _draws, intervals
-from components.evaluate.compared import Measured
+from components.evaluate.compared import MeasuredPairs
 from components.evaluate.measure import FALSE_ACCEPT_RATES
 from components.evaluate.metrics import area_under_curve, curve, val_at_far
 from components.evaluate.protocols import Population
@@ -80,7 +80,7 @@ def test_the_confusion_counts_are_those_of_the_mistakes(inputs, tmp_path):
 def test_the_ranges_are_those_of_pairs_repeated_as_often_as_their_people_are_drawn():
     rng = np.random.default_rng(1)
     identity = np.repeat(np.arange(12), 5)
-    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng).listed()
+    pairs = Population.of(np.arange(60), identity).draw(120, 900, rng).as_pairs()
     distances = np.round(rng.normal(np.where(pairs.same, 0.9, 1.3), 0.25), 2)  # with ties
     values, areas = [], []
     for drawn in _draws(np.arange(12), seed=3):
@@ -90,7 +90,7 @@ def test_the_ranges_are_those_of_pairs_repeated_as_often_as_their_people_are_dra
         values.append([val_at_far(whole, far) for far in RATES])
         areas.append(area_under_curve(whole))
     wanted = np.quantile(np.array(values), (0.025, 0.975), axis=0)
-    kinds = [Measured(pairs.first, pairs.second, distances)[kind] for kind in (pairs.same, ~pairs.same)]
+    kinds = [MeasuredPairs(pairs.first, pairs.second, distances)[kind] for kind in (pairs.same, ~pairs.same)]
     found = intervals(*kinds, identity, np.arange(12), RATES, seed=3)
     np.testing.assert_allclose(found.auc, np.quantile(areas, (0.025, 0.975)))
     for i, far in enumerate(RATES):

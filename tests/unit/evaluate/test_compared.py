@@ -41,7 +41,7 @@ def found(request, vectors, pairs, monkeypatch):
 @pytest.fixture
 def kinds(found, vectors, pairs):
     """Each kind, and first faces, second faces and distances of all its pairs."""
-    listed = pairs.listed()
+    listed = pairs.as_pairs()
     distances = pair_distances(vectors, listed.first, listed.second)
     return [
         (kept, listed.first[kind], listed.second[kind], distances[kind])
@@ -50,7 +50,7 @@ def kinds(found, vectors, pairs):
 
 
 def test_all_pairs_are_on_the_curve(found, vectors, pairs):
-    listed = pairs.listed()
+    listed = pairs.as_pairs()
     wanted = curve(pair_distances(vectors, listed.first, listed.second), listed.same)
     for name in ("thresholds", "accepted_same", "accepted_different"):
         np.testing.assert_array_equal(getattr(found.curve, name), getattr(wanted, name))

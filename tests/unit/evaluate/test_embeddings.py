@@ -67,7 +67,7 @@ def test_vectors_that_mean_nothing_are_refused_by_photo(tmp_path, spoil, what):
 
 
 def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.manifest.ROWS_PER_PART", 3)
+    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 3)
     vectors = unit(8)
     folder = manifest(tmp_path / "e", vectors)
     assert len(list(folder.iterdir())) == 3
@@ -83,7 +83,7 @@ def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_pat
 def test_two_checkpoints_are_refused_by_name(tmp_path):
     with pytest.raises(UsageError, match="different checkpoints") as error:
         read_embeddings(manifest(tmp_path / "e", unit(3), ["aa", "bb", "aa"]))
-    assert "aa (2 faces), bb (1 faces)" in str(error.value)
+    assert "aa (2 faces), bb (1 face)" in str(error.value)
 
 
 def test_no_embeddings_are_refused(tmp_path):

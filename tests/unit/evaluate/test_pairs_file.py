@@ -153,7 +153,7 @@ def test_pairs_of_people_the_network_was_trained_on_are_counted_and_it_is_said(f
     )
     notes = from_pairs_file(file(TWO_FOLDS), faces, folds=2).notes
     assert len(notes) == 1
-    assert "4 of 8 pairs show people of the train split (1 identities)" in notes[0]
+    assert "4 of 8 pairs show people of the train split (1 identity)" in notes[0]
 
 
 def test_pairs_out_of_balance_say_what_calling_all_alike_would_score(file):
@@ -168,7 +168,7 @@ def test_pairs_out_of_balance_say_what_calling_all_alike_would_score(file):
 def test_a_photo_with_several_faces_is_said(file):
     faces = embeddings(*LFW.photo_path, "Bo/Bo_0001.jpg")
     protocol = from_pairs_file(file(TWO_FOLDS), faces, folds=2)
-    assert any("1 photos of the pairs hold more than one face" in note for note in protocol.notes)
+    assert any("Of 1 photo with more than one face" in note for note in protocol.notes)
     assert len(LFW) not in np.concatenate([protocol.scored.first, protocol.scored.second])
 
 

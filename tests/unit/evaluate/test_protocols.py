@@ -36,7 +36,7 @@ def test_a_population_counts_and_draws_exactly_all_pairs(sizes):
     population = Population.of(np.arange(len(identity)), identity)
     counts = population.counts()
     assert counts == (len(all_pairs(identity, True)), len(all_pairs(identity, False)))
-    drawn = population.draw(*counts, np.random.default_rng(0)).listed()
+    drawn = population.draw(*counts, np.random.default_rng(0)).as_pairs()
     listed = pairs_of(drawn)
     assert set(listed[: counts[0]]) == all_pairs(identity, True)
     assert set(listed[counts[0] :]) == all_pairs(identity, False)
@@ -47,12 +47,12 @@ def test_a_population_counts_and_draws_exactly_all_pairs(sizes):
 def test_pairs_listed_some_at_a_time_are_those_listed_at_once(monkeypatch):
     population = Population.of(np.arange(40), people())
     samples = [population.draw(*counts, np.random.default_rng(0)) for counts in (population.counts(), (20, 60), (1, 2))]
-    whole = [sample.listed() for sample in samples]
+    whole = [sample.as_pairs() for sample in samples]
     monkeypatch.setattr(draw, "_PIECE", 8)
     for sample, listed in zip(samples, whole, strict=True):
         assert max(len(first) for first, _ in sample.of_kind(False)) <= 8
         for name in ("first", "second", "same"):
-            np.testing.assert_array_equal(getattr(sample.listed(), name), getattr(listed, name))
+            np.testing.assert_array_equal(getattr(sample.as_pairs(), name), getattr(listed, name))
 
 
 def test_a_sample_has_no_pair_twice_and_every_pair_as_often():
@@ -61,7 +61,7 @@ def test_a_sample_has_no_pair_twice_and_every_pair_as_often():
     rng = np.random.default_rng(0)
     seen = dict.fromkeys(all_pairs(identity, False), 0)
     for _ in range(800):
-        drawn = pairs_of(population.draw(0, 4, rng).listed())
+        drawn = pairs_of(population.draw(0, 4, rng).as_pairs())
         assert len(set(drawn)) == 4
         for pair in drawn:
             seen[pair] += 1
@@ -85,13 +85,13 @@ def test_folds_share_no_identity_and_have_all_same_pairs_and_as_many_different_o
         inside = found.scored.same[found.fold == fold]
         assert 0 < inside.sum() == (~inside).sum()
     assert len(set(pairs_of(found.scored))) == len(found.scored)
-    assert set(pairs_of(found.compared.listed())) == all_pairs(identity, True) | all_pairs(identity, False)
+    assert set(pairs_of(found.compared.as_pairs())) == all_pairs(identity, True) | all_pairs(identity, False)
     assert found.notes == []
 
 
 def test_same_means_the_same_identity():
     identity = people()
-    for pairs in (protocol(identity).scored, protocol(identity, max_pairs=20).compared.listed()):
+    for pairs in (protocol(identity).scored, protocol(identity, max_pairs=20).compared.as_pairs()):
         assert np.array_equal(identity[pairs.first] == identity[pairs.second], pairs.same)
 
 
@@ -136,7 +136,7 @@ def test_more_pairs_than_allowed_are_sampled_and_it_is_said():
     assert len(found.scored) <= 60
     assert len(found.compared) == 60
     assert found.compared.same_count == 30
-    assert len(set(pairs_of(found.compared.listed()))) == 60
+    assert len(set(pairs_of(found.compared.as_pairs()))) == 60
     assert ["sample" in note for note in found.notes] == [True, True]
 
 

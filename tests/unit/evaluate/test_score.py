@@ -30,4 +30,4 @@ def test_too_few_people_to_validate_on_is_said():
     protocol, sentence = protocol_for(np.zeros(5, np.int64), seed=0)
     assert protocol is None
     assert sentence.startswith("No score:")
-    assert "5 faces of 1 identities" in sentence
+    assert "5 faces of 1 identity" in sentence

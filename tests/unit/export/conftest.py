@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.common.crops import crop_of, decoded, faces_of
+from components.common.crops import crop_of, decode_crops, faces_of
 from components.common.manifest import DATASET, read
 
 
@@ -24,7 +24,7 @@ def checkpoint(dataset: Path) -> Path:
     keras.utils.set_random_seed(0)
     network = build(architecture)
     faces = faces_of(dataset, ())
-    images = scaled(decoded(read(dataset, DATASET), faces, 32))
+    images = scaled(decode_crops(read(dataset, DATASET), faces, 32))
     for _ in range(60):
         network(images, training=True)
     path = dataset.parent / "checkpoint"

@@ -14,9 +14,9 @@ from ai_edge_litert.interpreter import Interpreter
 from components.embed.__main__ import main as embed
 from components.export import parity
 from components.export.__main__ import main
-from components.export.convert import converted, saved
-from components.export.results import Export, Exported, file_of
-from components.litert.embedder import Embedder
+from components.export.convert import convert, saved_model
+from components.export.results import Export, ExportedFile, file_of
+from components.litert.embedder import LiteRTEmbedder
 from components.model.checkpoint import fingerprint
 from tests.unit.export.conftest import vectors
 
@@ -47,7 +47,7 @@ def test_a_file_alone_gives_the_embeddings_of_the_checkpoint(exported, dataset, 
 def test_a_file_says_what_it_wants_and_what_its_distances_mean(exported, checkpoint, report):
     metrics = json.loads((report / "metrics.json").read_text())
     measured = [row for row in metrics["val_at_far"] if row["threshold"] is not None]
-    specification = Embedder(exported / "facenet-int8.tflite").specification
+    specification = LiteRTEmbedder(exported / "facenet-int8.tflite").specification
     assert (specification.crop.margin, specification.image_size, specification.flip_averaging) == (0.25, 32, True)
     assert [(each.far, each.distance, [each.low, each.high], each.val) for each in specification.thresholds] == [
         (row["far"], row["threshold"], row["threshold_interval"], row["val"]) for row in reversed(measured)
@@ -78,8 +78,8 @@ def test_a_prelu_stays_in_float32_so_that_an_int8_network_is_not_cut_into_pieces
     member = keras.Model(inputs, keras.layers.Flatten()(x))
     network = keras.Model(inputs, keras.layers.UnitNormalization()(member(inputs)))
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
-    with saved(network) as model:
-        interpreter = Interpreter(model_content=converted(model, "int8", images))
+    with saved_model(network) as model:
+        interpreter = Interpreter(model_content=convert(model, "int8", images))
     kind = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
     operations = interpreter._get_ops_details()
     assert {kind[each["inputs"][0]] for each in operations if each["op_name"] == "CONV_2D"} == {np.int8}
@@ -110,7 +110,7 @@ def test_the_record_and_the_cards_tell_the_same(exported):
     assert best["milliseconds"] <= 1.1 * fastest
     for one in record["exported"]:
         assert one["bytes"] == (exported / one["file"]).stat().st_size
-        assert one["sha256"] == Embedder(exported / one["file"]).sha256
+        assert one["sha256"] == LiteRTEmbedder(exported / one["file"]).sha256
         assert one["milliseconds"] > 0
         for text in texts:
             assert f"{one['parity']['minimum']:.5f}" in text.read_text()
@@ -134,7 +134,7 @@ def test_the_record_and_the_cards_tell_the_same(exported):
 )
 def test_the_best_is_the_fastest_or_of_those_about_as_fast_the_smallest(measured, best):
     found = [
-        Exported(variant, file_of(variant), "", size, milliseconds, parity.Parity(1, 1))
+        ExportedFile(variant, file_of(variant), "", size, milliseconds, parity.Parity(1, 1))
         for variant, (size, milliseconds) in measured.items()
     ]
     assert Export(found).best == file_of(best)
@@ -154,7 +154,7 @@ def test_a_variant_below_its_bound_fails_the_task_and_says_by_how_much(
 def test_without_a_report_there_are_no_thresholds_and_the_cards_say_so(dataset, checkpoint, tmp_path):
     flags = ["-i", str(dataset), "-c", str(checkpoint), "-o", str(tmp_path / "export"), "--variants", "float32"]
     assert main(flags) == 0
-    assert Embedder(tmp_path / "export" / "facenet-float32.tflite").specification.thresholds == ()
+    assert LiteRTEmbedder(tmp_path / "export" / "facenet-float32.tflite").specification.thresholds == ()
     assert "the files hold no thresholds" in (tmp_path / "export" / "model-card.md").read_text()
 
 

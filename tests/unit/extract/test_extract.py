@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from components.common.crops import crop_of
-from components.common.manifest import FACES, REJECTS, joined, read
+from components.common.manifest import FACES, REJECTS, order_shards, read
 from components.extract.__main__ import main
 from components.extract.photo import Extraction, faces_in
 from components.extract.stage import extract
@@ -64,8 +64,8 @@ def test_the_shards_together_are_the_whole_and_one_without_a_face_is_empty(peopl
         assert main(["-i", str(people), "-o", str(folder), "--shard", f"{number}/5", *card]) == 0
     assert "0 faces of 0 identities in 1 photos" in capsys.readouterr().out
     rejected = [folder.with_name(f"{folder.name}-rejects") for folder in folders]
-    assert read(joined(folders, FACES), FACES).equals(read(tmp_path / "whole", FACES))
-    assert read(joined(rejected, REJECTS), REJECTS).equals(read(tmp_path / "whole-rejects", REJECTS))
+    assert read(order_shards(folders, FACES), FACES).equals(read(tmp_path / "whole", FACES))
+    assert read(order_shards(rejected, REJECTS), REJECTS).equals(read(tmp_path / "whole-rejects", REJECTS))
 
 
 def test_one_photo_alone_gives_what_the_stage_gave(faces, sample_photos):

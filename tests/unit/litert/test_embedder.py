@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.common.errors import UsageError
 from components.litert import metadata
-from components.litert.embedder import Embedder
+from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
 from tests.unit.litert.published import IMAGES, SPECIFICATION, converted, embedded, pair_model
 
@@ -41,7 +41,7 @@ def assert_same_direction(found, expected, least=0.99999):
 
 def test_a_published_model_with_a_batch_of_two_and_192_numbers(tmp_path):
     path = stored(tmp_path, pair_model(), SPECIFICATION)
-    embed = Embedder(path)
+    embed = LiteRTEmbedder(path)
     assert (embed.batch, embed.embedding_size, embed.image_size) == (2, 192, 16)
     embeddings = embed(IMAGES)  # an odd number
     assert embeddings.shape == (5, 192)
@@ -63,30 +63,30 @@ def test_a_published_model_with_a_batch_of_two_and_192_numbers(tmp_path):
     ],
 )
 def test_scaling_and_colours(tmp_path, fields, expected):
-    embed = Embedder(stored(tmp_path, pair_model(), with_fields(**fields)))
+    embed = LiteRTEmbedder(stored(tmp_path, pair_model(), with_fields(**fields)))
     assert_same_direction(embed(IMAGES), embedded(expected(IMAGES.astype(np.float32))))
 
 
 def test_one_colour_can_be_standardised(tmp_path):
-    embed = Embedder(stored(tmp_path, pair_model(), with_fields(scaling="standardised")))
+    embed = LiteRTEmbedder(stored(tmp_path, pair_model(), with_fields(scaling="standardised")))
     assert np.isfinite(embed(np.full((2, 16, 16, 3), 7, np.uint8))).all()
 
 
 def test_channels_first(tmp_path):
     model = converted(lambda images: embedded(tf.transpose(images, [0, 2, 3, 1])), [1, 3, 16, 16])
-    embed = Embedder(stored(tmp_path, model, with_fields(layout="NCHW")))
+    embed = LiteRTEmbedder(stored(tmp_path, model, with_fields(layout="NCHW")))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
 
 
 def test_flip_averaging(tmp_path):
-    embed = Embedder(stored(tmp_path, pair_model(), with_fields(flip_averaging=True)))
+    embed = LiteRTEmbedder(stored(tmp_path, pair_model(), with_fields(flip_averaging=True)))
     values = IMAGES.astype(np.float32) / 127.5 - 1
     assert_same_direction(embed(IMAGES), unit(embedded(values).numpy()) + unit(embedded(values[:, :, ::-1]).numpy()))
 
 
 @pytest.mark.parametrize("shape", [[None, 16, 16, 3], [1, None, None, 3]])
 def test_an_open_batch_and_an_open_size(tmp_path, shape):
-    embed = Embedder(stored(tmp_path, converted(embedded, shape), with_fields(image_size=16)))
+    embed = LiteRTEmbedder(stored(tmp_path, converted(embedded, shape), with_fields(image_size=16)))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
 
 
@@ -101,14 +101,14 @@ def test_quantised_input_and_output(tmp_path, kind):
         inference_input_type=kind,
         inference_output_type=kind,
     )
-    embed = Embedder(stored(tmp_path, model, SPECIFICATION))
+    embed = LiteRTEmbedder(stored(tmp_path, model, SPECIFICATION))
     assert embed._input["dtype"] == kind.as_numpy_dtype
     assert_same_direction(embed(IMAGES), embedded(values), least=0.99)
 
 
 def test_a_float16_input(tmp_path):
     model = converted(lambda images: embedded(tf.cast(images, tf.float32)), [1, 16, 16, 3], tf.float16)
-    embed = Embedder(stored(tmp_path, model, SPECIFICATION))
+    embed = LiteRTEmbedder(stored(tmp_path, model, SPECIFICATION))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
 
 
@@ -122,7 +122,7 @@ def test_a_float16_input(tmp_path):
 )
 def test_whole_numbers_without_a_scale_are_pixels(tmp_path, kind, fields, less):
     model = converted(lambda images: embedded(tf.cast(images, tf.float32)), [1, 16, 16, 3], kind)
-    embed = Embedder(stored(tmp_path, model, with_fields(**fields)))
+    embed = LiteRTEmbedder(stored(tmp_path, model, with_fields(**fields)))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) - less))
 
 
@@ -141,7 +141,7 @@ def test_a_scaling_that_whole_numbers_have_no_room_for_is_refused(tmp_path, kind
     shape, order = ([1, 3, 16, 16], [0, 2, 3, 1]) if "layout" in fields else ([1, 16, 16, 3], range(4))
     model = converted(lambda images: embedded(tf.transpose(tf.cast(images, tf.float32), order)), shape, kind)
     with pytest.raises(UsageError, match="no room for pictures in this scaling"):
-        Embedder(stored(tmp_path, model, with_fields(**fields)))
+        LiteRTEmbedder(stored(tmp_path, model, with_fields(**fields)))
 
 
 @pytest.mark.parametrize("low", [-1, 0])
@@ -153,7 +153,7 @@ def test_a_quantised_input_tells_its_range_where_no_scaling_is_given(tmp_path, l
         representative_dataset=lambda: ([value[None]] for value in values),
         inference_input_type=tf.uint8,
     )  # fmt: skip
-    assert_same_direction(Embedder(stored(tmp_path, model, SPECIFICATION))(IMAGES), embedded(values), least=0.99)
+    assert_same_direction(LiteRTEmbedder(stored(tmp_path, model, SPECIFICATION))(IMAGES), embedded(values), least=0.99)
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_a_quantised_input_tells_its_range_where_no_scaling_is_given(tmp_path, l
 def test_many_images_at_a_time_give_the_same_bits(tmp_path, shape, exported, batch):
     model = converted(embedded, shape)
     record = with_fields(image_size=16)
-    path = stored(tmp_path, metadata.added(model, record) if exported else model, record)
+    path = stored(tmp_path, metadata.add(model, record) if exported else model, record)
     images = np.random.default_rng(0).integers(256, size=(21, 16, 16, 3)).astype(np.uint8)
     embed = ParallelEmbedder(path, threads=3)
     assert embed.one.batch == batch
-    np.testing.assert_array_equal(embed(images), Embedder(path)(images))
+    np.testing.assert_array_equal(embed(images), LiteRTEmbedder(path)(images))
     assert embed(images[:0]).shape == (0, 192)
 
 
 def test_what_changes_an_embedding_makes_another_network(tmp_path):
     def sha256(record):
-        return Embedder(stored(tmp_path, pair_model(), record)).sha256
+        return LiteRTEmbedder(stored(tmp_path, pair_model(), record)).sha256
 
     same = [
         SPECIFICATION,
@@ -194,15 +194,15 @@ def test_what_changes_an_embedding_makes_another_network(tmp_path):
 
 
 def test_a_file_that_says_all_itself_is_named_by_its_own_hash(tmp_path):
-    model = metadata.added(pair_model(), SPECIFICATION)
+    model = metadata.add(pair_model(), SPECIFICATION)
     for beside in (None, with_fields(colours="BGR")):
-        assert Embedder(stored(tmp_path, model, beside)).sha256 == hashlib.sha256(model).hexdigest()
+        assert LiteRTEmbedder(stored(tmp_path, model, beside)).sha256 == hashlib.sha256(model).hexdigest()
 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_a_file_that_is_overwritten_while_it_is_used_changes_nothing(tmp_path, several):
     path = stored(tmp_path, pair_model(), SPECIFICATION)
-    embed = ParallelEmbedder(path, threads=2) if several else Embedder(path)
+    embed = ParallelEmbedder(path, threads=2) if several else LiteRTEmbedder(path)
     before = embed(IMAGES)
     other = converted(lambda images: embedded(images) * 0, [2, 16, 16, 3])
     with path.open("r+b") as file:  # in place, as `cp` does it
@@ -210,14 +210,16 @@ def test_a_file_that_is_overwritten_while_it_is_used_changes_nothing(tmp_path, s
         file.truncate()
     stored(tmp_path, other, with_fields(colours="BGR"))
     np.testing.assert_array_equal(embed(IMAGES), before)
-    assert (embed.one if several else embed).sha256 == Embedder(stored(tmp_path, pair_model(), SPECIFICATION)).sha256
+    assert (embed.one if several else embed).sha256 == LiteRTEmbedder(
+        stored(tmp_path, pair_model(), SPECIFICATION)
+    ).sha256
 
 
 def test_what_the_file_says_itself_counts_first(tmp_path):
     thresholds = [{"far": 0.1, "distance": 1.2}, {"far": 0.01, "distance": 1.0, "low": 0.9, "high": 1.1, "val": 0.5}]
     record = {**with_fields(colours="BGR"), "thresholds": thresholds, "about": {"checkpoint_sha256": "ab"}}
-    path = stored(tmp_path, metadata.added(pair_model(), record), {"format": 99})
-    embed = Embedder(path)
+    path = stored(tmp_path, metadata.add(pair_model(), record), {"format": 99})
+    embed = LiteRTEmbedder(path)
     assert_same_direction(embed(IMAGES), embedded(IMAGES[..., ::-1].astype(np.float32) / 127.5 - 1))
     assert [(each.far, each.distance, each.low) for each in embed.specification.thresholds] == [
         (0.01, 1.0, 0.9),
@@ -245,20 +247,20 @@ def test_what_the_file_says_itself_counts_first(tmp_path):
         (lambda whole: whole, with_fields(scaling={"mean": [1, 2], "deviation": 1}), "one number or three"),
         (lambda whole: whole, with_fields(colours="GRB"), "colours is 'GRB'"),
         (lambda whole: whole, with_fields(image_size=0), "image_size is 0"),
-        (lambda whole: whole, with_fields(image_size=32), "not the image that its specification tells of"),
-        (lambda whole: whole, with_fields(layout="NCHW"), "not the image that its specification tells of"),
+        (lambda whole: whole, with_fields(image_size=32), "not the image that its specification describes"),
+        (lambda whole: whole, with_fields(layout="NCHW"), "not the image that its specification describes"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path, model, record, message):
     path = stored(tmp_path, model if isinstance(model, bytes) else model(pair_model()), record)
     with pytest.raises(UsageError, match=message):
-        Embedder(path)
+        LiteRTEmbedder(path)
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
     for path in (tmp_path / "none.tflite", tmp_path):
         with pytest.raises(UsageError, match="There is no LiteRT model here"):
-            Embedder(path)
+            LiteRTEmbedder(path)
 
 
 def test_an_embedding_and_its_length(tmp_path):
@@ -266,7 +268,7 @@ def test_an_embedding_and_its_length(tmp_path):
         length = tf.norm(embedded(images), axis=1, keepdims=True)
         return {"embedding": embedded(images) / length, "a_length": length}
 
-    embed = Embedder(stored(tmp_path, converted(both, [1, 16, 16, 3]), SPECIFICATION))
+    embed = LiteRTEmbedder(stored(tmp_path, converted(both, [1, 16, 16, 3]), SPECIFICATION))
     assert_same_direction(embed(IMAGES), embedded(IMAGES.astype(np.float32) / 127.5 - 1))
 
 
@@ -274,24 +276,24 @@ def test_an_embedding_and_its_length(tmp_path):
 def test_a_specification_as_other_editors_write_it(tmp_path, encoding):
     path = stored(tmp_path, pair_model())
     path.with_suffix(".json").write_text(json.dumps(with_fields(colours="BGR")), encoding)
-    assert Embedder(path).specification.colours == "BGR"
+    assert LiteRTEmbedder(path).specification.colours == "BGR"
 
 
 def test_models_of_another_kind(tmp_path):
     two = converted(lambda images: (embedded(images), images), [1, 16, 16, 3])
     with pytest.raises(UsageError, match="one image as its input and one embedding") as refused:
-        Embedder(stored(tmp_path, two, SPECIFICATION))
+        LiteRTEmbedder(stored(tmp_path, two, SPECIFICATION))
     assert "[1, 16, 16, 3]" in str(refused.value) and "[1, 192]" in str(refused.value)
     wide = converted(embedded, [1, 16, 24, 3])
     for fields in ({}, {"image_size": 24}):
         with pytest.raises(UsageError, match="not square"):
-            Embedder(stored(tmp_path, wide, with_fields(**fields)))
+            LiteRTEmbedder(stored(tmp_path, wide, with_fields(**fields)))
     single = converted(lambda image: embedded(image[None]), [16, 16, 3])
     with pytest.raises(UsageError, match="not a batch of images"):
-        Embedder(stored(tmp_path, single, SPECIFICATION))
+        LiteRTEmbedder(stored(tmp_path, single, SPECIFICATION))
     whole = converted(lambda images: tf.reshape(embedded(images), [-1]), [2, 16, 16, 3])
     with pytest.raises(UsageError, match="not one embedding for each image"):
-        Embedder(stored(tmp_path, whole, SPECIFICATION))
+        LiteRTEmbedder(stored(tmp_path, whole, SPECIFICATION))
 
 
 def test_an_operation_that_litert_lacks(tmp_path):
@@ -301,4 +303,4 @@ def test_an_operation_that_litert_lacks(tmp_path):
         allow_custom_ops=True,
     )
     with pytest.raises(UsageError, match="LiteRT cannot run this model"):
-        Embedder(stored(tmp_path, model, SPECIFICATION))
+        LiteRTEmbedder(stored(tmp_path, model, SPECIFICATION))

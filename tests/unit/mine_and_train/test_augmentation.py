@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UsageError
-from components.mine_and_train.augmentation import Augmentation, augmented
+from components.mine_and_train.augmentation import Augmentation, augment
 
 STILL = {"flip": False}
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 12, 12, 3), np.uint8)
@@ -15,7 +15,7 @@ SCALED = IMAGES.astype(np.float32) / 127.5 - 1
 
 
 def changed(images=IMAGES, seed=(1, 2), **flags):
-    return augmented(tf.constant(images), tf.constant(seed, tf.int32), Augmentation(**{**STILL, **flags})).numpy()
+    return augment(tf.constant(images), tf.constant(seed, tf.int32), Augmentation(**{**STILL, **flags})).numpy()
 
 
 def test_with_everything_off_images_are_only_scaled():
@@ -50,7 +50,7 @@ def test_a_change_is_repeatable_differs_by_seed_and_image_and_stays_in_range(fla
 def test_the_size_of_changed_images_is_known_before_they_are_there(flag):
     """Convolutions choose their gradient by it."""
     images = tf.TensorSpec((None, 12, 12, 3), tf.uint8)
-    change = tf.function(lambda images: augmented(images, tf.constant((1, 2)), Augmentation(**{**STILL, **flag})))
+    change = tf.function(lambda images: augment(images, tf.constant((1, 2)), Augmentation(**{**STILL, **flag})))
     assert change.get_concrete_function(images).output_shapes == tf.TensorShape((None, 12, 12, 3))
 
 

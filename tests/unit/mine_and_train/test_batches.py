@@ -8,7 +8,7 @@ import pytest
 from components.common.errors import UsageError
 from components.mine_and_train.batches import batches, check_batch_size
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.strategy import Strategy
 
 
 def a_round(seed, identities=12, faces=5, size=4, spread=1.0):
@@ -33,7 +33,7 @@ def test_every_hard_triplet_is_in_exactly_one_batch(spread, batch_size):
         for batch in batches(triplets, labels, batch_size, np.random.default_rng(0))
         for triplet in as_triplets_of_the_round(batch)
     ]
-    assert sorted(passed) == sorted(map(tuple, triplets.listed()))
+    assert sorted(passed) == sorted(map(tuple, triplets.to_triplets()))
 
 
 def test_a_batch_holds_unique_images_up_to_its_size_and_no_image_without_a_triplet():
@@ -46,7 +46,7 @@ def test_a_batch_holds_unique_images_up_to_its_size_and_no_image_without_a_tripl
 
 def test_batches_do_not_depend_on_how_runs_lie():
     triplets, labels = a_round(1)
-    apart = triplets.apart(np.arange(len(triplets)))
+    apart = triplets.select(np.arange(len(triplets)))
     assert len(apart.negatives) > 2 * len(triplets.negatives)
     for one, other in zip(
         *(batches(runs, labels, 20, np.random.default_rng(0)) for runs in (triplets, apart)), strict=True
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others():
 
 def test_a_pass_cut_short_takes_every_triplet_with_about_the_same_chance():
     triplets, labels = a_round(4, identities=8, faces=4)
-    taken = dict.fromkeys(map(tuple, triplets.listed().tolist()), 0)
+    taken = dict.fromkeys(map(tuple, triplets.to_triplets().tolist()), 0)
     trials = 1500
     for seed in range(trials):
         first = next(batches(triplets, labels, 16, np.random.default_rng(seed)))

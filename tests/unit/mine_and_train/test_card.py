@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.mine_and_train.card import Shown, card
+from components.mine_and_train.card import ShownFace, card
 from components.mine_and_train.events import Events, write_projector
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.history import Round
@@ -20,7 +20,7 @@ ROUNDS = [
     replace(DONE, number=number, step=10 * number, loss=0.2 / number, validation_auc=auc, validation_accuracy=auc)
     for number, auc in ((1, None), (2, 0.8), (3, 0.9), (4, 0.85))
 ]
-DEFAULTS = Settings(input=Path("in"), checkpoint=Path("out")).told()
+DEFAULTS = Settings(input=Path("in"), checkpoint=Path("out")).config()
 NAMES = ("Ada", "Ada", "<script>alert(1)</script>")
 
 
@@ -40,7 +40,7 @@ def filled(rounds=ROUNDS, settings=DEFAULTS, picture="data:image/jpeg;base64,AAA
         settings,
         DEFAULTS,
         [HardTriplet(0, 1, 2, 1.25, 0.5)],
-        lambda row: Shown(NAMES[row], picture),
+        lambda row: ShownFace(NAMES[row], picture),
     )
     return shown.html, shown.markdown
 
@@ -65,6 +65,15 @@ def test_where_the_best_was_taken_the_card_tells_its_score():
 def test_the_card_says_whose_hardest_triplets_it_shows():
     assert "the faces of the last round" in filled()[0]
     assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"loss": "contrastive"})[0]
+
+
+def test_rounds_without_triplets_are_told_by_their_pairs():
+    none = {"triplets_found": 0, "triplets_kept": 0, "triplets_trained": 0}
+    rounds = [replace(done, phase="contrastive", pairs_trained=1500, **none) for done in ROUNDS]
+    page, summary = filled(rounds)
+    assert "Pairs<strong>6,000</strong>" in page and "| Pairs of one person trained on | 6,000 |" in summary
+    assert "Triplets<strong>" not in page and "Triplets found" not in summary
+    assert "Pairs<strong>" not in filled()[0] and "Pairs of one person" not in filled()[1]
 
 
 def test_names_are_text_and_the_page_needs_nothing_from_elsewhere():

@@ -39,7 +39,7 @@ from components.mine_and_train.__main__ import main
 def mine(*given, mine=train.mine):
     mined = mine(*given)
     if not os.path.exists(os.environ["MINED"]):
-        np.save(os.environ["MINED"], mined.triplets.listed())
+        np.save(os.environ["MINED"], mined.triplets.to_triplets())
     return mined
 
 train.mine = mine

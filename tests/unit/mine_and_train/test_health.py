@@ -27,6 +27,7 @@ def rounds(*changes):
     ("changes", "cause", "stops"),
     [
         ([{"loss": float("nan")}], "no longer a number", True),
+        ([{"loss": 0.0, "spread": float("nan")}], "no longer a number", True),
         ([{"spread": 0.001}] * 3, "collapse", True),
         ([{"spread": 0.001, "phase": "contrastive"}] * 3, "collapse", True),
         ([{"triplets_found": 0}] * 3, "no triplet is active", False),
@@ -79,4 +80,5 @@ def test_a_round_is_told_in_a_line_with_the_time_left():
     sampled = history.line(replace(WELL, triplets_found=9000), 30)
     assert "9,000 triplets, a fair sample of 5,000 kept (4,000 trained on)" in sampled
     assert "12.0% wrong" in history.line(replace(WELL, phase="classification", active=0.12), 30)
-    assert "12.0% with a nearer negative" in history.line(replace(WELL, phase="contrastive", active=0.12), 30)
+    contrastive = replace(WELL, phase="contrastive", active=0.12, pairs_trained=7000)
+    assert "contrastive, 7,000 pairs, 12.0% with a nearer negative" in history.line(contrastive, 30)

@@ -10,7 +10,7 @@ import pytest
 
 from components.mine_and_train import mining
 from components.mine_and_train.mining import mine
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.strategy import Strategy
 
 MARGIN = 0.2
 STRATEGIES = [
@@ -70,7 +70,7 @@ def tied_round(seed, faces=30, identities=6):
 
 def mined(embeddings, labels, strategy, seed=0, limit=None):
     found = mine(embeddings, labels, strategy, np.random.default_rng(seed), limit)
-    return [tuple(triplet) for triplet in found.triplets.listed().tolist()], found.found
+    return [tuple(triplet) for triplet in found.triplets.to_triplets().tolist()], found.total
 
 
 @pytest.mark.parametrize(("make", "margin"), [(random_round, MARGIN), (tied_round, MARGIN), (tied_round, 2.0)])
@@ -95,7 +95,7 @@ def test_there_are_never_more_negatives_kept_than_triplets(strategy):
 def test_pairs_of_an_anchor_share_its_negatives():
     embeddings, labels = random_round(0)
     triplets = mine(embeddings, labels, Strategy("all", "all"), np.random.default_rng(0)).triplets
-    different = {(anchor, negative) for anchor, _, negative in triplets.listed().tolist()}
+    different = {(anchor, negative) for anchor, _, negative in triplets.to_triplets().tolist()}
     assert sorted(zip(triplets.owner.tolist(), triplets.negatives.tolist(), strict=True)) == sorted(different)
 
 
@@ -142,8 +142,8 @@ def test_the_anchor_is_never_its_own_positive_even_among_equal_embeddings(strate
 def test_without_positives_or_negatives_there_are_no_triplets(labels, negatives):
     embeddings, _ = random_round(0, faces=4)
     found = mine(embeddings, np.array(labels), Strategy("all", negatives, 4.0), np.random.default_rng(0))
-    assert found.triplets.listed().shape == (0, 3)
-    assert len(found.triplets) == found.found == 0
+    assert found.triplets.to_triplets().shape == (0, 3)
+    assert len(found.triplets) == found.total == 0
 
 
 def test_an_anchor_without_such_a_negative_is_in_no_triplet():

@@ -23,7 +23,7 @@ from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
-from components.mine_and_train.pairs import Strategy
+from components.mine_and_train.strategy import Strategy
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
 
@@ -56,7 +56,7 @@ def training_of(recipe):
 def ended(training):
     for _ in training.run():
         pass
-    with training.averaged():
+    with training.evaluation_weights():
         return [np.asarray(weight) for weight in training.network.weights], training.rounds
 
 
@@ -72,7 +72,7 @@ def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_pat
         if count % 4 == 1:
             points.append(tmp_path / str(count))
             state.save(points[-1], undisturbed.state({"seed": 0}))
-    with undisturbed.averaged():
+    with undisturbed.evaluation_weights():
         expected = [np.asarray(weight) for weight in undisturbed.network.weights]
     assert len(points) >= 3
     resumed = training_of(RECIPES[name])
@@ -200,7 +200,7 @@ def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(d
 
 
 def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "decoded", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(session, "decode_crops", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as stopped:
         main(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *FLAGS])
     assert stopped.value.code == 75

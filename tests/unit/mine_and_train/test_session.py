@@ -9,7 +9,7 @@ import pytest
 
 from components.common.preprocessing import Crop, Preprocessing
 from components.evaluate.score import Score
-from components.mine_and_train import session
+from components.mine_and_train import loop, session
 from components.mine_and_train.__main__ import main
 from components.model import checkpoint
 from components.model.network import Architecture, build
@@ -56,7 +56,7 @@ def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_b
 
 
 def test_a_long_round_is_told_while_it_is_under_way(dataset, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(session, "_SECONDS_PER_LINE", 0)
+    monkeypatch.setattr(loop, "_SECONDS_PER_LINE", 0)
     assert main(flags(dataset, tmp_path, "--rounds", "1")) == 0
     said = capsys.readouterr().out
     for start in ("round 1/1, 33% done: ", "round 1/1, 67% done: ", "round 1/1: "):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from components.collect.__main__ import main as collect
-from components.common.crops import decoded
-from components.common.flags import parse
+from components.common.crops import decode_crops
 from components.common.manifest import DATASET, EMBEDDINGS, about, read, write
+from components.common.parsing import parse
 from components.embed.__main__ import main as embed
 from components.mine_and_train import stage
 from components.mine_and_train.__main__ import main as mine_and_train
@@ -85,7 +85,7 @@ def test_training_starts_from_a_checkpoint(trained, dataset, tmp_path, capsys):
 
 def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
     rows = read(dataset, DATASET)
-    images = decoded(rows, faces, 32)
+    images = decode_crops(rows, faces, 32)
     labels = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     recipe = Hyperparameters(rounds=20, identities_per_round=100, faces_per_identity=4, batch_size=64, max_batches=20)
     keras.utils.set_random_seed(0)  # of the network's first weights
@@ -111,7 +111,10 @@ def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, data
     given = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *TINY, "--flip_averaging", "true", *flags]
     assert mine_and_train(given) == 0
     description = json.loads((tmp_path / "checkpoint" / "facenet.json").read_text())
-    assert [entry["phase"] for entry in description["training"]["rounds"]] == phases
+    rounds = description["training"]["rounds"]
+    assert [entry["phase"] for entry in rounds] == phases
+    assert all((entry["pairs_trained"] > 0) == (entry["phase"] == "contrastive") for entry in rounds)
+    assert all((entry["triplets_trained"] > 0) == (entry["phase"] == "triplets") for entry in rounds)
     assert description["preprocessing"]["flip_averaging"] is True
     assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "embeddings")]) == 0
     vectors = np.stack(read(tmp_path / "embeddings", EMBEDDINGS)["embedding"].to_numpy())
@@ -182,8 +185,8 @@ def test_on_a_cluster_a_volume_that_only_root_may_write_to_is_done_without_and_s
     by_hand, on_cluster = (
         parse(stage.Settings, [*flags, *more], prog="x") for more in ([], ["--executor_input", "{}"])
     )
-    assert stage._with_a_place_for_its_state(on_cluster) == on_cluster
+    assert stage._without_unwritable_volume(on_cluster) == on_cluster
     monkeypatch.setattr(stage.tempfile, "TemporaryFile", refuse)
-    assert stage._with_a_place_for_its_state(by_hand) == by_hand  # whoever named it gets the error
-    assert stage._with_a_place_for_its_state(on_cluster).training_folder == tmp_path / "checkpoint-training"
+    assert stage._without_unwritable_volume(by_hand) == by_hand  # whoever named it gets the error
+    assert stage._without_unwritable_volume(on_cluster).training_folder == tmp_path / "checkpoint-training"
     assert "a training whose pod is lost begins anew" in capsys.readouterr().out

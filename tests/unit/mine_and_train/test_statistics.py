@@ -56,7 +56,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
     rounds = [done for done in training.run() if done is not None]
     assert len(mined) == 2 * (recipe.loss == "triplet")
     assert min([*mined, *(done.spread for done in rounds)]) > 1
-    with training.averaged():
+    with training.evaluation_weights():
         inferred = Embedder(training.network)(IMAGES)
         seen = np.asarray(training.network(scaled(IMAGES), training=True))
     np.testing.assert_allclose(inferred, seen, atol=1e-3)
@@ -80,5 +80,5 @@ def test_a_round_without_triplets_is_no_collapse_and_leaves_the_network():
     (done,) = training.run()
     assert done.triplets_found == done.step == 0
     assert done.spread > 1
-    with training.averaged():  # no step, no average: that of nothing would be zeros
+    with training.evaluation_weights():  # no step, no average: that of nothing would be zeros
         assert spread(Embedder(training.network)(IMAGES)) > 1

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from components.mine_and_train.augmentation import Augmentation
-from components.mine_and_train.losses.contrastive import on_contrasts
-from components.mine_and_train.losses.measured import LABELS, TRIPLETS
-from components.mine_and_train.losses.online_triplet import on_triplets_of_the_batch
-from components.mine_and_train.losses.triplet import on_mined_triplets
+from components.mine_and_train.losses.contrastive import contrastive_loss
+from components.mine_and_train.losses.loss import LABELS, TRIPLETS
+from components.mine_and_train.losses.online_triplet import online_triplet_loss
+from components.mine_and_train.losses.triplet import triplet_loss
 from components.mine_and_train.optimizer import Optimization, optimizer_for
-from components.mine_and_train.pairs import Strategy
 from components.mine_and_train.step import training_step
+from components.mine_and_train.strategy import Strategy
 
 WHO = np.repeat(np.arange(3, dtype=np.int32), 4)
 ALL_TRIPLETS = np.array(
@@ -27,9 +27,9 @@ ALL_TRIPLETS = np.array(
     np.int32,
 )
 LOSSES = {
-    "mined": (on_mined_triplets(0.2), TRIPLETS, ALL_TRIPLETS),
-    "of the batch": (on_triplets_of_the_batch(Strategy("all", "all", 0.2)), LABELS, WHO),
-    "contrasts": (on_contrasts(0.1), LABELS, WHO),
+    "mined": (triplet_loss(0.2), TRIPLETS, ALL_TRIPLETS),
+    "of the batch": (online_triplet_loss(Strategy("all", "all", 0.2)), LABELS, WHO),
+    "contrasts": (contrastive_loss(0.1), LABELS, WHO),
 }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.litert.specification import place
+from components.litert.specification import path_beside
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
 from components.model.starts import located
 from pipelines.cache.named import files_named, opened
@@ -44,7 +44,7 @@ def test_what_a_stage_takes_for_a_checkpoint_is_opened_whole(folder, given):
 
 
 def test_what_belongs_to_a_file_is_what_the_components_open(folder):
-    assert names("net.tflite") == [place(Path("net.tflite")).name, "net.tflite"]
+    assert names("net.tflite") == [path_beside(Path("net.tflite")).name, "net.tflite"]
     for name in (WEIGHTS, DESCRIPTION):
         Path("weights", name).write_text(name)
     assert names(f"weights/{WEIGHTS}") == sorted([WEIGHTS, DESCRIPTION])

@@ -72,6 +72,11 @@ def test_the_summary_says_what_was_found_learned_and_scored():
         assert part in text
 
 
+def test_a_training_without_triplets_says_on_how_many_pairs_it_was():
+    tasks = {"mine-and-train": task("mine-and-train", pairs_trained=45000, rounds=20, loss=1.2)}
+    assert " 45,000 pairs trained on, 20 rounds, loss 1.2000\n" in summary(run(), tasks, Path("/runs"))
+
+
 def test_numbers_that_no_task_reported_are_left_out():
     tasks = {"extract": task("extract", faces=3, photos=4), "evaluate": task("evaluate", auc=0.5)}
     text = summary(run(), tasks, Path("/runs"))

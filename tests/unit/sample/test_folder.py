@@ -140,7 +140,7 @@ def test_a_process_that_is_killed_is_named_and_leaves_nothing(tmp_path):
             time.sleep(0.01)
         drawing.pop().kill()
 
-    with ThreadPoolExecutor() as beside, pytest.raises(FacenetError, match="A process that draws died"):
+    with ThreadPoolExecutor() as beside, pytest.raises(FacenetError, match="A process that draws photos died"):
         beside.submit(kill_one)
         draw(tmp_path / "photos", identities=4, photos=1, seed=0, workers=2)
     assert not list(tmp_path.iterdir())

@@ -34,7 +34,7 @@ def with_record(bare, tmp_path_factory):
     def written(thresholds):
         record = record_of(Preprocessing(32, Crop(0.25, "none")).to_json(), thresholds, {})
         path = tmp_path_factory.mktemp("model") / "facenet.tflite"
-        path.write_bytes(metadata.added(bare, record))
+        path.write_bytes(metadata.add(bare, record))
         return path
 
     return written

@@ -6,7 +6,7 @@ import numpy as np
 
 from components.common.preprocessing import Crop
 from components.embed.network import Network
-from components.verify.gallery import Entry
+from components.verify.gallery import Enrollment
 
 SIZE = 64
 
@@ -23,4 +23,4 @@ def network(sha256="a" * 64):
 def entries(count, start=0):
     """Faces of three people."""
     rows = unit(np.random.default_rng(start).normal(size=(count, SIZE)))
-    return [Entry(f"p{i % 3}", f"{start + i:032x}", f"{i}.jpg", row) for i, row in enumerate(rows)]
+    return [Enrollment(f"p{i % 3}", f"{start + i:032x}", f"{i}.jpg", row) for i, row in enumerate(rows)]

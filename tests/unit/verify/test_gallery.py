@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import FacenetError, UsageError
-from components.verify.gallery import Added, Entry, opened
+from components.verify.gallery import Added, Enrollment, open_gallery
 from tests.conftest import REPOSITORY
 from tests.unit.verify.rows import entries, network
 
@@ -28,41 +28,41 @@ from tests.unit.verify.rows import entries, network
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "gallery.db"
-    with opened(path, network(), create=True) as gallery:
+    with open_gallery(path, network(), create=True) as gallery:
         assert gallery.add(entries(10)) == Added(faces=10, known=0, total_faces=10, total_people=3)
     return path
 
 
 def faces_of(path):
-    with opened(path, network()) as gallery:
+    with open_gallery(path, network()) as gallery:
         people = gallery.people()
     return {(people.names[whose], face.tobytes()) for whose, face in zip(people.person, people.embeddings, strict=True)}
 
 
 def test_what_is_enrolled_comes_back_and_nothing_twice(path):
     assert faces_of(path) == {(entry.name, entry.embedding.tobytes()) for entry in entries(10)}
-    with opened(path, network(), create=True) as gallery:
+    with open_gallery(path, network(), create=True) as gallery:
         assert gallery.add(entries(10)) == Added(faces=0, known=10, total_faces=10, total_people=3)
     assert [file.name for file in path.parent.iterdir()] == ["gallery.db"]  # one file
 
 
 def test_one_picture_under_two_names_is_refused_and_nothing_of_the_call_stays(path):
     before = faces_of(path)
-    wrong = Entry("somebody else", entries(10)[3].face_id, "x.jpg", entries(10)[3].embedding)
-    with opened(path, network()) as gallery, pytest.raises(UsageError, match="under another name"):
+    wrong = Enrollment("somebody else", entries(10)[3].face_id, "x.jpg", entries(10)[3].embedding)
+    with open_gallery(path, network()) as gallery, pytest.raises(UsageError, match="under another name"):
         gallery.add([*entries(2, start=100), wrong])
     assert faces_of(path) == before
 
 
 def test_a_gallery_of_another_network_is_refused(path):
-    with pytest.raises(UsageError, match="made by another network"), opened(path, network("b" * 64)):
+    with pytest.raises(UsageError, match="made by another network"), open_gallery(path, network("b" * 64)):
         pass
 
 
 def test_a_forgotten_person_is_gone_from_the_file(path):
     gone = next(entry for entry in entries(10) if entry.name == "p1").embedding.tobytes()
     assert gone in path.read_bytes()
-    with opened(path) as gallery:
+    with open_gallery(path) as gallery:
         assert gallery.forget("p1") == 3
         with pytest.raises(UsageError, match="Nobody of this name"):
             gallery.forget("p1")
@@ -70,17 +70,33 @@ def test_a_forgotten_person_is_gone_from_the_file(path):
     assert gone not in path.read_bytes()
 
 
+def test_a_write_ahead_log_keeps_nobody_who_is_forgotten(path):
+    gone = next(entry for entry in entries(10) if entry.name == "p1").embedding.tobytes()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("SELECT * FROM person").fetchall()  # from now on it has the log open
+        with open_gallery(path, network()) as gallery:
+            gallery.people()  # reading goes on
+        with pytest.raises(FacenetError, match="cannot be used"), open_gallery(path) as gallery:
+            gallery.forget("p1")
+    assert len(faces_of(path)) == 10
+    with open_gallery(path) as gallery:
+        assert gallery.forget("p1") == 3
+    assert [file.name for file in path.parent.iterdir()] == ["gallery.db"]
+    assert gone not in path.read_bytes()
+
+
 def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
     nfc, nfd = "Zo\u00eb", "Zoe\u0308"
     first, second, third = entries(3, start=50)
-    with opened(path, network()) as gallery:
+    with open_gallery(path, network()) as gallery:
         added = gallery.add([replace(first, name=nfd), replace(second, name=nfc), replace(first, name=nfc)])
         assert (added.known, added.total_people) == (1, 4)
     with closing(sqlite3.connect(path)) as connection, connection:  # as a gallery of before holds them
         connection.execute("INSERT INTO person VALUES (99, ?)", (nfd,))
         face = (third.face_id, 99, third.photo, third.embedding.tobytes())
         connection.execute("INSERT INTO face VALUES (?, ?, ?, ?)", face)
-    with opened(path, network()) as gallery:
+    with open_gallery(path, network()) as gallery:
         people = gallery.people()
         assert [name for name in people.names if name.startswith("Z")] == [nfc]
         assert (people.person == people.names.index(nfc)).sum() == 3
@@ -95,7 +111,7 @@ def test_several_at_once_wait_for_each_other(tmp_path):
 
     def enroll(_):
         together.wait()
-        with opened(path, network(), create=True) as gallery:
+        with open_gallery(path, network(), create=True) as gallery:
             together.wait()
             return gallery.add(entries(300))
 
@@ -110,13 +126,13 @@ def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypat
     from components.verify.model import Model
 
     def looked_at(named, model, rejects):
-        with opened(path, network()) as other:
+        with open_gallery(path, network()) as other:
             other.add(entries(20))
         yield from entries(25)
 
-    monkeypatch.setattr(enroll, "_named", lambda settings, rejects: [])
-    monkeypatch.setattr(enroll, "_entries", looked_at)
-    monkeypatch.setattr(enroll, "opened_model", lambda settings: Model(Path("x"), network(), None, {}))
+    monkeypatch.setattr(enroll, "_photos_by_name", lambda settings, rejects: [])
+    monkeypatch.setattr(enroll, "_enrollments", looked_at)
+    monkeypatch.setattr(enroll, "open_model", lambda settings: Model(Path("x"), network(), None, {}))
     enroll._enroll(enroll.Settings(gallery=path))
     assert len(faces_of(path)) == 25
 
@@ -124,14 +140,14 @@ def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypat
 WRITER = """
 import sys
 from pathlib import Path
-from components.verify.gallery import opened
+from components.verify.gallery import open_gallery
 from tests.unit.verify.rows import entries, network
 
 def endless():
     for start in range(1000, 10**9, 1000):
         yield from entries(1000, start)
 
-with opened(Path(sys.argv[1]), network(), create=True) as gallery:
+with open_gallery(Path(sys.argv[1]), network(), create=True) as gallery:
     gallery.add(endless())
 """
 
@@ -155,14 +171,14 @@ def test_a_process_killed_while_it_writes_leaves_the_former_gallery(path):
     assert path.stat().st_size > len(content)  # half-written now
     assert faces_of(path) == before  # put back
     assert path.stat().st_size == len(content)
-    with opened(path, network()) as gallery:
+    with open_gallery(path, network()) as gallery:
         assert gallery.add(entries(5, start=50)).total_faces == 15
 
 
 def test_a_process_killed_while_it_begins_a_gallery_leaves_an_empty_one(tmp_path):
     path = tmp_path / "new.db"
     killed_while_writing(path, grown=2**20)
-    with opened(path, network(), create=True) as gallery:
+    with open_gallery(path, network(), create=True) as gallery:
         with pytest.raises(UsageError, match="empty"):
             gallery.people()
         assert gallery.add(entries(5)).total_faces == 5
@@ -217,34 +233,34 @@ def test_a_gallery_with_anything_but_its_own_tables_is_refused(path, statements)
     by_hand(path, statements)
     content = path.read_bytes()
     for create in (False, True):
-        with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network(), create=create):
+        with pytest.raises(FacenetError, match="gallery is damaged"), open_gallery(path, network(), create=create):
             pass
-    with pytest.raises(FacenetError, match="gallery is damaged"), opened(path) as gallery:
+    with pytest.raises(FacenetError, match="gallery is damaged"), open_gallery(path) as gallery:
         gallery.forget("p1")
     assert path.read_bytes() == content
 
 
 def test_a_schema_that_is_no_text_is_damage(path):
     overwritten(path, path.read_bytes().index(b"CREATE TABLE person") + 8, b"\xff")
-    with pytest.raises(FacenetError, match="gallery is damaged"), opened(path, network()):
+    with pytest.raises(FacenetError, match="gallery is damaged"), open_gallery(path, network()):
         pass
 
 
 def test_a_schema_without_end_is_given_up(path):
     more = "".join(f"CREATE TABLE t{number} (x);" for number in range(1500))
     by_hand(path, f"BEGIN; {more}")
-    with pytest.raises(FacenetError, match="interrupted"), opened(path, network()):
+    with pytest.raises(FacenetError, match="interrupted"), open_gallery(path, network()):
         pass
 
 
 def test_a_gallery_is_told_by_what_its_tables_are_and_not_by_what_is_remarked_there(tmp_path, monkeypatch):
-    from components.verify import gallery
+    from components.verify import database
 
-    path, remarked = tmp_path / "gallery.db", gallery._TABLES
-    monkeypatch.setattr(gallery, "_TABLES", re.sub("--.*", "", remarked).replace("    ", " "))
-    with opened(path, network(), create=True) as made:
+    path, remarked = tmp_path / "gallery.db", database._TABLES
+    monkeypatch.setattr(database, "_TABLES", re.sub("--.*", "", remarked).replace("    ", " "))
+    with open_gallery(path, network(), create=True) as made:
         made.add(entries(5))
-    monkeypatch.setattr(gallery, "_TABLES", remarked)
+    monkeypatch.setattr(database, "_TABLES", remarked)
     assert len(faces_of(path)) == 5
 
 
@@ -290,23 +306,23 @@ def test_an_empty_file_is_a_gallery_that_nobody_was_enrolled_in_yet(tmp_path):
     path = tmp_path / "gallery.db"
     path.touch()
     for who in (None, network()):
-        with pytest.raises(UsageError, match="gallery is empty"), opened(path, who):
+        with pytest.raises(UsageError, match="gallery is empty"), open_gallery(path, who):
             pass
     assert not path.stat().st_size
-    with opened(path, network(), create=True) as gallery:
+    with open_gallery(path, network(), create=True) as gallery:
         assert gallery.add(entries(3)).total_faces == 3
 
 
 def test_a_drive_without_locks_is_named(path, monkeypatch):
-    from components.verify import gallery
+    from components.verify import database
 
     def refuse(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(gallery, "_SECONDS_TO_WAIT", 0)
+    monkeypatch.setattr(database, "_SECONDS_TO_WAIT", 0)
     with closing(sqlite3.connect(path)) as other:  # SQLite says the same of a lock and of no locks
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(FacenetError, match="Is another program writing"):
+        with pytest.raises(FacenetError, match="Does another program have it open"):
             faces_of(path)
         monkeypatch.setattr(fcntl, "lockf", refuse)
         with pytest.raises(FacenetError, match="drive without locks"):
@@ -323,11 +339,11 @@ def test_what_is_no_gallery_is_refused_and_left_alone(tmp_path):
     noise.write_bytes(os.urandom(8192))
     for file, create in itertools.product((database, text, noise), (False, True)):
         content = file.read_bytes()
-        with pytest.raises(UsageError, match="not a gallery"), opened(file, network(), create=create):
+        with pytest.raises(UsageError, match="not a gallery"), open_gallery(file, network(), create=create):
             pass
         assert file.read_bytes() == content
     for missing in (tmp_path / "missing.db", tmp_path):
-        with pytest.raises(UsageError, match="no gallery here"), opened(missing, network()):
+        with pytest.raises(UsageError, match="no gallery here"), open_gallery(missing, network()):
             pass
     assert not (tmp_path / "missing.db").exists()
 
@@ -335,7 +351,7 @@ def test_what_is_no_gallery_is_refused_and_left_alone(tmp_path):
 def test_a_gallery_of_a_later_version_is_refused(path):
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(UsageError, match="version 2; version 1 is read"), opened(path, network()):
+    with pytest.raises(UsageError, match="version 2; version 1 is read"), open_gallery(path, network()):
         pass
 
 
@@ -350,7 +366,7 @@ def test_a_journal_that_names_another_file_does_not_remove_it(path, tmp_path):
     journal.write_bytes(header + named)
     (path.with_name("link.db")).symlink_to(path)
     for place in (path, path.with_name("link.db")):
-        with pytest.raises(FacenetError, match="-journal names another file"), opened(place):
+        with pytest.raises(FacenetError, match="-journal names another file"), open_gallery(place):
             pass
     assert other.exists()
     with closing(sqlite3.connect(path)) as connection:  # what it would have done
@@ -361,5 +377,5 @@ def test_a_journal_that_names_another_file_does_not_remove_it(path, tmp_path):
 @pytest.mark.parametrize("ending", ["-journal", "-wal"])
 def test_a_pipe_beside_a_gallery_is_not_waited_for(path, ending):
     os.mkfifo(f"{path}{ending}")
-    with pytest.raises(FacenetError, match="is no file"), opened(path):
+    with pytest.raises(FacenetError, match="is no file"), open_gallery(path):
         pass

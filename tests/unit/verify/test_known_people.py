@@ -90,14 +90,14 @@ def test_folders_of_people_are_enrolled_once_and_what_gives_no_single_face_is_li
     assert "rejected: several-faces" in said and "it holds 6 faces of 3 people" in said
 
 
-def test_a_folder_of_one_person_is_enrolled_under_a_name(model, sample_photos, people, tmp_path, capsys):
-    name = next(iter(people))
-    enrolled = told(
-        enroll, sample_photos / name, "--name", "Ada L.", "-g", tmp_path / "g.db", "-c", model, capsys=capsys
-    )
+@pytest.mark.parametrize("name", ["Ada L.", "山田\u3000太郎", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"])
+def test_a_folder_of_one_person_is_enrolled_under_a_name(name, model, sample_photos, people, tmp_path, capsys):
+    folder = next(iter(people))
+    enrolled = told(enroll, sample_photos / folder, "--name", name, "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
     assert (enrolled["faces"], enrolled["total_people"]) == (4, 1)
-    answer = told(identify, people[name][0], "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
-    assert answer["photos"][0]["faces"][0]["name"] == "Ada L."
+    answer = told(identify, people[folder][0], "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
+    assert answer["photos"][0]["faces"][0]["name"] == name
+    assert forget([name, "-g", str(tmp_path / "g.db")]) == 0
 
 
 def test_many_photos_are_looked_at_by_several_processes_with_the_same_result(model, sample_photos, tmp_path, capsys):
@@ -166,6 +166,11 @@ def test_a_forgotten_person_is_a_stranger(model, gallery, people, capsys):
         (enroll, ["{photo}"], "Nothing says whom"),
         (enroll, ["{photo}", "--name", "unknown"], "cannot be a person's name"),
         (enroll, ["{photo}", "--name", "a\nb"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", "a\u202eb"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", "a\u200bb"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", "山田\u3000"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", "\u200cAda"], "cannot be a person's name"),
+        (enroll, ["{photo}", "--name", " "], "cannot be a person's name"),
         (enroll, ["missing", "--name", "x"], "no such photo or folder"),
         (enroll, ["{folder}"], "directly in the folder"),
         (forget, ["x", "-g", "missing.db"], "no gallery here"),

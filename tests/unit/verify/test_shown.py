@@ -8,10 +8,10 @@ from contextlib import closing
 from components.extract.reasons import Reason, Reject
 from components.extract.scan import other_files, scan, shadow_folders
 from components.verify.answer import lines
-from components.verify.faces import rejected
+from components.verify.faces import reject_record
 from components.verify.forget import main as forget
-from components.verify.gallery import opened
-from components.verify.watch import _say
+from components.verify.gallery import open_gallery
+from components.verify.watch import _print_answer
 from tests.unit.verify.rows import entries, network
 
 NAME, SHOWN = "Eve\n12:00:00  Ada\x1b[2J\u202e", r"Eve\n12:00:00  Ada\x1b[2J\u202e"
@@ -25,15 +25,15 @@ def test_whoever_is_recognised():
 
 
 def test_a_photo_that_gave_no_face(tmp_path, capsys):
-    record = rejected(tmp_path / NAME, Reject(Reason.UNREADABLE, NAME))
-    _say({**record, "faces": []}, as_json=False)
+    record = reject_record(tmp_path / NAME, Reject(Reason.UNREADABLE, NAME))
+    _print_answer({**record, "faces": []}, as_json=False)
     said = capsys.readouterr().out
     assert said.count(SHOWN) == 2 and said.count("\n") == 1
 
 
 def test_whoever_is_forgotten(tmp_path, capsys):
     path = tmp_path / "gallery.db"
-    with opened(path, network(), create=True) as gallery:
+    with open_gallery(path, network(), create=True) as gallery:
         gallery.add(entries(6))
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE person SET name = ? WHERE name = 'p1'", (NAME,))

@@ -15,7 +15,7 @@ from components.verify.answer import strangers
 from components.verify.model import Model
 from components.verify.search import People, nearest
 from components.verify.settings import NamingSettings, ThresholdSettings
-from components.verify.threshold import MOST_STRANGERS, chosen, strangers_named
+from components.verify.threshold import MAX_FPIR, choose_threshold, fpir
 from tests.unit.verify.rows import SIZE, network, unit
 
 
@@ -60,33 +60,33 @@ def named(faces, people, threshold):
 def test_the_rate_that_suits_a_gallery_keeps_strangers_unknown(model, people, far):
     known, others, unknown = gallery(people)
     faces = len(known.embeddings)
-    threshold = chosen(NamingSettings(), model, faces)
-    assert threshold.evaluated.far == far and strangers_named(far, faces) <= MOST_STRANGERS
-    assert np.mean(named(unknown, known, threshold)) <= MOST_STRANGERS
+    threshold = choose_threshold(NamingSettings(), model, faces)
+    assert threshold.evaluated.far == far and fpir(far, faces) <= MAX_FPIR
+    assert np.mean(named(unknown, known, threshold)) <= MAX_FPIR
     assert np.mean(named(others, known, threshold)) > 0.9
     if far < 0.01:
-        of_a_pair = chosen(NamingSettings(far=0.01), model, faces)
-        assert np.mean(named(unknown, known, of_a_pair)) > MOST_STRANGERS
+        of_a_pair = choose_threshold(NamingSettings(far=0.01), model, faces)
+        assert np.mean(named(unknown, known, of_a_pair)) > MAX_FPIR
     said = strangers(known, threshold)
-    assert said["fpir"] == strangers_named(far, faces) and (said["people"], said["faces"]) == (people, faces)
+    assert said["fpir"] == fpir(far, faces) and (said["people"], said["faces"]) == (people, faces)
     assert f"at most 10 of 100 strangers are called by a name: with {faces} faces of {people} people" in said["said"]
 
 
 def test_where_no_rate_is_small_enough_the_smallest_is_taken_and_what_to_expect_is_said(model):
     known, _, unknown = gallery(200)
     coarse = of_rates(model, 0.001)
-    threshold = chosen(NamingSettings(), coarse, len(known.embeddings))
+    threshold = choose_threshold(NamingSettings(), coarse, len(known.embeddings))
     said = strangers(known, threshold)
     assert threshold.evaluated.far == 0.001
-    assert MOST_STRANGERS < np.mean(named(unknown, known, threshold)) < said["fpir"] == strangers_named(0.001, 400)
+    assert MAX_FPIR < np.mean(named(unknown, known, threshold)) < said["fpir"] == fpir(0.001, 400)
     assert "the smallest that was measured: with 400 faces of 200 people enrolled, about 33 of 100" in said["said"]
 
 
 def test_what_the_user_gives_wins_and_a_pair_has_its_own_rate(model):
-    assert chosen(NamingSettings(far=0.1), model, 80).evaluated.far == 0.1
-    by_hand = chosen(NamingSettings(threshold=0.5), model, 80)
+    assert choose_threshold(NamingSettings(far=0.1), model, 80).evaluated.far == 0.1
+    by_hand = choose_threshold(NamingSettings(threshold=0.5), model, 80)
     assert by_hand.distance == 0.5 and strangers(gallery(5)[0], by_hand)["said"] == ""
-    assert chosen(ThresholdSettings(), model).evaluated.far == 0.01
+    assert choose_threshold(ThresholdSettings(), model).evaluated.far == 0.01
     # One enrolled face is a pair; a network whose evaluation could not show a smaller rate has the one it could.
-    assert chosen(NamingSettings(), model, 1).evaluated.far == 0.01
-    assert chosen(NamingSettings(), of_rates(model, 0.1), 1).evaluated.far == 0.1
+    assert choose_threshold(NamingSettings(), model, 1).evaluated.far == 0.01
+    assert choose_threshold(NamingSettings(), of_rates(model, 0.1), 1).evaluated.far == 0.1

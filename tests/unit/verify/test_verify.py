@@ -32,9 +32,9 @@ def report(place, sha256, rows=((0.01, 0.77, [0.7, 0.8], 0.95), (0.001, None, No
 
 
 def sha256_of(path):
-    from components.litert.embedder import Embedder
+    from components.litert.embedder import LiteRTEmbedder
 
-    return Embedder(path).sha256
+    return LiteRTEmbedder(path).sha256
 
 
 def test_distances_are_euclidean_and_of_every_pair():
@@ -89,21 +89,9 @@ def test_the_report_in_the_same_run_is_found_and_only_that_about_this_network(tm
     model = tmp_path / "export" / "model.tflite"
     report(tmp_path / "evaluate" / "another", "0" * 64)
     right = report(tmp_path / "evaluate" / "report", "1" * 64)
-    assert threshold.beside(model, "1" * 64) == ((Threshold(0.01, 0.77, 0.7, 0.8, 0.95),), right)
+    assert threshold.thresholds_beside(model, "1" * 64) == ((Threshold(0.01, 0.77, 0.7, 0.8, 0.95),), right)
     with pytest.raises(UsageError, match="No evaluation"):
-        threshold.beside(model, "2" * 64)
-
-
-def test_a_report_about_another_network_or_none_is_refused(tmp_path):
-    place = report(tmp_path / "report", "0" * 64)
-    with pytest.raises(UsageError, match="another network"):
-        threshold.read(place, "1" * 64)
-    with pytest.raises(UsageError, match="no evaluation report"):
-        threshold.read(tmp_path, "0" * 64)
-    file = place / "metrics.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
-    with pytest.raises(UsageError, match="it has version 99; up to 1 is read"):
-        threshold.read(place, "0" * 64)
+        threshold.thresholds_beside(model, "2" * 64)
 
 
 def test_without_an_evaluation_it_says_what_to_do(unevaluated, photos, capsys):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.common.errors import UsageError
-from components.export.evaluation import read, thresholds
+from components.litert.report import read_report, thresholds_of
 from components.litert.specification import Threshold
 
 
@@ -20,7 +20,7 @@ METRICS = {
 
 
 def test_a_rate_that_was_not_measurable_has_no_threshold():
-    assert thresholds(METRICS) == (Threshold(0.1, 1.2, 1.1, 1.3, 0.5), Threshold(0.01, 1.0, None, None, 0.5))
+    assert thresholds_of(METRICS) == (Threshold(0.1, 1.2, 1.1, 1.3, 0.5), Threshold(0.01, 1.0, None, None, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_a_report_that_does_not_fit_is_named(tmp_path, text, message):
     if text:
         (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(UsageError, match=message):
-        read(tmp_path, "cd" * 32)
+        read_report(tmp_path, "cd" * 32)
 
 
 def test_the_report_of_the_checkpoint_is_read(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS))
-    assert read(tmp_path, "ab" * 32) == METRICS
+    assert read_report(tmp_path, "ab" * 32) == METRICS

@@ -1,4 +1,4 @@
-"""What an evaluation says of a checkpoint: its scores, and a threshold for each false-accept rate."""
+"""What an evaluation says of a network: its scores, and a threshold for each false-accept rate."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ from components.litert.specification import Threshold
 METRICS = "metrics.json"
 
 
-def read(report: Path, checkpoint_sha256: str) -> dict[str, Any]:
+def read_report(report: Path, model_sha256: str) -> dict[str, Any]:
     """The numbers of a report, as `components/evaluate/README.md` describes them.
 
     Args:
         report: the folder that `facenet evaluate` wrote.
-        checkpoint_sha256: whose report it must be: another network's distances mean something else.
+        model_sha256: whose report it must be: another network's distances mean something else.
 
     Raises:
         UsageError: no report, or one of another network.
     """
-    file = report / METRICS
     try:
-        metrics = read_metrics(file.read_bytes())
+        metrics = read_metrics((report / METRICS).read_bytes())
         evaluated = metrics["checkpoint_sha256"]
-        thresholds(metrics)
+        thresholds_of(metrics)
     except (OSError, *MALFORMED) as error:
         raise UsageError(
             "There is no evaluation report here.",
             received=f"{report} ({error})",
             advice="Give the folder that `facenet evaluate` wrote.",
         ) from error
-    if evaluated != checkpoint_sha256:
+    if evaluated != model_sha256:
         raise UsageError(
             "This report is about another network.",
-            received=f"{report}, about checkpoint {str(evaluated)[:12]}; exported is {checkpoint_sha256[:12]}",
-            advice="Embed and evaluate with this checkpoint, and give that report.",
+            received=f"{report}, about {str(evaluated)[:12]}; this network is {model_sha256[:12]}",
+            advice="Embed and evaluate with this network, and give that report.",
         )
     return metrics
 
 
-def thresholds(metrics: dict[str, Any]) -> tuple[Threshold, ...]:
+def thresholds_of(metrics: dict[str, Any]) -> tuple[Threshold, ...]:
     """The thresholds of a report; a false-accept rate that could not be measured has none."""
-    found = []
-    for row in metrics["val_at_far"]:
-        if row["threshold"] is not None:
-            low, high = row["threshold_interval"] or (None, None)
-            found.append(Threshold(row["far"], row["threshold"], low, high, row["val"]))
-    return tuple(found)
+    measured = [row for row in metrics["val_at_far"] if row["threshold"] is not None]
+    ends = [row.get("threshold_interval") or (None, None) for row in measured]
+    return tuple(
+        Threshold(row["far"], row["threshold"], low, high, row["val"])
+        for row, (low, high) in zip(measured, ends, strict=True)
+    )

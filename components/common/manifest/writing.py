@@ -1,0 +1,85 @@
+"""Manifests, written part by part; a folder appears whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.common.atomic import new_directory
+from components.common.manifest.schemas import METADATA_KEY, PARTS, Manifest
+from components.common.shard import WHOLE, Shard
+
+# Small row groups let a reader take a few crops without decoding a part of gigabytes.
+ROWS_PER_GROUP = 512
+ROWS_PER_PART = 64 * ROWS_PER_GROUP
+
+
+def _metadata(manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> dict[bytes, bytes]:
+    record = {
+        "manifest": manifest.name,
+        "schema_version": manifest.version,
+        "about": dict(about),
+        "shard": [shard.number, shard.count],
+    }
+    return {METADATA_KEY: json.dumps(record, sort_keys=True, allow_nan=False).encode()}
+
+
+class Writer:
+    """Adds rows to a manifest, part after part. Made by `writer`."""
+
+    def __init__(self, folder: Path, manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> None:
+        self._folder = folder
+        self._schema = manifest.schema.with_metadata(_metadata(manifest, about, shard))
+        self._waiting: list[pa.Table] = []
+        self._parts = 0
+
+    def add(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
+        """Adds rows: a table with the manifest's columns, or one mapping per row."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=self._schema)
+        self._waiting.append(table.select(self._schema.names).cast(self._schema))
+        while sum(len(table) for table in self._waiting) >= ROWS_PER_PART:
+            waiting = pa.concat_tables(self._waiting)
+            self._write(waiting.slice(0, ROWS_PER_PART))
+            self._waiting = [waiting.slice(ROWS_PER_PART)]
+
+    def finish(self) -> None:
+        """Writes what is left: at least one part, so that an empty manifest is a manifest too."""
+        waiting = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        if len(waiting) or not self._parts:
+            self._write(waiting)
+
+    def _write(self, table: pa.Table) -> None:
+        # Crops are JPEG already and embeddings are noise to a compressor: only the other columns gain.
+        compression = {name: "none" if name in ("image", "embedding") else "zstd" for name in self._schema.names}
+        pq.write_table(
+            table.replace_schema_metadata(self._schema.metadata),
+            self._folder / f"part-{self._parts:05d}.parquet",
+            row_group_size=ROWS_PER_GROUP,
+            compression=compression,
+        )
+        self._parts += 1
+
+
+@contextmanager
+def writer(
+    path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None, shard: Shard = WHOLE
+) -> Iterator[Writer]:
+    """Writes a manifest, or a shard of one, row by row; `path` appears whole at the end, and not after an error."""
+    with new_directory(path, [PARTS]) as folder:
+        rows = Writer(folder, manifest, about or {}, shard)
+        yield rows
+        rows.finish()
+
+
+def write(
+    path: Path, manifest: Manifest, table: pa.Table, about: Mapping[str, Any] | None = None, shard: Shard = WHOLE
+) -> None:
+    """Writes a whole table as a manifest, or a shard of one, atomically."""
+    with writer(path, manifest, about, shard) as rows:
+        rows.add(table)

@@ -1,0 +1,69 @@
+"""The phases of a training: rounds that classify identities first, and those of the loss that is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from components.mine_and_train import optimizer as optimizers
+from components.mine_and_train.heads import Head
+from components.mine_and_train.hyperparameters import Hyperparameters
+from components.mine_and_train.losses import CLASSIFICATION, LOSSES, Objective
+from components.mine_and_train.losses.classification import classification_loss
+from components.mine_and_train.losses.loss import LABELS, TRIPLETS, Loss, mean_over_members
+from components.mine_and_train.step import Step, training_step
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
+
+    objective: Objective
+    step: Step
+    optimizer: keras.optimizers.Optimizer
+    head: Head | None = None
+
+
+def build_phases(
+    network: keras.Model, how: Hyperparameters, identities: int, members: int, strategy: tf.distribute.Strategy
+) -> Iterator[Phase]:
+    """The phases of a training: classification where it begins with one, then its loss.
+
+    Args:
+        network: to be trained; in the scope of the strategy, as what is built here.
+        how: to train.
+        identities: in the training split, for a classification.
+        members: of the network's architecture.
+        strategy: of `components.mine_and_train.devices`.
+    """
+
+    def phase(objective: Objective, loss: Loss, head: Head | None = None) -> Phase:
+        variables = network.trainable_variables + ([head.centres] if head else [])
+        optimizer = optimizers.optimizer_for(
+            how.optimization,
+            variables,
+            scale_loss=any(layer.compute_dtype == "float16" for layer in network.layers),
+            devices=strategy.num_replicas_in_sync,
+        )
+        step = training_step(
+            network,
+            optimizer,
+            loss,
+            how.augmentation,
+            targets=TRIPLETS if objective.mined else LABELS,
+            variables=variables,
+            xla=how.xla,
+            strategy=strategy,
+        )
+        return Phase(objective, step, optimizer, head)
+
+    if how.classification_rounds:
+        head = Head(how.classification, identities, network.output_shape[-1], how.seed)
+        yield phase(CLASSIFICATION, classification_loss(head), head)
+    objective = LOSSES[how.loss]
+    loss = importlib.import_module(objective.module).build(how)
+    yield phase(objective, mean_over_members(loss, members))

@@ -1,0 +1,176 @@
+"""The file of a gallery: an SQLite database of three tables, opened as if somebody else had written it.
+
+SQLite writes a change aside first (its rollback journal), so a process or a machine that dies in the middle leaves the
+former gallery, which the next one to open the file puts back.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from components.common.errors import FacenetError, UsageError
+from components.embed.network import Network
+from components.verify.untrusted import fault_beside, fault_in, guard, schema
+
+# Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
+APPLICATION_ID = 0x46414345  # "FACE"
+VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS face (
+    face_id TEXT NOT NULL UNIQUE,  -- of the crop's pixels, as in the faces manifest: a picture is enrolled once
+    person INTEGER NOT NULL REFERENCES person ON DELETE CASCADE,
+    photo TEXT NOT NULL,           -- for people: where it came from
+    embedding BLOB NOT NULL        -- float32, little-endian, unit length
+) STRICT;
+"""
+_SECONDS_TO_WAIT = 10
+# What SQLite says when the system, and not what is in the file, is in the way.
+_SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
+_SYSTEM = {getattr(sqlite3, f"SQLITE_{name}") for name in _SYSTEM_CODES}
+
+
+@contextmanager
+def connect(path: Path, network: Network | None, *, create: bool) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """Opens the file of a gallery.
+
+    Args:
+        path: the file.
+        network: what embeds faces now; distances to the embeddings of another mean nothing. None where nothing is
+            compared.
+        create: whether to begin a gallery of this network where there is none.
+
+    Yields:
+        A connection that changes nothing outside of `change`, and the length of the gallery's embeddings.
+
+    Raises:
+        UsageError: no gallery here, one with something else in it, or one of another network.
+        FacenetError: the file is damaged, or somebody else writes to it for long.
+    """
+    if not (path.is_file() if path.exists() else create):
+        raise UsageError(
+            "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
+        )
+    if fault := fault_beside(path):
+        raise damaged(path, fault)
+    try:
+        uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+        with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:
+            guard(connection)
+            # Deleted faces are overwritten, not only left out.
+            connection.executescript("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;")
+            if _is_new(connection):
+                if not create or network is None:
+                    raise empty(path)
+                _begin(connection, network)
+            made_by, embedding_size = _made_by(path, connection)
+            if network is not None and made_by != network.sha256:
+                raise UsageError(
+                    "This gallery was made by another network.",
+                    received=f"{path}, of {made_by[:12]}; now {network.sha256[:12]}",
+                    advice="Give that network with -c, or enroll the photos anew into another gallery.",
+                )
+            if network is not None and embedding_size != network.embedding_size:
+                raise damaged(path, f"it says that this network's embeddings have {embedding_size} numbers")
+            yield connection, embedding_size
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a text, or what SQLite says of it
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise _no_gallery(path) from error
+        if code not in _SYSTEM:
+            raise damaged(path, error) from error
+        if code == sqlite3.SQLITE_BUSY and _lacks_locks(path.parent):
+            raise FacenetError(
+                "The gallery lies on a drive without locks, so nobody can know who else writes to it.",
+                received=path,
+                advice="Move it to another drive, or mount this one with locks (NFS: with its lock service).",
+            ) from error
+        raise FacenetError(
+            "The gallery cannot be used.",
+            received=f"{path} ({error})",
+            advice="Does another program have it open? Is the disk full, or the folder not yours?",
+        ) from error
+
+
+@contextmanager
+def change(connection: sqlite3.Connection) -> Iterator[None]:
+    """A change, whole or not at all; from its first look on nobody else writes.
+
+    A write-ahead log, which another program may have switched on, would keep what is overwritten in the file. SQLite
+    ends that mode only while no other process has the file open; else the change is refused.
+    """
+    connection.executescript("PRAGMA query_only = OFF; PRAGMA journal_mode = DELETE;")
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def _lacks_locks(folder: Path) -> bool:
+    """Whether the system has no locks there; SQLite itself says that somebody else has locked the file."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+    return False
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was ever written: an empty file, also one whose first write was cut off."""
+    return not schema(connection) and not connection.execute("PRAGMA application_id").fetchone()[0]
+
+
+def _begin(connection: sqlite3.Connection, network: Network) -> None:
+    connection.executescript(
+        f"PRAGMA query_only = OFF; BEGIN IMMEDIATE; {_TABLES}"
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+    )
+    model = network.sha256, network.embedding_size
+    connection.execute("INSERT INTO model SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM model)", model)
+    connection.commit()
+
+
+def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
+    """The network that made a gallery: its SHA-256 and the length of its embeddings."""
+    application, version = (
+        connection.execute(f"PRAGMA {mark}").fetchone()[0] for mark in ("application_id", "user_version")
+    )
+    if application != APPLICATION_ID:
+        raise _no_gallery(path)
+    if version != VERSION:
+        raise UsageError(
+            "This gallery has a version that this program does not read.",
+            received=f"{path}, version {version}; version {VERSION} is read",
+            advice="Enroll the photos again.",
+        )
+    if fault := fault_in(connection, _TABLES):
+        raise damaged(path, fault)
+    made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
+    if made_by is None or made_by[1] < 1:
+        raise damaged(path, "nothing says which network made it")
+    return made_by
+
+
+def _no_gallery(path: Path) -> UsageError:
+    return UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
+
+
+def empty(path: Path) -> UsageError:
+    """The error for a gallery that nobody is in."""
+    return UsageError("This gallery is empty.", received=path, advice="`facenet enroll` puts people into it.")
+
+
+def damaged(path: Path, reason: object) -> FacenetError:
+    """The error for a gallery that cannot be as it was written."""
+    return FacenetError(
+        "This gallery is damaged.",
+        received=f"{path} ({reason})",
+        advice="Take a copy of it from before, or enroll the photos again.",
+    )
