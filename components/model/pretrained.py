@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from components.common.errors import UsageError
-from components.model import backbones, tf_slim
+from components.model import backbones, dlib_weights, tf_slim
+from components.model.backbones.normalization import make_identity
 from components.model.checkpoint import check_values, fill, load
 from components.model.network import EMBEDDING_LAYER, Architecture, build
 from components.model.starts import Kind, check_members, located, unpacked
@@ -74,6 +75,8 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
         return _from_tensorflow(network, architecture, start.path, path)
     if start.kind is Kind.KERAS:
         return _from_keras(network, architecture, start.path)
+    if start.kind is Kind.DLIB:
+        return _from_dlib(network, architecture, start.path)
     return _from_ours(network, architecture, start.path)
 
 
@@ -168,6 +171,31 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
         variable.assign(values[name])
     left_out = tf_slim.left_out(backbone, list(shapes), set(wanted))
     return Restored(len(wanted), len(network.weights), tuple(left_out))
+
+
+def _from_dlib(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
+    if architecture.backbone != dlib_weights.BACKBONE:
+        raise UsageError(
+            f"dlib's network for faces is of the backbone {dlib_weights.BACKBONE}.",
+            received=f"{path}, to train: {architecture.backbone}",
+            advice=f"Give --backbone {dlib_weights.BACKBONE} --image_size {dlib_weights.IMAGE_SIZE}.",
+        )
+    weights = dlib_weights.read_weights(path)
+    convolutions = {
+        f"{part} {number}": values
+        for number, convolution in enumerate(weights.convolutions, start=1)
+        for part, values in zip(("kernel", "bias"), convolution, strict=True)
+    }
+    check_values(convolutions | {"embedding": weights.embedding}, path)
+    for layer, convolution in zip(_of_backbone(network), weights.convolutions, strict=True):
+        layer.set_weights(convolution)
+    if architecture.embedding_size == dlib_weights.EMBEDDING_SIZE:
+        embedding, normalisation = (network.get_layer(name) for name in _HEAD)
+        embedding.set_weights([weights.embedding])
+        make_identity(normalisation)
+        return Restored(len(network.weights), len(network.weights))
+    sizes = f"embedding size {dlib_weights.EMBEDDING_SIZE}, to train: {architecture.embedding_size}"
+    return Restored(len(convolutions), len(network.weights), (f"{_HEAD[0]} ({sizes})",))
 
 
 def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> Restored:

@@ -110,7 +110,7 @@ def _nothing_held_out(here: Path) -> None:
 
 
 def _no_landmark_package(here: Path) -> None:
-    with patch.object(align, "find_spec", lambda name: None):
+    with patch.object(align, "packaged", lambda file: None):
         align.landmark_model(None)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common import dlib_models
 from components.common.errors import UsageError
-from components.extract import align
 from components.extract.align import AVERAGE_FACE, landmark_model, similarity
 from components.extract.photo import Extraction, faces_in
 
@@ -39,7 +39,7 @@ def test_a_model_of_68_points_is_wrong_use():
 
 
 def test_without_the_package_the_model_is_asked_for(monkeypatch):
-    monkeypatch.setattr(align, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(dlib_models, "PACKAGE", "no_such_package")
     with pytest.raises(UsageError, match="Alignment needs a landmark model"):
         landmark_model(None)
 
