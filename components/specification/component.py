@@ -29,7 +29,7 @@ def component(
     """A container component whose parameters are the flags of a stage.
 
     Args:
-        name: of the stage, one of `images.COMPONENTS`; the first paragraph of the settings' docstring describes it.
+        name: of the stage, one of `STAGES`; the first paragraph of the settings' docstring describes it.
         settings: what the stage's flags are parsed to.
         reads: the input artifacts: their types, and the flags that say where they lie; "" for one that the stage finds
             through `--executor_input`, as all lists are.

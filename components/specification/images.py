@@ -10,9 +10,10 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.specification.code import sha256_of_code
+from components.specification.stages import STAGES, package
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
+COMPONENTS = (*STAGES, "verify")
 # Variants with other locked requirements, and whose they are: for NVIDIA GPUs; without TensorFlow, for .tflite files.
 VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
 # What an image is made of besides the component's code.
@@ -46,7 +47,7 @@ def reference(component: str, variant: str = "") -> str:
         raise UsageError(
             "The locked requirements of an image are missing.",
             received=locked,
-            advice="`make lock` writes them; or give the file back from git.",
+            advice=f"`make lock ONE={component}` writes them; or give the file back from git.",
         )
     for file in (*_RECIPE, locked):
         whole.update((REPOSITORY / file).read_bytes())
@@ -72,7 +73,7 @@ def registry() -> str:
 
 def command(component: str) -> list[str]:
     """The start of every command of a component: no shell, and output as it comes."""
-    return ["python", "-u", "-m", f"components.{component.replace('-', '_')}"]
+    return ["python", "-u", "-m", package(component)]
 
 
 def requirements(component: str, variant: str = "") -> str:
