@@ -38,19 +38,14 @@ def build(how):
 
     return loss
 """
-# A stage between extract and collect, which hands on faces: the files of its folder.
+# A stage between extract and collect, which hands on faces: the files of its folder; `__main__.py` is as evaluate's.
 STAGE = {
     "__init__.py": "",
     "README.md": "# quality\n",
     "card.md": "# Quality\n\n{{ kept }} of {{ faces }} faces kept.\n",
-    "card.html": """{% extends "frame.html" %}
-{% block title %}Quality{% endblock %}
-{% block content %}
-<h1>Quality</h1>
+    "card.html": """{% extends "frame.html" %}{% block title %}Quality{% endblock %}{% block content %}
 <p>{{ kept }} of {{ faces }} faces kept.</p>
-{% for name, picture in shown %}
-<figure><img src="{{ picture }}" alt="">{{ name }}</figure>
-{% endfor %}
+{% for name, picture in shown %}<figure><img src="{{ picture }}" alt="">{{ name }}</figure>{% endfor %}
 {% endblock %}
 """,
     "settings.py": '''
@@ -64,9 +59,7 @@ class Settings:
     """Leave out faces that the detector was not sure of."""
 
     input: Input
-    """The faces manifest that `facenet extract` wrote."""
     output: Output
-    """Where the faces that are kept go."""
     least: float = 0.0
     """The least score of the detector."""
     html: Html = None
@@ -75,7 +68,6 @@ class Settings:
     executor_input: ExecutorInput = ""
 
     def check(self) -> None:
-        """Refuses faces that are not there."""
         parts(self.input, FACES)
 ''',
     "stage.py": """
@@ -92,10 +84,10 @@ def run(settings):
     faces = read(settings.input, FACES)
     kept = faces.filter(pc.greater_equal(faces["score"], settings.least))
     write(settings.output, FACES, kept, about(settings.input, FACES), shard_of(settings.input, FACES))
-    shown = kept.slice(0, 40 if settings.pictures else 0)
-    pictures = thumbnails(parts(settings.output, FACES), shown["face_id"].to_pylist())
-    named = [(plain(one["identity"]), pictures[one["face_id"]]) for one in shown.to_pylist()]
+    shown = kept.slice(0, 40 if settings.pictures else 0).to_pylist()
+    pictures = thumbnails(parts(settings.output, FACES), [one["face_id"] for one in shown])
     numbers = {"faces": len(faces), "kept": len(kept)}
+    named = [(plain(one["identity"]), pictures[one["face_id"]]) for one in shown]
     card(Path(__file__).parent, {**numbers, "shown": named}).write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, numbers)
     print(f"{len(kept)} of {len(faces)} faces kept in {settings.output}")
@@ -105,25 +97,9 @@ from kfp import dsl
 from components.quality.settings import Settings
 from components.specification.component import component
 
-quality = component(
-    "quality",
-    Settings,
-    reads={"faces": (dsl.Artifact, "input")},
-    writes={"kept": (dsl.Artifact, "output"), "card": (dsl.HTML, "html"), "metrics": (dsl.Metrics, "")},
-)
-""",
-    "__main__.py": """
-import sys
-from components.common.stage import run_stage
-from components.quality.settings import Settings
-
-
-def main(argv=None):
-    return run_stage("quality", Settings, "components.quality.stage", argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+reads = {"faces": (dsl.Artifact, "input")}
+writes = {"kept": (dsl.Artifact, "output"), "card": (dsl.HTML, "html"), "metrics": (dsl.Metrics, "")}
+quality = component("quality", Settings, reads=reads, writes=writes)
 """,
 }
 WIRED = """            kept = _task(quality, faces=extracted.outputs["faces"], pictures=pictures)
@@ -197,26 +173,26 @@ def test_a_number_is_one_entry_that_report_list_and_comparison_show(copy, in_pro
 
 def with_a_stage(copy: Path) -> None:
     """Adds `quality` to a copy of this repository: all that is written by hand, and the lock that `make lock` makes."""
-    (copy / "components/quality").mkdir()
+    folder, wiring = copy / "components/quality", copy / "pipelines/facenet.py"
+    folder.mkdir()
     for name, text in STAGE.items():
-        (copy / "components/quality" / name).write_text(text)
-    inserted(
-        copy / "components/specification/stages.py", '    "collect": ', '    "quality": "leave out unsure faces",\n'
+        (folder / name).write_text(text)
+    (folder / "__main__.py").write_text(
+        (copy / "components/evaluate/__main__.py").read_text().replace("evaluate", "quality")
     )
+    shutil.copytree(copy / "docker/collect", copy / "docker/quality")
+    inserted(copy / "components/specification/stages.py", '    "collect": ', '    "quality": "keep the sure faces",\n')
     inserted(copy / "pyproject.toml", 'collect = ["', 'quality = ["facenet[manifests,page]"]\n')
     inserted(copy / "pyproject.toml", "collect,mine-and-train", "quality,")
-    wiring = copy / "pipelines/facenet.py"
     inserted(wiring, "from components.specification", "from components.quality.component import quality\n")
     inserted(wiring, '        return dsl.Collected(extracted.outputs["faces"])', WIRED)
-    wiring.write_text(wiring.read_text().replace('extracted.outputs["faces"])\n\n', 'kept.outputs["kept"])\n\n'))
-    inserted(copy / "tests/stages.py", '    "collect": Work(', SMALL_WORK)
-    inserted(
-        copy / "README.md", "| collect | ", "| quality | leaves out faces that the detector was not sure of | - |\n"
+    wiring.write_text(
+        wiring.read_text().replace('Collected(extracted.outputs["faces"]', 'Collected(kept.outputs["kept"]')
     )
-    design = copy / "docs/design.md"
-    inserted(design, "      collect/           ", "      quality/           faces -> the sure ones\n")
-    inserted(design, "| collect | ", "| quality | `facenet quality -i FACES -o KEPT` | `KEPT/` (faces) |\n")
-    shutil.copytree(copy / "docker/collect", copy / "docker/quality")
+    inserted(copy / "tests/stages.py", '    "collect": Work(', SMALL_WORK)
+    inserted(copy / "README.md", "| collect | ", "| quality | keeps the sure faces | - |\n")
+    inserted(copy / "docs/design.md", "      collect/           ", "      quality/           faces -> the sure ones\n")
+    inserted(copy / "docs/design.md", "| collect | ", "| quality | `facenet quality -i FACES` | (faces) |\n")
 
 
 @pytest.mark.long
