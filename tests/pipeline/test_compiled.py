@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from components.specification.code import module_of
+from components.specification.stages import STAGES
 from pipelines.compile import DEFAULT_OUTPUT, compile_pipeline, main
 from pipelines.compiled import ir
 from pipelines.plan import recipe
@@ -24,7 +25,7 @@ from pipelines.plan.tasks import Container, Task, parameter_values
 
 REPOSITORY = DEFAULT_OUTPUT.parent
 PIPELINE = expand(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))
-STAGES = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
+TASKS = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
 
 
 def test_the_committed_pipeline_is_fresh():
@@ -72,7 +73,7 @@ def test_the_pipeline_follows_kubeflows_schema():
 
 def test_the_tasks_come_in_an_order_in_which_they_can_run():
     names = [task.name for task in PIPELINE.tasks]
-    assert names == ["photos", "extract", "collect", "mine-and-train", "embed", "evaluate", "export"]
+    assert names == ["photos", *STAGES]
 
 
 def _command(task: Task) -> list[str]:
@@ -82,7 +83,7 @@ def _command(task: Task) -> list[str]:
     return render(task.executor.command, executor_input(task, parameters, artifacts, Path("out")))
 
 
-@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
     from components.common.parsing import parse
 
@@ -105,7 +106,7 @@ def test_every_recipe_fits_the_pipeline(name, tmp_path):
     check(expand(pipeline))
 
 
-@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_stage_has_a_card_and_numbers_for_kubeflows_ui(task):
     kinds = {"system.HTML", "system.Metrics"}
     assert set(task.outputs.values()) >= kinds | (

