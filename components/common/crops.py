@@ -58,6 +58,23 @@ def crop_of(faces: Folders) -> Crop:
         ) from error
 
 
+def check_crop(faces: Folders, crop: Crop) -> float:
+    """How much of each face of a manifest a network sees that asks for `crop`; see `Crop.share_of`.
+
+    Raises:
+        UsageError: the faces were cut out in another way.
+    """
+    made = crop_of(faces)
+    share = crop.share_of(made)
+    if share is None:
+        raise UsageError(
+            "These faces were not cut out the way the network asks for.",
+            received=f"faces: {made}; network: {crop}",
+            advice=f"Run `facenet extract --alignment {crop.alignment} --margin {crop.margin:g}`, then collect again.",
+        )
+    return share
+
+
 def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     if math.prod(shape) <= MEMORY_LIMIT_BYTES:
         return np.empty(shape, np.uint8)
@@ -75,23 +92,26 @@ def _empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
+def decode_crops(rows: pa.Table, faces: Folders, image_size: int, crop: Crop | None = None) -> npt.NDArray[np.uint8]:
     """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
 
     Args:
         rows: rows of a dataset manifest (columns face_id, part, row).
         faces: the faces manifest that the rows point into.
         image_size: side of the result in pixels.
+        crop: how they are to be cut out, as a network asks for it; as they are when None.
 
     Returns:
         uint8 [len(rows), image_size, image_size, 3], RGB, in the order of `rows`; backed by a temporary file
         when larger than `MEMORY_LIMIT_BYTES`.
 
     Raises:
-        UsageError: the manifest is not the one that the dataset was collected from.
+        UsageError: the manifest is not the one that the dataset was collected from, or its faces were cut out in
+            another way.
         FacenetError: one of its crops is damaged, or there is no room for the temporary file.
     """
     files = parts(faces, FACES)
+    share = 1.0 if crop is None else check_crop(faces, crop)
     images = _empty((len(rows), image_size, image_size, 3))
     part, row = rows["part"].to_numpy(), rows["row"].to_numpy()
     face_ids = rows["face_id"].to_pylist()
@@ -99,7 +119,7 @@ def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray
     def fill(target: int, face_id: str, image: bytes) -> None:
         if face_id != face_ids[target]:
             raise _other_faces(faces)
-        images[target] = pixels(image, image_size)
+        images[target] = pixels(image, image_size, share)
 
     if len(rows) and not (0 <= part.min() <= part.max() < len(files) and row.min() >= 0):
         raise _other_faces(faces)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from components.common.crops import crop_of, decode_crops, faces_of
-from components.common.errors import UsageError
+from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, read
 from components.common.progress import progress
@@ -19,20 +18,14 @@ def run(settings: Settings) -> None:
     shard = Shard.read(settings.shard)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    crop = crop_of(faces)
     # Between batches: an image in a batch of another size may come out with other last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
     network = open_network(settings.checkpoint, settings.precision, many=True)
-    if crop != network.crop:
-        raise UsageError(
-            "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; {settings.checkpoint}: {network.crop}",
-            advice="Run `facenet extract` with that margin and alignment, then collect and embed.",
-        )
+    check_crop(faces, network.crop)
     if settings.checkpoint.is_file():  # what a checkpoint that was trained here is worth, the report says
         check_apart(settings.checkpoint, network)
-    images = decode_crops(rows, faces, network.image_size)
+    images = decode_crops(rows, faces, network.image_size, network.crop)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, network.sha256, shard)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.atomic import new_directory
-from components.common.crops import crop_of, decode_crops, faces_of
-from components.common.errors import FacenetError, UsageError
+from components.common.crops import check_crop, decode_crops, faces_of
+from components.common.errors import FacenetError
 from components.common.manifest import DATASET, Folders, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
@@ -73,10 +73,12 @@ def export(settings: Settings) -> Export:
     """
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    checkpoint = _checkpoint(settings.checkpoint, faces)
+    checkpoint = load(settings.checkpoint)
+    spec = checkpoint.preprocessing
+    check_crop(faces, spec.crop)
     metrics = evaluation.read(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size)
+    calibration = decode_crops(chosen, faces, spec.image_size, spec.crop)
     compared = _compared(settings, checkpoint, rows, faces)
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
@@ -98,24 +100,13 @@ def export(settings: Settings) -> Export:
     return result
 
 
-def _checkpoint(path: Path, faces: Folders) -> Checkpoint:
-    checkpoint, crop = load(path), crop_of(faces)
-    if crop != checkpoint.preprocessing.crop:
-        raise UsageError(
-            "These faces were not cut out the way the network was trained.",
-            received=f"faces: {crop}; {path}: {checkpoint.preprocessing.crop}",
-            advice="Give the dataset that it was trained on.",
-        )
-    return checkpoint
-
-
 def _compared(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces: Folders) -> _Compared:
     spec = checkpoint.preprocessing
     unseen = held_out_rows(rows, settings.held_out, settings.seed)
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    images = decode_crops(unseen, faces, spec.image_size)
+    images = decode_crops(unseen, faces, spec.image_size, spec.crop)
     embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
     return _Compared(images, embed(images), protocol, note)
 
