@@ -17,7 +17,7 @@ import pyarrow as pa
 from components.common.atomic import new_directory
 from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, Folders, read
+from components.common.manifest import DATASET, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
 from components.export.convert import convert, saved_model
@@ -73,11 +73,15 @@ def export(settings: Settings) -> Export:
     """
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    checkpoint = _checkpoint(settings.checkpoint, faces)
+    checkpoint = load(settings.checkpoint)
+    share = check_crop(faces, settings.checkpoint, checkpoint.preprocessing.crop)
     metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size)
-    held_out = _hold_out(settings, checkpoint, rows, faces)
+    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size, share)
+    unseen = held_out_rows(rows, settings.held_out, settings.seed)
+    held_out = _hold_out(
+        settings, checkpoint, unseen, decode_crops(unseen, faces, checkpoint.preprocessing.image_size, share)
+    )
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved_model(checkpoint.network) as model:
@@ -98,20 +102,11 @@ def export(settings: Settings) -> Export:
     return result
 
 
-def _checkpoint(path: Path, faces: Folders) -> Checkpoint:
-    checkpoint = load(path)
-    check_crop(faces, path, checkpoint.preprocessing.crop)
-    return checkpoint
-
-
-def _hold_out(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces: Folders) -> _HeldOut:
-    spec = checkpoint.preprocessing
-    unseen = held_out_rows(rows, settings.held_out, settings.seed)
+def _hold_out(settings: Settings, checkpoint: Checkpoint, unseen: pa.Table, images: npt.NDArray[np.uint8]) -> _HeldOut:
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    images = decode_crops(unseen, faces, spec.image_size)
-    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embed = Embedder(checkpoint.network, flip_averaging=checkpoint.preprocessing.flip_averaging)
     return _HeldOut(images, embed(images), protocol, note)
 
 
