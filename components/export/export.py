@@ -74,14 +74,13 @@ def export(settings: Settings) -> Export:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     checkpoint = load(settings.checkpoint)
+    image_size = checkpoint.preprocessing.image_size
     share = check_crop(faces, settings.checkpoint, checkpoint.preprocessing.crop)
     metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size, share)
+    calibration = decode_crops(chosen, faces, image_size, share)
     unseen = held_out_rows(rows, settings.held_out, settings.seed)
-    held_out = _hold_out(
-        settings, checkpoint, unseen, decode_crops(unseen, faces, checkpoint.preprocessing.image_size, share)
-    )
+    held_out = _hold_out(settings, checkpoint, unseen, decode_crops(unseen, faces, image_size, share))
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved_model(checkpoint.network) as model:
