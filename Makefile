@@ -89,13 +89,13 @@ lock: setup  ## resolve pyproject.toml again into requirements.lock, and the loc
 	$(IMAGE_LOCK) --extra extract --extra alignment --output-file docker/extract/requirements.lock
 	$(IMAGE_LOCK) --extra collect --output-file docker/collect/requirements.lock
 	$(IMAGE_LOCK) --extra evaluate --output-file docker/evaluate/requirements.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra embed --output-file docker/embed/requirements.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra embed --extra alignment --output-file docker/embed/requirements.lock
 	$(IMAGE_LOCK) --extra litert --extra page --extra manifests --output-file docker/embed/requirements-litert.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra export --output-file docker/export/requirements.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra export --extra alignment --output-file docker/export/requirements.lock
+	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --extra alignment --output-file docker/mine-and-train/requirements.lock
 	$(IMAGE_LOCK) --extra verify --extra alignment --output-file docker/verify/requirements.lock
 	$(IMAGE_LOCK) benchmarks/requirements.in --override benchmarks/override.txt --extra all --output-file benchmarks/requirements.lock
-	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements-gpu.lock
+	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --extra alignment --output-file docker/mine-and-train/requirements-gpu.lock
 
 clean:  ## remove what was generated: environment, sample, runs
 	rm -rf $(VENV) sample runs

@@ -31,7 +31,7 @@ ALLOWED = {
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | {"matplotlib", "jinja2"},
     "components.verify": (COMMON - {"pyarrow"})
-    | {"cv2", "components.extract", "components.embed.network"}
+    | {"cv2", "dlib", "components.extract", "components.embed.network"}
     | {"components.litert.report", "components.litert.specification"},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
