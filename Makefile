@@ -92,7 +92,7 @@ ON_CPU := docker/cpu.in --override docker/cpu.txt
 define lock_image
 	@mkdir -p docker/$(1)
 	$(IMAGE_LOCK) $(if $(shell grep '^$(1) =.*model' pyproject.toml),$(ON_CPU)) --extra $(1) \
-		$(if $(filter $(1),extract verify),--extra alignment) --output-file docker/$(1)/requirements.lock
+		$(if $(filter $(1),extract embed mine-and-train export verify),--extra alignment) --output-file docker/$(1)/requirements.lock
 
 endef
 ONE := $(notdir $(patsubst %/,%,$(wildcard docker/*/)))
@@ -106,7 +106,7 @@ ifneq ($(filter embed,$(ONE)),)
 	$(IMAGE_LOCK) --extra litert --extra page --extra manifests --output-file docker/embed/requirements-litert.lock
 endif
 ifneq ($(filter mine-and-train,$(ONE)),)
-	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --output-file docker/mine-and-train/requirements-gpu.lock
+	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --extra alignment --output-file docker/mine-and-train/requirements-gpu.lock
 endif
 
 clean:  ## remove what was generated: environment, sample, runs

@@ -23,13 +23,14 @@ UNUSED = (
     # Of LiteRT what runs on GPUs and on neural processors.
     *("ai_edge_litert/libLiteRtWebGpu*", "ai_edge_litert/vendors", "ai_edge_litert/aot"),
     "ai_edge_litert/tools/apply_plugin_main",
-    # Of the landmark models only the five-point one: the others' training data restricts their use.
+    # Of dlib's models not the 68 landmarks, whose training data restricts their use, and not the detector.
     "face_recognition_models/models/*.dat",
 )
 USED = (
     *("matplotlib/mpl-data/fonts/*/DejaVuSans.ttf", "matplotlib/mpl-data/fonts/*/LastResort*"),
     *("fontTools/misc", "fontTools/encodings", "fontTools/__pycache__"),
     "face_recognition_models/models/*5_face_landmarks*",
+    "face_recognition_models/models/dlib_face_recognition_resnet*",
 )
 
 

@@ -11,7 +11,7 @@ FACE_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 def packaged(file: str) -> Path | None:
-    """Where one of the models lies; None without the package, which is not imported: that takes pkg_resources."""
+    """Where one of the models lies; None without the package."""
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common import published
 from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop
 from components.litert.specification import Threshold
@@ -112,7 +113,7 @@ def _with_checks(path: Path, embed: Embed) -> Embed:
 
 def _open(path: Path, precision: Precision | None, many: bool) -> Network:
     # Every file is for LiteRT, whatever its ending: it may be called model.lite.
-    if path.is_file() or path.suffix == ".tflite":
+    if not published.is_meant(path) and (path.is_file() or path.suffix == ".tflite"):
         if precision is not None:
             raise UsageError(
                 "A LiteRT file has the precision that it was exported with.",

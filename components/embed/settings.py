@@ -17,7 +17,8 @@ class Settings:
     input: Input
     """The dataset that `facenet collect` wrote."""
     checkpoint: Checkpoint
-    """The checkpoint that `facenet mine-and-train` wrote, or any LiteRT face embedder: MODEL.tflite."""
+    """The checkpoint that `facenet mine-and-train` wrote, any LiteRT face embedder (MODEL.tflite), or
+    `dlib`, dlib's network for faces."""
     output: Output
     """Folder for the embeddings; former embeddings there are replaced."""
     faces: tuple[Path, ...] = ()

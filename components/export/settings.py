@@ -20,7 +20,7 @@ class Settings:
     """The dataset that the network was trained on: int8 is calibrated on faces of its training split, and all files are
     compared with the network on the faces of its other splits."""
     checkpoint: Checkpoint
-    """The checkpoint that `facenet mine-and-train` wrote."""
+    """The checkpoint that `facenet mine-and-train` wrote, or `dlib`, dlib's network for faces."""
     output: Output
     """Where the files go (a folder); former ones are replaced."""
     faces: tuple[Path, ...] = ()

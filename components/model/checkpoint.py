@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from components.common import published
 from components.common.atomic import new_directory
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import Preprocessing
@@ -27,7 +28,9 @@ FORMAT = 1
 WEIGHTS = "model.weights.h5"
 DESCRIPTION = "facenet.json"
 FILES = (WEIGHTS, DESCRIPTION)
-_ADVICE = "A checkpoint is a folder that `facenet mine-and-train` writes."
+_ADVICE = (
+    f"A checkpoint is a folder that `facenet mine-and-train` writes; `{published.NAME}` is dlib's network for faces."
+)
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,14 @@ def save(
 def describe(path: Path) -> dict[str, Any]:
     """Reads and checks a checkpoint's description, without TensorFlow.
 
+    Args:
+        path: the folder, or the name of dlib's network for faces, see `components.common.published`.
+
     Raises:
         UsageError: not a checkpoint, or one of another format.
     """
+    if published.is_meant(path):
+        return _describe_published()
     file = path / DESCRIPTION
     if not file.is_file() or not (path / WEIGHTS).is_file():
         missing = "a file, not a folder" if path.is_file() else "no such folder"
@@ -102,8 +110,23 @@ def describe(path: Path) -> dict[str, Any]:
     return description
 
 
+def _describe_published() -> dict[str, Any]:
+    published.file()
+    return {
+        "format": FORMAT,
+        "backbone": published.BACKBONE,
+        "image_size": published.IMAGE_SIZE,
+        "embedding_size": published.EMBEDDING_SIZE,
+        "preprocessing": Preprocessing(published.IMAGE_SIZE, published.CROP).to_json(),
+        "training": {},
+        "origin": published.ORIGIN,
+    }
+
+
 def fingerprint(path: Path) -> str:
-    """SHA-256 over a checkpoint's description and weights, as hex digits."""
+    """SHA-256 over a checkpoint's description and weights, as hex digits; of dlib's network that of its file."""
+    if published.is_meant(path):
+        return published.sha256()
     digest = hashlib.sha256()
     for name in FILES:
         digest.update(hashlib.sha256((path / name).read_bytes()).digest())
@@ -139,7 +162,7 @@ def load(path: Path, precision: Precision = "float32") -> Checkpoint:
     """Builds the network of a checkpoint and restores its weights.
 
     Args:
-        path: the folder.
+        path: the folder, or the name of dlib's network for faces.
         precision: of the layers' arithmetic, whatever the network was trained in.
 
     Raises:
@@ -151,7 +174,12 @@ def load(path: Path, precision: Precision = "float32") -> Checkpoint:
 
     with layers_in(precision):
         network = build(architecture)
-    restore(network, path / WEIGHTS)
+    if published.is_meant(path):
+        from components.model.dlib_weights import restore as restore_published
+
+        restore_published(network, published.file())
+    else:
+        restore(network, path / WEIGHTS)
     return Checkpoint(network, architecture, preprocessing, fingerprint(path))
 
 

@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from components.common.dlib_models import FACE_NETWORK
 from components.common.errors import UsageError
+from components.common.published import EMBEDDING_SIZE, IMAGE_SIZE
 from components.model.backbones.dlib_resnet import LEVELS
+from components.model.backbones.normalization import make_identity
+from components.model.checkpoint import check_values
 from components.model.dlib_file import Array, read
-
-BACKBONE = "dlib_resnet"
-IMAGE_SIZE = 150
-EMBEDDING_SIZE = 128
+from components.model.network import EMBEDDING_LAYER, EMBEDDING_NORMALISATION
 
 # Kind of a layer, its sizes, and the shapes of its arrays: see components.model.dlib_file.Layer.
 _Shape = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
@@ -38,6 +39,35 @@ class Weights:
 
     convolutions: list[tuple[Array, Array]]
     embedding: Array
+
+
+def restore(network: keras.Model, path: Path) -> tuple[int, bool]:
+    """Copies what dlib has stored into a network of this backbone; nothing unless all of it is sound.
+
+    Args:
+        network: as `components.model.network.build` makes it, of one member.
+        path: see `read_weights`.
+
+    Returns:
+        How many variables were copied, and whether the embedding layer is among them: only one of 128 numbers is.
+
+    Raises:
+        UsageError: a damaged file, one of another network, or with values that no network has.
+    """
+    weights = read_weights(path)
+    named = {f"kernel {number}": kernel for number, (kernel, _) in enumerate(weights.convolutions, start=1)}
+    named |= {f"bias {number}": bias for number, (_, bias) in enumerate(weights.convolutions, start=1)}
+    check_values(named | {EMBEDDING_LAYER: weights.embedding}, path)
+    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    for layer, convolution in zip(convolutions, weights.convolutions, strict=True):
+        layer.set_weights(convolution)
+    embedding, normalisation = network.get_layer(EMBEDDING_LAYER), network.get_layer(EMBEDDING_NORMALISATION)
+    if embedding.units != EMBEDDING_SIZE:
+        return len(named), False
+    embedding.set_weights([weights.embedding])
+    # dlib compares embeddings as they are. Centred ones tell people apart less well: docs/dlib.md.
+    make_identity(normalisation)
+    return len(network.weights), True
 
 
 def read_weights(path: Path) -> Weights:

@@ -17,6 +17,7 @@ from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalized
 
 EMBEDDING_LAYER = "embedding"
+EMBEDDING_NORMALISATION = "embedding_normalisation"
 MOST_MEMBERS = 4
 
 
@@ -90,7 +91,7 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     """A backbone and its embedding, of any length."""
     features = backbones.build(backbone, image_size)
     x = layers.Dense(embedding_size, use_bias=False, name=EMBEDDING_LAYER)(features.output)
-    return keras.Model(features.input, normalized(x, scale=False, name="embedding_normalisation"))
+    return keras.Model(features.input, normalized(x, scale=False, name=EMBEDDING_NORMALISATION))
 
 
 def _of_unit_length(x: Any) -> Any:

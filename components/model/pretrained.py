@@ -9,14 +9,14 @@ from typing import Any
 
 import keras
 
+from components.common import published
 from components.common.errors import UsageError
 from components.model import backbones, dlib_weights, tf_slim
-from components.model.backbones.normalization import make_identity
 from components.model.checkpoint import check_values, fill, load
-from components.model.network import EMBEDDING_LAYER, Architecture, build
+from components.model.network import EMBEDDING_LAYER, EMBEDDING_NORMALISATION, Architecture, build
 from components.model.starts import Kind, check_members, located, unpacked
 
-_HEAD = (EMBEDDING_LAYER, "embedding_normalisation")
+_HEAD = (EMBEDDING_LAYER, EMBEDDING_NORMALISATION)
 _WHOLE = "the whole network"
 
 
@@ -174,28 +174,15 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
 
 
 def _from_dlib(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
-    if architecture.backbone != dlib_weights.BACKBONE:
+    if architecture.backbone != published.BACKBONE:
         raise UsageError(
-            f"dlib's network for faces is of the backbone {dlib_weights.BACKBONE}.",
+            f"dlib's network for faces is of the backbone {published.BACKBONE}.",
             received=f"{path}, to train: {architecture.backbone}",
-            advice=f"Give --backbone {dlib_weights.BACKBONE} --image_size {dlib_weights.IMAGE_SIZE}.",
+            advice=f"Give --backbone {published.BACKBONE} --image_size {published.IMAGE_SIZE}.",
         )
-    weights = dlib_weights.read_weights(path)
-    convolutions = {
-        f"{part} {number}": values
-        for number, convolution in enumerate(weights.convolutions, start=1)
-        for part, values in zip(("kernel", "bias"), convolution, strict=True)
-    }
-    check_values(convolutions | {"embedding": weights.embedding}, path)
-    for layer, convolution in zip(_of_backbone(network), weights.convolutions, strict=True):
-        layer.set_weights(convolution)
-    if architecture.embedding_size == dlib_weights.EMBEDDING_SIZE:
-        embedding, normalisation = (network.get_layer(name) for name in _HEAD)
-        embedding.set_weights([weights.embedding])
-        make_identity(normalisation)
-        return Restored(len(network.weights), len(network.weights))
-    sizes = f"embedding size {dlib_weights.EMBEDDING_SIZE}, to train: {architecture.embedding_size}"
-    return Restored(len(convolutions), len(network.weights), (f"{_HEAD[0]} ({sizes})",))
+    count, of_one_size = dlib_weights.restore(network, path)
+    sizes = f"embedding size {published.EMBEDDING_SIZE}, to train: {architecture.embedding_size}"
+    return Restored(count, len(network.weights), () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",))
 
 
 def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> Restored:

