@@ -139,7 +139,7 @@ def _opened(path: Path, precision: Precision | None, many: bool) -> Network:
         print(said)
     checkpoint = load(path, precision)
     spec = checkpoint.preprocessing
-    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging, scaling=spec.scaling)
     return Network(spec.crop, spec.image_size, checkpoint.architecture.embedding_size, checkpoint.sha256, embed)
 
 

@@ -83,7 +83,8 @@ def export(settings: Settings) -> Export:
         with saved(checkpoint.network) as model:
             for variant, file in files.items():
                 record = _record(checkpoint, variant, metrics)
-                file.write_bytes(metadata.added(converted(model, variant, calibration), record))
+                content = converted(model, variant, calibration, checkpoint.preprocessing.scaling)
+                file.write_bytes(metadata.added(content, record))
         embedders = [LiteRT(file, threads=1) for file in files.values()]
         times = _milliseconds(embedders, compared.images[:1])
         exported = []
@@ -116,7 +117,7 @@ def _compared(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces:
     protocol, note = protocol_for(people, settings.seed)
     print(note)
     images = decoded(unseen, faces, spec.image_size)
-    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging, scaling=spec.scaling)
     return _Compared(images, embed(images), protocol, note)
 
 

@@ -22,7 +22,7 @@ from components.common.crops import crop_of, decoded
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
 from components.common.manifest import Folders
-from components.common.preprocessing import Preprocessing
+from components.common.preprocessing import SCALING, Preprocessing
 from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, health, history, state
 from components.mine_and_train.card import Shown, card
@@ -81,6 +81,11 @@ def train(
         restored = start_from(network, architecture, path)
         print("\n".join(restored.lines(path)))
         start = restored.record(path)
+    # States from before networks had one of their own do not say.
+    scaling = (start or {}).get("scaling", SCALING)
+    preprocessing = Preprocessing(
+        settings.image_size, crop_of(faces), scaling=scaling, flip_averaging=settings.flip_averaging
+    )
     people = len(np.unique(labels))
     print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
     least = settings.hyperparameters.identities_per_round
@@ -91,16 +96,16 @@ def train(
         images,
         labels,
         settings.hyperparameters,
-        validate=_validation(settings, network, rows, faces),
+        validate=_validation(settings, network, preprocessing, rows, faces),
         validate_every=settings.validate_every,
         strategy=strategy,
         members=architecture.members,
+        scaling=scaling,
     )
     if former is not None:
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _take_up(training, former, settings.training_folder)
-    preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
     session = _Session(
         settings, told | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy)
     )
@@ -150,7 +155,9 @@ def _take_up(training: Training, former: state.State, folder: Path) -> None:
     print(f"Going on after round {len(training.rounds)}, {training.steps} training steps.")
 
 
-def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Folders) -> Callable[[], Score] | None:
+def _validation(
+    settings: Settings, network: keras.Model, preprocessing: Preprocessing, rows: pa.Table, faces: Folders
+) -> Callable[[], Score] | None:
     unseen = rows.filter(pc.equal(rows["split"], "validation"))
     people = _numbered(unseen) if len(unseen) else np.empty(0, np.int64)
     protocol, sentence = protocol_for(people, settings.hyperparameters.seed)
@@ -158,8 +165,12 @@ def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces:
     if protocol is None:
         return None
     images = decoded(unseen, faces, settings.image_size)
-    embed = Embedder(network, flip_averaging=settings.flip_averaging)
+    embed = _embedder(network, preprocessing)
     return lambda: score(protocol, embed(images))
+
+
+def _embedder(network: keras.Model, preprocessing: Preprocessing) -> Embedder:
+    return Embedder(network, flip_averaging=preprocessing.flip_averaging, scaling=preprocessing.scaling)
 
 
 @dataclass
@@ -283,7 +294,7 @@ class _Session:
         settings = self.settings
         self._checkpoint(settings.checkpoint, kept)
         print(f"checkpoint in {settings.checkpoint}")
-        embed = Embedder(self.training.network, flip_averaging=settings.flip_averaging)
+        embed = _embedder(self.training.network, self.preprocessing)
         if settings.embeddings:
             vectors = embed(decoded(rows, faces, settings.image_size))
             write_embeddings(settings.embeddings, rows, vectors, checkpoint.fingerprint(settings.checkpoint))
@@ -305,7 +316,7 @@ class _Session:
         how = settings.hyperparameters
         rng = np.random.default_rng([how.seed, len(rounds)])
         chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
-        embeddings = Embedder(self.training.network, flip_averaging=settings.flip_averaging)(images[chosen])
+        embeddings = _embedder(self.training.network, self.preprocessing)(images[chosen])
         names = rows["identity"].take(chosen).to_pylist()
         write_projector(self.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
 
