@@ -40,8 +40,8 @@ class Settings:
     CHECKPOINT-training when not given. On a cluster: on a volume that outlives the pod."""
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: a checkpoint of ours, TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in),
-    another TensorFlow checkpoint with its scopes (a .zip of it too), or Keras weights (.h5, .keras). Random ones when
-    not given."""
+    another TensorFlow checkpoint with its scopes (a .zip of it too), Keras weights (.h5, .keras), or facenet-pytorch's
+    (.safetensors). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None

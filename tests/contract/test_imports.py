@@ -18,7 +18,7 @@ ALLOWED = {
     "components.sample": COMMON,
     "components.extract": COMMON | {"dlib", "components.page"},
     "components.collect": COMMON | {"pandas", "components.page"},
-    "components.model": COMMON | {"keras", "tensorflow"},
+    "components.model": COMMON | {"keras", "tensorflow", "h5py", "safetensors"},
     "components.mine_and_train": COMMON
     | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
     | {f"components.evaluate.{module}" for module in ("protocols", "score")},
