@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from components.common.records import number, whole
 
 RESIZE_FILTER = "bilinear-antialiased"
 SCALING = "[-1, 1]"
+STANDARDISED: Literal["standardised"] = "standardised"
+SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
 ALIGNMENTS = ("none", "five-point")
 
@@ -75,7 +77,8 @@ class Preprocessing:
         crop: how faces are cut out of photos.
         resize_filter: the interpolation; only "bilinear-antialiased" (Pillow's BILINEAR with its support
             scaled by the reduction) is known.
-        scaling: range that 0 to 255 is mapped to; only "[-1, 1]" is known.
+        scaling: one of `SCALINGS`: the range that 0 to 255 is mapped to; or each image brought to mean 0 and
+            deviation 1 ("prewhitened"), which the FaceNet community's networks of 2017 want.
         flip_averaging: whether an embedding is the mean of the embeddings of the image and of its mirror image,
             normalised to length 1.
     """
@@ -106,12 +109,13 @@ class Preprocessing:
                 received=f"{record} ({error})",
                 advice="Take the whole checkpoint folder again from where it was made.",
             ) from error
-        known = (spec.resize_filter, spec.scaling) == (RESIZE_FILTER, SCALING)
+        known = spec.resize_filter == RESIZE_FILTER and spec.scaling in SCALINGS
         if not understood or not known:
             raise UsageError(
                 "The preprocessing specification asks for something that this program does not do.",
                 received=record,
-                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 1 to {LARGEST_IMAGE}.",
+                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {' or '.join(map(repr, SCALINGS))}, "
+                f"image_size 1 to {LARGEST_IMAGE}.",
             )
         return spec
 

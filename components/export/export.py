@@ -31,7 +31,7 @@ from components.litert.parallel import ParallelEmbedder
 from components.litert.report import read_report, thresholds_of
 from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
-from components.model.network import Embedder
+from components.model.network import embedder_for
 
 _TIMED_RUNS = 20
 
@@ -86,7 +86,8 @@ def export(settings: Settings) -> Export:
         with saved_model(checkpoint.network) as model:
             for variant, file in files.items():
                 record = _record(checkpoint, variant, metrics)
-                file.write_bytes(metadata.add(convert(model, variant, calibration), record))
+                content = convert(model, variant, calibration, checkpoint.preprocessing.scaling)
+                file.write_bytes(metadata.add(content, record))
         embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
         times = _milliseconds(embedders, held_out.images[:1])
         exported = []
@@ -105,7 +106,7 @@ def _hold_out(settings: Settings, checkpoint: Checkpoint, unseen: pa.Table, imag
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    embed = Embedder(checkpoint.network, flip_averaging=checkpoint.preprocessing.flip_averaging)
+    embed = embedder_for(checkpoint.network, checkpoint.preprocessing)
     return _HeldOut(images, embed(images), protocol, note)
 
 

@@ -41,7 +41,7 @@ class Settings:
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: `dlib`, dlib's network for faces, for the backbone dlib_resnet; a checkpoint of ours;
     TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in); another TensorFlow checkpoint with its scopes (a
-    .zip of it too); or Keras weights (.h5, .keras). Random ones when not given."""
+    .zip of it too); Keras weights (.h5, .keras); or facenet-pytorch's (.safetensors). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None

@@ -91,6 +91,8 @@ def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) 
             raise UsageError("--threshold is a distance from 0 to 2.", received=settings.threshold)
         return ChosenThreshold(settings.threshold, "--threshold")
     sha256 = model.network.sha256
+    thresholds: tuple[Threshold, ...]
+    source: str | Path
     if settings.report is not None:
         thresholds, source = thresholds_of(read_report(settings.report, sha256)), settings.report
     elif model.network.thresholds:

@@ -35,7 +35,7 @@ COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "components.common"}
 ALLOWED = {
     "components.common": COMMON | {"threadpoolctl"},
     "components.sample": COMMON,
-    "components.model": COMMON | extra("model"),
+    "components.model": COMMON | extra("model") | {"h5py", "safetensors"},
     "components.litert": COMMON | extra("litert"),
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | extra("figures"),
