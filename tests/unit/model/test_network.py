@@ -114,7 +114,7 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
 @pytest.mark.parametrize(
     ("name", "size", "parameters", "features"),
     [
-        ("dlib_resnet", 150, 5_576_224, 256),
+        ("dlib_resnet", 150, 5_574_720, 256),
         ("inception_resnet_v1", 75, 22_578_384, 1792),
         ("inception_resnet_v2", 75, 54_336_736, 1536),
         ("mobilefacenet", 112, 956_672, 512),
