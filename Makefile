@@ -6,7 +6,7 @@ PEOPLE := sample/people
 BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining networks collecting growth
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test test-long pi-check fuzz kill soak bench lint compile images lock clean
+.PHONY: help setup run people test test-long pi-check fuzz kill soak bench check lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -71,6 +71,9 @@ MINUTES ?= 60
 soak: setup  ## small work for MINUTES, on the latest run's network: memory, open and temporary files must not grow
 	$(BIN)/python -m tests.soak runs/latest --minutes $(MINUTES)
 
+check: setup compile lint  ## after a change: compile, lint, and the rules of tests/contract
+	$(PYTEST) tests/contract -m "not long"
+
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -84,18 +87,27 @@ images: setup  ## the components' images, those that are not built yet (needs Do
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 IMAGE_LOCK := $(LOCK) --no-annotate --constraint requirements.lock pyproject.toml
-lock: setup  ## resolve pyproject.toml again into requirements.lock, and the locks of the images with the same versions
+ON_CPU := docker/cpu.in --override docker/cpu.txt
+# An image's packages are the extra of its name: with components/model, TensorFlow without its GPU kernels.
+define lock_image
+	@mkdir -p docker/$(1)
+	$(IMAGE_LOCK) $(if $(shell grep '^$(1) =.*model' pyproject.toml),$(ON_CPU)) --extra $(1) \
+		$(if $(filter $(1),extract embed mine-and-train export verify),--extra alignment) --output-file docker/$(1)/requirements.lock
+
+endef
+ONE := $(notdir $(patsubst %/,%,$(wildcard docker/*/)))
+lock: setup  ## resolve pyproject.toml again into requirements.lock, and into the images' locks; ONE=extract: that image's alone
+ifneq ($(origin ONE),command line)
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
-	$(IMAGE_LOCK) --extra extract --extra alignment --output-file docker/extract/requirements.lock
-	$(IMAGE_LOCK) --extra collect --output-file docker/collect/requirements.lock
-	$(IMAGE_LOCK) --extra evaluate --output-file docker/evaluate/requirements.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra embed --extra alignment --output-file docker/embed/requirements.lock
-	$(IMAGE_LOCK) --extra litert --extra page --extra manifests --output-file docker/embed/requirements-litert.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra export --extra alignment --output-file docker/export/requirements.lock
-	$(IMAGE_LOCK) docker/cpu.in --override docker/cpu.txt --extra mine-and-train --extra alignment --output-file docker/mine-and-train/requirements.lock
-	$(IMAGE_LOCK) --extra verify --extra alignment --output-file docker/verify/requirements.lock
 	$(IMAGE_LOCK) benchmarks/requirements.in --override benchmarks/override.txt --extra all --output-file benchmarks/requirements.lock
+endif
+	$(foreach image,$(ONE),$(call lock_image,$(image)))
+ifneq ($(filter embed,$(ONE)),)
+	$(IMAGE_LOCK) --extra litert --extra page --extra manifests --output-file docker/embed/requirements-litert.lock
+endif
+ifneq ($(filter mine-and-train,$(ONE)),)
 	$(IMAGE_LOCK) docker/gpu.in --override docker/gpu.txt --extra mine-and-train --extra alignment --output-file docker/mine-and-train/requirements-gpu.lock
+endif
 
 clean:  ## remove what was generated: environment, sample, runs
 	rm -rf $(VENV) sample runs

@@ -31,16 +31,16 @@ class Settings:
     """
 
     only: Annotated[tuple[str, ...], Flag("COMPONENT", repeated=True)] = ()
-    """Build this one; can be given several times."""
+    """Build the image of this component only."""
     variant: Literal["", "gpu", "litert"] = ""
-    """Build these instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed without TensorFlow for
-    .tflite files only, on aarch64 too."""
+    """Build a variant of the images instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed
+    without TensorFlow for .tflite files only, on aarch64 too."""
     pipeline: Annotated[Path | None, Flag("FILE")] = None
     """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
     push: bool = False
     """Push every image to its registry."""
     base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
-    """What the images begin with; Python 3.11 must be in it."""
+    """The image that all others are built on; it must contain Python 3.11."""
 
 
 def build(component: str, variant: str = "", base_image: str = Settings.base_image) -> str:
@@ -57,7 +57,7 @@ def build(component: str, variant: str = "", base_image: str = Settings.base_ima
         print(f"{name}  is up to date", flush=True)
         return name
     print(f"{name}  is built", flush=True)
-    _do(command(name, component, variant, base_image), f"The image of {component} cannot be built.")
+    _run(command(name, component, variant, base_image), f"The image of {component} cannot be built.")
     return name
 
 
@@ -75,7 +75,7 @@ def command(name: str, component: str, variant: str = "", base_image: str = Sett
     return ["docker", "build", "--file", "docker/Dockerfile", "--tag", name, *words, "."]
 
 
-def _do(command: Sequence[str], headline: str) -> None:
+def _run(command: Sequence[str], headline: str) -> None:
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -90,7 +90,7 @@ def _do(command: Sequence[str], headline: str) -> None:
         )
 
 
-def _named_in(file: Path) -> list[tuple[str, str]]:
+def _images_of(file: Path) -> list[tuple[str, str]]:
     """The components whose images a compiled pipeline names, each with its variant.
 
     Raises:
@@ -111,7 +111,7 @@ def _named_in(file: Path) -> list[tuple[str, str]]:
     return [known[name] for name in images]
 
 
-def _chosen(settings: Settings) -> list[tuple[str, str]]:
+def _choose(settings: Settings) -> list[tuple[str, str]]:
     """The components whose images are to be built, each with its variant.
 
     Raises:
@@ -120,7 +120,7 @@ def _chosen(settings: Settings) -> list[tuple[str, str]]:
     if settings.pipeline:
         if settings.only or settings.variant:
             raise UsageError("--pipeline says which images.", advice="Leave out --only and --variant.")
-        return _named_in(settings.pipeline)
+        return _images_of(settings.pipeline)
     for component in settings.only:
         if component not in COMPONENTS:
             raise UsageError(
@@ -138,12 +138,12 @@ def _chosen(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _images(settings: Settings) -> None:
-    chosen = _chosen(settings)
-    engine.need()
+    chosen = _choose(settings)
+    engine.check()
     for component, variant in chosen:
         name = build(component, variant, settings.base_image)
         if settings.push:
-            _do(["docker", "push", name], f"The image {name} cannot be pushed.")
+            _run(["docker", "push", name], f"The image {name} cannot be pushed.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from components.common.errors import UsageError
 from components.common.suggest import suggestion
+from components.specification.stages import STAGES, package
 
 # command: (module with `main`, what it does)
 COMMANDS = {
@@ -23,12 +24,7 @@ COMMANDS = {
     "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
     "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
-    "extract": ("components.extract.__main__", "find the faces in a folder of photos"),
-    "collect": ("components.collect.__main__", "choose the faces to learn from, and who is kept unseen"),
-    "mine-and-train": ("components.mine_and_train.__main__", "train a network on hard triplets"),
-    "embed": ("components.embed.__main__", "turn every face of a dataset into an embedding"),
-    "evaluate": ("components.evaluate.__main__", "score the embeddings of people kept out of training"),
-    "export": ("components.export.__main__", "write the network as LiteRT files, for a Raspberry Pi"),
+    **{stage: (f"{package(stage)}.__main__", about) for stage, about in STAGES.items()},
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),

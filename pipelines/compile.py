@@ -7,15 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Output
-
-if TYPE_CHECKING:
-    from pipelines.facenet import Cluster
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
@@ -33,16 +29,16 @@ class Settings:
     gpus: int = 0
     """GPUs for mine-and-train, in an image of its own; `facenet images --pipeline FILE` builds what the file names."""
     image_pull_secret: str = ""
-    """Name of the cluster's Secret to pull images with."""
+    """The name of the Secret on the cluster with which images are pulled."""
     workspace: str = "20Gi"
-    """Size of the volume that keeps a training's state when its pod is lost; "" for none: a lost training begins
-    anew, but a finished one is answered from the cluster's cache."""
+    """The size of the volume that keeps a training's state when its pod is lost. With "" there is no volume: a lost
+    training begins anew, but a finished one is answered from the cluster's cache."""
     storage_class: str = ""
-    """The StorageClass of that volume, which Kubeflow Pipelines 2.15 and 2.16 want to be told; later ones take the
-    cluster's default."""
+    """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
+    ones take the cluster's default."""
 
 
-def compiled(
+def compile_pipeline(
     gpus: int = 0, image_pull_secret: str = "", workspace: str = Settings.workspace, storage_class: str = ""
 ) -> str:
     """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source.
@@ -59,10 +55,9 @@ def compiled(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         try:
-            from pipelines.facenet import Cluster, pipeline
+            from pipelines.facenet import ClusterSettings, pipeline
 
-            cluster = Cluster(gpus, image_pull_secret, workspace, storage_class)
-            _check_volume(cluster)
+            cluster = ClusterSettings(gpus, image_pull_secret, workspace, storage_class)
             compiler.Compiler().compile(pipeline(cluster), str(file))
         except (FacenetError, ImportError, OSError):
             raise
@@ -78,16 +73,7 @@ def compiled(
     return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
 
 
-def _check_volume(cluster: Cluster) -> None:
-    try:
-        cluster.config  # noqa: B018 - kfp looks at the size when it is given it
-    except ValueError as error:
-        raise UsageError(
-            "This is not a size of a volume.", received=cluster.workspace, advice="Write 20Gi, or 500Mi."
-        ) from error
-
-
-def composed(file: Path) -> str:
+def compile_compose(file: Path) -> str:
     """A compiled pipeline with the settings of the usual recipe, as a file for docker compose."""
     import yaml
 
@@ -95,12 +81,12 @@ def composed(file: Path) -> str:
     from pipelines.compose import HEADER, compose_file
     from pipelines.plan import recipe
     from pipelines.plan.changes import with_setting
-    from pipelines.plan.loops import expanded
+    from pipelines.plan.loops import expand
 
     pipeline, settings = ir.read(file), recipe.read(recipe.DEFAULT).settings
     for name, value in settings.items():
         pipeline = with_setting(pipeline, name, value)
-    services = compose_file(expanded(pipeline), recipe.DEFAULT, settings)
+    services = compose_file(expand(pipeline), recipe.DEFAULT, settings)
     text: str = yaml.safe_dump(services, sort_keys=False, width=120)
     return HEADER.format(recipe=recipe.DEFAULT) + text
 
@@ -112,7 +98,7 @@ def _compile(settings: Settings) -> None:
     if settings.storage_class and not settings.workspace:
         raise UsageError(
             "There is no volume to choose the storage of.",
-            received=f"--storage_class {settings.storage_class} with an empty --workspace",
+            received=f"--storage-class {settings.storage_class} with an empty --workspace",
             advice="Leave out one of them.",
         )
     usual = (Settings.gpus, Settings.image_pull_secret, Settings.workspace, Settings.storage_class)
@@ -122,9 +108,9 @@ def _compile(settings: Settings) -> None:
             received="settings of one cluster without -o",
             advice="Write them to a file of their own: -o cluster.yaml.",
         )
-    _put(settings.output, compiled(*options), settings)
+    _put(settings.output, compile_pipeline(*options), settings)
     if settings.output == DEFAULT_OUTPUT:
-        _put(COMPOSE_FILE, composed(DEFAULT_OUTPUT), settings)
+        _put(COMPOSE_FILE, compile_compose(DEFAULT_OUTPUT), settings)
 
 
 def _put(file: Path, text: str, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import Artifact, executor_input, render
 from pipelines.plan.tasks import Importer, Pipeline, Task, parameter_values
 from pipelines.plan.values import Value
 
@@ -64,7 +64,7 @@ def compose_file(
         inputs = {
             name: [places[origin.task][origin.name] for origin in origins] for name, origins in task.artifacts.items()
         }
-        command = rendered(task.executor.command, executor_input(task, parameters, inputs, folder))
+        command = render(task.executor.command, executor_input(task, parameters, inputs, folder))
         needed = [name for name in sorted(task.after) if name in services]
         described.append({"task": task.name, "label": task.label, "template": task.template, "after": needed})
         services[task.name] = _service(
@@ -81,13 +81,13 @@ def compose_file(
         "parameters": known,
     }
     images = [one["image"] for one in services.values()]
-    begins = _recorded(BEGIN, [json.dumps({"run": run, "tasks": described})])
+    begins = _recorder(BEGIN, [json.dumps({"run": run, "tasks": described})])
     begins["environment"]["PHOTOS"] = _WHERE_PHOTOS
     ends = {
         "command": ["python", "-c", "print('Every task succeeded.')"],
         "depends_on": _after([*services]),
     }
-    return {"services": {BEGIN: {**_confined(images[0]), **begins}, **services, END: {**_confined(images[-1]), **ends}}}
+    return {"services": {BEGIN: {**_confine(images[0]), **begins}, **services, END: {**_confine(images[-1]), **ends}}}
 
 
 def _service(task: Task, command: list[str], needed: list[str], *, reads_photos: bool) -> dict[str, Any]:
@@ -96,15 +96,15 @@ def _service(task: Task, command: list[str], needed: list[str], *, reads_photos:
     memory = {} if task.executor.memory is None else {"mem_limit": task.executor.memory}
     if task.executor.shared_memory:
         memory["shm_size"] = task.executor.shared_memory
-    recorded = _recorded(task.name, command)
+    recorded = _recorder(task.name, command)
     recorded["environment"] |= task.executor.env
     if reads_photos:
         photos = {"type": "bind", "source": _WHERE_PHOTOS, "target": str(_PHOTOS), "read_only": True}
         recorded["volumes"].append(photos)
-    return {**_confined(task.executor.image), **memory, **recorded, "depends_on": _after(needed or [BEGIN])}
+    return {**_confine(task.executor.image), **memory, **recorded, "depends_on": _after(needed or [BEGIN])}
 
 
-def _confined(image: str) -> dict[str, Any]:
+def _confine(image: str) -> dict[str, Any]:
     """A service in a component's image that may do as little as a cluster with strict rules allows."""
     component = image.rpartition("/")[2].partition(":")[0]
     return {
@@ -123,7 +123,7 @@ def _confined(image: str) -> dict[str, Any]:
     }
 
 
-def _recorded(what: str, words: list[str]) -> dict[str, Any]:
+def _recorder(what: str, words: list[str]) -> dict[str, Any]:
     """What the recorder needs to do something in a service, beside the component's code."""
     command = ["python", "-u", "-m", "pipelines.local.composed", str(_RUNS), what, *words]
     return {

@@ -30,7 +30,7 @@ def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
     return name, value
 
 
-def configured(
+def configure(
     file: Path, recipe_name: str | None, photos: str | None, written: Sequence[str]
 ) -> tuple[Pipeline, str | None, dict[str, Value]]:
     """The pipeline as recipe and flags want it, the recipe's name, and what was set.
@@ -59,7 +59,7 @@ def configured(
 
 
 def hint_at_setting(flag: str, value: str) -> str:
-    """For `flags.parse`: how a setting of a stage is given to the pipeline, when a flag is one's; "" when it is not."""
+    """For `parsing.parse`: how a stage's setting is given to the pipeline, when a flag is one; "" when it is none."""
     name, _, given = {"-p": "--pretrained"}.get(flag, flag).lstrip("-").partition("=")
     pipeline = ir.read(DEFAULT_PIPELINE)
     # What the pipeline gives its tasks itself is set there, for all of them.

@@ -26,7 +26,7 @@ BETTER: Mapping[re.Pattern[str], Callable[[Sequence[float]], float]] = {
 }
 
 
-def _joined(parts: Sequence[tuple[str, Metrics]]) -> str:
+def _join(parts: Sequence[tuple[str, Metrics]]) -> str:
     """The parts whose numbers are all there: `("{faces} faces", metrics)` without `faces` is left out."""
     kept = []
     for template, metrics in parts:
@@ -38,7 +38,7 @@ def _joined(parts: Sequence[tuple[str, Metrics]]) -> str:
 
 
 def _photos(metrics: Metrics) -> str:
-    text = _joined(
+    text = _join(
         [
             ("{faces:,} faces found in {photos:,} photos", metrics),
             ("{identities:,} people", metrics),
@@ -55,19 +55,19 @@ def _photos(metrics: Metrics) -> str:
 
 
 def _dataset(metrics: Metrics) -> str:
-    splits = _joined(
+    splits = _join(
         [
             ("{train_identities:,} to train on", metrics),
             ("{validation_identities:,} for validation", metrics),
             ("{test_identities:,} never seen in training", metrics),
         ]
     )
-    text = _joined([("{faces:,} faces of {identities:,} people kept", metrics)])
+    text = _join([("{faces:,} faces of {identities:,} people kept", metrics)])
     return f"{text}: {splits}" if text and splits else text or splits
 
 
 def _training(metrics: Metrics) -> str:
-    return _joined(
+    return _join(
         [
             ("{triplets_mined:,} triplets mined", metrics),
             ("{triplets_trained:,} trained on", metrics),
@@ -79,10 +79,10 @@ def _training(metrics: Metrics) -> str:
 
 
 def _verification(metrics: Metrics) -> str:
-    accuracy = _joined([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
+    accuracy = _join([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
     # An older record does not say whose they were.
     whose = " kept out of training" if metrics.get("train_identities") == 0 else ""
-    people = _joined([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])
+    people = _join([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])
     return " ".join(part for part in (accuracy, people) if part)
 
 
@@ -94,7 +94,7 @@ def doubts(metrics: Metrics) -> list[str]:
     """
     chance = "Cannot be told from guessing" if metrics.get("better_than_chance") == 0 else ""
     people = "{train_identities:,} of the {identities:,} people measured are of the train split"
-    return list(filter(None, [chance, _joined([(people, metrics)]) if metrics.get("train_identities") else ""]))
+    return list(filter(None, [chance, _join([(people, metrics)]) if metrics.get("train_identities") else ""]))
 
 
 def _scores(metrics: Metrics) -> str:
@@ -137,8 +137,8 @@ def results(output: Output, tasks: Collection[str]) -> list[tuple[str, Path]]:
         tasks: whose result is more than that it was switched off.
     """
     report, model = output("evaluate", "report"), output("export", "model")
-    found = [("report", report / "report.html")] if report else []
-    return found + ([("for a Pi", model)] if model and "export" in tasks else [])
+    paths = [("report", report / "report.html")] if report else []
+    return paths + ([("for a Pi", model)] if model and "export" in tasks else [])
 
 
 def network(output: Output, tasks: Collection[str]) -> Path | None:

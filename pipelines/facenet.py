@@ -6,6 +6,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 
 from components.collect.component import collect
+from components.common.errors import UsageError
 from components.embed.component import embed
 from components.evaluate.component import evaluate
 from components.export.component import export as export_component
@@ -28,7 +29,7 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a container's own
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterSettings:
     """What the compiled file itself tells a cluster, because images and nodes are chosen by it.
 
     Args:
@@ -43,7 +44,7 @@ class Cluster:
     workspace: str = "20Gi"
     storage_class: str = ""
 
-    def sized(self, task: dsl.PipelineTask, *, cpus: int, memory: int, shared_memory: int = 0) -> dsl.PipelineTask:
+    def limit(self, task: dsl.PipelineTask, *, cpus: int, memory: int, shared_memory: int = 0) -> dsl.PipelineTask:
         """Says what a task may use at most, and asks for half of it.
 
         Args:
@@ -60,7 +61,7 @@ class Cluster:
             kubernetes.set_image_pull_secrets(task, [self.image_pull_secret])
         return task
 
-    def resumed(self, task: dsl.PipelineTask) -> None:
+    def retry(self, task: dsl.PipelineTask) -> None:
         """Gives a task further attempts, when it goes on from what the one before left in the workspace.
 
         Kubeflow Pipelines 2.15 and 2.16 try again whatever failed, wrong settings too: what would begin anew asks for
@@ -70,7 +71,7 @@ class Cluster:
             # The longest time counts from the start of the first attempt: a task that takes longer would get no other.
             task.set_retry(num_retries=3, backoff_duration="10s", backoff_factor=2.0, backoff_max_duration="1w")
 
-    def accelerated(self, task: dsl.PipelineTask) -> None:
+    def use_gpus(self, task: dsl.PipelineTask) -> None:
         """Gives a task the GPUs, the image that uses them, and a place on the nodes that have them."""
         if self.gpus:
             task.set_container_image(reference("mine-and-train", "gpu"))
@@ -84,16 +85,24 @@ class Cluster:
 
     @property
     def config(self) -> dsl.PipelineConfig:
-        """The settings of the pipeline as a whole."""
+        """The settings of the pipeline as a whole.
+
+        Raises:
+            UsageError: the workspace is not of a size that Kubernetes knows.
+        """
         if not self.workspace:
             return dsl.PipelineConfig()
         # One task mounts it. Kubeflow has no default for the access; for the class of storage it has, since 2.17.
         claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"]}
         if self.storage_class:
             claim["storageClassName"] = self.storage_class
-        return dsl.PipelineConfig(
-            workspace=dsl.WorkspaceConfig(self.workspace, dsl.KubernetesWorkspaceConfig(pvcSpecPatch=claim))
-        )
+        try:
+            volume = dsl.WorkspaceConfig(self.workspace, dsl.KubernetesWorkspaceConfig(pvcSpecPatch=claim))
+        except ValueError as error:
+            raise UsageError(
+                "This is not a size of a volume.", received=self.workspace, advice="Write 20Gi, or 500Mi."
+            ) from error
+        return dsl.PipelineConfig(workspace=volume)
 
 
 def _task(component: Any, **given: Any) -> dsl.PipelineTask:
@@ -106,7 +115,7 @@ def _task(component: Any, **given: Any) -> dsl.PipelineTask:
     return component(**{name: one.default for name, one in inputs.items() if one.default is not None} | given)
 
 
-def _extraction(cluster: Cluster) -> Any:
+def _extraction(cluster: ClusterSettings) -> Any:
     @dsl.pipeline(name="extraction", description="The faces in the photos, a part of the photos by each task.")
     def extraction(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
         """One box in Kubeflow's graph, whose page cannot show a longer one whole."""
@@ -114,13 +123,13 @@ def _extraction(cluster: Cluster) -> Any:
         source.set_display_name("photos")
         with dsl.ParallelFor(items=shards, name="shards") as shard:
             extracted = _task(extract, photos=source.output, pictures=pictures, shard=shard)
-            cluster.sized(extracted, cpus=4, memory=4, shared_memory=1)
+            cluster.limit(extracted, cpus=4, memory=4, shared_memory=1)
         return dsl.Collected(extracted.outputs["faces"])
 
     return extraction
 
 
-def pipeline(cluster: Cluster) -> Any:
+def pipeline(cluster: ClusterSettings) -> Any:
     """The pipeline, ready to compile, for a cluster."""
     extraction = _extraction(cluster)
 
@@ -158,9 +167,9 @@ def pipeline(cluster: Cluster) -> Any:
             pictures: false shows no faces and no photos in any stage's card.
             seed: of every random choice.
         """
-        found = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
-        collected = _task(collect, extracted=found.output, min_examples=min_examples, pictures=pictures)
-        cluster.sized(collected, cpus=1, memory=4)
+        extracted = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
+        collected = _task(collect, extracted=extracted.output, min_examples=min_examples, pictures=pictures)
+        cluster.limit(collected, cpus=1, memory=4)
         trained = _task(
             mine_and_train,
             dataset=collected.outputs["dataset"],
@@ -174,9 +183,9 @@ def pipeline(cluster: Cluster) -> Any:
             pictures=pictures,
             seed=seed,
         )
-        cluster.sized(trained, cpus=8, memory=16, shared_memory=2)
-        cluster.accelerated(trained)
-        cluster.resumed(trained)
+        cluster.limit(trained, cpus=8, memory=16, shared_memory=2)
+        cluster.use_gpus(trained)
+        cluster.retry(trained)
         with dsl.ParallelFor(items=shards, name="embed") as shard:
             embedded = _task(
                 embed,
@@ -186,7 +195,7 @@ def pipeline(cluster: Cluster) -> Any:
                 pictures=pictures,
                 shard=shard,
             )
-            cluster.sized(embedded, cpus=4, memory=8)
+            cluster.limit(embedded, cpus=4, memory=8)
         scored = _task(
             evaluate,
             embeddings=dsl.Collected(embedded.outputs["embeddings"]),
@@ -194,7 +203,7 @@ def pipeline(cluster: Cluster) -> Any:
             pictures=pictures,
             seed=seed,
         )
-        cluster.sized(scored, cpus=1, memory=4)
+        cluster.limit(scored, cpus=1, memory=4)
         exported = _task(
             export_component,
             dataset=collected.outputs["dataset"],
@@ -204,6 +213,6 @@ def pipeline(cluster: Cluster) -> Any:
             variants=export,
             seed=seed,
         )
-        cluster.sized(exported, cpus=4, memory=8)
+        cluster.limit(exported, cpus=4, memory=8)
 
     return facenet

@@ -14,10 +14,10 @@ from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from pipelines.records.lock import alone
+from pipelines.records.lock import hold_alone
 
 if TYPE_CHECKING:
-    from pipelines.erase.find import Found
+    from pipelines.erase.find import Traces
     from pipelines.erase.search import Searched
 
 _GALLERY = Path("gallery.db")
@@ -28,31 +28,31 @@ _LISTED = 5
 class Settings:
     """Erase a person from a gallery, from all runs of a folder, or from both.
 
-    Of runs: from every manifest. Cards, reports and TensorBoard's pictures of the runs that they are in are erased
-    whole. A network that learned from them cannot unlearn: train anew.
+    In a runs folder the person is removed from every manifest; the cards, reports and TensorBoard pictures of the runs
+    that they are in are erased whole. A network that learned from them cannot unlearn: train a new one.
     """
 
     name: Annotated[str, Flag(positional=True)]
-    """Their folder of photos, or the name they were enrolled under."""
+    """The person: the name of their folder of photos, or the name they were enrolled under."""
     gallery: Annotated[Path | None, Flag("FILE", short="-g")] = None
-    """The gallery. Without it and without --runs: gallery.db here."""
+    """The gallery to erase from; gallery.db in the working folder when neither --gallery nor --runs is given."""
     runs: Annotated[Path | None, Flag("DIR")] = None
-    """The runs folder."""
+    """The runs folder to erase from."""
     dry_run: bool = False
-    """Only list what is there of them."""
+    """Erase nothing; list what would be erased."""
     json: bool = False
     """Print JSON, for programs."""
 
 
 def _forget(settings: Settings) -> None:
     gallery = settings.gallery or (None if settings.runs else _GALLERY)
-    said: dict[str, Any] = {"name": settings.name}
+    answer: dict[str, Any] = {"name": settings.name}
     if gallery is not None:
-        said |= {"gallery": str(gallery), "faces": _from_gallery(gallery, settings.name, settings.dry_run)}
+        answer |= {"gallery": str(gallery), "faces": _from_gallery(gallery, settings.name, settings.dry_run)}
     if settings.runs is not None:
-        said |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
-    print(json.dumps(said) if settings.json else _in_words(said, settings.dry_run))
-    if left := said.get("runs", {}).get("left"):
+        answer |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
+    print(json.dumps(answer) if settings.json else _in_words(answer, settings.dry_run))
+    if left := answer.get("runs", {}).get("left"):
         raise FacenetError(
             "Something that names them, or shows their face, is left in the runs folder.",
             received=_few(left),
@@ -78,26 +78,26 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
         )
     if not name or "/" in name or name in (".", "..") or not _is_text(name):
         raise UsageError("This cannot be a person's name.", received=repr(name), advice="Give their folder's name.")
-    with nullcontext() if dry_run else alone(runs):
+    with nullcontext() if dry_run else hold_alone(runs):
         if not dry_run:
             clear_leftovers(runs)
-        found = find(name, runs, pending(runs, name))
+        traces = find(name, runs, pending(runs, name))
         # A run that failed before it had a manifest may name them in its log.
-        if not found.manifests and not Search(name, set(), set(), found.others)(runs, set()).left:
+        if not traces.manifests and not Search(name, set(), set(), traces.others)(runs, set()).left:
             raise UsageError(
                 "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
             )
         if dry_run:
-            return _listed(found)
-        said, searched = erase(name, runs, found)
-        return {**said, "manifests": _listed(found)["manifests"], **_told(searched)}
+            return _counts(traces)
+        summary, searched = erase(name, runs, traces)
+        return {**summary, "manifests": _counts(traces)["manifests"], **_findings(searched)}
 
 
 def _is_text(name: str) -> bool:
     return name.encode(errors="replace").decode() == name
 
 
-def _told(searched: Searched) -> dict[str, Any]:
+def _findings(searched: Searched) -> dict[str, Any]:
     return {key: sorted(value) if isinstance(value, set) else value for key, value in vars(searched).items()}
 
 
@@ -105,31 +105,31 @@ def _spelling(runs: Path) -> str:
     return f"A person's name is that of their folder of photos, in its spelling; {runs.name}/ID/run.json says which."
 
 
-def _listed(found: Found) -> dict[str, Any]:
+def _counts(traces: Traces) -> dict[str, Any]:
     return {
-        "runs": sorted(folder.name for folder in found.runs),
-        "faces": len(found.face_ids),
-        "manifests": {str(path): rows for path, (_, rows) in sorted(found.manifests.items())},
-        "pages": len(found.pages),
-        "files": len(found.pictures),
+        "runs": sorted(folder.name for folder in traces.runs),
+        "faces": len(traces.face_ids),
+        "manifests": {str(path): rows for path, (_, rows) in sorted(traces.manifests.items())},
+        "pages": len(traces.pages),
+        "files": len(traces.pictures),
     }
 
 
-def _in_words(said: dict[str, Any], dry_run: bool) -> str:
-    lines, name = [], plain(said["name"])
-    if "gallery" in said:
+def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
+    lines, name = [], plain(answer["name"])
+    if "gallery" in answer:
         done = "are in" if dry_run else "removed from"
-        lines.append(f"{name} and {said['faces']} faces {done} {plain(said['gallery'])}")
-    if "runs" in said:
-        found = said["runs"]
+        lines.append(f"{name} and {answer['faces']} faces {done} {plain(answer['gallery'])}")
+    if "runs" in answer:
+        erased = answer["runs"]
         done = "would be erased" if dry_run else "erased"
-        lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in found["manifests"].items()]
+        lines += [f"{rows:>7} rows  {plain(path)}" for path, rows in erased["manifests"].items()]
         lines.append(
-            f"{name}, {found['faces']} faces in {len(found['runs'])} runs, with {found['pages']} cards and "
-            f"reports and {found['files']} other files of these runs: {done}."
+            f"{name}, {erased['faces']} faces in {len(erased['runs'])} runs, with {erased['pages']} cards and "
+            f"reports and {erased['files']} other files of these runs: {done}."
         )
-        if "searched" in found:
-            lines += _search_in_words(found)
+        if "searched" in erased:
+            lines += _search_in_words(erased)
         lines.append(
             "Still there: the photos, whatever was copied elsewhere, and what networks learned from them.\n"
             "Remove their folder of photos, or the next run finds them again; "
@@ -138,14 +138,14 @@ def _in_words(said: dict[str, Any], dry_run: bool) -> str:
     return "\n".join(lines)
 
 
-def _search_in_words(found: dict[str, Any]) -> list[str]:
-    lines = [f"Searched {found['searched']} files: {'see below' if found['left'] else 'nothing of them is left'}."]
-    if found["given"]:
-        lines.append(f"Their name is also a word, or in a path, that was given to a run: {_few(found['given'])}")
-    if found["packed"]:
-        lines.append(f"Not looked into, because they are packed: {_few(found['packed'])}")
-    if found["shared"]:
-        lines.append(f"The same picture stays under other names: {_few(found['shared'])}")
+def _search_in_words(result: dict[str, Any]) -> list[str]:
+    lines = [f"Searched {result['searched']} files: {'see below' if result['left'] else 'nothing of them is left'}."]
+    if result["given"]:
+        lines.append(f"Their name is also a word, or in a path, that was given to a run: {_few(result['given'])}")
+    if result["packed"]:
+        lines.append(f"Not looked into, because they are packed: {_few(result['packed'])}")
+    if result["shared"]:
+        lines.append(f"The same picture stays under other names: {_few(result['shared'])}")
     return lines
 
 

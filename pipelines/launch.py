@@ -20,14 +20,15 @@ from pipelines.cache.ingredients import Program
 from pipelines.local import processes
 from pipelines.local.processes import BackEnd
 from pipelines.local.runner import Runner
+from pipelines.look.log import log_end, log_file
 from pipelines.plan.changes import in_words
 from pipelines.plan.tasks import Container, Pipeline
 from pipelines.plan.values import Value
-from pipelines.records.record import FAILED, RunRecord, TaskRecord, located, new_run
-from pipelines.records.summary import shown, summary
+from pipelines.records.folder import new_run
+from pipelines.records.record import FAILED, RunRecord, TaskRecord
+from pipelines.records.summary import short_path, summary
 
 RunnerName = Literal["process", "compose"]
-_LAST_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Launch:
         recipe_settings: what of them is the recipe's; None when nobody knows.
         runs: the runs folder, absolute.
         runner: "process" or "compose".
-        lock: of the runs folder, which the run holds: `lock.shared`.
+        lock: of the runs folder, which the run holds: `lock.share`.
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
@@ -88,9 +89,8 @@ def launch(launched: Launch) -> None:
         origin=launched.origin,
     )
     _announce(pipeline, record, runs / record.id)
-    runner = Runner(
-        pipeline, record, runs, cache, back_end, say, launched.anew, launched.answered, launched.given
-    )  # fmt: skip
+    chosen = (launched.anew, launched.answered, launched.given)
+    runner = Runner(pipeline, record, runs, cache, back_end, print_line, *chosen)
     try:
         runner()
     except (KeyboardInterrupt, SystemExit):
@@ -104,7 +104,7 @@ def launch(launched: Launch) -> None:
         raise _failure(runner.tasks, runs)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Prints a line for people, from any thread."""
     # In one piece: print would write the end apart, and another task's line could come between.
     sys.stdout.write(f"{line}\n")
@@ -117,18 +117,18 @@ def _back_end(
     """What runs a task, and what it is that its command runs."""
 
     def show(line: str) -> None:
-        say(f"  {line}")
+        print_line(f"  {line}")
 
     if runner == "process":
-        return processes.back_end(images.REPOSITORY, show, lock), _of_a_process
+        return processes.back_end(images.REPOSITORY, show, lock), _process_program
     from pipelines.build import build
     from pipelines.local import containers, engine
 
-    engine.need()
+    engine.check()
     own = {images.reference(component): component for component in images.COMPONENTS}
     executors = [task.executor for task in pipeline.tasks if isinstance(task.executor, Container)]
     # Now, because an image keeps the code that it is built of, whatever becomes of the code.
-    made = {one.command: _of_an_image(one, own[one.image]) for one in executors if one.image in own}
+    made = {one.command: _image_program(one, own[one.image]) for one in executors if one.image in own}
     for image in dict.fromkeys(one.image for one in executors):
         if image in own:
             build(own[image])
@@ -145,7 +145,7 @@ def _back_end(
     return containers.back_end(show, lock), program
 
 
-def _of_a_process(executor: Container, names: Names) -> Program:
+def _process_program(executor: Container, names: Names) -> Program:
     """What a command runs in this environment."""
     files = code_of(executor.command, images.REPOSITORY, names)
     component = (module_of(executor.command) or "").rpartition(".")[2].replace("_", "-")
@@ -160,7 +160,7 @@ def _of_a_process(executor: Container, names: Names) -> Program:
     )
 
 
-def _of_an_image(executor: Container, component: str) -> Program:
+def _image_program(executor: Container, component: str) -> Program:
     """The same of a component's image: a process with its packages, and no variables set, gives the same result."""
     return Program(
         {
@@ -172,7 +172,7 @@ def _of_an_image(executor: Container, component: str) -> Program:
 
 
 def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
-    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {shown(folder)}")
+    print(f"Run {record.id} of the pipeline {pipeline.name}; records in {short_path(folder)}")
     if record.origin:
         print(f"What is not run again is taken over from run {record.origin}")
     changed = in_words(record.settings)
@@ -184,12 +184,11 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
 def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
     failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
-    log = located(failed.log or "", runs)
-    if failed.log and log.is_file():
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-        lines += [f"The end of its log, {shown(log)}:", *(f"  | {line}" for line in last)]
+    if log := log_file(runs, failed):
+        lines.append(f"The end of its log, {short_path(runs / str(failed.log))}:")
+        lines += [f"  | {line}" for line in log_end(log)]
     lines += [
-        f"The task {other.task} failed too: {other.message}; its log: {shown(runs / (other.log or ''))}"
+        f"The task {other.task} failed too: {other.message}; its log: {short_path(runs / (other.log or ''))}"
         for other in others
     ]
     return FacenetError(

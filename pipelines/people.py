@@ -1,4 +1,4 @@
-"""How many people there are to train and to measure on: counted by the names of folders, before anything is started."""
+"""How many people there are to train and to measure on, counted by the names of folders before anything starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SETTINGS = ("min_examples", "validation", "test")
 
 
 @dataclass(frozen=True)
-class People:
+class PeopleCount:
     """The people who have enough photos, and what becomes of them.
 
     Args:
@@ -41,11 +41,12 @@ class People:
         return Counter(split_of(name, self.validation, self.test) for name in self.names)
 
     def __str__(self) -> str:
-        """In a sentence; of photos that show no face nothing is known yet."""
-        found = self.splits()
+        """The counts in a sentence. Photos that show no face are counted too, because none has been opened yet."""
+        splits = self.splits()
         return (
             f"{self.photos:,} photos; {len(self.names):,} people have {self.least} or more: by their names "
-            f"{found[TRAIN]:,} are to be trained on, {found[VALIDATION]:,} for validation, {found[TEST]:,} for the test"
+            f"{splits[TRAIN]:,} are to be trained on, {splits[VALIDATION]:,} for validation, "
+            f"{splits[TEST]:,} for the test"
         )
 
 
@@ -61,34 +62,35 @@ def check_people(pipeline: Pipeline) -> list[str]:
     Raises:
         UsageError: a stage would fail for want of people; with the settings that help. Or no photos at all.
     """
-    people, split = _counted(pipeline)
+    people, split = _count(pipeline)
     if people is None:
         return []
-    found, helps = people.splits(), _helpful(people)
-    measured = len(people.names) if split == "all" else found[split] if split else None
+    splits, helps = people.splits(), _helpful(people)
+    measured = len(people.names) if split == "all" else splits[split] if split else None
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
-    if found[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or found[TRAIN] == len(people.names))):
+    if splits[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))):
         raise UsageError(
             "There would be too few people to train on, or to measure, and a task would fail for it in the end."
-            if found[TRAIN]
+            if splits[TRAIN]
             else "There would be nobody to train on.",
             received=str(people),
             advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else ""),
         )
     lines = [f"{people}."]
-    if split == TEST and found[TEST] < LEAST_PEOPLE:
-        more = f"; {helps} keeps {_kept(people)}" if _kept(people) > found[TEST] else "; more people would help"
+    if split == TEST and splits[TEST] < LEAST_PEOPLE:
+        kept = _test_size(people)
+        more = f"; {helps} keeps {kept}" if kept > splits[TEST] else "; more people would help"
         lines.append(
-            f"{found[TEST]} people for the test are too few to tell the result from guessing ({LEAST_PEOPLE} are the "
+            f"{splits[TEST]} people for the test are too few to tell the result from guessing ({LEAST_PEOPLE} are the "
             f"least){more}."
         )
     return lines
 
 
-def _advice(people: People, helps: str) -> str:
+def _advice(people: PeopleCount, helps: str) -> str:
     if not helps:
         return f"Add people: {2 * _LEAST} with {people.least} photos or more are the least, and dozens make sense."
-    if _kept(people) < _LEAST:
+    if _test_size(people) < _LEAST:
         return (
             "Nothing can be measured with so few: add people. For an export all the same, whose numbers say nothing "
             f"because those who are trained on are measured too: {helps}"
@@ -96,7 +98,7 @@ def _advice(people: People, helps: str) -> str:
     return f"Share them out in another way: {helps}"
 
 
-def _counted(pipeline: Pipeline) -> tuple[People | None, str | None]:
+def _count(pipeline: Pipeline) -> tuple[PeopleCount | None, str | None]:
     """The people, and the split that is measured; None for a pipeline without such tasks."""
     values = pipeline.values()
     tasks = {task.template: parameter_values(task, values, None) for task in pipeline.tasks}
@@ -113,17 +115,17 @@ def _counted(pipeline: Pipeline) -> tuple[People | None, str | None]:
     needed = max(2, int(least))  # one photo makes no pair
     names = sorted(name for name, count in Counter(map(identity_of, photos)).items() if count >= needed)
     measured = tasks.get("evaluate", {}).get("split")
-    return People(len(photos), names, needed, validation, test), None if measured is None else str(measured)
+    return PeopleCount(len(photos), names, needed, validation, test), None if measured is None else str(measured)
 
 
-def _kept(people: People) -> int:
+def _test_size(people: PeopleCount) -> int:
     """How many people to keep for the test where there are few: half of them, and no more than show something."""
     return min(LEAST_PEOPLE, len(people.names) // 2)
 
 
-def _helpful(people: People) -> str:
-    """The flags with which `_kept` people are kept for the test; "" when there are too few for any."""
-    kept = _kept(people)
+def _helpful(people: PeopleCount) -> str:
+    """The flags with which `_test_size` people are kept for the test; "" when there are too few for any."""
+    kept = _test_size(people)
     if not kept or len(people.names) <= _LEAST:
         return ""
     places = sorted(map(place_of, people.names))
@@ -133,10 +135,10 @@ def _helpful(people: People) -> str:
         for digits in range(1, 20)
         if places[kept - 1] < (share := round((places[kept - 1] + places[kept]) / 2, digits)) <= places[kept]
     )
-    left = People(people.photos, people.names, people.least, people.validation, test).splits()
+    left = PeopleCount(people.photos, people.names, people.least, people.validation, test).splits()
     crowded = test + people.validation >= 1 or left[TRAIN] < max(_LEAST, kept)
     if crowded:
-        left = People(people.photos, people.names, people.least, 0.0, test).splits()
+        left = PeopleCount(people.photos, people.names, people.least, 0.0, test).splits()
     return " ".join(
         [
             f"--set collect.test={test}",

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
-from pipelines.configure import DEFAULT_PIPELINE, configured, hint_at_setting
+from components.common.flags import RUNS, Flag, Runs
+from pipelines.configure import DEFAULT_PIPELINE, configure, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.people import check_people
 from pipelines.plan import recipe
 from pipelines.plan.check import check
-from pipelines.plan.loops import expanded
+from pipelines.plan.loops import expand
 from pipelines.plan.tasks import (
     Importer,
     Pipeline,
@@ -24,7 +24,7 @@ from pipelines.plan.tasks import (
     descendants,
     up_to,
 )
-from pipelines.records.lock import shared
+from pipelines.records.lock import share
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,22 @@ class Settings:
     """Settings by name: laptop (small network, minutes on a CPU; the default), faces (thousands of real faces, 20
     minutes), full (the pipeline's own), or the path of a YAML file. With --pipeline the default is none."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe."""
     from_task: Annotated[str | None, Flag("TASK", name="from")] = None
     """Run this task and those after it anew, whatever the cache holds; those before it must be in the cache."""
     to_task: Annotated[str | None, Flag("TASK", name="to")] = None
     """Stop after this task."""
     cache: bool = True
     """Answer tasks from the cache where nothing has changed; --no-cache runs every task anew."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs and the cache are kept."""
+    runs: Runs = RUNS
     runner: RunnerName = "process"
-    """process: tasks are processes of this environment, without limits of processors and memory. compose: they are
-    containers of the components' images, with the restrictions of docker/compose.yaml; images that are not there are
-    built."""
+    """How tasks run. process: as processes of this environment, without limits on processors and memory. compose: in
+    containers of the components' images, with the restrictions of docker/compose.yaml; missing images are built."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
-    """The compiled pipeline; see `facenet compile`."""
+    """The compiled pipeline, as `facenet compile` writes it."""
 
 
-def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
+def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
     """The part of the pipeline to run, the tasks to run anew, and the tasks that the cache must answer."""
     if settings.to_task:
         pipeline = up_to(pipeline, settings.to_task)
@@ -67,7 +65,7 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
         return pipeline, anew, frozenset()
     if not settings.cache:
         raise UsageError("--from needs the cache that --no-cache turns off.", advice="Leave one of them out.")
-    first = {task.name for task in pipeline.named(settings.from_task)}
+    first = {task.name for task in pipeline.tasks_of(settings.from_task)}
     imported = {task.name for task in pipeline.tasks if isinstance(task.executor, Importer)}
     later, earlier = descendants(pipeline, settings.from_task), ancestors(pipeline, settings.from_task)
     return pipeline, later | first, earlier - imported
@@ -75,13 +73,13 @@ def _chosen(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 
 def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
-    pipeline, name, given = configured(settings.pipeline, named, settings.input, settings.set)
-    pipeline, anew, answered = _chosen(expanded(pipeline), settings)
+    pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
+    pipeline, anew, answered = _choose(expand(pipeline), settings)
     check(pipeline)
     for line in check_people(pipeline):
         print(line)
     runs = settings.runs.absolute()
-    with shared(runs) as lock:
+    with share(runs) as lock:
         launch(
             Launch(
                 pipeline=pipeline,

@@ -21,9 +21,9 @@ from pipelines.cluster.package import package
 from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.configure import configured, hint_at_setting
+from pipelines.configure import configure, hint_at_setting
 from pipelines.plan.changes import in_words
-from pipelines.plan.loops import expanded
+from pipelines.plan.loops import expand
 from pipelines.plan.tasks import WORKSPACE, Container, Importer, Pipeline, parameter_values
 
 if TYPE_CHECKING:
@@ -55,23 +55,23 @@ class Settings:
     recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name, as `facenet run` has them; the pipeline's own when not given."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
-    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. Goes before the recipe's. Weights to
-    start from (pretrained) lie on a store as the photos do: the URI of one file, or of a checkpoint's folder."""
+    """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe. Weights to
+    start from (pretrained) are named by the URI of a file, or of a checkpoint's folder, on a store like the photos."""
     wait: bool = False
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     cache: bool = True
-    """Let the cluster answer tasks from its cache; --no-cache runs every task, whatever that holds."""
+    """Let the cluster answer tasks from its cache; --no-cache runs every task anew."""
     cron: Annotated[str | None, Flag("EXPRESSION")] = None
-    """Start a run again and again instead: six fields, seconds first, as "0 0 3 * * 1" for Mondays at 3 (UTC, unless
-    the cluster is set up otherwise)."""
+    """Schedule a recurring run instead. The expression has six fields, seconds first: "0 0 3 * * 1" is Mondays at 3
+    (UTC, unless the cluster is set up otherwise)."""
     dry_run: bool = False
     """Print what would be sent, and send nothing."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_OUTPUT
-    """The compiled pipeline; see `facenet compile`."""
+    """The compiled pipeline, as `facenet compile` writes it."""
 
 
 def _submit(settings: Settings) -> int:
-    pipeline, recipe, given = configured(settings.pipeline, settings.recipe, settings.input, settings.set)
+    pipeline, recipe, given = configure(settings.pipeline, settings.recipe, settings.input, settings.set)
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     _check(pipeline, of_tasks, settings)
     imports = _imports(pipeline)
@@ -89,7 +89,7 @@ def _submit(settings: Settings) -> int:
 
     if settings.dry_run:
         _warn(pipeline)
-        print(order(None).shown(settings.experiment, settings.create_experiment), end="")
+        print(order(None).as_text(settings.experiment, settings.create_experiment), end="")
         return 0
     host = settings.host or os.environ.get(_HOST)
     if not host:
@@ -126,7 +126,7 @@ def _check(pipeline: Pipeline, of_tasks: Collection[str], settings: Settings) ->
     if settings.create_experiment and not settings.experiment:
         raise UsageError("Which experiment is to be created?", advice="Name it with --experiment NAME.")
     values = pipeline.values()
-    for task in expanded(pipeline).tasks:
+    for task in expand(pipeline).tasks:
         parameters = parameter_values(task, values, None)
         if isinstance(task.executor, Importer):
             if f"{task.name}.{task.executor.parameter}" in of_tasks:

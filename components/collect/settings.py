@@ -42,7 +42,7 @@ class Settings:
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True
-    json: Path | None = None
+    listing: Path | None = None
     """Also write the photos of each identity to this file, as {"name": ["name/1.jpg", ...]}."""
     executor_input: ExecutorInput = ""
 

@@ -41,8 +41,8 @@ def run(settings: Settings) -> None:
     }
     write(settings.dropped_folder, DROPPED, as_table(collected.dropped, DROPPED.schema))
     write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
-    if settings.json:
-        write_file(settings.json, json.dumps(list_photos(collected.dataset), ensure_ascii=False, indent=1) + "\n")
+    if settings.listing:
+        write_file(settings.listing, json.dumps(list_photos(collected.dataset), ensure_ascii=False, indent=1) + "\n")
     if settings.html or settings.markdown:
         files = parts(folders, FACES)
         card = show(

@@ -143,8 +143,9 @@ def _explain(error: Exception) -> FacenetError:
             received=error.received if isinstance(error, FacenetError) else str(error).partition("\n")[0] or None,
             advice=_LESS,
         )
-    if isinstance(error, UsageError):
-        return FacenetError("The disk is full.", received=error.received, advice=_FULL)
+    if not isinstance(error, OSError) and disk_is_full(error):
+        said = error.received if isinstance(error, FacenetError) else str(error).partition("\n")[0].rpartition("}} ")[2]
+        return FacenetError("The disk is full.", received=said, advice=_FULL)
     if isinstance(error, OSError):
         headline = f"The system refused: {error.strerror or error}."
         return FacenetError(

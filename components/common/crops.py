@@ -58,23 +58,29 @@ def crop_of(faces: Folders) -> Crop:
         ) from error
 
 
-def check_crop(faces: Folders, network: Path, needed: Crop) -> None:
-    """Checks that faces were cut out the way a network needs them.
+def check_crop(faces: Folders, network: Path, needed: Crop) -> float:
+    """Checks that faces were cut out the way a network needs them, or wider.
 
     Args:
         faces: the faces manifest.
         network: where the network lies, for the message.
         needed: how its own faces were cut out.
 
+    Returns:
+        The middle part of each face that the network is to see, in (0, 1]; see `Crop.share_of`.
+
     Raises:
         UsageError: they were cut out in another way.
     """
-    if (crop := crop_of(faces)) != needed:
+    crop = crop_of(faces)
+    share = needed.share_of(crop)
+    if share is None:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
             received=f"faces: {crop}; {network}: {needed}",
             advice="Run `facenet extract` with that margin and alignment, then collect; or give the network's dataset.",
         )
+    return share
 
 
 def _allocate(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -94,13 +100,14 @@ def _allocate(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
-def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray[np.uint8]:
+def decode_crops(rows: pa.Table, faces: Folders, image_size: int, share: float = 1.0) -> npt.NDArray[np.uint8]:
     """Decodes the crops of some rows of a dataset, on all cores, each row group of the faces manifest once.
 
     Args:
         rows: rows of a dataset manifest (columns face_id, part, row).
         faces: the faces manifest that the rows point into.
         image_size: side of the result in pixels.
+        share: the middle part of each crop's side to take, as `check_crop` says it.
 
     Returns:
         uint8 [len(rows), image_size, image_size, 3], RGB, in the order of `rows`; backed by a temporary file
@@ -118,7 +125,7 @@ def decode_crops(rows: pa.Table, faces: Folders, image_size: int) -> npt.NDArray
     def fill(target: int, face_id: str, image: bytes) -> None:
         if face_id != face_ids[target]:
             raise _wrong_faces(faces)
-        images[target] = pixels(image, image_size)
+        images[target] = pixels(image, image_size, share)
 
     if len(rows) and not (0 <= part.min() <= part.max() < len(files) and row.min() >= 0):
         raise _wrong_faces(faces)

@@ -45,6 +45,9 @@ Input = Annotated[Path, Flag("PATH", short="-i")]
 Inputs = Annotated[tuple[Path, ...], Flag("PATH", short="-i")]
 Output = Annotated[Path, Flag("PATH", short="-o")]
 Checkpoint = Annotated[Path, Flag("PATH", short="-c")]
+# Where `facenet run` keeps runs, and other commands look for them.
+RUNS = Path("runs")
+Runs = Annotated[Path, Flag("DIR", help="The runs folder, which holds all runs and their cache.")]
 # What a stage shows of itself, beside its results.
 Html = Annotated[Path | None, Flag("FILE", help="Also write the stage's card to this file, as HTML.")]
 Markdown = Annotated[Path | None, Flag("FILE", help="Also write the numbers of the card to this file, as Markdown.")]

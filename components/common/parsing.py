@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import shlex
 import sys
 import textwrap
@@ -45,6 +46,7 @@ def parse(
     end = typed.index("--") if "--" in typed else len(typed)
     words = [*map(_with_underscores, typed[:end]), *(_NO_FLAG + word for word in typed[end + 1 :])]
     flags = list(fields_of(settings))
+    of_a_stage = any(field.name == "executor_input" for field in flags)
     switches = {name for field in flags if field.value_type is bool for name in field.names}
     words = [*_with_values(words[:end], switches), *words[end:]]
     dash_advice = _dash_advice(typed[:end], flags, prog)
@@ -53,7 +55,7 @@ def parse(
         prog=prog,
         usage=" ".join([prog, "[flags]", *(field.metavar for field in flags if field.flag.positional)]),
         description=inspect.getdoc(settings),
-        formatter_class=_Help,
+        formatter_class=_Help if of_a_stage else _HelpForPeople,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
@@ -197,6 +199,16 @@ class _Help(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n\n".join(super(_Help, self)._fill_text(part, width, indent) for part in text.split("\n\n"))
+
+
+class _HelpForPeople(_Help):
+    """Shows flags as people write them, with hyphens and switches without a value; those of stages as Kubeflow does."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if action.type is _read_switch:
+            name = action.option_strings[-1].removeprefix("--").replace("_", "-")
+            return f"--{name}, --no-{name}"
+        return re.sub(r"--\w+", lambda flag: flag[0].replace("_", "-"), super()._format_action_invocation(action))
 
 
 def _unknown(word: str, names: Sequence[str], prog: str, hinted: str, dash_advice: str) -> UsageError:

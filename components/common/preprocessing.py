@@ -7,10 +7,11 @@ the public FaceNet numbers so often fail to reproduce.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from components.common.records import number, whole
 
 RESIZE_FILTER = "bilinear-antialiased"
 SCALING = "[-1, 1]"
+STANDARDISED: Literal["standardised"] = "standardised"
+SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
 ALIGNMENTS = ("none", "five-point")
 
@@ -49,6 +52,21 @@ class Crop:
             raise ValueError(f"a margin from 0 to 2 and an alignment of {ALIGNMENTS} are needed, not {record}")
         return crop
 
+    def share_of(self, wider: Crop) -> float | None:
+        """The middle part of a face that was cut out in a wider way which is this crop.
+
+        Aligned faces lie at one place whatever the margin: a closer cut is the middle of a wider one. Others are cut
+        off where the photo ends, so their middle may be elsewhere.
+
+        Returns:
+            The part of the side, in (0, 1]; None where this crop is not inside the other one.
+        """
+        if self == wider:
+            return 1.0
+        if self.alignment != wider.alignment or self.alignment == "none" or self.margin > wider.margin:
+            return None
+        return (1 + 2 * self.margin) / (1 + 2 * wider.margin)
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -59,7 +77,8 @@ class Preprocessing:
         crop: how faces are cut out of photos.
         resize_filter: the interpolation; only "bilinear-antialiased" (Pillow's BILINEAR with its support
             scaled by the reduction) is known.
-        scaling: range that 0 to 255 is mapped to; only "[-1, 1]" is known.
+        scaling: one of `SCALINGS`: the range that 0 to 255 is mapped to; or each image brought to mean 0 and
+            deviation 1 ("prewhitened"), which the FaceNet community's networks of 2017 want.
         flip_averaging: whether an embedding is the mean of the embeddings of the image and of its mirror image,
             normalised to length 1.
     """
@@ -90,12 +109,13 @@ class Preprocessing:
                 received=f"{record} ({error})",
                 advice="Take the whole checkpoint folder again from where it was made.",
             ) from error
-        known = (spec.resize_filter, spec.scaling) == (RESIZE_FILTER, SCALING)
+        known = spec.resize_filter == RESIZE_FILTER and spec.scaling in SCALINGS
         if not understood or not known:
             raise UsageError(
                 "The preprocessing specification asks for something that this program does not do.",
                 received=record,
-                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {SCALING!r}, image_size 1 to {LARGEST_IMAGE}.",
+                advice=f"Known: resize_filter {RESIZE_FILTER!r}, scaling {' or '.join(map(repr, SCALINGS))}, "
+                f"image_size 1 to {LARGEST_IMAGE}.",
             )
         return spec
 
@@ -119,12 +139,13 @@ def open_crop(image: bytes) -> Iterator[Image.Image]:
         ) from error
 
 
-def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
+def pixels(image: bytes, image_size: int, share: float = 1.0) -> npt.NDArray[np.uint8]:
     """Decodes an encoded crop and brings it to the network's size.
 
     Args:
         image: an encoded square RGB crop, as in the faces manifest.
         image_size: side of the result in pixels.
+        share: the middle part of the crop's side to take, in (0, 1]; see `Crop.share_of`.
 
     Returns:
         uint8 [image_size, image_size, 3], RGB.
@@ -134,6 +155,9 @@ def pixels(image: bytes, image_size: int) -> npt.NDArray[np.uint8]:
     """
     with open_crop(image) as picture:
         # libjpeg scales by 1/2, 1/4 or 1/8 while decoding, never below the size asked for.
-        picture.draft("RGB", (image_size, image_size))
-        resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)
+        least = math.ceil(image_size / share)
+        picture.draft("RGB", (least, least))
+        edge = (1 - share) / 2
+        middle = (edge * picture.width, edge * picture.height, (1 - edge) * picture.width, (1 - edge) * picture.height)
+        resized = picture.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR, middle)
     return np.asarray(resized)

@@ -6,7 +6,9 @@ import json
 import math
 from typing import Any, NoReturn
 
-# Of `metrics.json`: another one wherever a key comes or goes. What was written before there were versions has none.
+# The file of a report that holds its numbers, and its version: a new one whenever a key comes or goes. Reports that are
+# older than versions have none.
+METRICS = "metrics.json"
 METRICS_VERSION = 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 from components.common.errors import FacenetError
@@ -22,8 +23,8 @@ def memory_ran_out(error: BaseException) -> bool:
     Args:
         error: what was raised; its causes and contexts are followed as a traceback follows them.
     """
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # of TensorFlow
-        return True
+    if isinstance(error, MemoryError) or _exhausted(error):
+        return not _no_space(error)
     if isinstance(error, OSError) and error.errno is not None:
         short = error.errno == errno.ENOMEM
     else:  # this program's own errors quote names, which may be any words
@@ -39,8 +40,17 @@ def disk_is_full(error: BaseException) -> bool:
         error: as for `memory_ran_out`.
     """
     source = _source(error)
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = _no_space(error) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
     return full or (source is not None and disk_is_full(source))
+
+
+def _exhausted(error: BaseException) -> bool:
+    """Whether it is TensorFlow's error of memory, which is its error of a full disk too."""
+    return type(error).__name__ == "ResourceExhaustedError"
+
+
+def _no_space(error: BaseException) -> bool:
+    return _exhausted(error) and any(os.strerror(one) in str(error) for one in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _source(error: BaseException) -> BaseException | None:

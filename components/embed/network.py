@@ -124,7 +124,7 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
     describe(path)
     try:
         load_tensorflow()  # takes seconds, and a wrong path should not wait for it
-        from components.model.network import Embedder
+        from components.model.network import embedder_for
         from components.model.precision import remark
     except ModuleNotFoundError as missing:
         if missing.name not in ("tensorflow", "keras"):
@@ -140,7 +140,7 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
         print(note)
     checkpoint = load(path, precision)
     spec = checkpoint.preprocessing
-    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embed = embedder_for(checkpoint.network, spec)
     return Network(spec.crop, spec.image_size, checkpoint.architecture.embedding_size, checkpoint.sha256, embed)
 
 

@@ -23,10 +23,10 @@ def run(settings: Settings) -> None:
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
     network = open_network(settings.checkpoint, settings.precision, many=True)
-    check_crop(faces, settings.checkpoint, network.crop)
+    share = check_crop(faces, settings.checkpoint, network.crop)
     if settings.checkpoint.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(settings.checkpoint, network)
-    images = decode_crops(rows, faces, network.image_size)
+    images = decode_crops(rows, faces, network.image_size, share)
     with progress(len(rows), "embed") as bar:
         embeddings = network.embed(images, bar)
     write_embeddings(settings.output, rows, embeddings, network.sha256, shard)

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.records import number, read_metrics
+from components.common.records import METRICS, number, read_metrics
 from components.evaluate.numbers import NUMBERS, SHOWN_RATE
-
-# The file of a report that holds its record.
-METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from components.page.pictures import thumbnails
 
 
 @dataclass(frozen=True)
-class ShownFace:
+class PairedFace:
     """A face as the report shows it."""
 
     face_id: str
@@ -24,8 +24,8 @@ class ShownFace:
 class Mistake:
     """A pair on the wrong side of the threshold."""
 
-    first: ShownFace
-    second: ShownFace
+    first: PairedFace
+    second: PairedFace
     distance: float
 
 
@@ -81,5 +81,5 @@ def _pick(embeddings: Embeddings, worst_first: MeasuredPairs) -> list[Mistake]:
     return chosen
 
 
-def _face(embeddings: Embeddings, row: int) -> ShownFace:
-    return ShownFace(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])
+def _face(embeddings: Embeddings, row: int) -> PairedFace:
+    return PairedFace(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])

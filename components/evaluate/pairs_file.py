@@ -216,7 +216,7 @@ def _too_few(path: Path, pairs: Pairs, missing: Missing, embeddings: Embeddings)
         if len(pairs)
         else "None of the pairs of the file are among the embeddings.",
         received=f"{path}: same-identity pairs left {pairs.same_count}, different {len(pairs) - pairs.same_count}; "
-        f"{missing.faces} faces missing, as {', '.join(missing.first[:3])}",
+        f"{quantity(missing.faces, 'face')} missing, as {', '.join(missing.first[:3])}",
         advice="The embeddings must come from photos laid out as the file names them; theirs are called as "
         f"{', '.join(embeddings.photo_path[:2])}. `facenet collect` drops "
         "identities with fewer faces than --min_examples; the rejects of `facenet extract` name photos without a face.",

@@ -13,10 +13,10 @@ from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
 from components.common.manifest import FACES, PAIRS, folder_names, parts, write
 from components.common.quantity import quantity
-from components.common.records import METRICS_VERSION
+from components.common.records import METRICS, METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
-from components.evaluate.former import METRICS, compare, read_former
+from components.evaluate.former import compare, read_former
 from components.evaluate.kubeflow import classification_metrics
 from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve

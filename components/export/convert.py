@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.preprocessing import SCALING
 from components.model.network import scaled
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
@@ -62,7 +63,7 @@ def _endpoint(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
     return embed
 
 
-def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8]) -> bytes:
+def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8], scaling: str = SCALING) -> bytes:
     """A variant of a network as the content of a LiteRT file.
 
     The converter folds BatchNorm into the convolutions before them, and quantises weights channel by channel.
@@ -73,6 +74,7 @@ def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8])
             int8, activations quantised as they come. "int8": all of it, input and output too, unless operations stay in
             float32: then input and output do too. The ranges of activations are those of the calibration.
         calibration: uint8 [n, s, s, 3], faces that the network was trained on; only "int8" looks at them.
+        scaling: of the network; see `Preprocessing`.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(model.folder), signature_keys=[_RAW if variant == "int8" else _UNIT]
@@ -82,7 +84,7 @@ def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8])
     if variant == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if variant == "int8":
-        converter.representative_dataset = lambda: ([scaled(image[None])] for image in calibration)
+        converter.representative_dataset = lambda: ([scaled(image[None], scaling)] for image in calibration)
         if model.in_float32:
             return _partly_int8(converter, model.in_float32)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

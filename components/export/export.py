@@ -17,7 +17,7 @@ import pyarrow as pa
 from components.common.atomic import new_directory
 from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, Folders, read
+from components.common.manifest import DATASET, read
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
 from components.export.convert import convert, saved_model
@@ -31,7 +31,7 @@ from components.litert.parallel import ParallelEmbedder
 from components.litert.report import read_report, thresholds_of
 from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
-from components.model.network import Embedder
+from components.model.network import embedder_for
 
 _TIMED_RUNS = 20
 
@@ -73,17 +73,21 @@ def export(settings: Settings) -> Export:
     """
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    checkpoint = _checkpoint(settings.checkpoint, faces)
+    checkpoint = load(settings.checkpoint)
+    image_size = checkpoint.preprocessing.image_size
+    share = check_crop(faces, settings.checkpoint, checkpoint.preprocessing.crop)
     metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
     chosen = calibration_rows(rows, settings.calibration, settings.seed)
-    calibration = decode_crops(chosen, faces, checkpoint.preprocessing.image_size)
-    held_out = _hold_out(settings, checkpoint, rows, faces)
+    calibration = decode_crops(chosen, faces, image_size, share)
+    unseen = held_out_rows(rows, settings.held_out, settings.seed)
+    held_out = _hold_out(settings, checkpoint, unseen, decode_crops(unseen, faces, image_size, share))
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved_model(checkpoint.network) as model:
             for variant, file in files.items():
                 record = _record(checkpoint, variant, metrics)
-                file.write_bytes(metadata.add(convert(model, variant, calibration), record))
+                content = convert(model, variant, calibration, checkpoint.preprocessing.scaling)
+                file.write_bytes(metadata.add(content, record))
         embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
         times = _milliseconds(embedders, held_out.images[:1])
         exported = []
@@ -98,20 +102,11 @@ def export(settings: Settings) -> Export:
     return result
 
 
-def _checkpoint(path: Path, faces: Folders) -> Checkpoint:
-    checkpoint = load(path)
-    check_crop(faces, path, checkpoint.preprocessing.crop)
-    return checkpoint
-
-
-def _hold_out(settings: Settings, checkpoint: Checkpoint, rows: pa.Table, faces: Folders) -> _HeldOut:
-    spec = checkpoint.preprocessing
-    unseen = held_out_rows(rows, settings.held_out, settings.seed)
+def _hold_out(settings: Settings, checkpoint: Checkpoint, unseen: pa.Table, images: npt.NDArray[np.uint8]) -> _HeldOut:
     people = np.unique(unseen["identity"].to_numpy(), return_inverse=True)[1]
     protocol, note = protocol_for(people, settings.seed)
     print(note)
-    images = decode_crops(unseen, faces, spec.image_size)
-    embed = Embedder(checkpoint.network, flip_averaging=spec.flip_averaging)
+    embed = embedder_for(checkpoint.network, checkpoint.preprocessing)
     return _HeldOut(images, embed(images), protocol, note)
 
 

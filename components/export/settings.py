@@ -24,8 +24,7 @@ class Settings:
     output: Output
     """Where the files go (a folder); former ones are replaced."""
     faces: tuple[Path, ...] = ()
-    """The faces manifest that the dataset points into, or all shards of it; without it, where `facenet collect` read
-    it."""
+    """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     report: Path | None = None
     """The report that `facenet evaluate` wrote about this checkpoint: its thresholds go into the files."""
     variants: str = "float32,float16,dynamic,int8"

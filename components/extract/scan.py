@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ _SHADOWS |= {"system volume information", "lost+found", "__macosx", "thumbs", "t
 # Folders that divide people and are none, as in VGGFace2 and torchvision's ImageFolder.
 _DIVISIONS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 _DIVISIONS |= {"gallery", "probe", "query"}
+# Folders of one person's photos by date: `2019`, `2019-05 Rome`.
+_ALBUM = re.compile(r"(19|20)\d\d(?!\d)")
 
 LAYOUT = (
     "Each person needs a folder of their own, named after them:\n"
@@ -103,14 +106,17 @@ def _check_height(root: Path, photos: list[str], layout: str) -> None:
     """Refuses photos that lie as if people were one folder below.
 
     That is in the folders of one; in `train/` and `test/`; and in many folders of few, each with a name of its own, as
-    `actors/` and `actresses/` have.
+    `actors/` and `actresses/` have. Folders that are all named after a year sort the photos of a person.
     """
     people = {PurePosixPath(path).parts[0] for path in photos}
     below_people = {PurePosixPath(path).parts[:2] for path in photos}
     folders = {PurePosixPath(path).parent for path in photos}
     if any(str(folder) in people for folder in folders):  # somebody, with some photos sorted further
         return
-    too_high = len(people) == 1 or {name.lower() for name in people} <= _DIVISIONS
+    divided = {name.lower() for name in people} <= _DIVISIONS
+    if not divided and all(_ALBUM.match(name) for _, name in below_people):
+        return
+    too_high = len(people) == 1 or divided
     of_their_own = len({name for _, name in below_people}) == len(below_people)
     if len(folders) > 1 and (too_high or (of_their_own and len(below_people) > len(people) ** 2)):
         named, one = ", ".join(sorted(people)[:3]), len(people) == 1

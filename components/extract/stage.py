@@ -17,6 +17,7 @@ from components.common.executor import write_metrics
 from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
 from components.common.names import plain
 from components.common.progress import progress
+from components.common.quantity import quantity
 from components.common.shard import WHOLE, Shard
 from components.extract.align import landmark_model
 from components.extract.card import show
@@ -136,7 +137,7 @@ def _no_face(extracted: Extracted, rejects: Path) -> FacenetError:
     reasons = ", ".join(f"{count} {reason}" for reason, count in extracted.reasons().items())
     return FacenetError(
         "There is no face in any photo.",
-        received=f"{extracted.photos} photos, all rejected: {reasons}",
+        received=f"{quantity(extracted.photos, 'photo')}, all rejected: {reasons}",
         advice=f"The rejects manifest says it photo by photo: {rejects}",
     )
 
@@ -171,13 +172,13 @@ def _metrics(extracted: Extracted) -> dict[str, int]:
 
 def _say(extracted: Extracted, settings: Settings) -> None:
     print(
-        f"{extracted.faces} faces of {len(extracted.identities)} identities "
-        f"in {extracted.photos} photos: {settings.output}"
+        f"{quantity(extracted.faces, 'face')} of {quantity(len(extracted.identities), 'identity', 'identities')} "
+        f"in {quantity(extracted.photos, 'photo')}: {settings.output}"
     )
     for reason, count in extracted.reasons().items():
-        print(f"  rejected   {count:>6} photos: {reason} (listed in {settings.rejects_folder})")
+        print(f"  rejected   {quantity(count, 'photo')}: {reason} (listed in {settings.rejects_folder})")
     if extracted.scan.other:
-        print(f"  not photos {extracted.scan.other.total():>6} files: {other_files(extracted.scan)}")
+        print(f"  not photos {quantity(extracted.scan.other.total(), 'file')}: {other_files(extracted.scan)}")
     if extracted.scan.hidden:
         print(f"  hidden     {extracted.scan.hidden:>6} files and folders, not looked into")
     if extracted.scan.shadows:

@@ -1,7 +1,8 @@
 """One task after another on all cores, where a process that is killed, or hangs, costs its task and nothing else.
 
 Python's own process pools lose every task in flight when one process dies, and cannot say whose fault it was. Here each
-process holds one task at a time, on a pipe of its own.
+process holds one task at a time, on a pipe of its own; of a pipe that several share, one that is killed while it sends
+would leave half of its result to the others.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class _Worker(Generic[Task, Result]):
             return Late(self._seconds)
         try:
             return cast(Result, self.pipe.recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # killed before it sent its result, or while it did
             self._process.join()
             died = Died(self._process.exitcode or 0)
             self._begin_anew()

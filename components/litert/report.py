@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.records import read_metrics
+from components.common.records import METRICS, read_metrics
 from components.litert.specification import Threshold
-
-METRICS = "metrics.json"
 
 
 def read_report(report: Path, model_sha256: str) -> dict[str, Any]:

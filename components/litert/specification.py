@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, Crop
+from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, STANDARDISED, Crop
 from components.common.records import is_version, number, read_json, whole
 
 FORMAT = 1
 LAYOUTS = ("NHWC", "NCHW")
 COLOURS = ("RGB", "BGR")
 Standardised = Literal["standardised"]
-STANDARDISED: Standardised = "standardised"
 _ADVICE = "components/litert/README.md describes the fields."
 
 

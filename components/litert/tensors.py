@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.preprocessing import SCALING
-from components.litert.specification import RANGES, STANDARDISED, Specification
+from components.common.preprocessing import SCALING, STANDARDISED
+from components.litert.specification import RANGES, Specification
 
 Floats = npt.NDArray[np.float32]
 # All 256 levels of grey, as an image.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.common.errors import UsageError
+from components.common.preprocessing import SCALING
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -52,20 +53,21 @@ _ERASED_SHARE = (0.02, 0.2)
 _ERASED_RATIO = 3.3
 
 
-def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
+def augment(images: Any, seed: Any, augmentation: Augmentation, scaling: str = SCALING) -> Any:
     """Changes each image at random, in a TensorFlow graph.
 
     Args:
         images: uint8 tensor [n, size, size, 3].
         seed: int32 tensor [2]; the same seed changes images in the same way.
         augmentation: how; what is off costs nothing.
+        scaling: of the network; see `Preprocessing`.
 
     Returns:
-        float32 tensor [n, size, size, 3] in [-1, 1].
+        float32 tensor [n, size, size, 3] as the network takes it.
     """
     import tensorflow as tf
 
-    from components.model.network import scaled
+    from components.model.network import rescaled, scaled
 
     shape = images.shape
     if augmentation.jpeg_quality < 100:
@@ -80,7 +82,7 @@ def augment(images: Any, seed: Any, augmentation: Augmentation) -> Any:
     if augmentation.erasing:
         changed = _erase(changed, seed + 1, augmentation.erasing)
     # Some of these operations forget the size, by which convolutions choose their gradient.
-    return tf.ensure_shape(changed, shape)
+    return tf.ensure_shape(rescaled(changed, scaling), shape)
 
 
 def _each(values: tf.Tensor) -> Any:

@@ -111,12 +111,12 @@ class Shares:
 class SharedEmbedder:
     """`components.model.network.Embedder` on several devices: all workers get the same bits, and so mine the same."""
 
-    def __init__(self, network: keras.Model, batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, network: keras.Model, batch_size: int, strategy: tf.distribute.Strategy, scaling: str) -> None:
         self._batch_size = batch_size
         self._shares = Shares(strategy)
 
         def embed(images: Any, place: Any) -> Any:
-            return gather_embeddings(network(scaled(images), training=False), place)
+            return gather_embeddings(network(scaled(images, scaling), training=False), place)
 
         self._call = tf.function(lambda *share: strategy.run(embed, share), reduce_retracing=True)
 

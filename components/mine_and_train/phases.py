@@ -29,7 +29,12 @@ class Phase:
 
 
 def build_phases(
-    network: keras.Model, how: Hyperparameters, identities: int, members: int, strategy: tf.distribute.Strategy
+    network: keras.Model,
+    how: Hyperparameters,
+    identities: int,
+    members: int,
+    strategy: tf.distribute.Strategy,
+    scaling: str,
 ) -> Iterator[Phase]:
     """The phases of a training: classification where it begins with one, then its loss.
 
@@ -39,6 +44,7 @@ def build_phases(
         identities: in the training split, for a classification.
         members: of the network's architecture.
         strategy: of `components.mine_and_train.devices`.
+        scaling: what the network sees of pixels; see `components.common.preprocessing.Preprocessing`.
     """
 
     def phase(objective: Objective, loss: Loss, head: Head | None = None) -> Phase:
@@ -58,6 +64,7 @@ def build_phases(
             variables=variables,
             xla=how.xla,
             strategy=strategy,
+            scaling=scaling,
         )
         return Phase(objective, step, optimizer, head)
 

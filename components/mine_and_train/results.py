@@ -18,7 +18,7 @@ from components.mine_and_train.loop import EVENTS, Loop
 from components.mine_and_train.sampler import sample_round
 from components.model.checkpoint import fingerprint
 from components.model.embeddings import write_embeddings
-from components.model.network import Embedder
+from components.model.network import embedder_for
 from components.page.pictures import thumbnail
 
 _SHOWN_TRIPLETS = 6
@@ -29,7 +29,7 @@ def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> No
     settings = loop.settings
     loop.write_checkpoint(settings.checkpoint, kept)
     print(f"checkpoint in {settings.checkpoint}")
-    embed = Embedder(loop.training.network, flip_averaging=settings.flip_averaging)
+    embed = embedder_for(loop.training.network, loop.preprocessing)
     if settings.embeddings:
         vectors = embed(decode_crops(rows, faces, settings.image_size))
         write_embeddings(settings.embeddings, rows, vectors, fingerprint(settings.checkpoint))
@@ -53,7 +53,7 @@ def write_card(
     how = settings.hyperparameters
     rng = np.random.default_rng([how.seed, len(rounds)])
     chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
-    embeddings = Embedder(loop.training.network, flip_averaging=settings.flip_averaging)(images[chosen])
+    embeddings = embedder_for(loop.training.network, loop.preprocessing)(images[chosen])
     names = rows["identity"].take(chosen).to_pylist()
     write_projector(loop.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
 

@@ -16,7 +16,8 @@ import tensorflow as tf
 from components.common.crops import crop_of, decode_crops
 from components.common.errors import UsageError
 from components.common.manifest import Folders
-from components.common.preprocessing import Preprocessing
+from components.common.preprocessing import SCALING, Preprocessing
+from components.common.quantity import quantity
 from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, history, state
 from components.mine_and_train.loop import BEST, Loop
@@ -25,7 +26,7 @@ from components.mine_and_train.results import write_card, write_network
 from components.mine_and_train.settings import Settings
 from components.mine_and_train.train import Training
 from components.model import checkpoint
-from components.model.network import Architecture, Embedder, build
+from components.model.network import Architecture, build, embedder_for
 from components.model.precision import fastest, layers_in, remark
 from components.model.pretrained import start_from
 
@@ -64,26 +65,33 @@ def train(
         restored = start_from(network, architecture, path)
         print("\n".join(restored.lines(path)))
         start = restored.record(path)
+    # States from before networks had one of their own do not say.
+    scaling = (start or {}).get("scaling", SCALING)
+    preprocessing = Preprocessing(
+        settings.image_size, crop_of(faces), scaling=scaling, flip_averaging=settings.flip_averaging
+    )
     people = len(np.unique(labels))
-    print(f"{settings.backbone}, {network.count_params():,} parameters; {len(images)} faces of {people} identities")
+    identities = quantity(people, "identity", "identities")
+    faces_of = f"{quantity(len(images), 'face')} of {identities}"
+    print(f"{settings.backbone}, {network.count_params():,} parameters; {faces_of}")
     least = settings.hyperparameters.identities_per_round
     if LOSSES[settings.hyperparameters.loss].mined and people < least:
-        print(f"A round takes all {people} identities: there are fewer than {least}.")
+        print(f"A round takes all {identities}: there are fewer than {least}.")
     training = Training(
         network,
         images,
         labels,
         settings.hyperparameters,
-        validate=_validation(settings, network, rows, faces),
+        validate=_validation(settings, network, preprocessing, rows, faces),
         validate_every=settings.validate_every,
         strategy=strategy,
         members=architecture.members,
+        scaling=scaling,
     )
     if former is not None:
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _resume(training, former, settings.training_folder)
-    preprocessing = Preprocessing(settings.image_size, crop_of(faces), flip_averaging=settings.flip_averaging)
     loop = Loop(settings, config | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy))
     ends_early = loop.run(devices.agreement(strategy))
     if loop.writes:
@@ -131,7 +139,9 @@ def _resume(training: Training, former: state.State, folder: Path) -> None:
     print(f"Going on after round {len(training.rounds)}, {training.steps} training steps.")
 
 
-def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces: Folders) -> Callable[[], Score] | None:
+def _validation(
+    settings: Settings, network: keras.Model, preprocessing: Preprocessing, rows: pa.Table, faces: Folders
+) -> Callable[[], Score] | None:
     unseen = rows.filter(pc.equal(rows["split"], "validation"))
     people = _number_identities(unseen) if len(unseen) else np.empty(0, np.int64)
     protocol, sentence = protocol_for(people, settings.hyperparameters.seed)
@@ -139,5 +149,5 @@ def _validation(settings: Settings, network: keras.Model, rows: pa.Table, faces:
     if protocol is None:
         return None
     images = decode_crops(unseen, faces, settings.image_size)
-    embed = Embedder(network, flip_averaging=settings.flip_averaging)
+    embed = embedder_for(network, preprocessing)
     return lambda: score(protocol, embed(images))

@@ -34,15 +34,14 @@ class Settings:
     checkpoint: Checkpoint
     """Where the checkpoint goes; a former one is replaced."""
     faces: tuple[Path, ...] = ()
-    """The faces manifest that the dataset points into, or all shards of it; without it, where `facenet collect` read
-    it."""
+    """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     training: Annotated[str, Flag("DIR")] = ""
     """Folder of the training's state, from which a stopped training goes on, its best checkpoint and its history;
     CHECKPOINT-training when not given. On a cluster it lies on a volume that outlives the pod."""
     pretrained: Annotated[str, Flag("PATH", short="-p")] = ""
     """Weights to start from: `dlib`, dlib's network for faces, for the backbone dlib_resnet; a checkpoint of ours;
     TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in); another TensorFlow checkpoint with its scopes (a
-    .zip of it too); or Keras weights (.h5, .keras). Random ones when not given."""
+    .zip of it too); Keras weights (.h5, .keras); or facenet-pytorch's (.safetensors). Random ones when not given."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None

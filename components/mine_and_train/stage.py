@@ -20,6 +20,7 @@ from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, read
+from components.common.quantity import quantity
 from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
 from components.model import load_tensorflow
@@ -65,7 +66,8 @@ def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
             "Triplets need at least two identities in the train split, one of them with two faces."
             if len(counts)
             else "There is nobody to train on: the train split of this dataset is empty.",
-            received=f"{dataset}: {len(counts)} identities in the train split, {usable} of them with two faces or more",
+            received=f"{dataset}: {quantity(len(counts), 'identity', 'identities')} in the train split, "
+            f"{usable} of them with two faces or more",
             advice="Add people to the photos, or give `facenet collect` smaller --test and --validation shares.",
         )
     return train

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.preprocessing import SCALING
 from components.mine_and_train.sampler import sample_evenly
 from components.model.backbones.normalization import normalizations
 from components.model.network import scaled
@@ -34,6 +35,7 @@ class Statistics:
         labels: int64 [n], their identities.
         batch_size: the most images that the network sees at a time.
         seed: of the choice of faces.
+        scaling: of the network; see `Preprocessing`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Statistics:
         labels: npt.NDArray[np.int64],
         batch_size: int,
         seed: int,
+        scaling: str = SCALING,
     ) -> None:
         self._chosen = sample_evenly(labels, TO_KEEP, np.random.default_rng(seed))
         self._images = images
@@ -50,7 +53,7 @@ class Statistics:
         self._layers = normalizations(network)
 
         def see(pixels: Any) -> None:
-            network(scaled(pixels), training=True)
+            network(scaled(pixels, scaling), training=True)
 
         self._see = tf.function(see, input_signature=[tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)])
 

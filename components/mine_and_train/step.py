@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.preprocessing import SCALING
 from components.mine_and_train.augmentation import Augmentation, augment
 from components.mine_and_train.devices import Shares, gather_embeddings, sum_over_devices
 from components.mine_and_train.losses.loss import Loss, StepMetrics
@@ -28,6 +29,7 @@ def training_step(
     variables: list[Any],
     xla: bool = False,
     strategy: tf.distribute.Strategy | None = None,
+    scaling: str = SCALING,
 ) -> Step:
     """Compiles a step that moves the network's weights.
 
@@ -40,10 +42,14 @@ def training_step(
         variables: what to train.
         xla: compile with XLA; every new shape of a batch costs a compilation. On one device only.
         strategy: of `components.mine_and_train.devices`; one device when None.
+        scaling: of the network; see `Preprocessing`.
     """
     # Traced once, for any number of images: what is traced anew for a number rounds differently, and a stopped training
     # would not go on to the same weights.
     pixels, pair = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8), tf.TensorSpec([2], tf.int32)
+
+    def change(images: Any, seed: Any) -> Any:
+        return augment(images, seed, augmentation, scaling)
 
     @tf.function(jit_compile=xla)
     def update(images: Any, wanted: Any, seed: Any) -> StepMetrics:
@@ -55,25 +61,24 @@ def training_step(
 
     @tf.function(input_signature=[pixels, targets, pair])
     def step(images: Any, wanted: Any, seed: Any) -> StepMetrics:
-        return update(augment(images, seed, augmentation), wanted, seed)
+        return update(change(images, seed), wanted, seed)
 
     if strategy is None or strategy.num_replicas_in_sync == 1:
         return step
-    return _shared_step(network, optimizer, loss, augmentation, variables, strategy, pixels, pair)
+    changed = tf.function(change, input_signature=[pixels, pair])
+    return _shared_step(network, optimizer, loss, changed, variables, strategy)
 
 
 def _shared_step(
     network: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     loss: Loss,
-    augmentation: Augmentation,
+    change: Callable[[Any, Any], Any],
     variables: list[Any],
     strategy: tf.distribute.Strategy,
-    *signature: tf.TensorSpec,
 ) -> Step:
     """The same step, each device with its share of the images."""
     shares, devices = Shares(strategy), strategy.num_replicas_in_sync
-    change = tf.function(lambda images, seed: augment(images, seed, augmentation), input_signature=signature)
 
     def on_device(images: Any, place: Any, wanted: Any, seed: Any) -> StepMetrics:
         with tf.GradientTape() as tape:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.preprocessing import SCALING
 from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.batches import batches
@@ -65,6 +66,7 @@ class Training:
         validate_every: in rounds.
         strategy: of `components.mine_and_train.devices`, in whose scope the network was built; one device when None.
         members: of the network's architecture.
+        scaling: what the network sees of pixels; see `Preprocessing`.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Training:
         validate_every: int = 1,
         strategy: tf.distribute.Strategy | None = None,
         members: int = 1,
+        scaling: str = SCALING,
     ) -> None:
         self.network, self.hyperparameters = network, hyperparameters
         self.rounds: list[Round] = []
@@ -89,16 +92,18 @@ class Training:
         self._embed: Callable[[Images], npt.NDArray[np.float32]]
         if self._strategy.num_replicas_in_sync > 1:
             see_whole_batches(network)
-            self._embed = SharedEmbedder(network, hyperparameters.batch_size, self._strategy)
+            self._embed = SharedEmbedder(network, hyperparameters.batch_size, self._strategy, scaling)
         else:
-            self._embed = Embedder(network, hyperparameters.batch_size)
-        self._statistics = Statistics(network, images, labels, hyperparameters.batch_size, hyperparameters.seed)
+            self._embed = Embedder(network, hyperparameters.batch_size, scaling=scaling)
+        self._statistics = Statistics(
+            network, images, labels, hyperparameters.batch_size, hyperparameters.seed, scaling
+        )
         self._measured: list[npt.NDArray[np.float32]] = []
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._sampled: _Sampled | None = None
         self._seconds = 0.0
         with self._strategy.scope():
-            phases = build_phases(network, hyperparameters, int(labels.max()) + 1, members, self._strategy)
+            phases = build_phases(network, hyperparameters, int(labels.max()) + 1, members, self._strategy, scaling)
             self._phases = list(phases)
 
     def run(self) -> Iterator[Round | None]:

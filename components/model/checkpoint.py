@@ -38,7 +38,7 @@ class Checkpoint:
     """A network ready to use.
 
     Args:
-        network: keras.Model, float32 [n, s, s, 3] in [-1, 1] -> unit-length float32 [n, embedding_size].
+        network: keras.Model, float32 [n, s, s, 3] of `network.scaled` -> unit-length float32 [n, embedding_size].
         architecture: what it was built from.
         preprocessing: what must be done to a face before the network sees it.
         sha256: of the description and the weights: names this checkpoint in manifests and reports.
@@ -209,7 +209,7 @@ def check_values(variables: Mapping[str, Any], shown: Path) -> None:
             wrong = "not numbers"
         elif count := np.count_nonzero(~np.isfinite(values.astype(np.float32))):
             wrong = f"{count} of {values.size} values not finite"
-        elif name.endswith("moving_variance") and np.any(values < 0):
+        elif name.endswith(("moving_variance", "running_var")) and np.any(values < 0):
             wrong = "a negative variance"
         if wrong:
             raise UsageError(

@@ -13,6 +13,7 @@ from keras import layers
 
 from components.common.batches import embed_batches
 from components.common.errors import UsageError
+from components.common.preprocessing import SCALING, STANDARDISED, Preprocessing
 from components.model import BATCH_SIZE, backbones
 from components.model.backbones.normalization import normalizations, normalized
 
@@ -55,7 +56,7 @@ def build(architecture: Architecture) -> keras.Model:
     of it on every side: so they err differently.
 
     Returns:
-        keras.Model: float32 [n, image_size, image_size, 3] in [-1, 1] -> float32 [n, embedding_size], unit length.
+        keras.Model: float32 [n, image_size, image_size, 3], of `scaled` -> float32 [n, embedding_size], unit length.
 
     Raises:
         UsageError: unknown backbone, a size that it does not take, or members that do not fit.
@@ -102,9 +103,15 @@ def _of_unit_length(x: Any) -> Any:
     return layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
 
 
-def scaled(images: Any) -> Any:
-    """Maps uint8 images to float32 in [-1, 1] inside a TensorFlow graph; see `Preprocessing.scaling`."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
+def scaled(images: Any, scaling: str = SCALING) -> Any:
+    """What a network sees of uint8 images [n, s, s, 3], inside a TensorFlow graph; see `Preprocessing.scaling`."""
+    pixels = tf.cast(images, tf.float32)
+    return tf.image.per_image_standardization(pixels) if scaling == STANDARDISED else pixels / 127.5 - 1.0
+
+
+def rescaled(images: Any, scaling: str) -> Any:
+    """Likewise, of float32 images in [-1, 1]."""
+    return tf.image.per_image_standardization(127.5 * (images + 1.0)) if scaling == STANDARDISED else images
 
 
 class Embedder:
@@ -116,16 +123,24 @@ class Embedder:
         network: as `build` makes it.
         batch_size: images pushed through at a time.
         flip_averaging: see `components.common.preprocessing.Preprocessing`.
+        scaling: likewise.
     """
 
-    def __init__(self, network: keras.Model, batch_size: int = BATCH_SIZE, *, flip_averaging: bool = False) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        batch_size: int = BATCH_SIZE,
+        *,
+        flip_averaging: bool = False,
+        scaling: str = SCALING,
+    ) -> None:
         self._batch_size = batch_size
         self._embedding_size: int = network.output_shape[-1]
 
         def call(images: Any) -> Any:
-            embeddings = network(scaled(images), training=False)
+            embeddings = network(scaled(images, scaling), training=False)
             if flip_averaging:
-                embeddings += network(scaled(images[:, :, ::-1]), training=False)
+                embeddings += network(scaled(images[:, :, ::-1], scaling), training=False)
                 embeddings = tf.math.l2_normalize(embeddings, axis=-1)
             return embeddings
 
@@ -149,3 +164,8 @@ class Embedder:
             return embeddings
 
         return embed_batches(embed, images, self._batch_size, self._embedding_size, progress)
+
+
+def embedder_for(network: keras.Model, preprocessing: Preprocessing) -> Embedder:
+    """What embeds images as the specification of a network asks for."""
+    return Embedder(network, flip_averaging=preprocessing.flip_averaging, scaling=preprocessing.scaling)

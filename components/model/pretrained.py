@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy.typing as npt
 
 from components.common import published
 from components.common.errors import UsageError
-from components.model import backbones, dlib_weights, tf_slim
+from components.common.preprocessing import SCALING
+from components.model import backbones, dlib_weights, face_weights, named, tf_slim
 from components.model.checkpoint import check_values, fill, load
 from components.model.network import EMBEDDING_LAYER, EMBEDDING_NORMALISATION, Architecture, build
-from components.model.starts import Kind, check_members, located, unpacked
+from components.model.starts import Kind, Start, check_members, located, unpacked
 
 _HEAD = (EMBEDDING_LAYER, EMBEDDING_NORMALISATION)
 _WHOLE = "the whole network"
@@ -28,13 +30,15 @@ class Restored:
         count: of the network's variables.
         of: how many it has.
         left_out: what was not, and why, a line each.
-        read_as: what Keras weights were found to be, "" for others.
+        read_as: what the weights were found to be, "" where that goes without saying.
+        scaling: what the network is to see of pixels; see `components.common.preprocessing.Preprocessing`.
     """
 
     count: int
     of: int
     left_out: tuple[str, ...] = ()
     read_as: str = ""
+    scaling: str = SCALING
 
     def lines(self, path: Path) -> list[str]:
         """As sentences; `path` is where the weights are from."""
@@ -48,19 +52,20 @@ class Restored:
         """As plain values, with the name and the SHA-256 of the weights, for the checkpoint's description."""
         restored = f"{self.count} of {self.of} variables"
         told = {"name": path.resolve().name, "sha256": located(path).sha256(), "restored": restored}
-        return told | {"left_out": list(self.left_out)}
+        return told | {"left_out": list(self.left_out), "scaling": self.scaling}
 
 
 def start_from(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
     """Copies weights into a network of the same backbone, in place.
 
-    The embedding layer is copied from a checkpoint of our own when both are of one size; otherwise it keeps its random
-    weights. A backbone's variables are all restored, or none is changed. Each of several members starts from its own.
+    The embedding layer is copied from a checkpoint of our own, or of a network for faces, when both are of one size;
+    otherwise it keeps its random weights. A backbone's variables are all restored, or none is changed. Each of several
+    members starts from its own.
 
     Args:
         network: what `architecture` describes.
         architecture: of the network to train.
-        path: a checkpoint of our own, TF-Slim's, or Keras weights; see `components.model.starts`.
+        path: a checkpoint of our own, TF-Slim's, Keras weights or facenet-pytorch's; see `components.model.starts`.
 
     Raises:
         UsageError: another backbone or number of members, a variable without a source, of another shape or with values
@@ -77,6 +82,8 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
         return _from_keras(network, architecture, start.path)
     if start.kind is Kind.DLIB:
         return _from_dlib(network, architecture, start.path)
+    if start.kind in (Kind.FACES, Kind.SAFETENSORS):
+        return _from_faces(network, architecture, start)
     return _from_ours(network, architecture, start.path)
 
 
@@ -128,7 +135,37 @@ def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> 
     advice = f"Give --image_size {source.architecture.image_size}, the size it was trained with."
     count = _copied(targets, sources, path, advice)
     sizes = f"embedding size {source.architecture.embedding_size}, to train: {architecture.embedding_size}"
-    return Restored(count, len(network.weights), () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",))
+    left_out = () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",)
+    return Restored(count, len(network.weights), left_out, scaling=source.preprocessing.scaling)
+
+
+def _taken(network: keras.Model, architecture: Architecture, stored_size: int | None) -> list[keras.Layer]:
+    """The layers that get the weights of a network whose embedding has a length, or which has none."""
+    return _weighted(network.layers) if stored_size == architecture.embedding_size else _of_backbone(network)
+
+
+def _of_another_size(architecture: Architecture, stored_size: int | None) -> tuple[str, ...]:
+    if stored_size in (None, architecture.embedding_size):
+        return ()
+    sizes = f"{stored_size} numbers, to train: {architecture.embedding_size}"
+    return (f"the embedding ({sizes}; --embedding_size {stored_size} takes it over)",)
+
+
+def _from_faces(network: keras.Model, architecture: Architecture, start: Start) -> Restored:
+    if architecture.backbone != face_weights.BACKBONE:
+        raise UsageError(
+            "These weights are of another backbone.",
+            received=f"{start.path}: {face_weights.BACKBONE}, to train: {architecture.backbone}",
+            advice=f"Give --backbone {face_weights.BACKBONE}, or other weights.",
+        )
+    with face_weights.opened(start.path, start.kind) as stored:
+        size, pixels = stored.embedding_size, stored.pixels
+        ours = tf_slim.names(architecture.backbone, _taken(network, architecture, size))
+        wanted = dict(zip(stored.names(ours), ours.values(), strict=True))
+        named.restore(wanted, stored.shapes, stored.read, start.path, pixels)
+        left_out = (*_of_another_size(architecture, size), *stored.left_out(wanted))
+    read_as = f"{stored.told}, for {pixels.told}"
+    return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
 def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Path, shown: Path) -> Restored:
@@ -140,7 +177,8 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
             advice=f"Give --backbone {' or '.join(tf_slim.ROOTS)}, or a checkpoint folder of ours.",
         )
     shapes, reader = tf_slim.read(path)
-    wanted = tf_slim.names(backbone, _of_backbone(network))
+    size = face_weights.embedding_size(shapes, f"{tf_slim.ROOTS[backbone]}/Bottleneck/weights")
+    wanted = tf_slim.names(backbone, _taken(network, architecture, size))
     if not any(name.startswith(f"{tf_slim.ROOTS[backbone]}/") for name in shapes):
         roots = sorted({name.partition("/")[0] for name in shapes})
         raise UsageError(
@@ -148,29 +186,18 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
             received=f"{shown}, with variables under {', '.join(roots[:5])}",
             advice=f"Those of {backbone} are under {tf_slim.ROOTS[backbone]}/.",
         )
-    missing = [name for name in wanted if name not in shapes]
-    if missing:
-        raise UsageError(
-            "The checkpoint lacks variables of the backbone.",
-            received=f"{shown}: without {len(missing)} of {len(wanted)}, such as {', '.join(missing[:3])}",
-            advice="Nothing was restored: a network that is half random would train, and badly.",
-        )
-    for name, variable in wanted.items():
-        if shapes[name] != tuple(variable.shape):
-            raise UsageError(
-                "A variable of the checkpoint has another shape.",
-                received=f"{shown}, {name}: {shapes[name]}, to train: {tuple(variable.shape)}",
-                advice="It is of another network than its names say.",
-            )
-    try:
-        values = {name: reader.get_tensor(name) for name in wanted}
-    except Exception as error:  # TensorFlow raises whatever its reader met, down to RuntimeError
-        raise tf_slim.damaged(shown, error) from error
-    check_values(values, shown)
-    for name, variable in wanted.items():
-        variable.assign(values[name])
-    left_out = tf_slim.left_out(backbone, list(shapes), set(wanted))
-    return Restored(len(wanted), len(network.weights), tuple(left_out))
+
+    def value(name: str) -> npt.NDArray[Any]:
+        try:
+            return reader.get_tensor(name)
+        except Exception as error:  # TensorFlow raises whatever its reader met, down to RuntimeError
+            raise tf_slim.damaged(shown, error) from error
+
+    pixels = face_weights.pixels_of(size)
+    named.restore(wanted, shapes, value, shown, pixels)
+    left_out = (*_of_another_size(architecture, size), *tf_slim.left_out(backbone, list(shapes), set(wanted)))
+    read_as = "" if size is None else f"a network for faces, for {pixels.told}"
+    return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
 def _from_dlib(network: keras.Model, architecture: Architecture, path: Path) -> Restored:

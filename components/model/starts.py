@@ -24,9 +24,11 @@ from components.model.dlib_file import BEGINNING
 
 _ADVICE = (
     f"Give `{published.NAME}`; a checkpoint folder of ours; TF-Slim's inception_resnet_v2_2016_08_30.ckpt or the "
-    ".tar.gz it comes in; the prefix, the folder, or the .zip or .tar.gz of another TensorFlow checkpoint; or Keras "
-    "weights (.h5, .keras)."
+    ".tar.gz it comes in; the prefix, the folder, or the .zip or .tar.gz of another TensorFlow checkpoint; Keras "
+    "weights (.h5, .keras); or facenet-pytorch's as .safetensors."
 )
+# What PyTorch saves. To open a pickle is to run what it says.
+_PICKLES = {".pt", ".pth", ".bin", ".pkl"}
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # RuntimeError: a zip that needs a password, or is packed in a way that Python does not know.
 _UNREADABLE = (
@@ -48,6 +50,8 @@ class Kind(Enum):
     KERAS = "Keras weights"
     DLIB = "network that dlib has stored"
     ARCHIVE = "archive of a TensorFlow checkpoint"
+    FACES = "Keras weights of FaceNet"
+    SAFETENSORS = "PyTorch's weights in safetensors"
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,13 @@ def located(path: Path) -> Start:
         return Start(Kind.TENSORFLOW, path)
     if not path.is_file():
         raise UsageError("There are no weights here.", received=path, advice=_ADVICE)
+    if _PICKLES & set(path.suffixes):
+        raise UsageError(
+            "PyTorch's own files are pickles, which can run anything: they are not read.",
+            received=path,
+            advice='Convert it where PyTorch and safetensors are installed: python -c "import torch, safetensors.torch '
+            f"as s; s.save_file(torch.load('{path.name}', weights_only=True), '{path.stem}.safetensors')\"",
+        )
     kind = _of_file(path)
     if kind is None:
         raise UsageError("Weights cannot be read from this file.", received=path, advice=_ADVICE)
@@ -134,8 +145,10 @@ def _in_folder(path: Path) -> Start:
 def _of_file(path: Path) -> Kind | None:
     if path.name.endswith(_ARCHIVES):
         return Kind.ARCHIVE
+    if path.suffix == ".safetensors":
+        return Kind.SAFETENSORS
     if path.suffix in (".h5", ".keras"):
-        return Kind.KERAS
+        return Kind.FACES if path.suffix == ".h5" and _is_facenet(path) else Kind.KERAS
     with path.open("rb") as file:
         if file.read(len(BEGINNING)) == BEGINNING:
             return Kind.DLIB
@@ -208,6 +221,17 @@ def _checked(archive: Path, members: Iterable[tuple[_Entry, str, int, bool]]) ->
                 advice="Take the archive from where its authors publish it.",
             )
         yield member
+
+
+def _is_facenet(path: Path) -> bool:
+    """Whether layers are called as in the Keras 2 networks that were made from davidsandberg's; see `face_weights`."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return "Conv2d_1a_3x3_BatchNorm" in file.get("model_weights", file)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False  # whoever reads it says what is wrong
 
 
 def _is_table(path: Path) -> bool:

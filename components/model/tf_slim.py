@@ -15,6 +15,8 @@ from components.common.errors import UsageError
 
 Arrays = Mapping[str, npt.NDArray[np.float32]]
 
+# What our layers after the backbone are called there: the networks that were trained on faces have both.
+_EMBEDDING = {"embedding": "Bottleneck", "embedding_normalisation": "Bottleneck.BatchNorm"}
 # The scope above all variables of a backbone.
 ROOTS = {"inception_resnet_v1": "InceptionResnetV1", "inception_resnet_v2": "InceptionResnetV2"}
 _HEADS = ("Logits", "AuxLogits", "Bottleneck")
@@ -28,15 +30,17 @@ _KERAS_NAMES = {
 
 
 def names(backbone: str, layers: list[keras.Layer]) -> dict[str, keras.Variable]:
-    """The variables of a backbone's layers by their names in a TF-Slim checkpoint.
+    """The variables of a network's layers by their names in a TF-Slim checkpoint.
 
     Args:
         backbone: a key of `ROOTS`.
-        layers: of the backbone; see `components.model.backbones.inception` for how they are called.
+        layers: of the backbone, see `components.model.backbones.inception` for how they are called; and those of the
+            embedding, if they are wanted.
     """
     named = {}
     for layer in layers:
-        scope = "/".join([ROOTS[backbone], *layer.name.removesuffix(".BatchNorm").split(".")])
+        name = _EMBEDDING.get(layer.name, layer.name)
+        scope = "/".join([ROOTS[backbone], *name.removesuffix(".BatchNorm").split(".")])
         for variable in layer.weights:
             named[f"{scope}/{_KERAS_NAMES[variable.name]}"] = variable
     return named

@@ -29,7 +29,7 @@ def component(
     """A container component whose parameters are the flags of a stage.
 
     Args:
-        name: the stage's name, one of `images.COMPONENTS`.
+        name: the stage's name, one of `STAGES`.
         settings: the dataclass of the stage's flags; the first paragraph of its docstring describes the component.
         reads: each input artifact with its type and the flag that says where it lies; "" where the stage finds it
             through `--executor_input`, as it does with all lists.

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.specification.code import sha256_of_code
+from components.specification.stages import STAGES, package
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMPONENTS = ("extract", "collect", "mine-and-train", "embed", "evaluate", "export", "verify")
+COMPONENTS = (*STAGES, "verify")
 # Variants with other locked requirements, and the components that have them: "gpu" for NVIDIA GPUs, "litert" for
 # .tflite files, without TensorFlow.
 VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}
@@ -47,7 +48,7 @@ def reference(component: str, variant: str = "") -> str:
         raise UsageError(
             "The locked requirements of an image are missing.",
             received=locked,
-            advice="Restore the file from git, or write it with `make lock`.",
+            advice=f"Restore the file from git, or write it with `make lock ONE={component}`.",
         )
     for file in (*_RECIPE, locked):
         whole.update((REPOSITORY / file).read_bytes())
@@ -73,7 +74,7 @@ def registry() -> str:
 
 def command(component: str) -> list[str]:
     """The start of every command of a component: without a shell, and with unbuffered output."""
-    return ["python", "-u", "-m", f"components.{component.replace('-', '_')}"]
+    return ["python", "-u", "-m", package(component)]
 
 
 def requirements(component: str, variant: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.common.errors import UsageError
 from components.common.names import plain
+from components.common.quantity import quantity
 from components.verify.faces import EmbeddedFace
 from components.verify.gallery import open_gallery
 from components.verify.model import Model, open_model
@@ -77,7 +78,7 @@ def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
     far = threshold.evaluated.far
     rate = fpir(far, faces)
     of_100 = max(1, round(100 * rate))
-    enrolled = f"with {faces} faces of {len(people.names)} people enrolled"
+    enrolled = f"with {quantity(faces, 'face')} of {quantity(len(people.names), 'person', 'people')} enrolled"
     if threshold.for_gallery and rate <= MAX_FPIR:
         why = f"so that at most {100 * MAX_FPIR:g} of 100 strangers are called by a name"
         said = f"False-accept rate {far:g}, chosen {why}: {enrolled}, about {of_100}."

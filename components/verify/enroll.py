@@ -12,6 +12,7 @@ from pathlib import Path
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.names import plain
+from components.common.quantity import quantity
 from components.extract.reasons import Reject
 from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
@@ -104,8 +105,8 @@ def _enroll(settings: Settings) -> None:
         for photo, reject in rejects:
             print(f"{plain(photo)}  rejected: {reject.reason}, {plain(reject.detail)}")
         print(
-            f"{added.faces} faces added to {plain(settings.gallery)}, {added.known} were there; "
-            f"it holds {added.total_faces} faces of {added.total_people} people"
+            f"{quantity(added.faces, 'face')} added to {plain(settings.gallery)}, {added.known} were there; "
+            f"it holds {quantity(added.total_faces, 'face')} of {quantity(added.total_people, 'person', 'people')}"
         )
     if not added.faces + added.known:
         raise no_face_error(rejects)

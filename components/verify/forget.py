@@ -11,6 +11,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.flags import Flag
 from components.common.names import plain
+from components.common.quantity import quantity
 from components.verify.gallery import open_gallery
 from components.verify.settings import GALLERY, GalleryFile
 
@@ -33,7 +34,7 @@ def _forget(settings: Settings) -> None:
     if settings.json:
         print(json.dumps({"gallery": str(settings.gallery), "name": settings.name, "faces": faces}))
     else:
-        print(f"{plain(settings.name)} and {faces} faces removed from {plain(settings.gallery)}")
+        print(f"{plain(settings.name)} and {quantity(faces, 'face')} removed from {plain(settings.gallery)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

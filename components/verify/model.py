@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from components.common import published
 from components.common.errors import UsageError
+from components.common.flags import RUNS
 from components.common.names import plain
 from components.common.preprocessing import pixels
 from components.embed.network import Network, check_apart, open_network
@@ -100,7 +101,7 @@ def _default_path() -> Path:
     if _HERE.exists():
         return _HERE
     left = runs.newest()
-    nothing = f"no -c, no {_HERE}, and no run in {runs.FOLDER} that left one"
+    nothing = f"no -c, no {_HERE}, and no run in {RUNS} that left one"
     if left is None and not published.is_installed():
         raise UsageError(
             "There is no network here.",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import MALFORMED
+from components.common.flags import RUNS
 from components.common.records import read_json
 
-FOLDER = Path("runs")
 # In a run's folder: an export, and what is there without one.
 _EXPORT, _CHECKPOINT = Path("export/model"), Path("mine-and-train/checkpoint")
 # Of exports from before they said which file is the best.
@@ -31,10 +31,9 @@ class Left:
     about: str
 
 
-def newest(folder: Path = FOLDER) -> Left | None:
+def newest(folder: Path = RUNS) -> Left | None:
     """The network of the newest run that left one, whatever runs came after it; None when none did."""
-    found = sorted(_runs(folder), key=lambda run: (str(run[1].get("started", "")), run[0].name), reverse=True)
-    for later, (run, record) in enumerate(found):
+    for later, (run, record) in enumerate(by_age(folder)):
         for path in (best_file(run / _EXPORT), run / _CHECKPOINT):
             if path.exists():
                 return Left(path, _about(path, record, later))
@@ -54,8 +53,12 @@ def best_file(export: Path) -> Path:
         return export / _BEST_BEFORE
 
 
+def by_age(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The folders of runs and what their records say, the newest run first; of one without a record nothing."""
+    return sorted(_runs(folder), key=lambda run: (str(run[1].get("started", "")), run[0].name), reverse=True)
+
+
 def _runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The folders of runs and what their records say; of one without a record nothing."""
     with suppress(OSError):
         for run in folder.iterdir():
             if run.is_symlink() or not run.is_dir():  # `latest` is one of the others

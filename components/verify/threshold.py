@@ -9,7 +9,8 @@ from typing import Any
 
 from components.common.errors import UsageError
 from components.common.names import plain
-from components.litert.report import METRICS, read_report, thresholds_of
+from components.common.records import METRICS
+from components.litert.report import read_report, thresholds_of
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
@@ -90,6 +91,8 @@ def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) 
             raise UsageError("--threshold is a distance from 0 to 2.", received=settings.threshold)
         return ChosenThreshold(settings.threshold, "--threshold")
     sha256 = model.network.sha256
+    thresholds: tuple[Threshold, ...]
+    source: str | Path
     if settings.report is not None:
         thresholds, source = thresholds_of(read_report(settings.report, sha256)), settings.report
     elif model.network.thresholds:

@@ -1,1 +1,1 @@
-"""What need not run again."""
+"""The cache: which tasks the results of earlier runs answer."""

@@ -19,8 +19,10 @@ from pipelines.cache.ingredients import Ingredients, Program
 from pipelines.plan.render import Artifact
 from pipelines.plan.tasks import Container, Task
 from pipelines.plan.values import Value
+from pipelines.records.files import read_task
+from pipelines.records.folder import unusable
 from pipelines.records.lock import REFUSED
-from pipelines.records.record import SUCCEEDED, TaskRecord, located, read_task, unusable
+from pipelines.records.record import SUCCEEDED, TaskRecord
 
 _FILE = "cache.sqlite"
 _MEMORY = ":memory:"
@@ -86,7 +88,7 @@ class Cache:
     def whole(self, record: TaskRecord) -> bool:
         """Whether the artifacts of a record are still there with the content that it states."""
         for output in record.outputs.values():
-            path = located(output["path"], self._runs)
+            path = self._runs / output["path"]
             if output["on_disk"] and not (path.exists() and self.contents.sha256(path) == output["sha256"]):
                 return False
         return True

@@ -36,7 +36,7 @@ def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str
             then everything that is installed counts.
         places: where packages are installed; `sys.path` when None.
     """
-    installed = _installed(sys.path if places is None else places)
+    installed = _installed_versions(sys.path if places is None else places)
     if lock is None:
         return installed
     pinned = packages_of_image(lock)
@@ -45,23 +45,23 @@ def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str
 
 def packages_of_image(lock: Path) -> dict[str, list[str]]:
     """The versions in the image that is made of a lock; of some packages one for each kind of processor."""
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     for name, version, marker in _PIN.findall(lock.read_text(encoding="utf-8")):
         if _LATER_PYTHON not in marker:
-            found.setdefault(_plain(name), []).append(version)
-    return found
+            versions.setdefault(_plain(name), []).append(version)
+    return versions
 
 
-def _installed(places: Iterable[str]) -> dict[str, str]:
+def _installed_versions(places: Iterable[str]) -> dict[str, str]:
     """The versions by name. Of the folders' names: `importlib.metadata` reads every file there, 0.1 s for each run."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for folder in filter(os.path.isdir, places):
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(_INSTALLED)]
         for name in names:
             package, _, version = name.removesuffix(_INSTALLED).partition("-")
-            found.setdefault(_plain(package), version)  # what comes first is what is imported
-    return found
+            versions.setdefault(_plain(package), version)  # what comes first is what is imported
+    return versions
 
 
 def _plain(name: str) -> str:

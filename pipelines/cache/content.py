@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.cache.named import opened
+from pipelines.cache.named import files_at
 
 # What the system says of a file: size, time of the last change of its content, of its description, inode.
 Fingerprint = tuple[int, int, int, int]
@@ -61,12 +61,12 @@ def _walk(root: str) -> Iterator[tuple[str, os.stat_result | None]]:
             continue
         for entry in entries:
             try:
-                found = entry.stat()
+                described = entry.stat()
             except OSError:
                 yield entry.path, None
                 continue
-            yield entry.path, found
-            if stat.S_ISDIR(found.st_mode):
+            yield entry.path, described
+            if stat.S_ISDIR(described.st_mode):
                 waiting.append((entry.path, above | {identity}))
 
 
@@ -93,15 +93,15 @@ class Contents:
         """Hash of what a stage opens that is given this path.
 
         Of a file, that of its bytes; of a folder, of the relative paths and the hashes of the files there; of several
-        files that belong together (`named.opened`), of their names and hashes.
+        files that belong together (`named.files_at`), of their names and hashes.
 
         Raises:
             FileNotFoundError: there is nothing at `path`.
         """
-        found = opened(path)
-        if len(found) < 2:
+        files = files_at(path)
+        if len(files) < 2:
             return self._sha256(path)
-        lines = (os.fsencode(one.name) + b"\0" + self._sha256(one).encode() + b"\n" for one in found)
+        lines = (os.fsencode(one.name) + b"\0" + self._sha256(one).encode() + b"\n" for one in files)
         return hashlib.sha256(b"".join(lines)).hexdigest()
 
     def touched(self, path: Path) -> str:
@@ -114,7 +114,7 @@ class Contents:
             UsageError, FileNotFoundError: as `sha256`.
         """
         whole = hashlib.sha256()
-        for one in opened(path) or [path]:
+        for one in files_at(path) or [path]:
             entries = _walk(str(one)) if one.is_dir() else ()
             for name, status in sorted([(str(one), one.stat()), *entries], key=lambda entry: entry[0]):
                 seen = status and (status.st_size, status.st_mtime_ns, status.st_ino)
@@ -139,10 +139,10 @@ class Contents:
             else:
                 kind = "missing" if status is None else str(stat.S_IFMT(status.st_mode))
                 lines.append((raw[start:], kind))
-        lines += [(raw[start:], found) for raw, found in self._hashes(path, files, begun).items()]
+        lines += [(raw[start:], sha256) for raw, sha256 in self._hashes(path, files, begun).items()]
         whole = hashlib.sha256()
-        for raw, found in sorted(lines):
-            whole.update(raw + b"\0" + found.encode() + b"\n")
+        for raw, what in sorted(lines):
+            whole.update(raw + b"\0" + what.encode() + b"\n")
         return whole.hexdigest()
 
     def names_in(self, file: Path, package: str) -> frozenset[str]:
@@ -169,19 +169,19 @@ class Contents:
     def _hashes(self, root: Path, files: Iterable[tuple[bytes, os.stat_result]], begun: float) -> dict[bytes, str]:
         """The hashes of files below a root, whose description was read when it had `begun` or later."""
         prints = {raw: _fingerprint(status) for raw, status in files}
-        remembered = self._remembered(os.fsencode(root))
-        found, unknown = {}, []
+        remembered = self._lookup(os.fsencode(root))
+        hashes, unknown = {}, []
         for raw, fingerprint in prints.items():
             if raw in remembered and remembered[raw][0] == fingerprint:
-                found[raw] = remembered[raw][1]
+                hashes[raw] = remembered[raw][1]
             else:
                 unknown.append(raw)
         with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
             fresh = dict(zip(unknown, pool.map(_hash_file, unknown), strict=True))
         self._remember({raw: (prints[raw], sha256) for raw, sha256 in fresh.items()}, begun)
-        return found | fresh
+        return hashes | fresh
 
-    def _remembered(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
+    def _lookup(self, root: bytes) -> dict[bytes, tuple[Fingerprint, str]]:
         rows = self._database.execute(
             "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM content"
             " WHERE path = ? OR (path >= ? AND path < ?)",

@@ -97,14 +97,14 @@ class Ingredients:
 
     def _looked_at(self, of_file: Callable[[Path], str], of_artifact: Callable[[Artifact], str]) -> dict[str, Any]:
         program = self._program(self._executor, self._contents.names_in)
-        found = dict(program.identity) | self._read(of_file, of_artifact)
+        content = dict(program.identity) | self._read(of_file, of_artifact)
         self._contents.commit()
-        return found
+        return content
 
     def _read(self, of_file: Callable[[Path], str], of_artifact: Callable[[Artifact], str]) -> dict[str, Any]:
         """Something of all that the task reads, by what people call it."""
         files = {f"what {name} names": of_file(path) for name, path in files_named(self._parameters).items()}
-        return files | {name: list(map(of_artifact, found)) for name, found in self._inputs.items()}
+        return files | {name: list(map(of_artifact, artifacts)) for name, artifacts in self._inputs.items()}
 
 
 def _or_gone(look: Callable[[Path], str], path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Which files a task reads by name: they count with their content, and a container has to see them.
+"""Which files a task reads by name. Their content is part of the cache's key, and a container has to see them.
 
-The one rule, for the cache's key, for what is compared when a task is done, and for what a container is given:
-`files_named` says which parameters name something, `opened` what all is read there.
+There is one rule for the key, for the comparison when a task is done, and for what a container is given: `files_named`
+says which parameters name something, and `files_at` what is read there.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def files_named(parameters: Mapping[str, Value]) -> dict[str, Path]:
     return {
         name: path
         for name, path in texts.items()
-        if (name in _PLACES or os.sep in str(parameters[name]) or _is_file(path)) and opened(path)
+        if (name in _PLACES or os.sep in str(parameters[name]) or _is_file(path)) and files_at(path)
     }
 
 
-def opened(path: Path) -> list[Path]:
+def files_at(path: Path) -> list[Path]:
     """What a stage may open that is given this path: what lies there, and what belongs to it by its name.
 
     The files of a TensorFlow checkpoint belong to each other and to their prefix, where itself no file need be; to a
@@ -54,13 +54,13 @@ def opened(path: Path) -> list[Path]:
         return [path]
     part = _PART.fullmatch(path.name)
     prefix = part[1] if part else path.name
-    found = {path} if _kind(path) else set()
+    files = {path} if _kind(path) else set()
     if part or _is_file(path.with_name(f"{prefix}.index")):
-        found |= {each for each in _beside(path) if (of := _PART.fullmatch(each.name)) and of[1] == prefix}
+        files |= {each for each in _beside(path) if (of := _PART.fullmatch(each.name)) and of[1] == prefix}
     if _is_file(path):
         belonging = {path.with_suffix(".json"), path.with_name(_OURS.get(path.name, path.name))}
-        found |= {each for each in belonging if _is_file(each)}
-    return sorted(found)
+        files |= {each for each in belonging if _is_file(each)}
+    return sorted(files)
 
 
 def _beside(path: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import kfp_server_api
 import urllib3
 
 from components.common.errors import UsageError
-from pipelines.cluster.failures import not_kubeflow, refusal, said, silence
+from pipelines.cluster.failures import message_of, not_kubeflow, refusal, silence
 
 # Seconds to connect, and to answer; urllib3 tries three times more where that can do no harm.
 TIMEOUT = (10, 60)
@@ -50,7 +50,7 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
     version: tuple[int, int] | None = None
 
     def __init__(self, host: str) -> None:
-        self.host = _checked(host)
+        self.host = _check_host(host)
         self._answered = False
         token, self._file, self._sent = _credentials()
         # Read anew for each question: the file's content is renewed.
@@ -97,8 +97,8 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
         """How the cluster is; kfp's own asks five times in 25 seconds, prints tracebacks, and may wait for ever."""
         answer = self.ask(self.healthzs.healthz_service_get_healthz)
         # The API's schema leaves out the version, which the server, and the user interface in front of it, say.
-        said = json.loads(self._healthz_api.api_client.last_response.data)
-        tag = re.match(r"v?(\d+)\.(\d+)\.\d", str(said.get("apiServerTagName") or said.get("tag_name")))
+        health = json.loads(self._healthz_api.api_client.last_response.data)
+        tag = re.match(r"v?(\d+)\.(\d+)\.\d", str(health.get("apiServerTagName") or health.get("tag_name")))
         self.version = (int(tag[1]), int(tag[2])) if tag else None
         return answer
 
@@ -122,7 +122,7 @@ class Cluster(kfp.client.Client):  # type: ignore[misc]
             if error.status == 404 and not self._answered:
                 raise not_kubeflow(self.host) from None
             # Not `from error`, which would show all that came back.
-            raise refusal(error.status, self._without_secrets(said(error)), self.host, self._in_words()) from None
+            raise refusal(error.status, self._without_secrets(message_of(error)), self.host, self._in_words()) from None
         except urllib3.exceptions.HTTPError as error:
             raise silence(error, self.host) from None
         except UnicodeDecodeError:
@@ -190,7 +190,7 @@ def _proxy(host: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _checked(host: str) -> str:
+def _check_host(host: str) -> str:
     parts = urlsplit(host)
     if "@" in parts.netloc:
         raise UsageError(

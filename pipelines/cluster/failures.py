@@ -1,4 +1,4 @@
-"""What goes wrong between here and a cluster, in words."""
+"""Errors of a cluster, and of the way to it, in words that people can act on."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class UnansweredError(FacenetError):
     """The cluster did not answer, or is in trouble: the same question may be answered later."""
 
 
-def said(error: ApiException) -> str:
-    """The sentences in an answer that says no, without the JSON around them and Go's places in the code."""
+def message_of(error: ApiException) -> str:
+    """The message in a refusal, without the JSON around it and Go's stack frames."""
     try:
         body = json.loads(error.body)
         # `error_message` is what an upload is answered with, which goes another way than all else.
-        told = (body.get(key) for key in ("message", "error", "error_message"))
-        message = str(next(filter(None, told), error.reason))
+        messages = (body.get(key) for key in ("message", "error", "error_message"))
+        message = str(next(filter(None, messages), error.reason))
         return ": ".join(_FRAMES.sub("", message).split("\n"))
     except (ValueError, TypeError, AttributeError):  # no JSON, or not an object
         return str(error.reason)
@@ -70,7 +70,7 @@ def refusal(status: int, message: str, host: str, sent: str) -> FacenetError:
             "This cluster wants its file to say more about the workspace's volume.",
             received=received,
             advice="Compile it with a class that `kubectl get storageclass` lists: facenet compile -o cluster.yaml "
-            '--storage_class NAME, or without a volume: --workspace "". Then add --pipeline cluster.yaml.',
+            '--storage-class NAME, or without a volume: --workspace "". Then add --pipeline cluster.yaml.',
         )
     if status >= 500 and not any(sign in message for sign in _OF_WHAT_WAS_SENT):
         return UnansweredError("The cluster is in trouble.", received=received, advice="Try again in a while.")

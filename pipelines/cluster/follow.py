@@ -19,7 +19,7 @@ _ENDS = (SUCCEEDED, "FAILED", "CANCELED", "SKIPPED")
 
 
 def follow(cluster: Cluster, run: str, labels: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Says what changes in a run until it has ended.
+    """Prints what changes in a run until it has ended.
 
     Args:
         cluster: where it runs.
@@ -64,14 +64,14 @@ def _patiently(cluster: Cluster, run: str, say: Callable[[str], None]) -> Any:
 def _tasks(seen: Any, labels: Mapping[str, str]) -> list[tuple[str, Any]]:
     """The run's tasks, each under its label; the turns of a loop are numbered."""
     details = (seen.run_details.task_details if seen.run_details else None) or ()
-    found: dict[str, int] = {}
-    named = []
+    counts: dict[str, int] = {}
+    tasks = []
     for detail in sorted(details, key=lambda one: str(one.create_time)):
         if detail.display_name in labels:
             label = labels[detail.display_name]
-            found[label] = found.get(label, 0) + 1
-            named.append((label if found[label] == 1 else f"{label} ({found[label]})", detail))
-    return named
+            counts[label] = counts.get(label, 0) + 1
+            tasks.append((label if counts[label] == 1 else f"{label} ({counts[label]})", detail))
+    return tasks
 
 
 def _changes(seen: Any, labels: Mapping[str, str], states: dict[str, str]) -> list[str]:

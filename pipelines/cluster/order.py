@@ -57,7 +57,7 @@ class Order:
             body["no_catchup"] = True
         return body
 
-    def shown(self, experiment: str | None, create: bool) -> str:
+    def as_text(self, experiment: str | None, create: bool) -> str:
         """What would be sent, as YAML with comments: the order, then the file to upload.
 
         Args:

@@ -22,13 +22,13 @@ def version_on(cluster: Cluster, package: Package) -> tuple[dict[str, str], bool
         The reference to it, as the API wants it, and whether it had to be uploaded.
     """
     pipeline = _pipeline(cluster, package)
-    found = cluster.ask(
+    versions = cluster.ask(
         cluster.pipelines.pipeline_service_list_pipeline_versions,
         pipeline_id=pipeline,
-        filter=_called(package.version),
+        filter=_by_name(package.version),
     ).pipeline_versions
-    version = found[0] if found else _uploaded(cluster, package, pipeline)
-    return {"pipeline_id": pipeline, "pipeline_version_id": version.pipeline_version_id}, not found
+    version = versions[0] if versions else _upload(cluster, package, pipeline)
+    return {"pipeline_id": pipeline, "pipeline_version_id": version.pipeline_version_id}, not versions
 
 
 def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]:
@@ -46,14 +46,14 @@ def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]
         UsageError: there is none, and it is not to be created.
     """
     list_all, namespace = cluster.experiments.experiment_service_list_experiments, cluster.namespace
-    found = cluster.ask(list_all, filter=_called(name), **_given(namespace=namespace)).experiments
-    if found:
-        return found[0].experiment_id, False
+    experiments = cluster.ask(list_all, filter=_by_name(name), **_without_none(namespace=namespace)).experiments
+    if experiments:
+        return experiments[0].experiment_id, False
     if create:
-        body = _given(display_name=name, namespace=namespace)
+        body = _without_none(display_name=name, namespace=namespace)
         made = cluster.ask(cluster.experiments.experiment_service_create_experiment, experiment=body)
         return made.experiment_id, True
-    others = cluster.ask(list_all, page_size=_MOST_NAMES, **_given(namespace=namespace)).experiments or ()
+    others = cluster.ask(list_all, page_size=_MOST_NAMES, **_without_none(namespace=namespace)).experiments or ()
     near = suggestion(name, [other.display_name for other in others]) if others else "It has none so far."
     raise UsageError(
         "The cluster has no such experiment.",
@@ -65,16 +65,16 @@ def experiment_on(cluster: Cluster, name: str, create: bool) -> tuple[str, bool]
 def _pipeline(cluster: Cluster, package: Package) -> str:
     """The ID of the pipeline, which is made when there is none."""
     service, namespace = cluster.pipelines, cluster.namespace
-    found = cluster.ask(
-        service.pipeline_service_list_pipelines, filter=_called(package.pipeline), **_given(namespace=namespace)
+    pipelines = cluster.ask(
+        service.pipeline_service_list_pipelines, filter=_by_name(package.pipeline), **_without_none(namespace=namespace)
     ).pipelines
-    if found:
-        return found[0].pipeline_id
-    body = _given(display_name=package.pipeline, description=package.about, namespace=namespace)
+    if pipelines:
+        return pipelines[0].pipeline_id
+    body = _without_none(display_name=package.pipeline, description=package.about, namespace=namespace)
     return cluster.ask(service.pipeline_service_create_pipeline, pipeline=body).pipeline_id
 
 
-def _uploaded(cluster: Cluster, package: Package, pipeline: str) -> Any:
+def _upload(cluster: Cluster, package: Package, pipeline: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pipeline.yaml"
         file.write_text(package.text, encoding="utf-8")
@@ -86,9 +86,9 @@ def _uploaded(cluster: Cluster, package: Package, pipeline: str) -> Any:
         )
 
 
-def _called(name: str) -> str:
+def _by_name(name: str) -> str:
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
 
 
-def _given(**arguments: str | None) -> dict[str, str]:
+def _without_none(**arguments: str | None) -> dict[str, str]:
     return {name: value for name, value in arguments.items() if value is not None}

@@ -13,7 +13,7 @@ import yaml
 
 from components.common.errors import UsageError
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Source
-from pipelines.plan.values import KINDS, typed
+from pipelines.plan.values import KINDS, to_kind
 
 # Fields of the format that a local run does not honour, in words.
 _NOT_DONE = {
@@ -120,9 +120,9 @@ def parameters(node: Any, where: str) -> dict[str, Parameter]:
         default = spec.get("defaultValue")
         found[name] = Parameter(
             kind,
-            None if default is None else typed(default, kind, place),
+            None if default is None else to_kind(default, kind, place),
             bool(spec.get("isOptional")),
-            tuple(typed(choice, kind, place) for choice in spec.get("literals") or ()),
+            tuple(to_kind(choice, kind, place) for choice in spec.get("literals") or ()),
         )
     return found
 

@@ -34,6 +34,7 @@ from pipelines.plan.tasks import (
     Importer,
     Loop,
     LoopItem,
+    Parameter,
     Pipeline,
     PipelineInput,
     Source,
@@ -96,8 +97,7 @@ class _Reader:
         spec = fields(node, where, *known)
         place = f"components.{spec['componentRef']['name']}"
         component = fields(self._component(node), place, "dag", "inputDefinitions", "outputDefinitions")
-        wanted = fields(component.get("inputDefinitions"), f"{place}.inputDefinitions", "parameters", "artifacts")
-        defaults = parameters(wanted.get("parameters"), f"{place}.inputDefinitions.parameters")
+        defaults = _inputs_defined(component, place)
         given: dict[str, Source] = {
             key: Constant(one.default) for key, one in defaults.items() if one.default is not None
         }
@@ -134,10 +134,8 @@ class _Reader:
         spec = fields(node, where, *known)
         place = f"components.{spec['componentRef']['name']}"
         component = fields(self._component(node), place, "executorLabel", "inputDefinitions", "outputDefinitions")
-        wanted = fields(component.get("inputDefinitions"), f"{place}.inputDefinitions", "parameters", "artifacts")
+        defined = _inputs_defined(component, place)
         made = fields(component.get("outputDefinitions"), f"{place}.outputDefinitions", "parameters", "artifacts")
-        defined = parameters(wanted.get("parameters"), f"{place}.inputDefinitions.parameters")
-        artifact_types(wanted.get("artifacts"), f"{place}.inputDefinitions.artifacts")
         sources, artifacts = self._inputs(spec, where, level)
         after = self._after(spec, level, sources, artifacts)
         caching = fields(spec.get("cachingOptions"), f"{where}.cachingOptions", "enableCache")
@@ -233,6 +231,14 @@ class _Reader:
             waited_for = {one for task in inside.values() for one in task.get("dependentTasks") or ()}
             for last in inside.keys() - waited_for:
                 yield from self._leaves(last, inside)
+
+
+def _inputs_defined(component: Mapping[str, Any], place: str) -> dict[str, Parameter]:
+    """The input parameters of a component; its input artifacts are looked at, and tell nothing that a run needs."""
+    place = f"{place}.inputDefinitions"
+    defined = fields(component.get("inputDefinitions"), place, "parameters", "artifacts")
+    artifact_types(defined.get("artifacts"), f"{place}.artifacts")
+    return parameters(defined.get("parameters"), f"{place}.parameters")
 
 
 def _pipeline(document: Any, shared_memory: Mapping[str, int]) -> Pipeline:

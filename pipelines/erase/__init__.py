@@ -1,1 +1,1 @@
-"""Erases a person from what runs left. May import pyarrow, because manifests are what is rewritten."""
+"""Erases a person from what runs left. It imports pyarrow, because it rewrites manifests."""

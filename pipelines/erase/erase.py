@@ -34,10 +34,10 @@ from components.common.records import read_json
 from pipelines.cache.cache import Cache
 from pipelines.cache.content import Contents
 from pipelines.cache.ingredients import Program
-from pipelines.erase.find import Found, faces_behind, run_folders
+from pipelines.erase.find import Traces, faces_behind, run_folders
 from pipelines.erase.mentions import ERASED, mentions
 from pipelines.erase.search import Search, Searched
-from pipelines.records.record import located, read_task, write_task
+from pipelines.records.files import LOG_FILE, TASK_FILE, read_task, write_task
 
 RECORD = "forgotten.json"
 _PENDING = ".forgetting.json"
@@ -47,11 +47,11 @@ _NOTE = (
 )
 
 
-def pending(runs: Path, name: str) -> Found:
+def pending(runs: Path, name: str) -> Traces:
     """What an erasing of this person that was cut off had found; nothing when there was none."""
     file = runs / _PENDING
     if not file.exists():
-        return Found()
+        return Traces()
     record = _read(file, dict)
     if record.get("name_sha256") != _digest(name):
         raise FacenetError(
@@ -61,7 +61,7 @@ def pending(runs: Path, name: str) -> Found:
         )
     # A run may have been removed since then.
     manifests = {Path(path): MANIFESTS[kind] for path, kind in record["manifests"].items()}
-    return Found(
+    return Traces(
         manifests={folder: (kind, 0) for folder, kind in manifests.items() if folder.is_dir()},
         datasets={folder for folder in map(Path, record["datasets"]) if folder.is_dir()},
         face_ids=set(record["face_ids"]),
@@ -91,7 +91,7 @@ def _read(file: Path, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
     return record
 
 
-def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched]:
+def erase(name: str, runs: Path, traces: Traces) -> tuple[dict[str, Any], Searched]:
     """Erases a person, and looks whether anything is left.
 
     Returns:
@@ -99,26 +99,28 @@ def erase(name: str, runs: Path, found: Found) -> tuple[dict[str, Any], Searched
     """
     _read(runs / RECORD, list)  # damaged, it is to be said before anything is erased
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    write_file(runs / _PENDING, json.dumps(_intention(name, found)))
-    named = mentions(name, found.others)
-    for folder, (kind, _) in found.manifests.items():
+    write_file(runs / _PENDING, json.dumps(_intention(name, traces)))
+    named = mentions(name, traces.others)
+    for folder, (kind, _) in traces.manifests.items():
         if kind is not DATASET:
-            _rewrite(folder, kind, name, found.face_ids, named)
+            _rewrite(folder, kind, name, traces.face_ids, named)
     # Last, because their rows say where in the faces manifest a face lies now.
-    for folder in sorted({*found.datasets, *(path for path, (kind, _) in found.manifests.items() if kind is DATASET)}):
+    for folder in sorted(
+        {*traces.datasets, *(path for path, (kind, _) in traces.manifests.items() if kind is DATASET)}
+    ):
         _point_anew(folder, name)
-    for path in found.pages:
+    for path in traces.pages:
         write_file(path, _NOTE.format(when=when))
-    for path in found.pictures:
+    for path in traces.pictures:
         path.unlink(missing_ok=True)
     _clear_logs(named, runs)
     cache = Cache(runs, lambda executor, names: Program({}))
-    changed = {*found.manifests, *found.datasets, *found.pages, *found.pictures}
+    changed = {*traces.manifests, *traces.datasets, *traces.pages, *traces.pictures}
     _correct_records(runs, changed, named, cache.contents)
-    cache.forget(name, [run.name for run in found.runs])
-    said = _noted(runs, name, when, found)
+    cache.forget(name, [run.name for run in traces.runs])
+    said = _add_record(runs, name, when, traces)
     # Before the note goes: cut off in here, the same command searches for all of it again.
-    searched = Search(name, found.face_ids, found.crops, found.others)(runs, {runs / _PENDING, *found.pages})
+    searched = Search(name, traces.face_ids, traces.crops, traces.others)(runs, {runs / _PENDING, *traces.pages})
     (runs / _PENDING).unlink()
     return said, searched
 
@@ -127,14 +129,14 @@ def _digest(name: str) -> str:
     return hashlib.sha256(one_form(name).encode()).hexdigest()
 
 
-def _intention(name: str, found: Found) -> dict[str, Any]:
+def _intention(name: str, traces: Traces) -> dict[str, Any]:
     return {
         "name_sha256": _digest(name),
-        "manifests": {str(path): kind.name for path, (kind, _) in found.manifests.items()},
-        "datasets": sorted(map(str, found.datasets)),
-        "face_ids": sorted(found.face_ids),
-        "runs": sorted(map(str, found.runs)),
-        "crops": sorted(found.crops),
+        "manifests": {str(path): kind.name for path, (kind, _) in traces.manifests.items()},
+        "datasets": sorted(map(str, traces.datasets)),
+        "face_ids": sorted(traces.face_ids),
+        "runs": sorted(map(str, traces.runs)),
+        "crops": sorted(traces.crops),
     }
 
 
@@ -167,16 +169,16 @@ def _point_anew(dataset: Path, name: str) -> None:
         for row, face_id in enumerate(open_part(file).read(["face_id"])["face_id"].to_pylist()):
             places.setdefault(face_id, (part, row))  # one picture twice has one id, and the same pixels
     former = zip(*(rows[column].to_pylist() for column in ("face_id", "part", "row")), strict=True)
-    found = [places.get(face_id, (part, row)) for face_id, part, row in former]
+    moved = [places.get(face_id, (part, row)) for face_id, part, row in former]
     for position, column in enumerate(("part", "row")):
         at = rows.schema.get_field_index(column)
-        rows = rows.set_column(at, column, pa.array([place[position] for place in found], pa.int32()))
+        rows = rows.set_column(at, column, pa.array([place[position] for place in moved], pa.int32()))
     with writer(dataset, DATASET, about(dataset, DATASET), shard_of(dataset, DATASET)) as written:
         written.add(rows)
 
 
 def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
-    for log in (log for run in run_folders(runs) for log in run.glob("*/log.txt") if log.is_file()):
+    for log in (log for run in run_folders(runs) for log in run.glob(f"*/{LOG_FILE}") if log.is_file()):
         lines = log.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
         theirs = [named(line) for line in lines]
         if any(theirs):
@@ -186,13 +188,13 @@ def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
 
 def _correct_records(runs: Path, changed: set[Path], named: Callable[[str], bool], contents: Contents) -> None:
     """The records of tasks state the content that is there now, so that a task can be run again on it."""
-    for file in runs.glob("*/*/task.json"):
+    for file in runs.glob(f"*/*/{TASK_FILE}"):
         run, task, _ = file.relative_to(runs).parts
         record = read_task(runs, run, task)
         if record is None or (runs / run).is_symlink():
             continue
         for output in record.outputs.values():
-            path = located(output["path"], runs).resolve()
+            path = (runs / output["path"]).resolve()
             if path.exists() and any(path == each or path in each.parents for each in changed):
                 output["sha256"] = contents.sha256(path)
         if record.message and named(record.message):
@@ -205,7 +207,7 @@ def clear_leftovers(runs: Path) -> None:
 
     A former result whose place is empty is the only copy of it, and is put back there.
     """
-    while left := [path for path in _hidden(runs) if path.suffix in (".partial", FORMER)]:
+    while left := [path for path in _hidden_paths(runs) if path.suffix in (".partial", FORMER)]:
         put_back(path for path in left if path.suffix == FORMER)
         for path in left:
             if path.is_dir() and not path.is_symlink():
@@ -214,26 +216,26 @@ def clear_leftovers(runs: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _hidden(runs: Path) -> Iterator[Path]:
+def _hidden_paths(runs: Path) -> Iterator[Path]:
     """Everything whose name begins with a dot; links are not followed."""
     for folder, folders, files in os.walk(runs):
         yield from (Path(folder, name) for name in [*folders, *files] if name.startswith("."))
 
 
-def _noted(runs: Path, name: str, when: str, found: Found) -> dict[str, Any]:
+def _add_record(runs: Path, name: str, when: str, traces: Traces) -> dict[str, Any]:
     file = runs / RECORD
     former = _read(file, list)
     rows: dict[str, int] = {}
-    for kind, count in found.manifests.values():
+    for kind, count in traces.manifests.values():
         rows[kind.name] = rows.get(kind.name, 0) + count
     said = {
         "when": when,
         "name_sha256": _digest(name),
-        "runs": sorted(run.name for run in found.runs),
-        "faces": len(found.face_ids),
+        "runs": sorted(run.name for run in traces.runs),
+        "faces": len(traces.face_ids),
         "rows": rows,
-        "pages": len(found.pages),
-        "files": len(found.pictures),
+        "pages": len(traces.pages),
+        "files": len(traces.pictures),
     }
     write_file(file, json.dumps([*former, said], indent=1) + "\n")
     return said

@@ -16,7 +16,7 @@ from components.common.errors import UsageError
 from components.common.manifest import DATASET, MANIFESTS, PARTS, Manifest, about_person, kind_of, open_part, parts
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import located, read_task
+from pipelines.records.files import TASK_FILE, read_task
 
 # What stages show pictures and names on; runs of before have a card as `html`, and its summary as `markdown`.
 _PAGES = ("card", "html", "markdown", "*.html", "report.md")
@@ -25,7 +25,7 @@ _PICTURES = ("events/names.tsv", "events/vectors.tsv", "events/faces.png", "even
 
 
 @dataclass
-class Found:
+class Traces:
     """What a runs folder holds of a person.
 
     Args:
@@ -49,7 +49,7 @@ class Found:
     others: set[str] = field(default_factory=set)
 
 
-def find(name: str, runs: Path, known: Found) -> Found:
+def find(name: str, runs: Path, known: Traces) -> Traces:
     """Looks through all runs.
 
     Args:
@@ -60,60 +60,60 @@ def find(name: str, runs: Path, known: Found) -> Found:
     Raises:
         UsageError: a manifest cannot be read.
     """
-    found = known
+    traces = known
     manifests = {folder: kind for run in run_folders(runs) for folder, kind in _manifests(run)}
     for folder, kind in manifests.items():
         with _readable(folder):
-            found.others |= _others(folder, kind, name)
+            traces.others |= _others(folder, kind, name)
     for kind in MANIFESTS.values():  # in their order: the face ids of some come from the others
         for folder in (folder for folder, its in manifests.items() if its is kind):
             with _readable(folder):
-                _look_into(folder, kind, name, found)
+                _look_into(folder, kind, name, traces)
     for folder in (folder for folder, kind in manifests.items() if kind is DATASET):
-        if {path.resolve() for path in faces_behind(folder)} & found.manifests.keys():
-            found.datasets.add(folder)
-    touched = found.manifests.keys() | found.datasets
+        if {path.resolve() for path in faces_behind(folder)} & traces.manifests.keys():
+            traces.datasets.add(folder)
+    touched = traces.manifests.keys() | traces.datasets
     for run in run_folders(runs):
-        if run in found.runs or any(_holds(path, touched) for path in [run, *_taken_over(runs, run)]):
-            found.runs.add(run)
-            found.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
-            found.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
-    return found
+        if run in traces.runs or any(_holds(path, touched) for path in [run, *_from_other_runs(runs, run)]):
+            traces.runs.add(run)
+            traces.pages += [path for pattern in _PAGES for path in run.glob(f"**/{pattern}") if _is_file(path, run)]
+            traces.pictures += [path for place in _PICTURES for path in run.glob(f"**/{place}") if _is_file(path, run)]
+    return traces
 
 
 def _others(folder: Path, kind: Manifest, name: str) -> set[str]:
     """The names in a manifest in which a name stands, and that are longer."""
     columns = [column for column in ("identity", "photo_path") if column in kind.schema.names]
-    found = set[str]()
+    names = set[str]()
     for file in parts(folder, kind) if columns else ():
         for values in open_part(file).read(columns[:1]).columns:
-            found |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
-    return set(filter(mentions(name), found)) - {one_form(name)}
+            names |= {one_form(value.partition("/")[0]) for value in pc.unique(values).to_pylist()}
+    return set(filter(mentions(name), names)) - {one_form(name)}
 
 
-def _look_into(folder: Path, kind: Manifest, name: str, found: Found) -> None:
-    rows, named = 0, mentions(name, found.others)
+def _look_into(folder: Path, kind: Manifest, name: str, traces: Traces) -> None:
+    rows, named = 0, mentions(name, traces.others)
     for file in parts(folder, kind):
         parquet = open_part(file)
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group)  # whole: what cannot be read is to be found before anything is erased
-            about = about_person(table, kind, name, found.face_ids)
+            about = about_person(table, kind, name, traces.face_ids)
             theirs = table.filter(about)
             rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
             if "face_id" in table.schema.names:
-                found.face_ids |= set(theirs["face_id"].to_pylist())
+                traces.face_ids |= set(theirs["face_id"].to_pylist())
             if "image" in table.schema.names:
-                found.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
-    if rows or folder in found.manifests:
-        found.manifests[folder] = kind, rows
+                traces.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
+    if rows or folder in traces.manifests:
+        traces.manifests[folder] = kind, rows
 
 
 def naming(table: pa.Table, kind: Manifest, named: Callable[[str], bool]) -> pa.Array:
     """Which rows of a manifest name a person in their words, whoever they are about: bool [rows]."""
-    found = pa.array([False] * len(table), pa.bool_())
+    rows = pa.array([False] * len(table), pa.bool_())
     for column in kind.texts:
-        found = pc.or_(found, pa.array([named(text or "") for text in table[column].to_pylist()], pa.bool_()))
-    return found
+        rows = pc.or_(rows, pa.array([named(text or "") for text in table[column].to_pylist()], pa.bool_()))
+    return rows
 
 
 def run_folders(runs: Path) -> list[Path]:
@@ -121,12 +121,12 @@ def run_folders(runs: Path) -> list[Path]:
     return sorted(path.resolve() for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def _taken_over(runs: Path, run: Path) -> Iterator[Path]:
+def _from_other_runs(runs: Path, run: Path) -> Iterator[Path]:
     """What a run has of other runs: the results it took over, linked where there are links, and what its tasks read."""
-    for file in run.glob("*/task.json"):
+    for file in run.glob(f"*/{TASK_FILE}"):
         record = read_task(runs, run.name, file.parent.name)
         if record is not None:
-            yield from (located(one["path"], runs).resolve() for given in record.inputs.values() for one in given)
+            yield from ((runs / one["path"]).resolve() for given in record.inputs.values() for one in given)
     yield from (path.resolve() for path in run.glob("*/*") if path.is_symlink())
 
 

@@ -26,19 +26,19 @@ def mentions(name: str, others: Iterable[str] = ()) -> Callable[[str], bool]:
         name: whose it is.
         others: names of others in which it stands: `Ann` is not meant where `Ann Lee` is written.
     """
-    theirs = _written(name)
+    theirs = _spellings(name)
     # The longest first: of two that begin alike, the shorter one may end in the middle of a word.
-    known = sorted(theirs.union(*map(_written, others)), key=len, reverse=True)
+    known = sorted(theirs.union(*map(_spellings, others)), key=len, reverse=True)
     pattern = re.compile(_BEFORE + f"(?:{'|'.join(map(re.escape, known))})" + _AFTER)
     return lambda text: not theirs.isdisjoint(pattern.findall(one_form(text.replace(ERASED, ""))))
 
 
-def _written(name: str) -> set[str]:
+def _spellings(name: str) -> set[str]:
     forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD")}
-    return {each for form in forms | set(map(plain, forms)) for each in _escaped(form)}
+    return {each for form in forms | set(map(plain, forms)) for each in _escapes(form)}
 
 
-def _escaped(name: str) -> set[str]:
+def _escapes(name: str) -> set[str]:
     page = html.escape(name)
     return {
         name,

@@ -18,7 +18,7 @@ from components.common.errors import UsageError
 from components.common.manifest import Manifest, about_person, kind_of, open_part
 from components.common.names import one_form
 from pipelines.erase.mentions import mentions
-from pipelines.records.record import read_task
+from pipelines.records.files import TASK_FILE, read_task
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.
 _GIVEN = {"run.json", "task.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}
@@ -73,35 +73,35 @@ class Search:
 
     def __call__(self, runs: Path, passed_over: set[Path]) -> Searched:
         """Reads every file of a runs folder but these; follows no links."""
-        found = Searched(shared=self._shared)
+        result = Searched(shared=self._shared)
         for folder, folders, files in os.walk(runs):
             if Path(folder) != runs:  # a run's own name is not whose it is
                 for each in (Path(folder, each) for each in folders if one_form(each) == self._name):
-                    (found.given if _of_a_task(each) else found.left).append(str(each))
+                    (result.given if _of_a_task(each) else result.left).append(str(each))
             for file in (Path(folder, each) for each in sorted(files)):
                 if file.is_file() and not file.is_symlink() and file not in passed_over:
-                    found.searched += 1
+                    result.searched += 1
                     try:
-                        self._look_into(file, found)
+                        self._look_into(file, result)
                     except OSError:  # nobody knows what is in it
-                        found.left.append(str(file))
-        return found
+                        result.left.append(str(file))
+        return result
 
-    def _look_into(self, file: Path, found: Searched) -> None:
+    def _look_into(self, file: Path, result: Searched) -> None:
         with file.open("rb") as opened:
             start = opened.read(8)
         if start.startswith(_PACKED) or _is_packed_zip(file):
-            found.packed.append(str(file))
+            result.packed.append(str(file))
         elif one_form(file.stem) == self._name or self._is_crop(file, start):
-            found.left.append(str(file))
+            result.left.append(str(file))
         elif start.startswith(_PARQUET):
-            found.left += [str(file)] if self._in_parquet(file) else []
+            result.left += [str(file)] if self._in_parquet(file) else []
         else:
             for data in _chunks(file):
                 if self._has_id(data):
-                    found.left.append(str(file))
+                    result.left.append(str(file))
                 elif self._has_name(data, file):
-                    (found.given if file.name in _GIVEN else found.left).append(str(file))
+                    (result.given if file.name in _GIVEN else result.left).append(str(file))
                 else:
                     continue
                 break
@@ -164,7 +164,7 @@ def _of_a_task(folder: Path) -> bool:
     """Whether a folder is called after a task, or after what a task makes."""
     task = folder.parent
     record = read_task(task.parent.parent, task.parent.name, task.name)
-    return (folder / "task.json").is_file() or (record is not None and folder.name in record.outputs)
+    return (folder / TASK_FILE).is_file() or (record is not None and folder.name in record.outputs)
 
 
 def _chunks(file: Path) -> Iterator[bytes]:

@@ -19,20 +19,23 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from components.common.command import report_errors
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import UsageError
 from pipelines.cache.content import TABLES, Contents
 from pipelines.local import processes
 from pipelines.local.processes import Ended, Invocation
-from pipelines.local.results import collect
+from pipelines.local.results import collect, record_end
 from pipelines.local.schedule import side_by_side
+from pipelines.plan.render import EXECUTOR_OUTPUT
 from pipelines.plan.tasks import PHOTOS, Container
 from pipelines.records.alive import alive_in_turn
-from pipelines.records.lock import shared
+from pipelines.records.files import LOG_FILE, read_run, read_task, write_run, write_task
+from pipelines.records.lock import share
 from pipelines.records.record import (
     FAILED,
     PENDING,
@@ -44,10 +47,6 @@ from pipelines.records.record import (
     RunRecord,
     TaskRecord,
     now,
-    read_run,
-    read_task,
-    write_run,
-    write_task,
 )
 
 # Where an image has its component's code: see docker/Dockerfile.
@@ -99,27 +98,26 @@ def execute(runs: Path, run: str, folder: Path, name: str, command: Sequence[str
         key: [_input(runs, run, folder, one["uri"]) for one in listed["artifacts"]]
         for key, listed in read["artifacts"].items()
     }
-    record.log = f"{run}/{name}/log.txt"
-    _note(runs, run, record)
+    record.log = f"{run}/{name}/{LOG_FILE}"
+    _update(runs, run, record)
     own = folder / name
     # What a former run's task said is not this one's.
-    (own / "executor_output.json").unlink(missing_ok=True)
+    (own / EXECUTOR_OUTPUT).unlink(missing_ok=True)
     clock = time.perf_counter()
     try:
-        ended = _executed(Invocation(name, Container((), {}), tuple(command), own, (), own / "log.txt"), lock)
-        record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
-        record.exit_code = ended.exit_code
-        problem = ended.problem or _kept(record, run, folder, given.get("outputs", {"artifacts": {}}))
-        record.state, record.message = (FAILED, problem) if problem else (SUCCEEDED, None)
-        if problem:
-            print(f"{name}: {problem}", flush=True)
+        ended = _run(Invocation(name, Container((), {}), tuple(command), own, (), own / LOG_FILE), lock)
+        listed = given.get("outputs", {"artifacts": {}})["artifacts"]
+        kinds = {key: one["artifacts"][0]["type"]["schemaTitle"] for key, one in listed.items()}
+        record_end(record, run, ended, partial(collect, kinds, {}, own, _contents()))
+        if record.message:
+            print(f"{name}: {record.message}", flush=True)
         return ended.exit_code or int(record.state == FAILED)
     except BaseException:
         record.state = STOPPED
         raise
     finally:
         record.ended, record.seconds = now(), round(time.perf_counter() - clock, 3)
-        _note(runs, run, record)
+        _update(runs, run, record)
 
 
 def _input(runs: Path, run: str, folder: Path, uri: str) -> Input:
@@ -133,7 +131,7 @@ def _input(runs: Path, run: str, folder: Path, uri: str) -> Input:
     return {"task": task, "path": f"{run}/{place}", "sha256": sha256}
 
 
-def _executed(invocation: Invocation, lock: int | None) -> Ended:
+def _run(invocation: Invocation, lock: int | None) -> Ended:
     """Runs a command as `facenet run` does: logged, measured, told to stop when this process is."""
     waiting, ended = [invocation], list[Ended]()
     back_end = processes.back_end(_CODE, lambda line: print(line.removeprefix("| "), flush=True), lock)
@@ -146,41 +144,25 @@ def _executed(invocation: Invocation, lock: int | None) -> Ended:
     return ended[0]
 
 
-def _kept(record: TaskRecord, run: str, folder: Path, outputs: Mapping[str, Any]) -> str:
-    """Notes what a task left; says what is missing, "" when nothing is."""
+def _contents() -> Contents:
+    """What hashes files, without remembering them: no other run asks."""
     database = sqlite3.connect(":memory:")
     database.executescript(TABLES)
-    kinds = {key: listed["artifacts"][0]["type"]["schemaTitle"] for key, listed in outputs["artifacts"].items()}
-    try:
-        left = collect(kinds, {}, folder / record.task, Contents(database))
-    except FacenetError as error:
-        return str(error)
-    record.metrics = left.metrics
-    record.outputs = {
-        key: {
-            "path": f"{run}/{record.task}/{key}",
-            "kind": one.kind,
-            "sha256": one.sha256,
-            "metadata": dict(one.metadata),
-            "on_disk": one.path.exists(),
-        }
-        for key, one in left.artifacts.items()
-    }
-    return ""
+    return Contents(database)
 
 
-def _note(runs: Path, run: str, changed: TaskRecord) -> None:
+def _update(runs: Path, run: str, changed: TaskRecord) -> None:
     """Writes a task's record, and what has become of its run by that."""
     with _alone(runs / run):
         record = read_run(runs, run)
         tasks = [changed if name == changed.task else read_task(runs, run, name) for name in record.tasks]
         states = {task.state for task in tasks if task is not None}
-        record.state = _settled(states)
+        record.state = _state(states)
         if changed.metrics:
             record.metrics[changed.task] = changed.metrics
         over = record.state != RUNNING
         record.ended = changed.ended if over else None
-        record.seconds = _between(record.started, record.ended) if record.ended else None
+        record.seconds = _seconds_between(record.started, record.ended) if record.ended else None
         write_task(runs, run, changed)
         for task in tasks:
             if over and task is not None and task.state == PENDING:
@@ -189,7 +171,7 @@ def _note(runs: Path, run: str, changed: TaskRecord) -> None:
         write_run(runs, record)
 
 
-def _settled(states: set[str]) -> str:
+def _state(states: set[str]) -> str:
     """The state of a run whose tasks have these states."""
     if RUNNING in states:
         return RUNNING
@@ -197,7 +179,7 @@ def _settled(states: set[str]) -> str:
     return ends[0] if ends else SUCCEEDED if states == {SUCCEEDED} else RUNNING
 
 
-def _between(one: str, other: str) -> float:
+def _seconds_between(one: str, other: str) -> float:
     return round((datetime.fromisoformat(other) - datetime.fromisoformat(one)).total_seconds(), 3)
 
 
@@ -225,7 +207,7 @@ def _service(folder: Path, what: str, rest: Sequence[str]) -> int:
         # So that the records are written as in every runs folder, by the names that things have on the host.
         runs = Path(above)
         (runs / name).symlink_to(folder)
-        with shared(folder) as lock, alive_in_turn(runs, name):
+        with share(folder) as lock, alive_in_turn(runs, name):
             if what == "begin":
                 begin(runs, name, json.loads(rest[0]), os.environ["PHOTOS"])
                 return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from pipelines.cache.named import opened
+from pipelines.cache.named import files_at
 from pipelines.local.processes import THREADS, BackEnd, Commands, Ended, Invocation
 from pipelines.plan.tasks import Container
 
@@ -92,10 +92,10 @@ def _limits(container: Container) -> list[str]:
 
 
 def _mounts(folder: Path, inputs: Iterable[Path]) -> list[str]:
-    seen = {each.absolute() for path in inputs for each in opened(path) or [path]}
+    seen = {each.absolute() for path in inputs for each in files_at(path) or [path]}
     # `--mount` says so when a path is not there, where `--volume` would make an empty folder.
-    found = [_mount(path) + ",readonly" for path in sorted(seen)]
-    return [*found, _mount(folder)]
+    mounts = [_mount(path) + ",readonly" for path in sorted(seen)]
+    return [*mounts, _mount(folder)]
 
 
 def _mount(path: Path) -> str:

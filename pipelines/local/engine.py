@@ -17,7 +17,7 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
         ) from error
 
 
-def need() -> None:
+def check() -> None:
     """Checks that an engine answers.
 
     Raises:

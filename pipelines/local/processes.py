@@ -104,7 +104,7 @@ class BackEnd:
 
     Args:
         execute: runs one to its end, in the thread that calls it.
-        stop: is told why (Ctrl-C, SIGTERM), passes it on to all that run, and returns when they have ended.
+        stop: passes a reason (Ctrl-C, SIGTERM) on to all that run, and returns when they have ended.
     """
 
     execute: Callable[[Invocation], Ended]
@@ -170,7 +170,7 @@ class Commands:
             How it ended; with `_CANNOT_START` when there is no such command.
         """
         try:
-            process = self._started(invocation.cores, command, env, send)
+            process = self._start(invocation.cores, command, env, send)
         except OSError as error:
             message = f"The command cannot be started: {error}"
             invocation.log.write_text(f"{message}\n")
@@ -192,7 +192,7 @@ class Commands:
                 self._changed.notify_all()
         return Ended(exit_code if exit_code >= 0 else 128 - exit_code, meter.cpu_seconds, meter.peak_bytes)
 
-    def _started(
+    def _start(
         self, cores: Sequence[int], command: Sequence[str], env: Mapping[str, str] | None, send: Send
     ) -> subprocess.Popen[bytes] | None:
         with self._changed:

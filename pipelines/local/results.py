@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 from components.common.errors import MALFORMED, FacenetError
 from components.common.records import read_json
 from pipelines.cache.content import Contents
-from pipelines.plan.render import METRICS, WITHOUT_FILE, Artifact
+from pipelines.local.processes import Ended
+from pipelines.plan.render import EXECUTOR_OUTPUT, METRICS, PARAMETERS, WITHOUT_FILE, Artifact
 from pipelines.plan.tasks import Parameter
 from pipelines.plan.values import Value, from_text
+from pipelines.records.record import FAILED, SUCCEEDED, Output, TaskRecord
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,39 @@ class Results:
     metrics: dict[str, Any]
 
 
+def record_end(record: TaskRecord, run: str, ended: Ended, results: Callable[[], Results]) -> None:
+    """Puts into the record of a task how it ended, and what it left.
+
+    Args:
+        record: of the task.
+        run: the run's id.
+        ended: how its command ended.
+        results: collects what it left, when it ended well; may raise FacenetError, which is a failure of the task.
+    """
+    record.exit_code, record.cpu_seconds, record.peak_bytes = ended.exit_code, ended.cpu_seconds, ended.peak_bytes
+    try:
+        if ended.problem:
+            raise FacenetError(ended.problem)
+        left = results()
+    except FacenetError as error:
+        record.state, record.message = FAILED, str(error)
+        return
+    record.outputs = {name: output_of(one, f"{run}/{record.task}/{name}") for name, one in left.artifacts.items()}
+    record.output_parameters, record.metrics = left.parameters, left.metrics
+    record.state = SUCCEEDED
+
+
+def output_of(artifact: Artifact, path: str) -> Output:
+    """An artifact as a record states it, under the path that it has there."""
+    return {
+        "path": path,
+        "kind": artifact.kind,
+        "sha256": artifact.sha256,
+        "metadata": dict(artifact.metadata),
+        "on_disk": artifact.path.exists(),
+    }
+
+
 def collect(
     outputs: Mapping[str, str], output_parameters: Mapping[str, Parameter], folder: Path, contents: Contents
 ) -> Results:
@@ -46,7 +81,7 @@ def collect(
     Raises:
         FacenetError: something is missing, or what the task said of its results cannot be read.
     """
-    said = _executor_output(folder / "executor_output.json")
+    said = _executor_output(folder / EXECUTOR_OUTPUT)
     artifacts, metrics = {}, {}
     for name, kind in outputs.items():
         path = folder / name
@@ -64,13 +99,13 @@ def collect(
 
 
 def _parameters(output_parameters: Mapping[str, Parameter], folder: Path) -> dict[str, Value]:
-    found = {}
+    values = {}
     for name, parameter in output_parameters.items():
-        file = folder / "parameters" / name
+        file = folder / PARAMETERS / name
         if not file.exists():
             raise FacenetError(f"it ended without an error, but wrote no value of {name} to {file}")
-        found[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")
-    return found
+        values[name] = from_text(file.read_text(encoding="utf-8"), parameter.kind, f"{folder.name}.{name}")
+    return values
 
 
 def _executor_output(file: Path) -> dict[str, Any]:

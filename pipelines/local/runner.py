@@ -6,42 +6,38 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import UsageError
 from pipelines.cache.cache import Cache
 from pipelines.cache.ingredients import Ingredients
 from pipelines.cache.named import files_named
+from pipelines.local.leftovers import take_over
 from pipelines.local.processes import BackEnd, Ended, Invocation
-from pipelines.local.results import collect
+from pipelines.local.results import collect, output_of, record_end
 from pipelines.local.schedule import side_by_side
 from pipelines.plan.check import local_path
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import PARAMETERS, Artifact, executor_input, render
 from pipelines.plan.tasks import Container, Importer, Pipeline, Task, parameter_values
 from pipelines.records.alive import alive
+from pipelines.records.files import LOG_FILE, path_for_record, write_run, write_task
+from pipelines.records.folder import make_link, point_latest
 from pipelines.records.record import (
     CACHED,
+    DONE,
     FAILED,
     PENDING,
     RUNNING,
     SKIPPED,
     STOPPED,
     SUCCEEDED,
-    Output,
     RunRecord,
     TaskRecord,
-    located,
-    make_link,
     now,
-    point_latest,
-    stored,
-    unfinished,
-    write_run,
-    write_task,
 )
 
-_DONE = (SUCCEEDED, CACHED)
-_ENDED = (*_DONE, FAILED, SKIPPED)
+_ENDED = (*DONE, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ class Runner:
                 self._write(record)
             point_latest(self.runs, self.run.id)
             side_by_side(self.back_end, self._ready, self._start, self._finish)
-            done = all(record.state in _DONE for record in self.tasks.values())
+            done = all(record.state in DONE for record in self.tasks.values())
             state = SUCCEEDED if done else FAILED
         except Exception:
             state = FAILED
@@ -130,7 +126,7 @@ class Runner:
     def _write(self, record: TaskRecord) -> None:
         write_task(self.runs, self.run.id, record)
 
-    def _tell(self, task: Task, state: str, detail: str = "") -> None:
+    def _report(self, task: Task, state: str, detail: str = "") -> None:
         self.say(f"{task.label:<{self._width}}  {state:<9}  {detail}".rstrip())
 
     def _ready(self) -> Iterator[_Attempt]:
@@ -138,11 +134,11 @@ class Runner:
         for task in list(self._waiting):
             if task.name in self.given or all(self.tasks[name].state in _ENDED for name in task.after):
                 self._waiting.remove(task)
-                attempt = self._begun(task)
+                attempt = self._begin(task)
                 if attempt is not None:
                     yield attempt
 
-    def _begun(self, task: Task) -> _Attempt | None:
+    def _begin(self, task: Task) -> _Attempt | None:
         """Answers a task without executing it, where that can be; else says how to execute it."""
         record = self.tasks[task.name]
         if task.name in self.given:
@@ -153,11 +149,11 @@ class Runner:
             self._adopt(record, made)
             self._end(task, record)
             return None
-        missing = [name for name in sorted(task.after) if self.tasks[name].state not in _DONE]
+        missing = [name for name in sorted(task.after) if self.tasks[name].state not in DONE]
         if missing:
             record.state, record.message = SKIPPED, f"{', '.join(missing)} is not done"
             self._write(record)
-            self._tell(task, "skipped", f"needs {', '.join(missing)}")
+            self._report(task, "skipped", f"needs {', '.join(missing)}")
             return None
         record.started, clock = now(), time.perf_counter()
         inputs = self._inputs(task)
@@ -165,10 +161,10 @@ class Runner:
         record.parameters = parameter_values(task, self._values, handed_on)
         record.inputs = {
             name: [
-                {"task": origin.task, "path": stored(one.path, self.runs), "sha256": one.sha256}
-                for origin, one in zip(task.artifacts[name], found, strict=True)
+                {"task": origin.task, "path": path_for_record(one.path, self.runs), "sha256": one.sha256}
+                for origin, one in zip(task.artifacts[name], artifacts, strict=True)
             ]
-            for name, found in inputs.items()
+            for name, artifacts in inputs.items()
         }
         ingredients = self.cache.ingredients(task, record.parameters, inputs)
         record.cache_key = ingredients.key if ingredients else None
@@ -196,27 +192,18 @@ class Runner:
             if record.state != CACHED:  # many of those end at once; the next writing has their metrics too
                 write_run(self.runs, self.run)
         if record.state == CACHED and record.origin:
-            self._tell(task, "cached", f"made by run {record.origin['run']}")
+            self._report(task, "cached", f"made by run {record.origin['run']}")
         elif record.state == FAILED:
-            self._tell(task, "failed", record.message or "")
+            self._report(task, "failed", record.message or "")
         elif isinstance(task.executor, Importer):
-            self._tell(task, "found", str(self._artifacts(task.name)["artifact"].path))
+            self._report(task, "found", str(self._artifacts(task.name)["artifact"].path))
         else:
-            self._tell(task, "done", f"{record.seconds:.1f} s")
+            self._report(task, "done", f"{record.seconds:.1f} s")
 
     def _artifacts(self, task: str) -> dict[str, Artifact]:
         return {
-            name: Artifact(located(output["path"], self.runs), output["kind"], output["sha256"], output["metadata"])
+            name: Artifact(self.runs / output["path"], output["kind"], output["sha256"], output["metadata"])
             for name, output in self.tasks[task].outputs.items()
-        }
-
-    def _output(self, artifact: Artifact) -> Output:
-        return {
-            "path": stored(artifact.path, self.runs),
-            "kind": artifact.kind,
-            "sha256": artifact.sha256,
-            "metadata": dict(artifact.metadata),
-            "on_disk": artifact.path.exists(),
         }
 
     def _inputs(self, task: Task) -> dict[str, list[Artifact]]:
@@ -229,10 +216,10 @@ class Runner:
         """Takes over what the cache holds for a task, if anything."""
         if record.cache_key is None or task.name in self.anew:
             return False
-        found = self.cache.answer(record.cache_key)
-        if found is None:
+        answer = self.cache.answer(record.cache_key)
+        if answer is None:
             return False
-        run, made = found
+        run, made = answer
         self._adopt(record, made)
         record.origin = {"run": run, "seconds": made.seconds}
         return True
@@ -254,9 +241,9 @@ class Runner:
     ) -> Invocation:
         folder = self.runs / self.run.id / task.name
         if task.output_parameters:
-            (folder / "parameters").mkdir()
+            (folder / PARAMETERS).mkdir()
         description = executor_input(task, record.parameters, inputs, folder)
-        record.command = rendered(container.command, description)
+        record.command = render(container.command, description)
         return Invocation(
             # Two runs folders may have a run of the same millisecond.
             name=f"{self.run.id}-{task.name}-{os.getpid()}",
@@ -264,68 +251,42 @@ class Runner:
             command=tuple(record.command),
             folder=folder,
             inputs=(
-                *(artifact.path for found in inputs.values() for artifact in found),
+                *(artifact.path for artifacts in inputs.values() for artifact in artifacts),
                 *files_named(record.parameters).values(),
             ),
-            log=folder / "log.txt",
+            log=folder / LOG_FILE,
         )
 
     def _start(self, attempt: _Attempt, cores: tuple[int, ...]) -> Invocation:
         record = attempt.record
-        record.state, record.log = RUNNING, stored(attempt.invocation.log, self.runs)
+        record.state, record.log = RUNNING, path_for_record(attempt.invocation.log, self.runs)
         self._write(record)
-        self._take_over(attempt.task, record, attempt.invocation.folder)
-        self._tell(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
+        if record.cache_key is not None and attempt.task.name not in self.anew:
+            former, left = take_over(self.runs, self.run.id, attempt.task, record.cache_key)
+            if left:
+                self._report(attempt.task, "going on", f"with what run {former} left: {', '.join(left)}")
+        self._report(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
         return replace(attempt.invocation, cores=cores)
 
     def _finish(self, attempt: _Attempt, ended: Ended) -> None:
-        record = attempt.record
-        record.exit_code = ended.exit_code
-        record.cpu_seconds, record.peak_bytes = ended.cpu_seconds, ended.peak_bytes
+        task, record, folder = attempt.task, attempt.record, attempt.invocation.folder
         changed = attempt.ingredients.changed() if attempt.ingredients else []
         if changed:
             # What it was made from nobody knows: no answer to a later run, and nothing for one to go on from.
             record.cache_key = None
-            told = f"{', '.join(changed)} changed while it ran"
-            record.message = f"not cached: {told}"
-            self._tell(attempt.task, "not cached", told)
-        try:
-            if ended.problem:
-                raise FacenetError(ended.problem)
-            self._keep(attempt.task, record, attempt.invocation.folder)
-        except FacenetError as error:
-            record.state, record.message = FAILED, str(error)
-        self._end(attempt.task, attempt.record, attempt.clock)
-
-    def _keep(self, task: Task, record: TaskRecord, folder: Path) -> None:
-        """Notes what a task left in its folder, for those after it and for later runs."""
-        left = collect(task.outputs, task.output_parameters, folder, self.cache.contents)
-        record.outputs = {name: self._output(artifact) for name, artifact in left.artifacts.items()}
-        record.output_parameters, record.metrics = left.parameters, left.metrics
-        record.state = SUCCEEDED
-        if record.cache_key:
+            reason = f"{', '.join(changed)} changed while it ran"
+            record.message = f"not cached: {reason}"
+            self._report(task, "not cached", reason)
+        results = partial(collect, task.outputs, task.output_parameters, folder, self.cache.contents)
+        record_end(record, self.run.id, ended, results)
+        if record.state == SUCCEEDED and record.cache_key:
             self._write(record)  # before the cache points to it
             self.cache.remember(record.cache_key, self.run.id, task.name)
-
-    def _take_over(self, task: Task, record: TaskRecord, folder: Path) -> None:
-        """Moves here what a stopped attempt at the same left behind: a stage that can go on from it does."""
-        if record.cache_key is None or task.name in self.anew:
-            return
-        run = unfinished(self.runs, self.run.id, task.name, record.cache_key)
-        if run is None:
-            return
-        # What the runner writes itself, and results, which are there whole or not at all, are made anew.
-        own = {"task.json", "log.txt", "executor_output.json", "parameters", *task.outputs}
-        found = sorted((self.runs / run / task.name).iterdir())
-        left = [path for path in found if path.name not in own and not path.name.startswith(".")]
-        for path in left:
-            path.rename(folder / path.name)
-        if left:
-            self._tell(task, "going on", f"with what run {run} left: {', '.join(path.name for path in left)}")
+        self._end(task, record, attempt.clock)
 
     def _import(self, importer: Importer, task: Task, record: TaskRecord) -> None:
         path = local_path(str(record.parameters[importer.parameter]))
         (name, kind), *_ = task.outputs.items()
         sha256 = self.cache.contents.sha256(path)
-        record.outputs = {name: self._output(Artifact(path, kind, sha256))}
+        record.outputs = {name: output_of(Artifact(path, kind, sha256), path_for_record(path, self.runs))}
         record.state = SUCCEEDED

@@ -29,8 +29,8 @@ def side_by_side(
     Args:
         back_end: what executes.
         ready: gives what has become ready since it was last called.
-        start: is told the processors that a piece may use, none for all of them, and makes the invocation.
-        finish: is told how it ended.
+        start: makes the invocation of a piece, given the processors that it may use, none for all of them.
+        finish: takes a piece and how it ended.
 
     Raises:
         KeyboardInterrupt, SystemExit: as they come here, after all that ran was stopped; so does any other exception.

@@ -1,7 +1,7 @@
-"""What a task takes of the machine: processor time, and the most memory at one time, as Linux tells of its processes.
+"""The processor time and the peak memory of a task, read from Linux's /proc.
 
-All processes of a task are one session, in a container too. They are looked at a few times a second: a peak between two
-looks is missed, and so is what a container did after the last one; memory that processes share counts for each of them.
+All processes of a task are one session, in a container too. They are sampled a few times a second: a peak between two
+samples is missed, and so is what a container did after the last one. Memory that processes share counts for each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Meter:
         self._find = session
         self._session: int | None = None
         self._over = Event()
-        self._thread = Thread(target=self._watch, daemon=True)
+        self._thread = Thread(target=self._sample_until_over, daemon=True)
 
     def __enter__(self) -> Meter:
         if _PROCESSES.is_dir():
@@ -46,23 +46,23 @@ class Meter:
         if not self._over.is_set():
             self._over.set()
             self._thread.join()
-            self._look()
+            self._sample()
 
-    def _watch(self) -> None:
-        self._look()
+    def _sample_until_over(self) -> None:
+        self._sample()
         while not self._over.wait(_EVERY_SECONDS):
-            self._look()
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         if self._session is None:
             self._session = self._find()
         if self._session:
-            seconds, resident = _taken(self._session)
+            seconds, resident = _usage(self._session)
             self.cpu_seconds = max(self.cpu_seconds or 0.0, seconds)
             self.peak_bytes = max(self.peak_bytes or 0, resident)
 
 
-def _taken(session: int) -> tuple[float, int]:
+def _usage(session: int) -> tuple[float, int]:
     """The processor time of a session's processes and of those that they have waited for, and their bytes of memory."""
     ticks = pages = 0
     for process in _PROCESSES.glob("[0-9]*"):

@@ -22,7 +22,7 @@ STYLES = [((number + number // 3) % 3, number % 3) for number in range(9)]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Runs side by side; what is said of each run stands in their order.
 
     Args:
@@ -39,21 +39,21 @@ class Comparison:
     same_faces: bool
 
 
-def compare(folder: Path, runs: Sequence[Run]) -> Comparison:
+def compare(folder: Path, runs: Sequence[Run]) -> RunComparison:
     """Compares runs of a runs folder."""
-    found = [tasks(folder, run) for run in runs]
+    records = [tasks(folder, run) for run in runs]
     of_pipeline = _side_by_side([run.record.parameters for run in runs])
     differing = {name: values for name, values in of_pipeline.items() if differ(values)}
-    begun = set.intersection(*({task.task for task in each if task.parameters} for each in found))
-    for (task, name), values in _side_by_side([_parameters(each) for each in found]).items():
+    begun = set.intersection(*({task.task for task in each if task.parameters} for each in records))
+    for (task, name), values in _side_by_side([_parameters(each) for each in records]).items():
         # What a task has from the pipeline is not said twice.
         if task in begun and differ(values) and differing.get(name) != values:
             differing[f"{task}.{name}"] = values
-    return Comparison(
+    return RunComparison(
         differing,
-        _side_by_side([_metrics(each) for each in found]),
-        [_curve(each) for each in found],
-        len({measured for each in found if (measured := _measured(each))}) < 2,
+        _side_by_side([_metrics(each) for each in records]),
+        [_curve(each) for each in records],
+        len({measured for each in records if (measured := _dataset_hash(each))}) < 2,
     )
 
 
@@ -91,12 +91,12 @@ def roc_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
     return roc_curves("ROC curves", shown, lowest)
 
 
-def _parameters(found: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
-    return {(task.task, name): value for task in found for name, value in task.parameters.items()}
+def _parameters(tasks: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
+    return {(task.task, name): value for task in tasks for name, value in task.parameters.items()}
 
 
-def _metrics(found: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
-    return {(task.task, name): value for task in found for name, value in task.metrics.items()}
+def _metrics(tasks: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
+    return {(task.task, name): value for task in tasks for name, value in task.metrics.items()}
 
 
 def _side_by_side(each: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
@@ -104,13 +104,13 @@ def _side_by_side(each: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
     return {name: [one.get(name) for one in each] for name in names}
 
 
-def _measured(found: Sequence[TaskRecord]) -> str:
+def _dataset_hash(tasks: Sequence[TaskRecord]) -> str:
     """The content of the dataset that a run's network was trained and measured on; "" when there was none."""
-    return "".join(sorted({one["sha256"] for task in found for one in task.inputs.get("dataset", ())}))
+    return "".join(sorted({one["sha256"] for task in tasks for one in task.inputs.get("dataset", ())}))
 
 
-def _curve(found: Sequence[TaskRecord]) -> Curve | None:
-    for task in found:
+def _curve(tasks: Sequence[TaskRecord]) -> Curve | None:
+    for task in tasks:
         for output in task.outputs.values():
             if output["kind"] == _CURVE and "confidenceMetrics" in output["metadata"]:
                 points = output["metadata"]["confidenceMetrics"]

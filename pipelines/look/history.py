@@ -1,7 +1,4 @@
-"""What is in a runs folder: its runs, their tasks, and what these made. Nothing is remembered between two questions.
-
-`find` reads what people type: `RUN`, `RUN/TASK`, `RUN/TASK/ARTIFACT`, and further a file in an artifact's folder.
-"""
+"""What is in a runs folder: its runs, their tasks, and what these made. Nothing is cached between two calls."""
 
 from __future__ import annotations
 
@@ -14,19 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from components.common.errors import UsageError
-from components.common.names import plain
-from components.common.suggest import near
 from pipelines.description import HEADLINE, SCORED_BY, doubts
 from pipelines.plan import recipe
 from pipelines.plan.tasks import PHOTOS, WORKSPACE
 from pipelines.records.alive import is_alive
-from pipelines.records.record import RUNNING, RunRecord, TaskRecord, located, parsed
+from pipelines.records.files import RUN_FILE, TASK_FILE, read_record
+from pipelines.records.record import RUNNING, RunRecord, TaskRecord
 from pipelines.records.summary import command
 
-LATEST = "latest"
 LOST = "lost"  # says that it is running, but its runner has ended without a word
 UNREADABLE = "unreadable"  # its record cannot be read
-_LISTED = 5
 _MOST_TASKS = 10_000
 
 
@@ -52,7 +46,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class RecordedArtifact:
     """What a task made.
 
     Args:
@@ -72,36 +66,13 @@ class Artifact:
     on_disk: bool
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a person asked for: a run, a task of it, an artifact of that, a file in its folder.
-
-    Args:
-        run: the run.
-        task: the task; None when only a run was asked for.
-        artifact: the artifact; None when none was asked for.
-        inside: the path of the file or folder in the artifact; "" for the artifact itself.
-    """
-
-    run: Run
-    task: TaskRecord | None = None
-    artifact: Artifact | None = None
-    inside: str = ""
-
-    @property
-    def path(self) -> Path | None:
-        """Where the artifact, or what is asked for of it, lies. Whether it is inside the runs folder: `preview`."""
-        return self.artifact.path / self.inside if self.artifact else None
-
-
 def runs(folder: Path) -> list[Run]:
     """All runs of a runs folder, newest first, those that cannot be read among them.
 
     Raises:
         UsageError: there is no such folder.
     """
-    found = [run for name in _names(folder) if (run := _run(folder, name)) is not None]
-    return sorted(found, key=began, reverse=True)
+    return sorted(filter(None, (run(folder, name) for name in run_names(folder))), key=began, reverse=True)
 
 
 def began(run: Run) -> str:
@@ -112,8 +83,8 @@ def began(run: Run) -> str:
 
 
 def tasks(folder: Path, run: Run) -> list[TaskRecord]:
-    """The tasks of a run in their order; one whose record cannot be read has the state `UNREADABLE`, and says why."""
-    return [_task(folder, run, name) for name in run.record.tasks]
+    """The tasks of a run in their order, each as `task` gives it."""
+    return [task(folder, run, name) for name in run.record.tasks]
 
 
 def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
@@ -131,57 +102,30 @@ def elapsed(record: RunRecord | TaskRecord, state: str) -> float | None:
         return None
 
 
-def edges(found: Sequence[TaskRecord]) -> list[tuple[str, str]]:
+def edges(records: Sequence[TaskRecord]) -> list[tuple[str, str]]:
     """The lines of a run's graph: pairs of a task and one that needs it."""
-    names = {task.task for task in found}
+    names = {task.task for task in records}
     lines = []
-    for task in found:
+    for task in records:
         read = [one["task"] for given in task.inputs.values() for one in given]
         # A rerun takes over the results of tasks that it does not have.
         lines += [(name, task.task) for name in dict.fromkeys([*task.after, *read]) if name in names]
     return lines
 
 
-def artifacts(folder: Path, task: TaskRecord) -> list[Artifact]:
+def artifacts(folder: Path, task: TaskRecord) -> list[RecordedArtifact]:
     """What a task made."""
     return [
-        Artifact(
+        RecordedArtifact(
             name=name,
             kind=output["kind"],
-            path=located(output["path"], folder.absolute()),
+            path=folder.absolute() / output["path"],
             sha256=output["sha256"],
             metadata=output["metadata"],
             on_disk=output["on_disk"],
         )
         for name, output in task.outputs.items()
     ]
-
-
-def find(folder: Path, text: str) -> Found:
-    """Finds what a person asks for.
-
-    Args:
-        folder: the runs folder.
-        text: `RUN[/TASK[/ARTIFACT[/FILE]]]`; the run is an id or `latest`.
-
-    Raises:
-        UsageError: there is none of that name; with what there is.
-    """
-    name, *rest = text.strip("/").split("/", 3)
-    run = _named_run(folder, name)
-    if not rest:
-        return Found(run)
-    task_name, *rest = rest
-    if task_name not in run.record.tasks:
-        raise _unknown("The run has no such task.", f"{task_name} of run {run.record.id}", task_name, run.record.tasks)
-    task = _task(folder, run, task_name)
-    if not rest:
-        return Found(run, task)
-    made = {artifact.name: artifact for artifact in artifacts(folder, task)}
-    if rest[0] not in made:
-        received = f"{rest[0]} of {task_name}, which is {task.state}"
-        raise _unknown("The task has no such artifact.", received, rest[0], list(made))
-    return Found(run, task, made[rest[0]], "".join(rest[1:]))
 
 
 def photos(run: Run) -> str | None:
@@ -204,7 +148,7 @@ def rerun_command(folder: Path, run: Run, task: TaskRecord) -> str:
     return command("rerun", task.task, "--run", run.record.id, "--runs", str(folder))
 
 
-def _names(folder: Path) -> list[str]:
+def run_names(folder: Path) -> list[str]:
     """The names of the folders that may be runs, newest first; `latest` is a link to one of them."""
     try:
         with os.scandir(folder) as entries:
@@ -217,35 +161,36 @@ def _names(folder: Path) -> list[str]:
         ) from error
 
 
-def _run(folder: Path, name: str) -> Run | None:
+def run(folder: Path, name: str) -> Run | None:
     """The run in a folder of the runs folder; None when that is none."""
-    file = folder / name / "run.json"
+    file = folder / name / RUN_FILE
     try:
-        record = parsed(file, RunRecord)
+        record = read_record(file, RunRecord)
         if record.id != name:
             raise ValueError(f"its record is of the run {record.id}")
         if len(record.tasks) > _MOST_TASKS:
             raise ValueError(f"its record has {len(record.tasks):,} tasks, and may have {_MOST_TASKS:,}")
         if record.state == RUNNING and not is_alive(folder, name):
             # It may have ended since: what is written then is written before the runner ends.
-            record = parsed(file, RunRecord)
+            record = read_record(file, RunRecord)
             record = replace(record, state=LOST) if record.state == RUNNING else record
     except ValueError as problem:
         if not os.path.lexists(file):
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
     said = record.metrics.get(SCORED_BY, {})
-    return Run(record, record.state, _metrics(said), doubts(said), _changed(record))
+    return Run(record, record.state, _metrics(said), doubts(said), _changed_settings(record))
 
 
-def _task(folder: Path, run: Run, name: str) -> TaskRecord:
+def task(folder: Path, run: Run, name: str) -> TaskRecord:
+    """A task of a run; one whose record cannot be read has the state `UNREADABLE`, and says why."""
     try:
         if Path(name).name != name:
             raise ValueError("this is no name of a task")
         own = folder / run.record.id / name
         if os.path.islink(own):  # noqa: PTH114 - any name is a question, also one that is too long
             raise ValueError("its folder is a link")
-        record = parsed(own / "task.json", TaskRecord)
+        record = read_record(own / TASK_FILE, TaskRecord)
     except ValueError as problem:
         return TaskRecord(name, name, UNREADABLE, message=str(problem))
     return replace(record, state=LOST) if record.state == RUNNING and run.state != RUNNING else record
@@ -255,7 +200,7 @@ def _metrics(said: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(said[name]) for name in HEADLINE if isinstance(said.get(name), int | float)}
 
 
-def _changed(record: RunRecord) -> dict[str, Any]:
+def _changed_settings(record: RunRecord) -> dict[str, Any]:
     usual: Mapping[str, Any] = record.recipe_settings or {}
     if record.recipe_settings is None and record.recipe:  # of an earlier version, or by docker compose
         usual = _recipe(record.recipe)
@@ -271,26 +216,3 @@ def _recipe(name: str) -> Mapping[str, Any]:
     if name not in {file.stem for file in recipe.FOLDER.glob("*.yaml")}:  # a file elsewhere: all settings are shown
         return {}
     return recipe.read(name).settings
-
-
-def _named_run(folder: Path, name: str) -> Run:
-    names = _names(folder)
-    wanted = os.path.basename(os.path.realpath(folder / LATEST)) if name == LATEST else name  # noqa: PTH119
-    run = _run(folder, wanted) if wanted in names else None
-    if run is None:
-        known = [one for one in names if (folder / one / "run.json").exists()]
-        if name == LATEST and known:
-            raise _unknown("The link to the latest run leads to none, or is gone.", f"{folder / LATEST}", "", known)
-        linked = [LATEST] if (folder / LATEST).exists() else []
-        raise _unknown("There is no such run.", f"{name} in {folder}", name, [*linked, *known])
-    return run
-
-
-def _unknown(headline: str, received: str, name: str, known: Sequence[str]) -> UsageError:
-    alike = near(name, known)
-    if alike:
-        advice = f"Did you mean {' or '.join(alike)}?"
-    else:
-        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-        advice = f"Known: {', '.join(known[:_LISTED])}{more}." if known else "There is none yet."
-    return UsageError(headline, received=received, advice=plain(advice))

@@ -6,11 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from components.common.command import run
-from components.common.flags import Flag
+from components.common.flags import RUNS, Runs
 from pipelines.description import HEADLINE
 from pipelines.look import history
 from pipelines.look.words import assignments, table
@@ -23,13 +22,12 @@ _HEAD = ("run", "state", "time", "recipe", *HEADLINE.values(), "settings beside 
 class Settings:
     """List the runs of a runs folder, newest first: how they ended, and how good their networks are."""
 
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    runs: Runs = RUNS
     json: bool = False
-    """For scripts: a JSON list."""
+    """Print a JSON list, for programs."""
 
 
-def described(one: history.Run) -> dict[str, Any]:
+def describe(one: history.Run) -> dict[str, Any]:
     """A run for scripts."""
     record = one.record
     return {
@@ -61,11 +59,11 @@ def _row(one: history.Run) -> list[Any]:
 
 
 def _list(settings: Settings) -> None:
-    found = history.runs(settings.runs)
+    runs = history.runs(settings.runs)
     if settings.json:
-        print(json.dumps([described(one) for one in found], indent=1))
-    elif found:
-        print(table(_HEAD, [_row(one) for one in found]))
+        print(json.dumps([describe(one) for one in runs], indent=1))
+    elif runs:
+        print(table(_HEAD, [_row(one) for one in runs]))
     else:
         print("No runs yet: `facenet run -i PHOTOS` makes one.")
 

@@ -11,19 +11,21 @@ from typing import Annotated, Any
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from components.common.names import plain
 from pipelines.look import history
 from pipelines.look.compare import best, compare
-from pipelines.look.history import Found, Run
-from pipelines.look.preview import ROWS, Folder, Nothing, Page, Preview, Table, Text, Values, inside, preview
-from pipelines.look.runs import described
+from pipelines.look.find import Selection, find
+from pipelines.look.history import Run
+from pipelines.look.log import error, log_end, log_file
+from pipelines.look.preview import Folder, Nothing, Page, Preview, Text, Values, preview
+from pipelines.look.runs import describe
+from pipelines.look.tables import ROWS, Table
 from pipelines.look.words import assignments, bytes_in_words, table, value
-from pipelines.records.record import FAILED, TaskRecord, located
-from pipelines.records.summary import duration, shown
+from pipelines.records.folder import LATEST
+from pipelines.records.record import FAILED, TaskRecord
+from pipelines.records.summary import duration, short_path
 
-_LINES = 20
-_MOST_OF_A_LOG = 2**16
 _LOST = "its runner ended without a word: killed, or the machine went down; the same command goes on from there"
 
 
@@ -31,49 +33,30 @@ _LOST = "its runner ended without a word: killed, or the machine went down; the 
 class Settings:
     """Show a run with its tasks, a task with all that went in and came out, an artifact, or runs compared."""
 
-    what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = "latest"
-    """For instance latest, latest/evaluate, latest/collect/dataset, latest/evaluate/report/metrics.json."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    what: Annotated[str, Flag("RUN[/TASK[/ARTIFACT[/FILE]]]", positional=True)] = LATEST
+    """What to show, for instance latest/evaluate, latest/collect/dataset or latest/evaluate/report/metrics.json."""
+    runs: Runs = RUNS
     others: Annotated[tuple[str, ...], Flag("RUN", name="with")] = ()
-    """Compare the run with these: the settings that differ, and the numbers of each with the best of them."""
+    """Compare the run with other runs: the settings that differ, and the numbers of each run, the best ones marked."""
     search: Annotated[str, Flag("TEXT")] = ""
-    """Show only the rows of a table whose identity has this in it."""
+    """Of a table, show only the rows whose identity contains this text."""
     rows: int = ROWS
-    """Show so many rows of a table."""
+    """How many rows of a table to show."""
     offset: int = 0
-    """Show a table from this row on."""
+    """The first row of a table to show, counted from 0."""
     json: bool = False
-    """For scripts: JSON."""
-
-
-def log_end(folder: Path, task: TaskRecord, lines: int = _LINES) -> list[str]:
-    """The last lines that a task printed; of a line that was written over again and again, as it was last."""
-    file = inside(folder, located(task.log, folder)) if task.log else None
-    if file is None or not file.is_file():
-        return []
-    with file.open("rb") as log:
-        log.seek(max(0, file.stat().st_size - _MOST_OF_A_LOG))
-        text = log.read().decode(errors="replace")
-    return [line.rstrip("\r").rpartition("\r")[2] for line in text.splitlines()[-lines:]]
-
-
-def error(folder: Path, task: TaskRecord) -> str:
-    """What a failed task said of it in the end: a stage's headline, or else its last line; "" when it said nothing."""
-    lines = [line for line in log_end(folder, task) if line.strip()]
-    headlines = [line.partition(": ")[2] for line in lines if line.startswith("facenet ")]
-    return (headlines or lines or [""])[-1].strip()
+    """Print JSON, for programs."""
 
 
 def _lines(label: str, values: Sequence[str]) -> list[str]:
     return [f"  {label if number == 0 else '':<11}{line}" for number, line in enumerate(values)]
 
 
-def _run(folder: Path, found: Run) -> str:
-    record, tasks = found.record, history.tasks(folder, found)
-    seconds = history.elapsed(record, found.state)
+def _run(folder: Path, run: Run) -> str:
+    record, tasks = run.record, history.tasks(folder, run)
+    seconds = history.elapsed(record, run.state)
     unlimited = ", without limits of processors and memory" if record.runner == "process" else ""
-    problem = found.problem or (_LOST if found.state == history.LOST else "")
+    problem = run.problem or (_LOST if run.state == history.LOST else "")
     rows = [
         [
             task.label,
@@ -86,16 +69,16 @@ def _run(folder: Path, found: Run) -> str:
         for task in tasks
     ]
     lines = [
-        f"Run {plain(record.id)} {plain(found.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
+        f"Run {plain(record.id)} {plain(run.state)}{f' after {duration(seconds)}' if seconds is not None else ''}",
         *_lines("problem", [plain(problem)] if problem else []),
         *_lines(
             "pipeline",
             [f"{value(record.pipeline)}, recipe {value(record.recipe)}, runner {value(record.runner)}{unlimited}"],
         ),
         *_lines("settings", [assignments(record.settings)]),
-        *_lines("scores", [assignments(found.metrics), *found.doubts]),
+        *_lines("scores", [assignments(run.metrics), *run.doubts]),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
-        *_lines("records", [plain(shown(folder / record.id))]),
+        *_lines("records", [plain(short_path(folder / record.id))]),
     ]
     listed = ["", table(("task", "state", "time", "processor", "memory", ""), rows)] if rows else []
     return "\n".join([*lines, *listed])
@@ -112,17 +95,17 @@ def _time(task: TaskRecord) -> str | None:
     return None if seconds is None or not task.log else duration(seconds)
 
 
-def _task(folder: Path, found: Run, task: TaskRecord) -> str:
+def _task(folder: Path, run: Run, task: TaskRecord) -> str:
     inputs = [plain(f"{name}: {one['path']}") for name, given in task.inputs.items() for one in given]
     outputs = [
-        f"{plain(one.name)}: {plain(shown(one.path)) if one.on_disk else assignments(one.metadata)}"
+        f"{plain(one.name)}: {plain(short_path(one.path)) if one.on_disk else assignments(one.metadata)}"
         for one in history.artifacts(folder, task)
         if one.on_disk or one.metadata
     ]
     origin = f", made by run {plain(task.origin['run'])}" if task.origin else ""
-    log = log_end(folder, task)
+    log = log_end(log_file(folder, task))
     lines = [
-        f"Task {plain(task.label)} of run {plain(found.record.id)}: {plain(task.state)}{origin}",
+        f"Task {plain(task.label)} of run {plain(run.record.id)}: {plain(task.state)}{origin}",
         *_lines("message", [plain(task.message)] if task.message else []),
         *_lines("started", [value(task.started)]),
         *_lines("time", [value(_time(task))]),
@@ -130,13 +113,13 @@ def _task(folder: Path, found: Run, task: TaskRecord) -> str:
         *_lines("memory", [bytes_in_words(task.peak_bytes)]),
         *_lines(
             "parameters",
-            [f"{plain(name)}={value(one)}" for name, one in history.parameters(folder, found, task).items()],
+            [f"{plain(name)}={value(one)}" for name, one in history.parameters(folder, run, task).items()],
         ),
         *_lines("inputs", inputs),
         *_lines("outputs", outputs),
         *_lines("numbers", [f"{plain(name)}={value(one)}" for name, one in task.metrics.items()]),
-        *_lines("rerun", [plain(history.rerun_command(Path(shown(folder)), found, task))]),
-        *_lines("log", [plain(shown(located(task.log, folder)))] if task.log else []),
+        *_lines("rerun", [plain(history.rerun_command(Path(short_path(folder)), run, task))]),
+        *_lines("log", [plain(short_path(folder / task.log))] if task.log else []),
     ]
     return "\n".join([*lines, *(f"  | {plain(line)}" for line in log)])
 
@@ -160,17 +143,18 @@ def _preview(seen: Preview) -> str:
         case Text():
             return plain(seen.text, keep="\n\t") + ("\n..." if seen.cut else "")
         case Page():
-            return f"An HTML page of {bytes_in_words(seen.size)}, to be opened in a browser: {plain(shown(seen.file))}"
+            place = plain(short_path(seen.file))
+            return f"An HTML page of {bytes_in_words(seen.size)}, to be opened in a browser: {place}"
         case Nothing():
             return plain(seen.reason)
 
 
-def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
+def _comparison(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
     comparison = compare(folder, runs)
     numbers = [(task, name, values, best(name, values)) for (task, name), values in comparison.metrics.items()]
     if for_scripts:
-        told = {
-            "runs": [described(one) for one in runs],
+        answer = {
+            "runs": [describe(one) for one in runs],
             "settings": comparison.settings,
             "metrics": [
                 {"task": task, "name": name, "values": values, "best": places} for task, name, values, places in numbers
@@ -178,7 +162,7 @@ def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
             "curves": comparison.curves,
             "same_faces": comparison.same_faces,
         }
-        return json.dumps(told, indent=1)
+        return json.dumps(answer, indent=1)
     names = [plain(one.record.id) for one in runs]
     settings = [[name, *values] for name, values in comparison.settings.items()]
     metrics = [
@@ -197,42 +181,44 @@ def _compared(folder: Path, runs: Sequence[Run], *, for_scripts: bool) -> str:
     return "\n".join(lines)
 
 
-def _for_scripts(folder: Path, found: Found, seen: Preview | None) -> Any:
+def _for_scripts(folder: Path, selection: Selection, seen: Preview | None) -> Any:
     if seen is not None and is_dataclass(seen):
-        return {"preview": type(seen).__name__.lower(), "path": str(found.path), **asdict(seen)}
-    if found.task is not None:
-        return asdict(found.task) | {"rerun": history.rerun_command(Path(shown(folder)), found.run, found.task)}
-    return described(found.run) | {"tasks": [asdict(task) for task in history.tasks(folder, found.run)]}
+        return {"preview": type(seen).__name__.lower(), "path": str(selection.path), **asdict(seen)}
+    if selection.task is not None:
+        return asdict(selection.task) | {
+            "rerun": history.rerun_command(Path(short_path(folder)), selection.run, selection.task)
+        }
+    return describe(selection.run) | {"tasks": [asdict(task) for task in history.tasks(folder, selection.run)]}
 
 
 def _show(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = history.find(folder, settings.what)
+    selection = find(folder, settings.what)
     if settings.others:
-        compared = [found, *(history.find(folder, other) for other in settings.others)]
+        compared = [selection, *(find(folder, other) for other in settings.others)]
         if any(one.task is not None for one in compared):
             given = ", ".join([settings.what, *settings.others])
             raise UsageError("Only whole runs are compared.", received=given, advice="Name the runs alone.")
-        print(_compared(folder, [one.run for one in compared], for_scripts=settings.json))
+        print(_comparison(folder, [one.run for one in compared], for_scripts=settings.json))
         return
     seen = None
-    if found.artifact is not None:
+    if selection.artifact is not None:
         seen = preview(
             folder,
-            found.artifact,
-            found.inside,
+            selection.artifact,
+            selection.inside,
             search=settings.search,
             offset=settings.offset,
             limit=settings.rows,
         )
     if settings.json:
-        print(json.dumps(_for_scripts(folder, found, seen), indent=1, default=str))
+        print(json.dumps(_for_scripts(folder, selection, seen), indent=1, default=str))
     elif seen is not None:
         print(_preview(seen))
-    elif found.task is not None:
-        print(_task(folder, found.run, found.task))
+    elif selection.task is not None:
+        print(_task(folder, selection.run, selection.task))
     else:
-        print(_run(folder, found.run))
+        print(_run(folder, selection.run))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

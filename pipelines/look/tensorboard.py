@@ -12,21 +12,22 @@ from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Flag, Runs
 from pipelines.look import history
-from pipelines.records.summary import shown
+from pipelines.look.find import find_run
+from pipelines.records.folder import LATEST
+from pipelines.records.summary import short_path
 
 
 @dataclass(frozen=True)
 class Settings:
     """Start TensorBoard on the events of a run's training: its curves, and its embeddings in the projector."""
 
-    run: Annotated[str, Flag("RUN", positional=True)] = "latest"
-    """The run."""
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    run: Annotated[str, Flag("RUN", positional=True)] = LATEST
+    """The run whose training is shown: its id, or latest."""
+    runs: Runs = RUNS
     port: int = 6006
-    """Where it listens, on this machine only."""
+    """The port that TensorBoard listens on, on this machine only."""
 
 
 def events(folder: Path, run: history.Run) -> Path:
@@ -48,14 +49,14 @@ def events(folder: Path, run: history.Run) -> Path:
 
 def _start(settings: Settings) -> None:
     folder = settings.runs.absolute()
-    found = events(folder, history.find(folder, settings.run).run)
+    logs = events(folder, find_run(folder, settings.run))
     if importlib.util.find_spec("tensorboard") is None:
         raise FacenetError(
             "TensorBoard is not installed.",
-            received=f"the events are in {shown(found)}",
-            advice=f"Install it: {shown(Path(sys.executable))} -m pip install tensorboard",
+            received=f"the events are in {short_path(logs)}",
+            advice=f"Install it: {short_path(Path(sys.executable))} -m pip install tensorboard",
         )
-    words = ["-m", "tensorboard.main", "--logdir", str(found), "--host", "127.0.0.1", "--port", str(settings.port)]
+    words = ["-m", "tensorboard.main", "--logdir", str(logs), "--host", "127.0.0.1", "--port", str(settings.port)]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
 

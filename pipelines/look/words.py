@@ -25,14 +25,14 @@ def assignments(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{plain(name)}={value(one)}" for name, one in values.items()) or "-"
 
 
-def shortened(text: str, width: int = _WIDEST) -> str:
+def shorten(text: str, width: int = _WIDEST) -> str:
     """A text of at most this many characters."""
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns under their heads; cells are shortened but for those of the last column."""
-    cells = [list(head), *([*(shortened(value(one)) for one in row[:-1]), value(row[-1])] for row in rows)]
+    cells = [list(head), *([*(shorten(value(one)) for one in row[:-1]), value(row[-1])] for row in rows)]
     widths = [max(len(line[number]) for line in cells) for number in range(len(head))]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in padded)

@@ -8,9 +8,19 @@ from dataclasses import replace
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.suggest import suggestion
-from pipelines.plan.shards import SHARDS, written_out
-from pipelines.plan.tasks import PHOTOS, Constant, Importer, LoopItem, Parameter, Pipeline, Task, TaskOutput, allowed
-from pipelines.plan.values import Value, as_text, from_text, typed
+from pipelines.plan.shards import SHARDS, write_out
+from pipelines.plan.tasks import (
+    PHOTOS,
+    Constant,
+    Importer,
+    LoopItem,
+    Parameter,
+    Pipeline,
+    Task,
+    TaskOutput,
+    check_choice,
+)
+from pipelines.plan.values import Value, as_text, from_text, to_kind
 
 
 def _settable(pipeline: Pipeline, name: str) -> Parameter:
@@ -29,7 +39,7 @@ def setting_from_text(pipeline: Pipeline, name: str, text: str) -> Value:
         UsageError: no such parameter, or not a value of its type.
     """
     kind = _settable(pipeline, name).kind
-    return from_text(written_out(text) if name == SHARDS and kind == "LIST" else text, kind, name)
+    return from_text(write_out(text) if name == SHARDS and kind == "LIST" else text, kind, name)
 
 
 def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
@@ -44,7 +54,7 @@ def with_setting(pipeline: Pipeline, name: str, value: Value) -> Pipeline:
         UsageError: no such parameter, or not a value of its type.
     """
     parameter = _settable(pipeline, name)
-    value = allowed(typed(value, parameter.kind, name), parameter, name)
+    value = check_choice(to_kind(value, parameter.kind, name), parameter, name)
     if name in pipeline.parameters:
         changed = replace(parameter, default=value)
         return replace(pipeline, parameters={**pipeline.parameters, name: changed})

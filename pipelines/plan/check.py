@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.common.errors import UsageError
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import Artifact, executor_input, render
 from pipelines.plan.tasks import Importer, Pipeline, parameter_values
 
 
@@ -44,4 +44,4 @@ def check(pipeline: Pipeline) -> None:
             local_path(str(parameters[task.executor.parameter]))
         else:
             artifacts = {name: [Artifact(Path(name), "", "")] for name in task.artifacts}
-            rendered(task.executor.command, executor_input(task, parameters, artifacts, Path()))
+            render(task.executor.command, executor_input(task, parameters, artifacts, Path()))

@@ -9,7 +9,7 @@ from pipelines.plan.tasks import Constant, Loop, LoopItem, Pipeline, Task, TaskO
 from pipelines.plan.values import Value
 
 
-def expanded(pipeline: Pipeline) -> Pipeline:
+def expand(pipeline: Pipeline) -> Pipeline:
     """The same pipeline with every task of a loop once for each item.
 
     Of several items, the tasks are called `extract-1`, `extract-2` and so on; of one, the task keeps its name. A task

@@ -17,6 +17,8 @@ from components.common.errors import UsageError
 from pipelines.plan.tasks import WORKSPACE, Task
 from pipelines.plan.values import Value, as_text
 
+# In the folder of a task: what it says of its results, and the values of its output parameters.
+EXECUTOR_OUTPUT, PARAMETERS = "executor_output.json", "parameters"
 _PLACEHOLDER = re.compile(r"\{\{\$.*?\}\}")
 
 
@@ -74,8 +76,8 @@ def executor_input(
                 name: {"artifacts": [_runtime_artifact(name, folder / name, kind, {})]}
                 for name, kind in task.outputs.items()
             },
-            "parameters": {name: {"outputFile": str(folder / "parameters" / name)} for name in task.output_parameters},
-            "outputFile": str(folder / "executor_output.json"),
+            "parameters": {name: {"outputFile": str(folder / PARAMETERS / name)} for name in task.output_parameters},
+            "outputFile": str(folder / EXECUTOR_OUTPUT),
         },
     }
 
@@ -94,7 +96,7 @@ def _replacements(executor_input: Mapping[str, Any]) -> dict[str, str]:
     return table
 
 
-def rendered(template: Sequence[str], executor_input: Mapping[str, Any]) -> list[str]:
+def render(template: Sequence[str], executor_input: Mapping[str, Any]) -> list[str]:
     """Replaces the placeholders in the words of a command, embedded ones too.
 
     Raises:

@@ -9,7 +9,7 @@ import re
 SHARDS = "shards"
 
 
-def written_out(text: str) -> str:
+def write_out(text: str) -> str:
     """`3` as `["1/3", "2/3", "3/3"]`; any other text as it is."""
     if not re.fullmatch(r"[0-9]{1,4}", text):
         return text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from components.common.errors import UsageError
 from components.common.suggest import suggestion
-from pipelines.plan.values import ANY, Value, typed
+from pipelines.plan.values import ANY, Value, to_kind
 
 # In the value of a parameter: a folder that a task finds again in its next attempt. Kubeflow's is a volume of the run;
 # here it is the task's own folder, and what a stopped attempt left there is moved to the next one.
@@ -125,7 +125,7 @@ class Task:
         after: the tasks that must be done before it.
         cacheable: whether its result may be answered from the cache.
         template: its name in the pipeline's file; the tasks that a loop makes of one have it in common.
-        loop: the loop that it is in, until `loops.expanded` makes a task for each item.
+        loop: the loop that it is in, until `loops.expand` makes a task for each item.
     """
 
     name: str
@@ -156,16 +156,16 @@ class Pipeline:
     parameters: Mapping[str, Parameter]
     tasks: tuple[Task, ...]
 
-    def named(self, name: str) -> tuple[Task, ...]:
+    def tasks_of(self, name: str) -> tuple[Task, ...]:
         """The task of this name, or all tasks that a loop made of the one of this name.
 
         Raises:
             UsageError: there is none.
         """
         for wanted in ("name", "template"):
-            found = tuple(task for task in self.tasks if getattr(task, wanted) == name)
-            if found:
-                return found
+            tasks = tuple(task for task in self.tasks if getattr(task, wanted) == name)
+            if tasks:
+                return tasks
         names = dict.fromkeys(name for task in self.tasks for name in (task.template, task.name))
         raise UsageError("The pipeline has no such task.", received=name, advice=suggestion(name, names))
 
@@ -175,7 +175,7 @@ class Pipeline:
         Raises:
             UsageError: there is none.
         """
-        return self.named(name)[0]
+        return self.tasks_of(name)[0]
 
     def values(self) -> dict[str, Value]:
         """The values of the pipeline's parameters.
@@ -190,7 +190,7 @@ class Pipeline:
         return {name: parameter.default for name, parameter in self.parameters.items() if parameter.default is not None}
 
 
-def allowed(value: Value, parameter: Parameter, name: str) -> Value:
+def check_choice(value: Value, parameter: Parameter, name: str) -> Value:
     """A value, when it is one of the parameter's choices.
 
     Raises:
@@ -216,7 +216,7 @@ def parameter_values(
     Raises:
         UsageError: a parameter has no value, or one of another type.
     """
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for key, parameter in task.parameters.items():
         name, source = f"{task.name}.{key}", task.sources.get(key)
         value = parameter.default
@@ -226,19 +226,19 @@ def parameter_values(
             value = pipeline_values.get(source.name, value)
         elif isinstance(source, TaskOutput):
             if outputs is None:
-                found[key] = ANY[parameter.kind]
+                values[key] = ANY[parameter.kind]
                 continue
             value = outputs[source.task].get(source.name, value)
         if value is not None:
-            found[key] = allowed(typed(value, parameter.kind, name), parameter, name)
+            values[key] = check_choice(to_kind(value, parameter.kind, name), parameter, name)
         elif not parameter.optional:
             raise UsageError(f"{name} has no value.", advice=f"Give it with --set {name}=VALUE.")
-    return found
+    return values
 
 
 def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:
     """The tasks that must be done before the task or tasks of a name, directly or not."""
-    before: set[str] = {earlier for task in pipeline.named(name) for earlier in task.after}
+    before: set[str] = {earlier for task in pipeline.tasks_of(name) for earlier in task.after}
     for task in reversed(pipeline.tasks):
         if task.name in before:
             before |= task.after
@@ -247,11 +247,11 @@ def ancestors(pipeline: Pipeline, name: str) -> frozenset[str]:
 
 def descendants(pipeline: Pipeline, name: str) -> frozenset[str]:
     """The tasks that need the task or tasks of a name to be done first, directly or not."""
-    first = {task.name for task in pipeline.named(name)}
+    first = {task.name for task in pipeline.tasks_of(name)}
     return frozenset(task.name for task in pipeline.tasks if first & ancestors(pipeline, task.name))
 
 
 def up_to(pipeline: Pipeline, name: str) -> Pipeline:
     """The part of a pipeline that the task or tasks of a name need, they included."""
-    wanted = ancestors(pipeline, name) | {task.name for task in pipeline.named(name)}
+    wanted = ancestors(pipeline, name) | {task.name for task in pipeline.tasks_of(name)}
     return replace(pipeline, tasks=tuple(task for task in pipeline.tasks if task.name in wanted))

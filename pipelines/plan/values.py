@@ -61,7 +61,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-def typed(value: Any, kind: str, name: str) -> Value:
+def to_kind(value: Any, kind: str, name: str) -> Value:
     """Brings a value from YAML or JSON to its declared type: 1.0 becomes 1 for a whole number.
 
     Args:
@@ -94,7 +94,7 @@ def from_text(text: str, kind: str, name: str) -> Value:
         value = None
     if not _FITS[kind](value):
         raise UsageError(f"{name} is {KINDS[kind]}.", received=f"{name}={text}")
-    return typed(value, kind, name)
+    return to_kind(value, kind, name)
 
 
 def as_text(value: Value) -> str:

@@ -1,1 +1,1 @@
-"""What runs leave behind of themselves, and what is said of it."""
+"""The records of runs, the locks on them, and the summary of a run."""

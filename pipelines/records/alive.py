@@ -1,4 +1,4 @@
-"""Whether the runner of a run still lives, which no record can say of itself."""
+"""Whether the runner of a run still lives: a killed one can no longer say so in a record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _lock(file: IO[str]) -> None:
 
 @contextmanager
 def alive(runs: Path, run: str) -> Iterator[None]:
-    """Shows meanwhile that the runner of a run lives: a lock, which ends with the process however that ends."""
+    """Shows that the runner of a run lives, with a lock that ends with the process, however that ends."""
     with (runs / run / _ALIVE).open("w") as file:
         _lock(file)
         yield
@@ -32,7 +32,7 @@ def alive(runs: Path, run: str) -> Iterator[None]:
 
 @contextmanager
 def alive_in_turn(runs: Path, run: str) -> Iterator[None]:
-    """The same for one of several processes of a run, beside or after each other: for the next one there is a while."""
+    """The same for one of several processes of a run, beside or after each other; the next one has a while to begin."""
     with (runs / run / _ALIVE).open("a") as file:
         os.utime(file.fileno())
         # It waits for those that run beside it, and ends with the process.

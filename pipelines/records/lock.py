@@ -1,7 +1,7 @@
-"""Who may work in a runs folder at one time: any number of runs, or one who takes a person out of it.
+"""The lock on a runs folder: any number of runs share it, and `facenet forget` holds it alone.
 
-The system ends a lock with the processes that hold it, however they end. A task inherits that of its runner, so one
-that outlives a killed runner still counts.
+The system ends a lock with the processes that hold it, however they end. A task inherits the lock of its runner, so a
+task that outlives a killed runner still holds it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from typing import IO
 
 from components.common.errors import UsageError
 from pipelines.records.alive import is_alive
-from pipelines.records.record import RUNNING, RunRecord, parsed, unusable
+from pipelines.records.files import RUN_FILE, read_record
+from pipelines.records.folder import unusable
+from pipelines.records.record import RUNNING, RunRecord
 
 # Locks that the file system does not have; rights that one does not have.
 REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS}
-# Shared by runs, held alone by who forgets. A run by docker compose sees its own folder only, and has its lock there.
+# A run by docker compose sees its own folder only, and has its lock there.
 _LOCK = ".lock"
-# Held by who forgets, so that another one can tell them from a run, and wait.
+# Held by `forget` too, so that another one knows that it is no run, and waits.
 _TURN = ".forgetting.lock"
 
 
 @contextmanager
-def shared(folder: Path) -> Iterator[int | None]:
-    """Keeps those who forget out of a folder of runs meanwhile; waits while somebody is being forgotten.
+def share(folder: Path) -> Iterator[int | None]:
+    """Holds the lock as a run does, which keeps `forget` out; waits while somebody is being forgotten.
 
     Args:
         folder: of runs, or of one run by docker compose; made when missing.
 
     Yields:
-        What processes are to inherit that the lock must outlast; None where nobody may have one.
+        The descriptor that child processes inherit, so that they hold the lock too; None where there are no locks.
 
     Raises:
         UsageError: the folder cannot be made.
@@ -44,32 +46,32 @@ def shared(folder: Path) -> Iterator[int | None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unusable(folder, error) from error
-    with _opened(folder / _LOCK) as lock:
-        if not _locked(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
+    with _open(folder / _LOCK) as lock:
+        if not _lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
             print(f"Waiting: somebody is being forgotten in {folder}.", file=sys.stderr, flush=True)
-            _locked(lock, fcntl.LOCK_SH)
+            _lock(lock, fcntl.LOCK_SH)
         yield None if lock is None else lock.fileno()
 
 
 @contextmanager
-def alone(runs: Path) -> Iterator[None]:
-    """Keeps runs, and others who forget, out of a runs folder meanwhile; waits for the latter.
+def hold_alone(runs: Path) -> Iterator[None]:
+    """Holds the lock as `forget` does, which keeps runs out; waits for another `forget`.
 
     Raises:
         UsageError: a run is going on, or a task of one whose runner was killed.
     """
-    with ExitStack() as opened:
-        turn = opened.enter_context(_opened(runs / _TURN))
-        if not _locked(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    with ExitStack() as stack:
+        turn = stack.enter_context(_open(runs / _TURN))
+        if not _lock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
             print(f"Waiting: somebody else is being forgotten in {runs}.", file=sys.stderr, flush=True)
-            _locked(turn, fcntl.LOCK_EX)
-        for file in runs.glob("*/run.json"):
+            _lock(turn, fcntl.LOCK_EX)
+        for file in runs.glob(f"*/{RUN_FILE}"):
             with suppress(ValueError):  # no record; the runner of a run of another version has its lock
-                if parsed(file, RunRecord).state == RUNNING and is_alive(runs, file.parent.name):
+                if read_record(file, RunRecord).state == RUNNING and is_alive(runs, file.parent.name):
                     raise _going_on(file.parent, "Wait for its end.")
         own = [file.parent for file in runs.glob(f"*/{_LOCK}") if not file.parent.is_symlink()]
         for folder in [runs, *own]:
-            if not _locked(opened.enter_context(_opened(folder / _LOCK)), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not _lock(stack.enter_context(_open(folder / _LOCK)), fcntl.LOCK_EX | fcntl.LOCK_NB):
                 users = f"fuser {folder / _LOCK}"
                 raise _going_on(folder, f"Wait for its end, or that of a task whose runner was killed: {users}")
         yield
@@ -80,21 +82,21 @@ def _going_on(folder: Path, advice: str) -> UsageError:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes] | None]:
+def _open(file: Path) -> Iterator[IO[bytes] | None]:
     """The file of a lock; None, and says so, where the system refuses it."""
-    with ExitStack() as opened:
-        found = None
+    with ExitStack() as stack:
+        lock = None
         try:
             # NFS wants to write what it locks alone; another user's file can only be read.
             readable = file.exists() and not os.access(file, os.W_OK)
-            found = opened.enter_context(file.open("rb" if readable else "ab+"))
+            lock = stack.enter_context(file.open("rb" if readable else "ab+"))
         except OSError as error:
             _or_without(file, error)
-        yield found
+        yield lock
 
 
-def _locked(file: IO[bytes] | None, how: int) -> bool:
-    """Takes a lock; whether it was free, also where there are none."""
+def _lock(file: IO[bytes] | None, how: int) -> bool:
+    """Takes a lock. True when it was free, or where there are no locks."""
     if file is None:
         return True
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import description
-from pipelines.records.record import CACHED, RunRecord, TaskRecord, located
+from pipelines.records.record import CACHED, RunRecord, TaskRecord
 
 
 def duration(seconds: float) -> str:
@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def shown(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A path as one would type it here: relative when it lies below the working folder."""
     here = Path.cwd()
     return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
@@ -35,11 +35,11 @@ def command(*words: str) -> str:
     """A command of this program as one types it here: by the way in which this process was started."""
     started = Path(sys.argv[0])
     if started.name == "cli.py":  # python -m pipelines.cli
-        return shlex.join([shown(Path(sys.executable)), "-m", "pipelines.cli", *words])
+        return shlex.join([short_path(Path(sys.executable)), "-m", "pipelines.cli", *words])
     on_path = shutil.which("facenet")
     if started.name != "facenet" or (on_path and started.exists() and started.samefile(on_path)):
         return shlex.join(["facenet", *words])
-    return shlex.join([shown(started.absolute()), *words])
+    return shlex.join([short_path(started.absolute()), *words])
 
 
 def _metrics(tasks: Mapping[str, TaskRecord], template: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _times(tasks: Sequence[TaskRecord]) -> list[str]:
 def _output(tasks: Mapping[str, TaskRecord], runs: Path, task: str, name: str) -> Path | None:
     if task not in tasks or name not in tasks[task].outputs:
         return None
-    return located(tasks[task].outputs[name]["path"], runs)
+    return runs / tasks[task].outputs[name]["path"]
 
 
 def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
@@ -86,11 +86,11 @@ def summary(run: RunRecord, tasks: Mapping[str, TaskRecord], runs: Path) -> str:
     rows.append(("total", duration(run.seconds or 0.0)))
     output = partial(_output, tasks, runs)
     reported = {task for _, task, show in description.LINES if show(_metrics(tasks, task))}
-    rows += [(label, shown(path)) for label, path in description.results(output, reported)]
-    rows.append(("records", shown(runs / run.id)))
+    rows += [(label, short_path(path)) for label, path in description.results(output, reported)]
+    rows.append(("records", short_path(runs / run.id)))
     width = max(len(label) for label, _ in rows)
     lines = [f"Run {run.id} {run.state}", *(f"  {label:<{width}}  {text}" for label, text in rows)]
     network = description.network(output, reported)
     if network and run.state == "succeeded":
-        lines += ["", "Compare two photos:", f"  {command('verify', 'A.jpg', 'B.jpg', '-c', shown(network))}"]
+        lines += ["", "Compare two photos:", f"  {command('verify', 'A.jpg', 'B.jpg', '-c', short_path(network))}"]
     return "\n".join(lines)

@@ -6,12 +6,10 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 from components.common.command import run
 from components.common.errors import UsageError
-from components.common.flags import Flag
+from components.common.flags import RUNS, Runs
 
 _HERE = "127.0.0.1"
 
@@ -20,13 +18,12 @@ _HERE = "127.0.0.1"
 class Settings:
     """Show runs, tasks and artifacts in a browser: read-only, and on this machine only. Ctrl-C ends it."""
 
-    runs: Annotated[Path, Flag("DIR")] = Path("runs")
-    """Where runs are kept."""
+    runs: Runs = RUNS
     port: int = 8080
-    """Port of this machine's own address; 0 takes any that is free."""
+    """The port to listen on, on this machine only; 0 takes any free one."""
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -45,16 +42,12 @@ def _bound(port: int) -> socket.socket:
 def _serve(settings: Settings) -> None:
     import uvicorn
 
+    from pipelines.look.history import run_names
     from pipelines.ui.app import app
 
     runs = settings.runs.resolve()
-    if not runs.is_dir():
-        raise UsageError(
-            "There is no runs folder here.",
-            received=settings.runs,
-            advice="Name it with --runs, or make a first run: facenet run -i PHOTOS.",
-        )
-    with _bound(settings.port) as bound:
+    run_names(runs)  # or an error that says what to do
+    with _bind(settings.port) as bound:
         print(f"Runs of {settings.runs}: http://{_HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
         config = uvicorn.Config(
             app(runs), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1

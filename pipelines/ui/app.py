@@ -35,7 +35,7 @@ def app(runs: Path) -> ASGIApp:
     site = Starlette(
         routes=[
             Route("/", pages.runs),
-            Route("/compare", pages.compared),
+            Route("/compare", pages.compare),
             Route("/static/{name}", _static),
             Route("/runs/{run}", pages.run),
             Route(task, pages.task),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.ui.log import CHUNK
+from pipelines.look.log import CHUNK
 
 _SCRIPT = (Path(__file__).parent / "static" / "card.js").read_text(encoding="utf-8")
 # Before all that the card has, so that nothing in it can swallow the script. A second doctype is passed over.
 _START = f"<!doctype html><script>{_SCRIPT}</script>".encode()
 
 
-def framed(file: Path) -> Iterator[bytes]:
+def frame(file: Path) -> Iterator[bytes]:
     """The bytes of an HTML page with the script that tells its height to the page around it."""
     yield _START
     with file.open("rb") as card:

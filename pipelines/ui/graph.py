@@ -65,7 +65,7 @@ class Drawing:
     lines: tuple[Line, ...]
 
 
-def drawn(needs: Mapping[str, Collection[str]], block_of: Mapping[str, str]) -> Drawing:
+def lay_out(needs: Mapping[str, Collection[str]], block_of: Mapping[str, str]) -> Drawing:
     """Lays out a graph.
 
     Args:
@@ -80,7 +80,7 @@ def drawn(needs: Mapping[str, Collection[str]], block_of: Mapping[str, str]) -> 
         for block, tasks in members.items()
     }
     layers = _layers(before)
-    boxes, gaps, width = _placed(layers, {block: _size(len(tasks)) for block, tasks in members.items()})
+    boxes, gaps, width = _place(layers, {block: _size(len(tasks)) for block, tasks in members.items()})
     # Those between neighbours lie on top.
     lines = sorted(_lines(layers, boxes, gaps, width), key=lambda line: not line.far)
     return Drawing(
@@ -157,9 +157,7 @@ def _inside(block: Box, names: Sequence[str]) -> list[Box]:
     return boxes
 
 
-def _placed(
-    layers: _Layers, sizes: Mapping[str, tuple[float, float]]
-) -> tuple[dict[str, Box], dict[int, float], float]:
+def _place(layers: _Layers, sizes: Mapping[str, tuple[float, float]]) -> tuple[dict[str, Box], dict[int, float], float]:
     """The blocks, each layer in the middle; where the gap above each layer begins; the width of all."""
     rows: dict[int, list[str]] = {}
     for block, number in layers.depth.items():

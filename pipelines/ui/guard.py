@@ -46,14 +46,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def sent(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await (_refusal(scope) or self._app)(scope, receive, sent)
+        await (_refusal(scope) or self._app)(scope, receive, send_with_headers)
 
 
 def _refusal(scope: Scope) -> ASGIApp | None:

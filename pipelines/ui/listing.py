@@ -65,18 +65,18 @@ class Question:
         return ("ascending" if self.rising else "descending") if column == self.sort else "none"
 
 
-def answered(runs: Sequence[Run], question: Question) -> list[Run]:
+def select(runs: Sequence[Run], question: Question) -> list[Run]:
     """The runs that are asked for, sorted; those without a value in that column last."""
     words = question.words.casefold().split()
-    found = [
+    chosen = [
         run
         for run in runs
         if (not question.state or run.state == question.state) and all(word in _text(run) for word in words)
     ]
     key = _KEYS[question.sort]
-    known = [run for run in found if key(run) is not None]
+    known = [run for run in chosen if key(run) is not None]
     known.sort(key=key, reverse=not question.rising)
-    return known + [run for run in found if key(run) is None]
+    return known + [run for run in chosen if key(run) is None]
 
 
 def _text(run: Run) -> str:

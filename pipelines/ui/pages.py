@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,20 @@ from components.page.words import harmless
 from pipelines.description import HEADLINE
 from pipelines.look import history
 from pipelines.look.compare import STYLES, compare, differ, roc_plot
-from pipelines.look.history import Artifact, Found, Run
-from pipelines.look.preview import ROWS, Table, inside, picture, preview
-from pipelines.look.show import error
-from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord, located
+from pipelines.look.find import Selection, find, find_run
+from pipelines.look.history import RecordedArtifact, Run
+from pipelines.look.inside import inside
+from pipelines.look.log import error, log_before, log_file, log_part
+from pipelines.look.preview import preview
+from pipelines.look.tables import ROWS, Table, picture
+from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
 from pipelines.records.summary import command, summary
-from pipelines.ui.card import framed
-from pipelines.ui.graph import drawn
+from pipelines.ui.card import frame
+from pipelines.ui.graph import lay_out
 from pipelines.ui.guard import CARD, PAGE_WITH_FIGURE
-from pipelines.ui.listing import Question, answered
-from pipelines.ui.log import log_before, log_part
+from pipelines.ui.listing import Question, select
 from pipelines.ui.timeline import timeline
+from pipelines.ui.trail import Trail, place, steps
 from pipelines.ui.words import FILTERS, duration, of, size, took, when
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -42,8 +44,6 @@ _HTML = "system.HTML"
 _DIGITS = 15  # of a number in an address
 # Milliseconds after which a page that changes looks again; a long list is not sent as often.
 _SOON, _LATER = 1500, 3000
-
-Trail = Sequence[tuple[str, str]]
 
 
 class Pages:
@@ -83,23 +83,23 @@ class Pages:
     def runs(self, request: Request) -> Response:
         """All runs, or those asked for."""
         question = Question.read(request.query_params)
-        found = history.runs(self._runs)
+        every = history.runs(self._runs)
         return self._page(
             "runs.html",
-            runs=answered(found, question),
-            total=len(found),
+            runs=select(every, question),
+            total=len(every),
             question=question,
-            states=sorted({run.state for run in found}),
+            states=sorted({run.state for run in every}),
             headline=HEADLINE,
             most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
-            live=_LATER if any(run.state == RUNNING for run in found) else _SOON * (not found),
+            live=_LATER if any(run.state == RUNNING for run in every) else _SOON * (not every),
         )
 
     def run(self, request: Request) -> Response:
         """A run as its graph."""
         name = request.path_params["run"]
-        run = history.find(self._runs, name).run
+        run = find_run(self._runs, name)
         if run.record.id != name:
             return RedirectResponse(f"/runs/{run.record.id}")
         tasks = history.tasks(self._runs, run)
@@ -109,12 +109,12 @@ class Pages:
         ended = run.record.seconds is not None
         return self._page(
             "run.html",
-            [_place(run)],
+            [place(run)],
             run=run,
             tasks=tasks,
             by_name={task.task: task for task in tasks},
             active=[task.label for task in tasks if task.state == RUNNING],
-            graph=drawn(needs, {task.task: task.template or task.task for task in tasks}),
+            graph=lay_out(needs, {task.task: task.template or task.task for task in tasks}),
             timeline=timeline(run, tasks),
             errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
@@ -125,7 +125,7 @@ class Pages:
         """A task, with its card and its log."""
         run, task = self._task(request)
         live = _goes_on(run, task)
-        file = self._log(task)
+        file = log_file(self._runs, task)
         stop, log = _number(request, "before"), None
         if file:
             log = log_before(file, file.stat().st_size if stop is None else stop, ended=not live)
@@ -133,7 +133,7 @@ class Pages:
         cards = [one for one in artifacts if one.kind == _HTML and inside(self._runs, one.path)]
         return self._page(
             "task.html",
-            [_place(run), _place(run, task)],
+            [place(run), place(run, task)],
             run=run,
             task=task,
             facts=_facts(task),
@@ -152,7 +152,7 @@ class Pages:
     def log(self, request: Request) -> Response:
         """A task's log: all of it, or with `from` the next lines from that byte on."""
         run, task = self._task(request)
-        file = self._log(task)
+        file = log_file(self._runs, task)
         if file is None:
             raise HTTPException(404)
         start = _number(request, "from")
@@ -163,23 +163,23 @@ class Pages:
 
     def artifact(self, request: Request) -> Response:
         """What a task made, or a file or folder in it."""
-        found, artifact = self._artifact(request)
-        run, task = found.run, found.task
+        selection, artifact = self._artifact(request)
+        run, task = selection.run, selection.task
         assert task is not None
         offset, search = _number(request, "offset") or 0, request.query_params.get("q", "")
-        place = "/".join(filter(None, [task.task, artifact.name, found.inside]))
+        path = "/".join(filter(None, [task.task, artifact.name, selection.inside]))
         made = task.outputs[artifact.name]["path"]
-        shown = preview(self._runs, artifact, found.inside, search=search, offset=offset)
-        file = inside(self._runs, artifact.path / found.inside)
+        shown = preview(self._runs, artifact, selection.inside, search=search, offset=offset)
+        file = inside(self._runs, artifact.path / selection.inside)
         columns = list(shown.columns) if isinstance(shown, Table) else []
         return self._page(
             "artifact.html",
-            [_place(run), _place(run, task), *_steps(run, task, artifact, found.inside)],
+            [place(run), place(run, task), *steps(run, task, artifact, selection.inside)],
             run=run,
             task=task,
             artifact=artifact,
-            place=place,
-            name=place.rpartition("/")[2],
+            place=path,
+            name=path.rpartition("/")[2],
             preview=shown,
             places={column: number for number, column in enumerate(columns)},
             # Whom a row is about comes first: a phone shows no more than that.
@@ -195,7 +195,7 @@ class Pages:
             ],
         )
 
-    def compared(self, request: Request) -> Response:
+    def compare(self, request: Request) -> Response:
         """Runs side by side."""
         names = request.query_params.getlist("run")
         if not 1 < len(names) <= len(STYLES):
@@ -204,7 +204,7 @@ class Pages:
                 received=", ".join(names) or "none",
                 advice="Tick them in the list.",
             )
-        runs = [history.find(self._runs, name).run for name in names]
+        runs = [find_run(self._runs, name) for name in names]
         comparison = compare(self._runs, runs)
         curves = list(zip([run.record.id for run in runs], comparison.curves, strict=True))
         page = self._page(
@@ -232,41 +232,37 @@ class Pages:
         file, is_page = self._file(request)
         if not is_page:
             raise HTTPException(404)
-        return StreamingResponse(framed(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
+        return StreamingResponse(frame(file), media_type="text/html", headers={"Content-Security-Policy": CARD})
 
     def _file(self, request: Request) -> tuple[Path, bool]:
         """The file of an artifact that is asked for, and whether it is an HTML page."""
-        found, artifact = self._artifact(request)
-        file = inside(self._runs, artifact.path / found.inside)
+        selection, artifact = self._artifact(request)
+        file = inside(self._runs, artifact.path / selection.inside)
         if file is None or not file.is_file():
             raise HTTPException(404)
-        return file, file.suffix == ".html" or (artifact.kind == _HTML and not found.inside)
+        return file, file.suffix == ".html" or (artifact.kind == _HTML and not selection.inside)
 
     def picture(self, request: Request) -> Response:
         """The face in a row of a table, as long as it is that face."""
-        found, artifact = self._artifact(request)
+        selection, artifact = self._artifact(request)
         row, face_id = _number(request, "row"), request.query_params.get("face", "")
-        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, found.inside)
+        jpeg = None if row is None else picture(self._runs, artifact, row, face_id, selection.inside)
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg")
 
-    def _artifact(self, request: Request) -> tuple[Found, Artifact]:
+    def _artifact(self, request: Request) -> tuple[Selection, RecordedArtifact]:
         place = {"inside": "", **request.path_params}
         if any(part in (".", "..") for part in place["inside"].split("/")):
             raise HTTPException(404)
-        found = history.find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
-        assert found.artifact is not None
-        return found, found.artifact
+        selection = find(self._runs, "{run}/{task}/{artifact}/{inside}".format_map(place))
+        assert selection.artifact is not None
+        return selection, selection.artifact
 
     def _task(self, request: Request) -> tuple[Run, TaskRecord]:
-        found = history.find(self._runs, "{run}/{task}".format_map(request.path_params))
-        assert found.task is not None
-        return found.run, found.task
-
-    def _log(self, task: TaskRecord) -> Path | None:
-        file = inside(self._runs, located(task.log, self._runs)) if task.log else None
-        return file if file and file.is_file() else None
+        selection = find(self._runs, "{run}/{task}".format_map(request.path_params))
+        assert selection.task is not None
+        return selection.run, selection.task
 
 
 def _number(request: Request, name: str) -> int | None:
@@ -278,19 +274,6 @@ def _number(request: Request, name: str) -> int | None:
 def _goes_on(run: Run, task: TaskRecord) -> bool:
     """Whether more is to come of a task."""
     return run.state == RUNNING and task.state in (PENDING, RUNNING)
-
-
-def _steps(run: Run, task: TaskRecord, artifact: Artifact, within: str) -> Trail:
-    """The way from an artifact to what lies in it."""
-    names = [artifact.name, *filter(None, within.split("/"))]
-    return [(name, of("/".join([task.task, *names[: number + 1]]), run)) for number, name in enumerate(names)]
-
-
-def _place(run: Run, task: TaskRecord | None = None) -> tuple[str, str]:
-    """Where a page is, for the way back to it."""
-    if task is None:
-        return run.record.id, f"/runs/{run.record.id}"
-    return task.label, of(task.task, run)
 
 
 def _facts(task: TaskRecord) -> dict[str, str]:

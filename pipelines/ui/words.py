@@ -62,16 +62,16 @@ def shown(value: Any) -> str:
 
 def flat(value: dict[str, Any]) -> dict[str, Any]:
     """Settings within settings as `outer.inner`; of a long or nested list only how long it is."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, one in value.items():
         if isinstance(one, dict) and one:
-            found |= {f"{key}.{inner}": deeper for inner, deeper in flat(one).items()}
+            settings |= {f"{key}.{inner}": deeper for inner, deeper in flat(one).items()}
         else:
             nested = isinstance(one, list) and (
                 len(one) > _LONG_LIST or any(isinstance(part, dict | list) for part in one)
             )
-            found[key] = f"{len(one):,} items" if nested else one
-    return found
+            settings[key] = f"{len(one):,} items" if nested else one
+    return settings
 
 
 def pretty(value: Any) -> str:
@@ -99,8 +99,8 @@ def cell(value: Any, hash_digits: int | None = None) -> str:
 def words(name: str) -> str:
     """The name of a metric for people: "val_at_far_0.01" as "VAL at FAR 0.01"."""
     abbreviations = {"auc": "AUC", "eer": "EER", "val": "VAL", "far": "FAR", "cpu": "CPU"}
-    found = " ".join(abbreviations.get(word, word) for word in name.split("_"))
-    return found[:1].upper() + found[1:]
+    text = " ".join(abbreviations.get(word, word) for word in name.split("_"))
+    return text[:1].upper() + text[1:]
 
 
 def difference(value: Any, base: Any) -> str:

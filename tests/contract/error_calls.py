@@ -36,10 +36,10 @@ from pipelines.cluster import failures
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compose import compose_file
 from pipelines.local import composed, engine
-from pipelines.plan.loops import expanded
-from pipelines.plan.tasks import Container, Parameter, Pipeline, Task, allowed, parameter_values
-from pipelines.plan.values import typed
-from pipelines.records.record import new_run
+from pipelines.plan.loops import expand
+from pipelines.plan.tasks import Container, Parameter, Pipeline, Task, check_choice, parameter_values
+from pipelines.plan.values import to_kind
+from pipelines.records.folder import new_run
 
 HOST = "https://cluster.example"
 
@@ -257,11 +257,11 @@ def _task(**changes: Any) -> Task:
 
 
 def _not_of_its_type(here: Path) -> None:
-    typed("large", "NUMBER_INTEGER", "size")
+    to_kind("large", "NUMBER_INTEGER", "size")
 
 
 def _two_tasks_of_a_name(here: Path) -> None:
-    expanded(Pipeline("asks", {}, (_task(), _task())))
+    expand(Pipeline("asks", {}, (_task(), _task())))
 
 
 def _unknown_placeholder(here: Path) -> None:
@@ -269,7 +269,7 @@ def _unknown_placeholder(here: Path) -> None:
 
 
 def _no_such_choice(here: Path) -> None:
-    allowed("large", Parameter("STRING", choices=("small",)), "size")
+    check_choice("large", Parameter("STRING", choices=("small",)), "size")
 
 
 def _no_value(here: Path) -> None:
@@ -287,7 +287,7 @@ def _run_by_compose_without_a_name(here: Path) -> int:
 
 def _no_docker(here: Path) -> None:
     with patch.dict(os.environ, PATH=str(here)):
-        engine.need()
+        engine.check()
 
 
 def _with_docker(here: Path, script: str, *words: str) -> int:

@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from graphlib import TopologicalSorter
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from components.specification.stages import STAGES, package
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def extra(name: str) -> set[str]:
+    """What an extra of pyproject.toml installs: modules, and rooms, those that have an extra of their name."""
+    found = {f"components.{name}"} if (REPOSITORY / "components" / name).is_dir() else set()
+    for requirement in map(Requirement, EXTRAS[name]):
+        if requirement.name == "facenet":
+            found |= set().union(*map(extra, requirement.extras))
+        else:
+            found |= {file.parts[0].partition(".")[0] for file in files(requirement.name) or ()}
+    return found
+
 
 COMMON = {"numpy", "pyarrow", "PIL", "tqdm", "components.common"}
 # package: what its modules may import besides the standard library and themselves, in functions too
 ALLOWED = {
     "components.common": COMMON | {"threadpoolctl"},
     "components.sample": COMMON,
-    "components.extract": COMMON | {"dlib", "components.page"},
-    "components.collect": COMMON | {"pandas", "components.page"},
-    "components.model": COMMON | {"keras", "tensorflow"},
-    "components.mine_and_train": COMMON
-    | {"keras", "tensorflow", "matplotlib", "components.model", "components.page"}
-    | {f"components.evaluate.{module}" for module in ("protocols", "score")},
-    "components.export": COMMON
-    | {"keras", "tensorflow", "components.model", "components.litert", "components.page"}
-    | {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
-    "components.litert": COMMON | {"ai_edge_litert"},
-    "components.embed": COMMON | {"components.model", "components.litert", "components.page"},
-    "components.evaluate": COMMON | {"pandas", "components.page", "matplotlib"},
+    "components.model": COMMON | extra("model") | {"h5py", "safetensors"},
+    "components.litert": COMMON | extra("litert"),
     "components.specification": {"kfp", "components.common"},
-    "components.page": COMMON | {"matplotlib", "jinja2"},
+    "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "dlib", "components.extract", "components.embed.network"}
     | {"components.litert.report", "components.litert.specification"},
@@ -46,21 +55,27 @@ ALLOWED = {
     "pipelines.cluster": {"yaml", "components.common"}
     | {f"pipelines.{room}" for room in ("plan", "compiled", "records")},
     # The commands: they use all rooms, and no room knows them.
-    "pipelines": {"components.common", "components.specification.code", "components.specification.images"},
+    "pipelines": {"components.common"}
+    | {f"components.specification.{module}" for module in ("code", "images", "stages")},
 }
+# Of another stage a stage may import single modules.
+OF_OTHERS = {
+    "mine-and-train": {f"components.evaluate.{module}" for module in ("protocols", "score")},
+    "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
+}
+ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}
 WIRING = {
-    "pipelines/facenet.py": {"kfp", "components.specification.images"}
-    | {f"components.{name}.component" for name in
-       ("extract", "collect", "mine_and_train", "embed", "evaluate", "export")},
+    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images"}
+    | {f"{package(stage)}.component" for stage in STAGES},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Below the rooms that show runs: what the numbers of this pipeline are called.
     "pipelines/description.py": {"components.evaluate.numbers", "components.verify.runs"},
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.plan"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
-    # Which file of an export is the best, by the rule of `verify`.
-    "pipelines/records/summary.py": {"components.common", "components.verify.runs", "pipelines"},
+    # Which run is the newest, by the rule of `verify`.
+    "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
     # Galleries are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.

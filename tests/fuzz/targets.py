@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow.parquet as pq
+import safetensors.numpy
 import yaml
 from PIL import Image
 
@@ -33,14 +35,15 @@ from components.litert.embedder import LiteRTEmbedder
 from components.litert.report import read_report
 from components.litert.specification import Threshold, parse, record_of
 from components.mine_and_train import state
-from components.model import checkpoint
-from components.model.starts import unpacked
+from components.model import checkpoint, face_weights
+from components.model.starts import located, unpacked
 from components.verify import gallery, runs
 from pipelines.compiled import ir
 from pipelines.local import results
 from pipelines.look import history, preview, show
+from pipelines.look.find import find
 from pipelines.plan import recipe
-from pipelines.records import record
+from pipelines.records.files import read_run, read_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ROWS = 8
@@ -242,6 +245,30 @@ def _read_archive(path: Path) -> None:
         pass
 
 
+_FACE_WEIGHTS = {"conv2d_1a.conv.weight": (2, 3, 1, 1), "conv2d_1a.bn.running_mean": (2,), "last_linear.weight": (4, 2)}
+
+
+def _safetensors(_: Path) -> Iterator[bytes]:
+    yield safetensors.numpy.save({name: np.ones(shape, np.float32) for name, shape in _FACE_WEIGHTS.items()})
+
+
+def _keras2(_: Path) -> Iterator[bytes]:
+    for root in ("", "model_weights/"):
+        packed = io.BytesIO()
+        with h5py.File(packed, "w") as file:
+            file[f"{root}Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0"] = np.ones((1, 1, 3, 2), np.float32)
+            file[f"{root}Conv2d_1a_3x3_BatchNorm/Conv2d_1a_3x3_BatchNorm/beta:0"] = np.ones(2, np.float32)
+            file[f"{root}Bottleneck/Bottleneck/kernel:0"] = np.ones((2, 4), np.float32)
+        yield packed.getvalue()
+
+
+def _read_face_weights(path: Path) -> None:
+    with face_weights.opened(path, located(path).kind) as stored:
+        for name in stored.shapes:
+            stored.read(name)
+        assert stored.pixels
+
+
 def _recipes(_: Path) -> Iterator[bytes]:
     yield b'{"about": "x", "set": {"collect.min_examples": 3, "rounds": 2}}'
 
@@ -292,13 +319,13 @@ def _read_record(data: bytes, folder: Path) -> None:
         (folder / "1" / "a").mkdir(parents=True, exist_ok=True)
         (folder / "1" / name).write_bytes(data)
         (folder / "1" / "a" / name).write_bytes(data)
-    record.read_task(folder, "1", "a")
+    read_task(folder, "1", "a")
     history.runs(folder)
     for what in ("1", "1/a"):
         with suppress(FacenetError):
-            found = history.find(folder, what)
+            found = find(folder, what)
             show._run(folder, found.run) if found.task is None else show._task(folder, found.run, found.task)
-    record.read_run(folder, "1")
+    read_run(folder, "1")
 
 
 def _read_left(data: bytes, folder: Path) -> None:
@@ -341,6 +368,8 @@ TARGETS = {
     "state of a training": Target(_states, _file("state.npz", lambda path: state.load(path.parent))),
     "LiteRT model": Target(_of("export/model/*int8.tflite"), _file("facenet.tflite", _embed)),
     "archive": Target(_archives, _file("network.tar", _read_archive)),
+    "safetensors": Target(_safetensors, _file("faces.safetensors", _read_face_weights)),
+    "Keras 2 weights": Target(_keras2, _file("faces.h5", _read_face_weights)),
     "weights": Target(_weights, _read_weights, heavy=True),
 }
 FINE = FacenetError

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pipelines.cache.content import TABLES, Contents
-from pipelines.compile import COMPOSE_FILE, DEFAULT_OUTPUT, composed
+from pipelines.compile import COMPOSE_FILE, DEFAULT_OUTPUT, compile_compose
 from pipelines.compiled import ir
 from pipelines.compose import compose_file
 from pipelines.look import history
@@ -27,17 +27,8 @@ from pipelines.look.show import main as show
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
 from pipelines.records.alive import is_alive
-from pipelines.records.record import (
-    FAILED,
-    PENDING,
-    RUNNING,
-    SKIPPED,
-    STOPPED,
-    SUCCEEDED,
-    TaskRecord,
-    read_run,
-    read_task,
-)
+from pipelines.records.files import read_run, read_task
+from pipelines.records.record import FAILED, PENDING, RUNNING, SKIPPED, STOPPED, SUCCEEDED, TaskRecord
 
 SMALL = {
     "backbone": "small_resnet",
@@ -61,7 +52,7 @@ def program(request: pytest.FixtureRequest) -> Path:
 
 
 def test_the_committed_file_is_fresh():
-    assert COMPOSE_FILE.read_text() == composed(DEFAULT_OUTPUT), "stale: run `facenet compile` and commit it"
+    assert COMPOSE_FILE.read_text() == compile_compose(DEFAULT_OUTPUT), "stale: run `facenet compile` and commit it"
 
 
 def up(program: Path, file: Path, *services: str, **env: str) -> subprocess.CompletedProcess[str]:

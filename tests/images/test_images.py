@@ -17,24 +17,13 @@ from pipelines import build
 from pipelines.cache.conditions import variables
 from tests.cluster.launcher import LEAST
 from tests.conftest import run_pipeline
+from tests.contract.test_imports import extra
 from tests.images.agreement import agree, agree_on_metrics
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
 pytestmark = pytest.mark.docker
 
-# Heavy packages by the components whose images have them.
-HOLDERS = {
-    "dlib": {"extract", "verify"},
-    "ai_edge_litert": {"embed", "export", "verify"},
-    "pyarrow": {"extract", "collect", "mine-and-train", "embed", "evaluate", "export"},
-    "tensorflow": {"mine-and-train", "embed", "export"},
-    "keras": {"mine-and-train", "embed", "export"},
-    "pandas": {"collect"},
-    "matplotlib": {"extract", "collect", "mine-and-train", "evaluate"},
-    "kfp": set(),
-    "pip": set(),
-    "setuptools": set(),
-}
+HEAVY = ("dlib", "ai_edge_litert", "pyarrow", "tensorflow", "keras", "pandas", "matplotlib", "kfp", "pip", "setuptools")
 # What runs on a Raspberry Pi.
 ON_ARM = ("extract/requirements.lock", "embed/requirements-litert.lock", "verify/requirements.lock")
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
@@ -59,10 +48,9 @@ def python(image: str, code: str) -> str:
 
 def test_an_image_has_its_own_packages_and_no_others(image):
     component, name = image
-    packages = sorted(HOLDERS)
-    code = f"import importlib.util as u, json; print(json.dumps([bool(u.find_spec(name)) for name in {packages}]))"
-    there = {package for package, found in zip(packages, json.loads(python(name, code)), strict=True) if found}
-    assert there == {package for package, holders in HOLDERS.items() if component in holders}
+    code = f"import importlib.util as u, json; print(json.dumps([bool(u.find_spec(name)) for name in {HEAVY}]))"
+    there = {package for package, found in zip(HEAVY, json.loads(python(name, code)), strict=True) if found}
+    assert there == extra(component) & set(HEAVY)
 
 
 def test_an_image_has_its_own_code_compiled_and_no_other(image):

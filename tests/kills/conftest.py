@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from components.common.manifest import DATASET, about, read, write
 from tests.kills.points import FRESH, can_trace, copied, killed
 
 _IMPORTED = [
@@ -128,15 +127,6 @@ def _visible(folder: Path) -> bytes:
         if not any(part.startswith(".") for part in place.parts):
             digest.update(f"{place}\0".encode() + (path.read_bytes() if path.is_file() else b""))
     return digest.digest()
-
-
-@pytest.fixture
-def datasets(in_processes, tmp_path) -> list[Path]:
-    """Two datasets of the same faces: of some, and of all."""
-    whole = in_processes / "collect" / "dataset"
-    rows = read(whole, DATASET)
-    write(tmp_path / "some", DATASET, rows.slice(0, len(rows) // 2), about(whole, DATASET))
-    return [tmp_path / "some", whole]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from components.common.crops import decode_crops, faces_of
 from components.common.manifest import DATASET, read
 from pipelines.cache.cache import Cache
 from pipelines.cli import main as facenet
-from pipelines.records.record import read_run, read_task
+from pipelines.records.files import read_run, read_task
 from tests.pipeline.conftest import Tiny
 from tests.pipeline.test_forget import PLACES, files, without
 

@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from components.collect.__main__ import main as collect
 from components.common.errors import UsageError
-from components.embed.__main__ import main as embed
-from components.evaluate.__main__ import main as evaluate
-from components.extract.__main__ import main as extract
-from components.sample.__main__ import main as sample
-from components.verify.cluster import main as cluster
 from components.verify.enroll import main as enroll
 from components.verify.gallery import open_gallery
 from pipelines.cli import main as facenet
-from pipelines.compile import main as compile_
+from tests.stages import WORK, Work, main_of
 
 # What tells of a result, apart from pages and times.
-_WHOLE = ("*.parquet", "*.jpg", "metrics.json", "*.yaml")
+_WHOLE = ("*.parquet", "*.jpg", "*.tflite", "metrics.json", "*.yaml")
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -47,55 +41,42 @@ def results(found: dict[str, bytes], names: list[str]) -> list[dict[str, bytes]]
     return [{place: data for place, data in found.items() if place.split("/")[0] == name} for name in names]
 
 
-@pytest.fixture
-def words(request, in_processes, datasets, sample_photos, tmp_path) -> Callable[[str, Path], list[object]]:
-    """The flags of a command, with one setting or another."""
-    shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
-    tflite = min(in_processes.glob("export/model/*.tflite"))
-    given = {
-        sample: (["--identities", "2", "--photos", "2"], ["--seed", "1", "2"]),
-        extract: (["-i", tmp_path / "photos", "--workers", "1"], ["--margin", "0.25", "0.5"]),
-        collect: (["-i", in_processes / "extract/faces"], ["--min_examples", "2", "1"]),
-        embed: (["--faces", in_processes / "collect/faces", "-c", tflite], ["-i", *datasets]),
-        evaluate: (["-i", in_processes / "embed/embeddings"], ["--folds", "2", "3"]),
-        cluster: ([tmp_path / "photos", "-c", tflite], ["--threshold", "1.0", "0.0001"]),
-        compile_: ([], ["--workspace", "5Gi", "6Gi"]),
-    }
-    fixed, (flag, *values) = given[request.param]
-
-    def told(value: str, folder: Path) -> list[str]:
-        place = folder / ("result.yaml" if request.param is compile_ else "result")
-        cards = ["--html", folder / "card.html"] * (request.param in (extract, collect, embed, evaluate))
-        return [*map(str, fixed), "-o", str(place), *map(str, cards), flag, str(value)]
-
-    told.command, told.values = request.param, values
-    return told
-
-
-COMMANDS = [sample, extract, collect, embed, evaluate, cluster, compile_]
+WITH_CHECKPOINT = WORK["embed"].words.replace("{network}", "{run}/mine-and-train/checkpoint")
+COMMANDS = [
+    *((stage, work) for stage, work in WORK.items() if stage != "mine-and-train"),  # test_tensorflow.py
+    ("embed", replace(WORK["embed"], words=WITH_CHECKPOINT, has_tensorflow=True)),
+    ("sample", Work("--identities 2 --photos 2", "--seed 1", "--seed 2")),
+    ("cluster", Work("{photos} -c {network}", "--threshold 1.0", "--threshold 0.0001")),
+    ("compile", Work("", "--workspace 5Gi", "--workspace 6Gi")),
+]
 NAMES = ["result", "result-rejects", "result-dropped", "result.yaml"]
-
-
 CASES = [
-    pytest.param(command, again, id=f"{command.__module__.split('.')[1].replace('verify', 'cluster')}-{when}")
-    for command in COMMANDS
+    pytest.param(command, work, again, id=f"{command}{'-tensorflow' * work.has_tensorflow}-{when}")
+    for command, work in COMMANDS
     for again, when in ((False, "first"), (True, "again"))
-    # Photos of other settings are not replaced; compiling takes seconds and is one file.
-    if not (command in (sample, compile_) and again)
+    # Photos of other settings are not replaced; what takes seconds is killed in one way only.
+    if (not again if command in ("sample", "compile") else again or not work.has_tensorflow)
 ]
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize(("words", "is_replaced"), CASES, indirect=["words"])
-def test_a_stage_leaves_the_former_result_or_the_new_one(kills, words, is_replaced, tmp_path):
-    former, new = {}, {}
+@pytest.mark.parametrize(("command", "work", "is_replaced"), CASES)
+def test_a_stage_leaves_the_former_result_or_the_new_one(
+    kills, command, work, is_replaced, in_processes, sample_photos, tmp_path
+):
+    shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
+    network = min(in_processes.glob("export/model/*.tflite"))
+    result = kills.folder / ("result.yaml" if command == "compile" else "result")
+    flags = work.flags(result, photos=tmp_path / "photos", run=in_processes, network=network)
+    flags += ["--html", str(kills.folder / "card.html")] * (command in WORK)
+    main, older, newer = main_of(command), [*flags, *work.former.split()], [*flags, *work.new.split()]
     kills.begin(None)
-    kills.undisturbed(words.command, words(words.values[0], kills.folder))
+    kills.undisturbed(main, older)
     start = tmp_path / "start"
     kills.folder.rename(start)
     former = content(start)
     kills.begin(None)
-    kills.undisturbed(words.command, words(words.values[1], kills.folder))
+    kills.undisturbed(main, newer)
     new = content(kills.folder)
     assert former and new and former != new
     allowed = [results(former if is_replaced else {}, NAMES), results(new, NAMES)]
@@ -103,11 +84,11 @@ def test_a_stage_leaves_the_former_result_or_the_new_one(kills, words, is_replac
     def check() -> None:
         for found, *whole in zip(results(content(kills.folder), NAMES), *allowed, strict=True):
             assert found in whole
-        kills.undisturbed(words.command, words(words.values[1], kills.folder))
+        kills.undisturbed(main, newer)
         assert content(kills.folder) == new
 
-    command = words(words.values[1], kills.folder)
-    kills.at_every_point(start if is_replaced else None, check, words.command, command)
+    at_every_point = kills.copied_at_every_point if work.has_tensorflow else kills.at_every_point
+    at_every_point(start if is_replaced else None, check, main, newer)
 
 
 def people(gallery: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What runs in TensorFlow: the training with its state, the embeddings and the exported files."""
+"""The training, which leaves more than a result: its state and the checkpoints on its way."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.embed.__main__ import main as embed
-from components.export.__main__ import main as export
 from components.mine_and_train import state
 from components.mine_and_train.__main__ import main as mine_and_train
 
@@ -73,34 +71,3 @@ def test_a_killed_training_goes_on_to_the_same_weights(kills, in_processes, tmp_
 def kept(folder: Path) -> list[Path]:
     """The checkpoints that a training keeps on its way: the best, and those of rounds."""
     return sorted((folder / "checkpoint-training").glob("[br]*"))
-
-
-@pytest.mark.parametrize("command", [embed, export], ids=["embed", "export"])
-def test_the_former_result_or_the_new_one(kills, in_processes, datasets, tmp_path, command):
-    def words(dataset: Path) -> list[str]:
-        given = ["-i", dataset, "--faces", in_processes / "collect" / "faces", "-o", kills.folder / "result"]
-        given += ["-c", in_processes / "mine-and-train" / "checkpoint"]
-        return [*map(str, given), *(["--variants", "int8"] if command is export else [])]
-
-    def content() -> dict[str, bytes]:
-        return {
-            path.name: path.read_bytes()
-            for path in kills.folder.glob("result/*")
-            if path.suffix in (".parquet", ".tflite")
-        }
-
-    kills.begin(None)
-    kills.undisturbed(command, words(datasets[0]))
-    former = content()
-    kills.folder.rename(tmp_path / "start")
-    kills.begin(None)
-    kills.undisturbed(command, words(datasets[1]))
-    new = content()
-    assert former and new and former != new
-
-    def check() -> None:
-        assert content() in (former, new)
-        kills.undisturbed(command, words(datasets[1]))
-        assert content() == new
-
-    kills.copied_at_every_point(tmp_path / "start", check, command, words(datasets[1]))

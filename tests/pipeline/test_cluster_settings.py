@@ -12,13 +12,13 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
 
 from components.collect.component import collect
 from components.specification import images
-from pipelines.compile import DEFAULT_OUTPUT, compiled, main
+from components.specification.stages import STAGES
+from pipelines.compile import DEFAULT_OUTPUT, compile_pipeline, main
 from pipelines.compiled import ir
 from pipelines.local.containers import docker_run
 from pipelines.local.processes import Invocation
 
-STAGES = set(images.COMPONENTS) - {"verify"}  # an image for a Raspberry Pi, no stage
-FOR_GPUS = compiled(gpus=2, image_pull_secret="regcred")
+FOR_GPUS = compile_pipeline(gpus=2, image_pull_secret="regcred")
 
 
 def read(text):
@@ -50,7 +50,7 @@ def tasks(spec):
 
 def test_every_task_says_what_it_needs_and_what_it_may_use_at_most():
     _, _, containers, _ = DEFAULT
-    assert set(containers) == STAGES
+    assert set(containers) == set(STAGES)
     for name, container in containers.items():
         limits = container.resources
         assert 0 < limits.cpu_request < limits.cpu_limit, name
@@ -61,7 +61,7 @@ def test_every_task_says_what_it_needs_and_what_it_may_use_at_most():
 
 
 def test_only_the_training_is_tried_again_because_it_goes_on_where_it_was_however_long_an_attempt_took():
-    for spec, volume in ((DEFAULT[0], True), (read(compiled(workspace=""))[0], False)):
+    for spec, volume in ((DEFAULT[0], True), (read(compile_pipeline(workspace=""))[0], False)):
         found = {name: task.retry_policy for name, task in tasks(spec) if task.HasField("retry_policy")}
         assert set(found) == ({"mine-and-train"} if volume else set())
         for retry in found.values():
@@ -84,7 +84,7 @@ def test_every_task_is_passed_all_its_parameters():
 def test_a_changed_default_of_a_component_changes_what_a_cluster_compares(monkeypatch):
     inputs = collect.component_spec.inputs
     monkeypatch.setitem(inputs, "validation", dataclasses.replace(inputs["validation"], default=0.15))
-    (task,) = (task for name, task in tasks(read(compiled())[0]) if name == "collect")
+    (task,) = (task for name, task in tasks(read(compile_pipeline())[0]) if name == "collect")
     assert task.inputs.parameters["validation"].runtime_value.constant.number_value == 0.15
 
 
@@ -114,13 +114,13 @@ def test_a_trainings_state_lies_on_a_volume_that_outlives_a_pod():
 
 
 def test_the_volume_can_be_of_a_named_kind():
-    _, platform, *_ = read(compiled(storage_class="fast"))
+    _, platform, *_ = read(compile_pipeline(storage_class="fast"))
     patch = platform.platforms["kubernetes"].pipelineConfig.workspace.kubernetes.pvc_spec_patch
     assert json_format.MessageToDict(patch) == {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast"}
 
 
 def test_the_volume_can_be_left_out():
-    spec, platform, *_ = read(compiled(workspace=""))
+    spec, platform, *_ = read(compile_pipeline(workspace=""))
     training = spec.root.dag.tasks["mine-and-train"].inputs.parameters["training"]
     assert training.runtime_value.constant.string_value == ""
     assert not platform.platforms["kubernetes"].HasField("pipelineConfig")
@@ -153,7 +153,7 @@ def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
 
 def test_every_image_is_pulled_with_the_secret_by_its_name():
     _, _, containers, settings = GPUS
-    assert set(containers) == STAGES
+    assert set(containers) == set(STAGES)
     for name in containers:
         assert [secret.secret_name for secret in settings[name].image_pull_secret] == ["regcred"]
 

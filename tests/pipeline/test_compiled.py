@@ -13,26 +13,29 @@ import pytest
 import yaml
 
 from components.specification.code import module_of
-from pipelines.compile import DEFAULT_OUTPUT, compiled, main
+from components.specification.stages import STAGES
+from pipelines.compile import DEFAULT_OUTPUT, compile_pipeline, main
 from pipelines.compiled import ir
 from pipelines.plan import recipe
 from pipelines.plan.changes import with_setting
 from pipelines.plan.check import check
-from pipelines.plan.loops import expanded
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.loops import expand
+from pipelines.plan.render import Artifact, executor_input, render
 from pipelines.plan.tasks import Container, Task, parameter_values
 
 REPOSITORY = DEFAULT_OUTPUT.parent
-PIPELINE = expanded(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))
-STAGES = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
+PIPELINE = expand(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"))
+TASKS = [task for task in PIPELINE.tasks if isinstance(task.executor, Container)]
 
 
 def test_the_committed_pipeline_is_fresh():
-    assert DEFAULT_OUTPUT.read_text() == compiled(), "pipeline.yaml is stale: run `facenet compile` and commit it"
+    assert DEFAULT_OUTPUT.read_text() == compile_pipeline(), (
+        "pipeline.yaml is stale: run `facenet compile` and commit it"
+    )
 
 
 def test_compiling_gives_the_same_bytes_in_every_process():
-    code = "from pipelines.compile import compiled; import sys; sys.stdout.write(compiled())"
+    code = "from pipelines.compile import compile_pipeline; import sys; sys.stdout.write(compile_pipeline())"
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -42,7 +45,7 @@ def test_compiling_gives_the_same_bytes_in_every_process():
             text=True,
             check=True,
         )
-        assert done.stdout == compiled()
+        assert done.stdout == compile_pipeline()
 
 
 def test_check_names_the_command_when_the_file_is_stale(tmp_path, capsys):
@@ -70,17 +73,17 @@ def test_the_pipeline_follows_kubeflows_schema():
 
 def test_the_tasks_come_in_an_order_in_which_they_can_run():
     names = [task.name for task in PIPELINE.tasks]
-    assert names == ["photos", "extract", "collect", "mine-and-train", "embed", "evaluate", "export"]
+    assert names == ["photos", *STAGES]
 
 
 def _command(task: Task) -> list[str]:
     parameters = parameter_values(task, PIPELINE.values(), None)
     artifacts = {name: [Artifact(Path("in") / name, "system.Artifact", "")] for name in task.artifacts}
     assert isinstance(task.executor, Container)
-    return rendered(task.executor.command, executor_input(task, parameters, artifacts, Path("out")))
+    return render(task.executor.command, executor_input(task, parameters, artifacts, Path("out")))
 
 
-@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_argument_of_a_task_is_a_flag_of_its_stage(task):
     from components.common.parsing import parse
 
@@ -100,10 +103,10 @@ def test_every_recipe_fits_the_pipeline(name, tmp_path):
     pipeline = with_setting(ir.read(DEFAULT_OUTPUT), "photos", str(tmp_path))
     for key, value in recipe.read(name).settings.items():
         pipeline = with_setting(pipeline, key, value)
-    check(expanded(pipeline))
+    check(expand(pipeline))
 
 
-@pytest.mark.parametrize("task", STAGES, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_every_stage_has_a_card_and_numbers_for_kubeflows_ui(task):
     kinds = {"system.HTML", "system.Metrics"}
     assert set(task.outputs.values()) >= kinds | (
@@ -112,7 +115,7 @@ def test_every_stage_has_a_card_and_numbers_for_kubeflows_ui(task):
 
 
 def test_one_setting_leaves_the_pictures_out_of_every_card():
-    pipeline = expanded(with_setting(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"), "pictures", False))
+    pipeline = expand(with_setting(with_setting(ir.read(DEFAULT_OUTPUT), "photos", "photos"), "pictures", False))
     stages = [task for task in pipeline.tasks if isinstance(task.executor, Container)]
     values = {task.name: parameter_values(task, pipeline.values(), None).get("pictures") for task in stages}
     # The card of an export has none.

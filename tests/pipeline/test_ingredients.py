@@ -12,7 +12,8 @@ import pytest
 import components.specification.images
 from components.sample.__main__ import main as sample
 from pipelines.look.show import main as show
-from pipelines.records.record import RUNNING, read_task
+from pipelines.records.files import read_task
+from pipelines.records.record import RUNNING
 from pipelines.rerun import main as rerun
 from pipelines.run import main as run
 

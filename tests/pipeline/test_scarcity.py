@@ -14,18 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.collect.__main__ import main as collect
 from components.common.atomic import write_file
 from components.common.command import report_errors
 from components.common.errors import FacenetError
 from components.common.preprocessing import Crop
-from components.embed.__main__ import main as embed
 from components.embed.network import Network
-from components.evaluate.__main__ import main as evaluate
-from components.extract.__main__ import main as extract
 from components.verify.gallery import Enrollment, open_gallery
-from pipelines.cli import main
+from pipelines.cli import COMMANDS, main
 from tests.pipeline.conftest import REPOSITORY, Tiny
+from tests.stages import WORK, main_of
 
 
 @contextmanager
@@ -57,24 +54,27 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("stage", ["extract", "collect", "embed", "evaluate"])
-def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(
-    stage, in_processes, sample_photos, small_disk, tmp_path, capsys
-):
+@pytest.fixture
+def places(in_processes, sample_photos, tmp_path) -> dict[str, Path]:
+    """What stages are given: the photos of one person, and all that a run made."""
     shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
-    model = str(min(in_processes.glob("export/model/*.tflite")))
-    commands = {
-        "extract": (extract, [tmp_path / "photos", "--workers", "1"], in_processes / "extract/rejects"),
-        "collect": (collect, [in_processes / "extract/faces"], in_processes / "collect/dropped"),
-        "embed": (embed, [in_processes / "collect/dataset", "-c", model], in_processes / "collect/dropped"),
-        "evaluate": (evaluate, [in_processes / "embed/embeddings"], None),
-    }
-    command, words, former = commands[stage]
-    if former is not None:  # of its own form, whatever its content
-        shutil.copytree(former, small_disk / "result")
+    network = min(in_processes.glob("export/model/*.tflite"))
+    return {"photos": tmp_path / "photos", "run": in_processes, "network": network}
+
+
+SLOW = [pytest.param(stage, marks=pytest.mark.long) if WORK[stage].has_tensorflow else stage for stage in WORK]
+
+
+@pytest.mark.parametrize("stage", SLOW)
+def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(stage, places, small_disk, capsys):
+    work, former = WORK[stage], places["run"] / WORK[stage].result
+    for file in (path for path in former.rglob("*") if path.is_file()):  # of its own form, whatever its content
+        place = small_disk / "result" / file.relative_to(former)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("former")
     before = content(small_disk)
     fill(small_disk)
-    assert command(["-i", *map(str, words), "-o", str(small_disk / "result")]) == 1
+    assert main_of(stage)([*work.flags(small_disk / "result", **places), *work.former.split()]) == 1
     error = capsys.readouterr().err
     assert "No space left on device" in error and "make room" in error and "Traceback" not in error
     (small_disk / "fill").unlink()
@@ -157,41 +157,23 @@ size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() 
 resource.setrlimit(resource.RLIMIT_AS, (size, size))
 sys.exit(main(sys.argv[3:]))
 """
-# stage: its words, and what it makes
-STAGES = {
-    "extract": ("-i {photos} --workers 1 -o {to}", "extract/faces"),
-    "collect": ("-i {run}/extract/faces -o {to}", "collect/dataset"),
-    "embed": ("-i {run}/collect/dataset -c {model} -o {to}", "embed/embeddings"),
-    "evaluate": ("-i {run}/embed/embeddings -o {to}", "evaluate/report"),
-    "mine_and_train": (
-        "-i {run}/collect/dataset --backbone small_resnet --image_size 32 --rounds 1 -c {to}",
-        "mine-and-train/checkpoint",
-    ),
-    "export": ("-i {run}/collect/dataset -c {run}/mine-and-train/checkpoint -o {to}", "export/model"),
-}
-# In it a stage that imports TensorFlow fails before it has, or after seconds.
-SHORT = {"extract": (10, 150), "collect": (10, 250), "embed": (10, 200), "evaluate": (10, 400)}
-SHORT |= dict.fromkeys(("mine_and_train", "export"), (500,))
-LONG = {"extract": (50, 300), "collect": (150, 400), "embed": (100, 500), "evaluate": (200, 600)}
-LONG |= dict.fromkeys(("mine_and_train", "export"), (2000, 2500, 3000))
-LIMITS = [(stage, megabytes) for stage, sizes in SHORT.items() for megabytes in sizes]
-LIMITS += [pytest.param(stage, size, marks=pytest.mark.long) for stage, sizes in LONG.items() for size in sizes]
+LIMITS = [
+    pytest.param(stage, megabytes, marks=marks)
+    for stage, work in WORK.items()
+    for sizes, marks in zip(work.megabytes, ((), pytest.mark.long), strict=True)
+    for megabytes in sizes
+]
 
 
 @pytest.mark.parametrize(("stage", "megabytes"), LIMITS)
-def test_a_stage_without_memory_says_so_and_leaves_what_was_there(
-    stage, megabytes, in_processes, sample_photos, tmp_path
-):
-    words, made = STAGES[stage]
-    shutil.copytree(sample_photos / "person-00000", tmp_path / "photos" / "person-00000")
-    shutil.copytree(in_processes / made, tmp_path / "results" / "result")
+def test_a_stage_without_memory_says_so_and_leaves_what_was_there(stage, megabytes, places, tmp_path):
+    work = WORK[stage]
+    shutil.copytree(places["run"] / work.result, tmp_path / "results" / "result")
     min(path for path in (tmp_path / "results").rglob("*") if path.is_file()).write_text("former")
     before = content(tmp_path / "results")
-    model = min(in_processes.glob("export/model/*.tflite"))
-    places = {"photos": tmp_path / "photos", "run": in_processes, "model": model, "to": tmp_path / "results/result"}
-    limited = [sys.executable, "-c", LIMITED, f"components.{stage}.__main__", str(megabytes * 2**20)]
+    limited = [sys.executable, "-c", LIMITED, COMMANDS[stage][0], str(megabytes * 2**20)]
     done = subprocess.run(
-        [*limited, *(word.format(**places) for word in words.split())],
+        [*limited, *work.flags(tmp_path / "results/result", **places), *work.former.split()],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     after = content(tmp_path / "results")

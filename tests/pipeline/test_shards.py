@@ -58,11 +58,10 @@ def test_the_network_and_its_evaluation_are_the_same(runs):
 def test_the_tasks_of_three_shards_are_recorded_one_by_one(runs):
     record = json.loads((runs[3] / "run.json").read_text())
     assert record["parameters"]["shards"] == ["1/3", "2/3", "3/3"]
-    assert record["tasks"] == [
-        "photos", "extract-1", "extract-2", "extract-3", "collect", "mine-and-train",
-        "embed-1", "embed-2", "embed-3", "evaluate", "export",
-    ]  # fmt: skip
+    for stage in ("extract", "embed"):
+        tasks = [task for task in record["tasks"] if task.startswith(stage)]
+        assert tasks == [f"{stage}-{number}" for number in (1, 2, 3)]
     extracted = json.loads((runs[3] / "collect/task.json").read_text())["inputs"]["extracted"]
-    assert [one["task"] for one in extracted] == ["extract-1", "extract-2", "extract-3"]
+    assert [one["task"].rpartition("-")[2] for one in extracted] == ["1", "2", "3"]
     (faces,) = json.loads((runs[3] / "embed-2/task.json").read_text())["inputs"]["faces"]
     assert faces["task"] == "collect"

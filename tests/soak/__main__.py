@@ -17,18 +17,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.collect.__main__ import main as collect
-from components.evaluate.__main__ import main as evaluate
-from components.extract.__main__ import main as extract
 from components.sample.folder import draw
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
 from components.verify.identify import main as identify
 from tests.pipeline.conftest import REPOSITORY, Tiny
+from tests.stages import WORK, main_of
 
 # What may be added between the second quarter of the time, when everything has been used once, and the last.
 MEMORY = 20 * 2**20
@@ -70,11 +68,13 @@ class Measured:
 def round_of_work(run: Path, photos: Path, place: Path, tiny: Tiny, number: int) -> None:
     """One round: the stages, a gallery, and a run of a small pipeline."""
     model = str(min(run.glob("export/model/*int8.tflite")))
-    faces, gallery = str(place / "faces"), str(place / "gallery.db")
-    calls: list[tuple[Callable[[list[str]], int], list[str]]] = [
-        (extract, ["-i", str(photos), "-o", faces, "--workers", "1", "--html", str(place / "card.html")]),
-        (collect, ["-i", faces, "-o", str(place / "dataset"), "--html", str(place / "card.html")]),
-        (evaluate, ["-i", str(run / "embed/embeddings"), "-o", str(place / "report")]),
+    gallery, card = str(place / "gallery.db"), ["--html", str(place / "card.html")]
+    calls: list[tuple[Callable[[Sequence[str]], int], list[str]]] = [
+        *(
+            (main_of(stage), [*work.flags(place / stage, photos=photos, run=run, network=model), *card])
+            for stage, work in WORK.items()
+            if not work.has_tensorflow
+        ),
         (enroll, [str(photos), "-c", model, "-g", gallery]),
         (identify, [str(min(photos.glob("*/*.jpg"))), "-c", model, "-g", gallery, "--threshold", "0.5"]),
         (forget, [min(photos.glob("*/")).name, "-g", gallery]),

@@ -101,7 +101,7 @@ def test_a_workspace_without_a_volume_is_told_as_what_it_is(
     error = capsys.readouterr().err
     assert "This cluster wants its file to say more about the workspace's volume.\n" in error
     assert f"500 Internal error: workspace PVC spec must specify {missing}: Failed to compile job" in error
-    assert "--storage_class NAME" in error and '--workspace ""' in error
+    assert "--storage-class NAME" in error and '--workspace ""' in error
     assert "/go/src" not in error and "\t" not in error
     told = tmp_path / "told.yaml"
     described = {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard"}

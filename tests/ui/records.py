@@ -9,7 +9,8 @@ import pyarrow as pa
 from PIL import Image
 
 from components.common.manifest import DATASET, FACES, read, write
-from pipelines.records.record import SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
+from pipelines.records.files import write_run, write_task
+from pipelines.records.record import SUCCEEDED, RunRecord, TaskRecord
 
 HOSTILE = (
     "<script>document.title='hacked'</script>",

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from components.common.names import plain
-from pipelines.records.record import read_run, read_task, write_run, write_task
+from pipelines.records.files import read_run, read_task, write_run, write_task
 from tests.pipeline.conftest import Tiny
 from tests.ui.records import HOSTILE, faces_of, run_of, task_of
 

@@ -3,17 +3,11 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines.ui.graph import drawn
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.compiled import ir
+from pipelines.ui.graph import lay_out
 
-FACENET = {
-    "importer": [],
-    "extract": ["importer"],
-    "collect": ["extract"],
-    "mine-and-train": ["collect", "extract"],
-    "embed": ["collect", "extract", "mine-and-train"],
-    "evaluate": ["embed", "extract"],
-    "export": ["collect", "extract", "mine-and-train", "evaluate"],
-}
+FACENET = {task.name: sorted(task.after) for task in ir.read(DEFAULT_OUTPUT).tasks}
 SIDE_BY_SIDE = {"a": [], "b": [], "c": ["a"], "d": ["a", "b"], "e": ["c"], "f": ["a", "e", "d"], "g": ["b"]}
 
 
@@ -25,7 +19,7 @@ def with_shards(count):
         for task, before in FACENET.items()
     }
     del needs["extract"]
-    return {"importer": [], **{shard: ["importer"] for shard in shards}, **needs}
+    return {"photos": [], **{shard: ["photos"] for shard in shards}, **needs}
 
 
 GRAPHS = [FACENET, SIDE_BY_SIDE, with_shards(2), with_shards(9), {"alone": []}, {}]
@@ -36,7 +30,7 @@ def block_of(task):
 
 
 def laid_out(needs):
-    drawing = drawn(needs, {task: block_of(task) for task in needs})
+    drawing = lay_out(needs, {task: block_of(task) for task in needs})
     blocks = {block_of(box.name): box for box in (*drawing.tasks, *drawing.blocks)}
     return drawing, blocks
 

@@ -1,7 +1,7 @@
 import pytest
 
+from pipelines.look.log import CHUNK, as_shown, log_before, log_end, log_part
 from pipelines.records.record import RUNNING
-from pipelines.ui.log import CHUNK, log_before, log_part, plain
 from tests.ui.records import run_of, task_of
 
 LINES = b"".join(b"line %07d \xc3\xa9\n" % number for number in range(100_000))  # 1.7 MB
@@ -47,10 +47,11 @@ def test_a_line_without_end_is_shown_in_pieces(tmp_path):
     assert log_part(file, 0, ended=False).end == CHUNK
     assert log_before(file, 2 * CHUNK + 5, ended=True).end == 2 * CHUNK + 5
     assert log_part(file, 10**12, ended=True).text == ""
+    assert log_end(file) == ["x" * CHUNK]
 
 
 def test_what_a_terminal_would_overwrite_or_colour_is_not_shown():
-    assert plain(b"  0%\r 50%\r100%\r\n\x1b[31mred\x1b[0m\xff\n") == "100%\nred\ufffd\n"
+    assert as_shown(b"  0%\r 50%\r100%\r\n\x1b[31mred\x1b[0m\xff\n") == "100%\nred\ufffd\n"
 
 
 def test_of_a_log_of_100_mb_its_end_is_sent(site):

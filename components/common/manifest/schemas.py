@@ -22,7 +22,7 @@ class Manifest:
         name: what it is called in messages and in its files.
         version: the version of its schema.
         schema: its columns.
-        written_by: the stage that writes it.
+        written_by: the stage that makes it of something else. One that comes after may hand on another of the kind.
         person: the columns that say whom a row is about: `identity`; `photo_path`, by its first folder; or face ids, of
             faces that other manifests know.
         texts: the columns with words for people, which may name somebody else than the row is about.

@@ -11,7 +11,8 @@ from components.model.backbones.inception import block8, block17, block35, convo
 def build(image_size: int) -> keras.Model:
     """Inception-ResNet-v1 up to its global average pooling: 23 M parameters, 1,792 features.
 
-    The scopes are those of the community's TF-Slim checkpoints; BatchNorm has no gamma, the input is in [-1, 1].
+    The scopes are those of the community's TF-Slim checkpoints; BatchNorm has no gamma, the input is in [-1, 1]
+    or, as those of 2017 want it, standardised.
     """
     images = layers.Input((image_size, image_size, 3))
     x = convolution(stem(images), "Conv2d_4b_3x3", 256, (3, 3), strides=2, padding="valid")

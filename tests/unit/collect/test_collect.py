@@ -107,7 +107,7 @@ def test_both_of_unicodes_forms_of_a_name_are_one_person_in_one_split(faces, tmp
 
 def test_the_stage_writes_dataset_dropped_and_listing(faces, tmp_path, capsys):
     output, file = tmp_path / "dataset", tmp_path / "listing.json"
-    assert main(["-i", str(faces), "-o", str(output), "--json", str(file)]) == 0
+    assert main(["-i", str(faces), "-o", str(output), "--listing", str(file)]) == 0
     rows = read(output, DATASET).to_pandas()
     found = read(faces, FACES, columns=["face_id", "identity"]).to_pandas()
     assert len(rows) + read(output.with_name("dataset-dropped"), DROPPED).num_rows == len(found)

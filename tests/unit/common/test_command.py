@@ -16,6 +16,8 @@ from components.common.atomic import new_directory, write_file
 from components.common.command import report_errors, run
 from components.common.errors import FacenetError, UsageError
 from components.common.executor import write_metrics
+from components.specification.images import COMPONENTS
+from components.specification.stages import package
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -104,14 +106,12 @@ def test_what_is_not_a_task_description_is_refused(text):
         write_metrics(text, {"accuracy": 0.9})
 
 
-@pytest.mark.parametrize(
-    "stage", ["extract", "collect", "mine_and_train", "embed", "evaluate", "export", "verify", "sample"]
-)
+@pytest.mark.parametrize("stage", [*COMPONENTS, "sample"])
 def test_help_needs_no_heavy_library(stage):
     check = (
         "import sys, contextlib\n"
         "with contextlib.suppress(SystemExit):\n"
-        f"    from components.{stage}.__main__ import main; main(['--help'])\n"
+        f"    from {package(stage)}.__main__ import main; main(['--help'])\n"
         "heavy = {'tensorflow', 'keras', 'kfp', 'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

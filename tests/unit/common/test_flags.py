@@ -157,6 +157,20 @@ def test_help_says_what_each_flag_is_and_its_default(capsys):
         assert flag in said
 
 
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("pipelines.submit", ["--run-name NAME", "--cache, --no-cache", "--dry-run, --no-dry-run"]),
+        ("components.collect.__main__", ["--min_examples INT", "--drop_duplicates {true,false}"]),  # as Kubeflow writes
+    ],
+)
+def test_help_writes_flags_as_whoever_reads_it_does(module, words, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(module).main(["--help"])
+    said = capsys.readouterr().out
+    assert all(word in said for word in words)
+
+
 @pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
 def test_every_flag_of_every_command_has_its_help(module, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -6,11 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from components.common.crops import decoded, faces_of
+from components.common.manifest import DATASET, read
 from components.embed.__main__ import main as embed
 from components.export import parity
 from components.export.__main__ import main
@@ -42,6 +45,25 @@ def test_a_file_alone_gives_the_embeddings_of_the_checkpoint(exported, dataset, 
     assert embed(["-i", str(dataset), "-c", str(alone), "-o", str(tmp_path / "embeddings")]) == 0
     cosines = np.sum(vectors(tmp_path / "embeddings") * vectors(embeddings), axis=1)
     assert cosines.min() > {"float32": 0.99999, "float16": 0.9999, "dynamic": 0.99, "int8": 0.95}[name]
+
+
+def test_files_of_a_standardised_network_say_so_and_are_calibrated_so(dataset, checkpoint, tmp_path):
+    from components.model.checkpoint import load, save
+    from components.model.network import Embedder as Original
+    from components.model.network import scaled
+
+    whole = load(checkpoint)
+    images = decoded(read(dataset, DATASET), faces_of(dataset, ()), 32)
+    whole.network(scaled(images, "standardised"), training=True)
+    preprocessing = replace(whole.preprocessing, scaling="standardised")
+    save(tmp_path / "checkpoint", whole.network, whole.architecture, preprocessing, {})
+    flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "export")]
+    assert main([*flags, "--variants", "float32,int8", "--calibration", "40"]) == 0
+    wanted = Original(load(tmp_path / "checkpoint").network, flip_averaging=True, scaling="standardised")(images)
+    for name, least in (("float32", 0.99999), ("int8", 0.95)):
+        embedder = LiteRTEmbedder(tmp_path / "export" / f"facenet-{name}.tflite")
+        assert embedder.specification.scaling == "standardised"
+        assert np.sum(embedder(images) * wanted, axis=1).min() > least
 
 
 def test_a_file_says_what_it_wants_and_what_its_distances_mean(exported, checkpoint, report):

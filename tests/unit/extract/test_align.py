@@ -6,6 +6,7 @@ from PIL import Image
 
 from components.common import dlib_models
 from components.common.errors import UsageError
+from components.common.preprocessing import Crop, pixels
 from components.extract.align import AVERAGE_FACE, landmark_model, similarity
 from components.extract.photo import Extraction, faces_in
 
@@ -56,3 +57,26 @@ def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_average_places
     points = np.array(again.landmarks).reshape(5, 2) / first.width
     expected = (AVERAGE_FACE + 0.25 * (1 + 1j)) / 1.5
     assert np.abs(points[:, 0] + 1j * points[:, 1] - expected).max() < 0.06
+
+
+def test_the_middle_of_a_wider_cut_is_the_closer_cut_of_the_same_face(portrait, encode):
+    model = landmark_model(None)
+    photo = encode(portrait.rotate(8, Image.Resampling.BICUBIC, fillcolor=(120, 120, 120)), quality=95)
+    wide, close = Crop(0.25, "five-point"), Crop(0.14, "five-point")
+    (of_wide,), (of_close,) = (
+        faces_in(photo, Extraction(margin=crop.margin, landmarks=model)) for crop in (wide, close)
+    )
+    share = close.share_of(wide)
+    assert share == pytest.approx(1.28 / 1.5)
+    middle, whole = pixels(of_wide.image, 96, share).astype(int), pixels(of_close.image, 96).astype(int)
+    assert np.abs(middle - whole).mean() < 2 < np.abs(pixels(of_wide.image, 96).astype(int) - whole).mean()
+
+
+def test_no_other_cut_is_the_middle_of_a_face():
+    aligned = Crop(0.25, "five-point")
+    assert aligned.share_of(aligned) == Crop(0.1, "none").share_of(Crop(0.1, "none")) == 1
+    assert Crop(0.3, "five-point").share_of(aligned) is None  # what was left out is not there
+    assert Crop(0.1, "none").share_of(aligned) is None
+    assert (
+        Crop(0.1, "none").share_of(Crop(0.25, "none")) is None
+    )  # cut off at the photo's edge, its middle is elsewhere

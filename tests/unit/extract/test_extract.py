@@ -62,7 +62,7 @@ def test_the_shards_together_are_the_whole_and_one_without_a_face_is_empty(peopl
     for number, folder in enumerate(folders, start=1):
         card = ["--html", f"{folder}.html", "--markdown", f"{folder}.md"]
         assert main(["-i", str(people), "-o", str(folder), "--shard", f"{number}/5", *card]) == 0
-    assert "0 faces of 0 identities in 1 photos" in capsys.readouterr().out
+    assert "0 faces of 0 identities in 1 photo" in capsys.readouterr().out
     rejected = [folder.with_name(f"{folder.name}-rejects") for folder in folders]
     assert read(order_shards(folders, FACES), FACES).equals(read(tmp_path / "whole", FACES))
     assert read(order_shards(rejected, REJECTS), REJECTS).equals(read(tmp_path / "whole-rejects", REJECTS))

@@ -89,6 +89,16 @@ def test_photos_of_people_that_are_sorted_further_are_theirs(tmp_path):
     assert len(scan(tmp_path).photos) == 16
 
 
+@pytest.mark.parametrize("people", [["Ada"], ["Ada", "Bob"]])
+def test_albums_by_date_are_those_of_the_person_above_them(tmp_path, people):
+    albums = [f"{person}/{2000 + 10 * number + year}" for number, person in enumerate(people) for year in range(9)]
+    touch(tmp_path, *(f"{album}/1.jpg" for album in albums), f"{people[0]}/1998-05 Rome/1.jpg")
+    assert {identity_of(path) for path in scan(tmp_path).photos} == set(people)
+    touch(tmp_path, *(f"{people[0]}/{name}/1.jpg" for name in "abc"))  # these may be people
+    with pytest.raises(UsageError, match=r"put a photo into .*Ada itself"):
+        scan(tmp_path)
+
+
 def test_jpeg_counts_whatever_the_name_says(tmp_path):
     touch(tmp_path, "a/1.jfif", "a/2.JPE", "a/3.heic", "a/4.webp")
     (tmp_path / "a" / "5.HEIC").write_bytes(b"\xff\xd8\xff\xe0")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 
 import pytest
 
@@ -18,6 +19,19 @@ def test_results_come_in_the_order_of_the_tasks():
 
 def test_a_killed_process_costs_its_task_only():
     assert list(in_order(eval, ["1", KILLED, "3", "4"], 2, seconds=60)) == [1, Died(-9), 3, 4]
+
+
+def test_a_process_killed_while_it_sends_its_result_costs_its_task_only(tmp_path):
+    ready = tmp_path / "ready"
+    waited = f"iter(__import__('pathlib').Path({str(ready)!r}).exists, True)"
+    large = f"any(__import__('time').sleep(0.01) for _ in {waited}) or bytes(10_000_000)"
+    results = in_order(eval, ["1", large], 2, seconds=60)
+    assert next(results) == 1
+    ready.touch()
+    time.sleep(0.5)  # nobody reads: the pipe is full long before all is sent
+    for process in multiprocessing.active_children():
+        process.kill()
+    assert list(results) == [Died(-9)]
 
 
 def test_a_process_that_hangs_costs_its_task_only():

@@ -22,6 +22,13 @@ def test_with_everything_off_images_are_only_scaled():
     np.testing.assert_allclose(changed(), SCALED, atol=1e-6)
 
 
+def test_images_of_a_standardised_network_are_standardised_after_everything_else():
+    recipe = Augmentation(**{**STILL, "brightness": 0.3, "erasing": 1.0})
+    found = augment(tf.constant(IMAGES), tf.constant((1, 2)), recipe, "standardised").numpy()
+    np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=(1, 2, 3)), 1, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "flag",
     [

@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from components.common.manifest import EMBEDDINGS, read
 from components.common.preprocessing import Crop, Preprocessing
+from components.embed.__main__ import main as embed
 from components.evaluate.score import Score
 from components.mine_and_train import loop, session
 from components.mine_and_train.__main__ import main
@@ -53,6 +55,20 @@ def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_b
     (tmp_path / "checkpoint" / checkpoint.WEIGHTS).unlink()
     assert main(given) == 0
     assert weights(tmp_path / "checkpoint") == weights(training / "best")
+
+
+def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(dataset, tmp_path):
+    network = build(Architecture("small_resnet", 32, 8))
+    wanted = Preprocessing(32, Crop(0.25, "none"), scaling="standardised")
+    checkpoint.save(tmp_path / "start", network, Architecture("small_resnet", 32, 8), wanted, {})
+    given = flags(dataset, tmp_path, "-p", str(tmp_path / "start"), "--embeddings", str(tmp_path / "embeddings"))
+    for rounds in ("1", "2"):  # the second goes on from the first one's state
+        assert main([*given, "--rounds", rounds]) == 0
+        assert checkpoint.specified(tmp_path / "checkpoint")[1].scaling == "standardised"
+    # What was embedded in the training is what `embed` gives of the checkpoint, which reads its own description.
+    assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "again")]) == 0
+    found, again = (read(tmp_path / name, EMBEDDINGS)["embedding"].to_pylist() for name in ("embeddings", "again"))
+    np.testing.assert_allclose(found, again, atol=1e-6)
 
 
 def test_a_long_round_is_told_while_it_is_under_way(dataset, tmp_path, monkeypatch, capsys):

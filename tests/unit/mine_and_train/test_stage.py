@@ -167,7 +167,7 @@ def test_too_few_people_to_train_on_are_counted(dataset, faces, tmp_path, capsys
     write(tmp_path / "dataset", DATASET, one, {"faces": "unused"})
     flags = ["-i", str(tmp_path / "dataset"), "--faces", str(faces), "-c", str(tmp_path / "checkpoint"), *TINY]
     assert mine_and_train(flags) == 1
-    assert "1 identities in the train split" in capsys.readouterr().err
+    assert "1 identity in the train split" in capsys.readouterr().err
 
 
 def test_a_dataset_of_people_for_the_test_alone_has_nobody_to_train_on(faces, tmp_path, capsys):

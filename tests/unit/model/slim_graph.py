@@ -156,10 +156,14 @@ class InceptionResnetV1(Slim):
             x = self.block8(x, f"Repeat_2/block8_{number}", (192, 192, 192, 192))
         return tf.reduce_mean(self.block8(x, "Block8", (192, 192, 192, 192), scale=1.0, activate=False), [1, 2])
 
+    def bottleneck(self, features, size):
+        x = features @ self.variable("Bottleneck/weights", (1792, size))
+        mean, beta = (self.variable(f"Bottleneck/BatchNorm/{name}", (size,)) for name in ("moving_mean", "beta"))
+        variance = np.abs(self.variable("Bottleneck/BatchNorm/moving_variance", (size,), mean=1.0))
+        return tf.nn.batch_normalization(x, mean, variance, beta, None, 0.001)
+
     def add_heads(self):
-        self.variable("Bottleneck/weights", (1792, 128))
-        for name in ("beta", "moving_mean", "moving_variance"):
-            self.variable(f"Bottleneck/BatchNorm/{name}", (128,))
+        self.bottleneck(np.zeros((1, 1792), np.float32), 128)
         self.variable("Logits/weights", (128, 10))
         self.variable("Logits/biases", (10,))
 

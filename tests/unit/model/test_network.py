@@ -33,6 +33,14 @@ def test_each_embedding_has_unit_length_whatever_else_is_in_the_batch():
     np.testing.assert_allclose(embeddings, alone, atol=1e-4)
 
 
+def test_standardised_images_have_mean_0_and_deviation_1_but_for_those_of_one_colour():
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    images[1], images[2] = images[1] // 32 + 90, 7  # a dull one, and one of one colour
+    mean, deviation = (each[:, None, None, None] for each in (images.mean((1, 2, 3)), images.std((1, 2, 3))))
+    wanted = (images - mean) / np.maximum(deviation, 1 / np.sqrt(images[0].size))  # `prewhiten` of facenet
+    np.testing.assert_allclose(scaled(images, "standardised"), wanted, atol=1e-5)
+
+
 def test_the_embedder_follows_the_network_as_it_trains():
     network = build(SMALL)
     embed = Embedder(network)

@@ -144,6 +144,7 @@ def test_a_checkpoint_of_the_facenet_community_gives_its_features(tmp_path):
     network = build(architecture)
     lines = start_from(network, architecture, tmp_path).lines(tmp_path)
     assert lines[1:] == [
+        "left out: the embedding (128 numbers, to train: 8; --embedding_size 128 takes it over)",
         "left out: 4 variables, the head InceptionResnetV1/Bottleneck",
         "left out: 2 variables, the head InceptionResnetV1/Logits",
     ]
@@ -279,7 +280,7 @@ def test_what_a_network_started_from_is_named_by_its_bytes(some_of_v2, tmp_path)
     record = start_from(build(SMALL), SMALL, ours).record(ours)
     count = len(build(SMALL).weights)
     told = {"name": "ours", "sha256": checkpoint.fingerprint(ours)}
-    assert record == told | {"restored": f"{count} of {count} variables", "left_out": []}
+    assert record == told | {"restored": f"{count} of {count} variables", "left_out": [], "scaling": "[-1, 1]"}
     assert located(single).sha256() == hashlib.sha256(single.read_bytes()).hexdigest()
     before = located(prefix.parent).sha256()
     (prefix.parent / "notes").write_text("not of it")

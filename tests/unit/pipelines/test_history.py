@@ -9,17 +9,12 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, find, rerun_command, runs, tasks
-from pipelines.records.record import (
-    RUNNING,
-    SUCCEEDED,
-    RunRecord,
-    TaskRecord,
-    read_run,
-    read_task,
-    write_run,
-    write_task,
-)
+from components.specification.stages import STAGES
+from pipelines.look.find import find, find_run
+from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, rerun_command, runs, tasks
+from pipelines.records.files import read_run, read_task, write_run, write_task
+from pipelines.records.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord
+from pipelines.rerun import main as rerun
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
 
@@ -43,7 +38,6 @@ def test_a_real_run_with_its_tasks_numbers_and_graph(in_processes):
     assert all(task.cpu_seconds and task.peak_bytes for task in found if task.log)
     lines = edges(found)
     assert ("photos", "extract") in lines
-    assert {before for before, after in lines if after == "collect"} == {"extract"}
     assert {before for before, after in lines if after == "evaluate"} == {"collect", "embed"}
     order = {task.task: number for number, task in enumerate(found)}
     assert all(order[before] < order[after] for before, after in lines)
@@ -67,7 +61,7 @@ def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
     [
         ("latest/evalaute", "Did you mean evaluate?"),
         ("latest/evaluate/reprot", "Did you mean report?"),
-        ("latest/../evaluate", "Known: photos, extract, collect, mine-and-train, embed and 2 more."),
+        ("latest/../evaluate", f"Known: {', '.join(['photos', *STAGES][:5])} and {len(STAGES) - 4} more."),
         ("..", "Known: latest, 2"),
     ],
 )
@@ -91,18 +85,28 @@ def test_no_runs_folder_is_wrong_use_and_an_empty_one_is_empty(tmp_path):
 
 
 @pytest.mark.parametrize("linked", [True, False])
-def test_a_latest_run_that_is_gone_is_called_so(tmp_path, linked):
-    write_run(tmp_path, RunRecord("20250101-000000-000", "f", "p.yaml", None, {}, {}, [], SUCCEEDED))
+def test_without_a_link_that_leads_to_a_run_the_latest_one_is_the_newest(tmp_path, linked):
+    for identifier, began in (("compose", "2026-01-03"), ("20260102-000000-000", "2026-01-02")):
+        write_run(
+            tmp_path, RunRecord(identifier, "f", "p.yaml", None, {}, {}, [], SUCCEEDED, f"{began}T00:00:00+00:00")
+        )
+    (tmp_path / "20260104-000000-000").mkdir()  # a run that was killed before it had a record
     if linked:
         (tmp_path / "latest").symlink_to("20260101-000000-000")
-    for ask in (lambda name: find(tmp_path, name), lambda name: read_run(tmp_path, name)):
-        for name in ("latest", "latest"[:5]):
-            with pytest.raises(UsageError) as refused:
-                ask(name)
-            assert "Did you mean latest" not in str(refused.value)
-            assert "20250101-000000-000" in refused.value.advice
-    with pytest.raises(UsageError, match="link to the latest run leads to none, or is gone"):
-        find(tmp_path, "latest/evaluate")
+    assert find_run(tmp_path, "latest").record.id == find(tmp_path, "latest").run.record.id == "compose"
+    (tmp_path / "latest").unlink(missing_ok=True)
+    (tmp_path / "latest").symlink_to("20260102-000000-000")
+    assert find_run(tmp_path, "latest").record.id == "20260102-000000-000"
+    with pytest.raises(UsageError, match="There is no such run") as refused:
+        find_run(tmp_path, "lates")
+    assert refused.value.advice == "Did you mean latest?"
+
+
+def test_a_run_whose_record_cannot_be_read_is_not_run_again(tmp_path, capsys):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "run.json").write_text("{")
+    assert rerun(["collect", "--run", "1", "--runs", str(tmp_path)]) == 2
+    assert "The run's record cannot be read.\nReceived: 1 (" in capsys.readouterr().err
 
 
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from components.specification.code import names_in
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compiled import ir
-from pipelines.launch import _of_a_process, _of_an_image
+from pipelines.launch import _image_program, _process_program
 from pipelines.plan.tasks import Container
 
 STAGES = [task for task in ir.read(DEFAULT_OUTPUT).tasks if isinstance(task.executor, Container)]
@@ -41,9 +41,9 @@ def test_lines_of_tasks_that_run_at_once_stay_lines():
 def test_a_container_and_a_process_of_the_same_versions_answer_each_other(task, monkeypatch):
     """The tests run in an environment of the locked versions."""
     monkeypatch.setattr(os, "environ", {"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3"})
-    process, image = _of_a_process(task.executor, names_in), _of_an_image(task.executor, task.name)
+    process, image = _process_program(task.executor, names_in), _image_program(task.executor, task.name)
     assert process.identity == image.identity
     assert process.files
     assert not image.files, "an image keeps what it was built of"
     monkeypatch.setitem(os.environ, "ONEDNN_MAX_CPU_ISA", "AVX2")
-    assert _of_a_process(task.executor, names_in).identity != image.identity
+    assert _process_program(task.executor, names_in).identity != image.identity

@@ -14,7 +14,8 @@ from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
 from pipelines.look.words import bytes_in_words, plain, table
-from pipelines.records.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord, write_run, write_task
+from pipelines.records.files import write_run, write_task
+from pipelines.records.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord
 from tests.answers import problems
 from tests.conftest import REPOSITORY
 
@@ -155,7 +156,7 @@ def test_no_name_steers_the_terminal_in_a_message_either(hostile, capsys):
 
 def test_a_log_shows_of_a_line_written_over_the_last(hostile, capsys):
     text = output(capsys, show, hostile, "1/one")
-    assert text.splitlines()[-2:] == ["  | 2 of 2\\x1b[2J\\u202e", "  | last"]
+    assert text.splitlines()[-2:] == ["  | 2 of 2\\u202e", "  | last"]
 
 
 def test_a_lost_run_says_how_to_go_on(hostile, capsys):

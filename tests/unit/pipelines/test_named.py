@@ -7,7 +7,7 @@ import pytest
 from components.litert.specification import path_beside
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
 from components.model.starts import located
-from pipelines.cache.named import files_named, opened
+from pipelines.cache.named import files_at, files_named
 
 PARTS = ("x.ckpt-275.data-00000-of-00002", "x.ckpt-275.data-00001-of-00002", "x.ckpt-275.index", "x.ckpt-275.meta")
 
@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def names(path):
-    return [one.name for one in opened(Path(path))]
+    return [one.name for one in files_at(Path(path))]
 
 
 @pytest.mark.parametrize("given", ["x.ckpt-275", *PARTS])

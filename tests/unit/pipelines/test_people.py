@@ -10,7 +10,7 @@ import pytest
 
 from components.collect.splits import split_of
 from components.common.errors import UsageError
-from pipelines.configure import DEFAULT_PIPELINE, configured
+from pipelines.configure import DEFAULT_PIPELINE, configure
 from pipelines.people import check_people
 from pipelines.plan.tasks import up_to
 
@@ -26,7 +26,7 @@ def folder_of(here: Path, people: int, photos: int = 2) -> Path:
 
 
 def said(photos: Path, recipe: str = "laptop", *settings: str, to: str | None = None) -> list[str]:
-    pipeline = configured(DEFAULT_PIPELINE, recipe, str(photos), settings)[0]
+    pipeline = configure(DEFAULT_PIPELINE, recipe, str(photos), settings)[0]
     return check_people(up_to(pipeline, to) if to else pipeline)
 
 

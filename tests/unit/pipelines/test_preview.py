@@ -11,8 +11,10 @@ from PIL import Image
 
 from components.common.manifest import FACES, read
 from pipelines.look.compare import STYLES, best, compare, differ, roc_plot
-from pipelines.look.history import Artifact, Run, find, runs
-from pipelines.look.preview import Folder, Nothing, Page, Table, Text, Values, picture, preview
+from pipelines.look.find import find
+from pipelines.look.history import RecordedArtifact, Run, runs
+from pipelines.look.preview import Folder, Nothing, Page, Text, Values, preview
+from pipelines.look.tables import Table, picture
 
 
 def shown(run: Path, name: str, **page):
@@ -20,8 +22,8 @@ def shown(run: Path, name: str, **page):
     return preview(run.parent, found.artifact, found.inside, **page)
 
 
-def made(folder: Path, kind: str = "system.Artifact") -> Artifact:
-    return Artifact("made", kind, folder / "1" / "task" / "made", "", {}, on_disk=True)
+def made(folder: Path, kind: str = "system.RecordedArtifact") -> RecordedArtifact:
+    return RecordedArtifact("made", kind, folder / "1" / "task" / "made", "", {}, on_disk=True)
 
 
 @pytest.fixture

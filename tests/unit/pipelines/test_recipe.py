@@ -4,7 +4,7 @@ import pytest
 
 from components.common.errors import UsageError
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.configure import configured
+from pipelines.configure import configure
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,10 @@ def test_a_number_in_a_recipe_is_what_it_is_after_set(written, value, tmp_path):
     file.write_text(f"about: mine\nset:\n  {name}: {written}\n")
     if value is None:
         with pytest.raises(UsageError, match="is a number"):
-            configured(DEFAULT_OUTPUT, str(file), None, [])
+            configure(DEFAULT_OUTPUT, str(file), None, [])
         return
-    by_recipe = configured(DEFAULT_OUTPUT, str(file), None, [])[0]
-    by_flag = configured(DEFAULT_OUTPUT, None, None, [f"{name}={written}"])[0]
+    by_recipe = configure(DEFAULT_OUTPUT, str(file), None, [])[0]
+    by_flag = configure(DEFAULT_OUTPUT, None, None, [f"{name}={written}"])[0]
     of_task = [pipeline.task("mine-and-train").sources["learning_rate"].value for pipeline in (by_recipe, by_flag)]
     assert of_task == [value, value]
 
@@ -27,4 +27,4 @@ def test_a_number_in_a_recipe_is_what_it_is_after_set(written, value, tmp_path):
 def test_a_text_with_an_exponent_in_it_stays_one(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("about: 1e3 faces\nset:\n  mine-and-train.pretrained: a1e-3\n")
-    assert configured(DEFAULT_OUTPUT, str(file), None, [])[2] == {"mine-and-train.pretrained": "a1e-3"}
+    assert configure(DEFAULT_OUTPUT, str(file), None, [])[2] == {"mine-and-train.pretrained": "a1e-3"}

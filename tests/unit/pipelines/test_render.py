@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.plan.render import Artifact, executor_input, rendered
+from pipelines.plan.render import Artifact, executor_input, render
 from pipelines.plan.tasks import Container, Parameter, Task, TaskOutput
 
 TASK = Task(
@@ -41,25 +41,25 @@ INPUT = executor_input(TASK, {"rounds": 20, "names": ["a b", "{{$}}"]}, {"faces"
     ],
 )
 def test_placeholders_are_filled_in(template, text):
-    assert rendered([template], INPUT) == [text]
+    assert render([template], INPUT) == [text]
 
 
 def test_the_workspace_is_the_tasks_own_folder():
     description = executor_input(TASK, {"training": "{{$.workspace_path}}/training"}, {}, Path("/runs/2/train"))
-    assert rendered(["{{$.inputs.parameters['training']}}"], description) == ["/runs/2/train/training"]
+    assert render(["{{$.inputs.parameters['training']}}"], description) == ["/runs/2/train/training"]
     assert description["inputs"]["parameterValues"] == {"training": "/runs/2/train/training"}
 
 
 def test_two_placeholders_in_one_word():
     word = "{{$.inputs.parameters['rounds']}}-{{$.inputs.parameters['rounds']}}"
-    assert rendered([word], INPUT) == ["20-20"]
+    assert render([word], INPUT) == ["20-20"]
 
 
 def test_the_description_of_the_task_is_kubeflows_executor_input():
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    (text,) = rendered(["{{$}}"], INPUT)
+    (text,) = render(["{{$}}"], INPUT)
     message = json_format.Parse(text, pipeline_spec_pb2.ExecutorInput())
     assert message.outputs.artifacts["checkpoint"].artifacts[0].type.schema_title == "system.Model"
     assert message.inputs.artifacts["faces"].artifacts[0].metadata["photos"] == 3
@@ -80,7 +80,7 @@ def test_the_description_of_the_task_is_kubeflows_executor_input():
 )
 def test_an_unknown_placeholder_is_refused_by_name(placeholder):
     with pytest.raises(UsageError) as error:
-        rendered(["-x", placeholder], INPUT)
+        render(["-x", placeholder], INPUT)
     assert error.value.received == placeholder
 
 
@@ -92,7 +92,7 @@ def test_metrics_written_by_a_stage_are_where_the_runner_looks(tmp_path):
     from pipelines.local.results import collect
 
     task = Task("t", "t", Container((), {}), {}, {}, {}, {"metrics": "system.Metrics"}, {}, frozenset(), True, "t")
-    (text,) = rendered(["{{$}}"], executor_input(task, {}, {}, tmp_path))
+    (text,) = render(["{{$}}"], executor_input(task, {}, {}, tmp_path))
     write_metrics(text, {"faces": 7, "share": 0.5})
     database = sqlite3.connect(":memory:")
     database.executescript(TABLES)

@@ -1,7 +1,7 @@
 import pytest
 
 from components.common.errors import UsageError
-from pipelines.plan.values import as_text, from_text, typed
+from pipelines.plan.values import as_text, from_text, to_kind
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_text_of_another_type_is_refused_with_the_name(kind, text):
 
 
 def test_whole_numbers_lose_the_point_that_the_ir_gives_them():
-    value = typed(128.0, "NUMBER_INTEGER", "x")
+    value = to_kind(128.0, "NUMBER_INTEGER", "x")
     assert value == 128
     assert isinstance(value, int)
 
@@ -71,4 +71,4 @@ def test_whole_numbers_lose_the_point_that_the_ir_gives_them():
 @pytest.mark.parametrize(("kind", "value"), [("NUMBER_INTEGER", True), ("NUMBER_DOUBLE", False), ("STRING", 3)])
 def test_a_recipes_value_of_another_type_is_refused(kind, value):
     with pytest.raises(UsageError):
-        typed(value, kind, "x")
+        to_kind(value, kind, "x")

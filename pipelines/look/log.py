@@ -1,4 +1,4 @@
-"""Pieces of a log, as a terminal would show them: a log of 100 MB is not read to show its end."""
+"""The logs of tasks in pieces, as a terminal would show them: a log of 100 MB is not read to show its end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.look.inside import inside
+from pipelines.records.record import TaskRecord
+
 CHUNK = 256 * 1024  # bytes that are sent at a time
+_LINES = 20
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -27,6 +31,24 @@ class Piece:
     size: int
 
 
+def log_file(folder: Path, task: TaskRecord) -> Path | None:
+    """The log of a task; None when there is none in the runs folder."""
+    file = inside(folder, folder / task.log) if task.log else None
+    return file if file and file.is_file() else None
+
+
+def log_end(file: Path | None) -> list[str]:
+    """The last lines of a log; none where there is no log."""
+    return [] if file is None else log_before(file, file.stat().st_size, ended=True).text.splitlines()[-_LINES:]
+
+
+def error(folder: Path, task: TaskRecord) -> str:
+    """What a failed task said of it in the end: a stage's headline, or else its last line; "" when it said nothing."""
+    lines = [line for line in log_end(log_file(folder, task)) if line.strip()]
+    headlines = [line.partition(": ")[2] for line in lines if line.startswith("facenet ")]
+    return (headlines or lines or [""])[-1].strip()
+
+
 def log_part(file: Path, start: int, stop: int | None = None, *, ended: bool) -> Piece:
     """Some lines of a log, as many as are sent at a time.
 
@@ -45,7 +67,7 @@ def log_part(file: Path, start: int, stop: int | None = None, *, ended: bool) ->
     last = ended and start + len(content) == size
     if not last and (whole or len(content) < CHUNK):
         content = content[:whole]
-    return Piece(plain(content), start, start + len(content), size)
+    return Piece(as_shown(content), start, start + len(content), size)
 
 
 def log_before(file: Path, stop: int, *, ended: bool) -> Piece:
@@ -55,11 +77,11 @@ def log_before(file: Path, stop: int, *, ended: bool) -> Piece:
         with file.open("rb") as log:
             log.seek(start)
             log.readline(CHUNK)
-            start = min(log.tell(), stop)
+            start = log.tell() if log.tell() < stop else start  # of a line that is longer, its end
     return log_part(file, start, stop, ended=ended)
 
 
-def plain(content: bytes) -> str:
+def as_shown(content: bytes) -> str:
     """Text as a terminal would leave it: of a line that was written over its last state, and no colours."""
     text = _COLOURS.sub("", content.decode("utf-8", errors="replace"))
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))

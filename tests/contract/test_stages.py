@@ -1,0 +1,46 @@
+"""What every stage has: whoever adds a line to the table of stages is told here what is missing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from components.specification.images import requirements
+from components.specification.stages import STAGES, package
+from pipelines import description
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.compiled import ir
+from pipelines.plan.tasks import Container
+from tests.contract.test_imports import EXTRAS
+from tests.stages import WORK
+
+REPOSITORY = DEFAULT_OUTPUT.parent
+TASKS = {task.name: task for task in ir.read(DEFAULT_OUTPUT).tasks if isinstance(task.executor, Container)}
+
+
+def test_the_stages_are_the_tasks_of_the_pipeline():
+    assert list(STAGES) == list(TASKS), "the table of stages, or pipelines/facenet.py"
+    assert {task for _, task, _ in description.LINES} <= set(STAGES), "the lines of a summary"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_whole(stage):
+    folder = REPOSITORY / package(stage).replace(".", "/")
+    files = ("README.md", "__init__.py", "__main__.py", "component.py", "settings.py", "stage.py")
+    assert not [name for name in files if not (folder / name).is_file()]
+    assert stage in EXTRAS and stage in re.findall(r"[\w-]+", *EXTRAS["all"]), "its packages in pyproject.toml"
+    assert (REPOSITORY / requirements(stage)).is_file(), f"make lock ONE={stage}"
+    assert f"\n| {stage} | " in (REPOSITORY / "README.md").read_text(), "its row in the README's table of stages"
+    design = (REPOSITORY / "docs/design.md").read_text()
+    assert f"\n      {folder.name + '/':<18} " in design, "its row among the rooms of docs/design.md"
+    assert f"\n| {stage} | `facenet {stage} " in design, "its row among the results there"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_killed_starved_and_shown_in_tests(stage):
+    """Killed anywhere, short of memory and room, its card with the worst names: each is made from its entry in WORK."""
+    work = WORK[stage]
+    place, _, output = work.result.partition("/")
+    assert place == stage and output in TASKS[stage].outputs
+    assert work.former != work.new and all(work.megabytes)
