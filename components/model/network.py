@@ -15,7 +15,7 @@ from components.common.batches import embed_batches
 from components.common.errors import UsageError
 from components.common.preprocessing import SCALING, STANDARDISED, Preprocessing
 from components.model import BATCH_SIZE, backbones
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalizations, normalized
 
 EMBEDDING_LAYER = "embedding"
 EMBEDDING_NORMALISATION = "embedding_normalisation"
@@ -93,6 +93,18 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     features = backbones.build(backbone, image_size)
     x = layers.Dense(embedding_size, use_bias=False, name=EMBEDDING_LAYER)(features.output)
     return keras.Model(features.input, normalized(x, scale=False, name=EMBEDDING_NORMALISATION))
+
+
+def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
+    """Moves the embeddings of a network that has learnt nothing: of each member their mean, before they get length 1.
+
+    Args:
+        network: as `build` makes it.
+        centre: float32 [size], of one member's embedding, in standard deviations of each number.
+    """
+    for layer in normalizations(network):
+        if layer.name == EMBEDDING_NORMALISATION:
+            layer.beta.assign(centre)
 
 
 def _of_unit_length(x: Any) -> Any:
