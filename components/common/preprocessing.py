@@ -52,6 +52,22 @@ class Crop:
             raise ValueError(f"a margin from 0 to 2 and an alignment of {ALIGNMENTS} are needed, not {record}")
         return crop
 
+    def middle(self, share: float) -> Crop:
+        """The crop that is the middle part of this one, by its side; the inverse of `share_of`.
+
+        Raises:
+            UsageError: faces that are not aligned have none.
+        """
+        if share == 1:
+            return self
+        if self.alignment == "none":
+            raise UsageError(
+                "Only of aligned faces the middle shows all of them alike.",
+                received=f"{self}, a share of {share:g}",
+                advice="Run `facenet extract --alignment five-point`, then collect again; or take the whole faces.",
+            )
+        return Crop(round(((1 + 2 * self.margin) * share - 1) / 2, 6), self.alignment)
+
     def share_of(self, wider: Crop) -> float | None:
         """The middle part of a face that was cut out in a wider way which is this crop.
 

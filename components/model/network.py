@@ -98,6 +98,18 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     return keras.Model(features.input, x)
 
 
+def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
+    """Moves the embeddings of a network that has learnt nothing: of each member their mean, before they get length 1.
+
+    Args:
+        network: as `build` makes it.
+        centre: float32 [size], of one member's embedding, in standard deviations of each number.
+    """
+    for layer in normalizations(network):
+        if layer.name == EMBEDDING_NORMALISATION:
+            layer.beta.assign(centre)
+
+
 def _of_unit_length(x: Any) -> Any:
     # float32 whatever the precision of the layers before: distances are small differences.
     return layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
