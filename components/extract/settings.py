@@ -25,8 +25,9 @@ class Settings:
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None
     """Where the list of photos without a face goes; beside the faces, as FACES-rejects, when not given."""
-    faces: Which = "largest"
-    """The largest face of a photo, all of them, or the only one: photos that show several are rejected then."""
+    faces: Which = "central"
+    """Of several faces in a photo: the one that is large and near the middle, the largest, all of them, or only, which
+    rejects such photos."""
     margin: float = 0.25
     """Added around the face on every side, as a fraction of the longer side of the detector's box."""
     alignment: Literal["none", "five-point"] = "none"

@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
         card = show(extracted, settings.input, settings.output, settings.max_pixels, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(extracted))
-    _say(extracted, settings)
+    _print_summary(extracted, settings)
 
 
 def extract(
@@ -169,7 +169,7 @@ def _metrics(extracted: Extracted) -> dict[str, int]:
     }
 
 
-def _say(extracted: Extracted, settings: Settings) -> None:
+def _print_summary(extracted: Extracted, settings: Settings) -> None:
     print(
         f"{extracted.faces} faces of {len(extracted.identities)} identities "
         f"in {extracted.photos} photos: {settings.output}"
