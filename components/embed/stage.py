@@ -28,7 +28,7 @@ def run(settings: Settings) -> None:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
             received=f"faces: {crop}; {settings.checkpoint}: {network.crop}",
-            advice="Run `facenet extract` with that margin and alignment, then collect and embed.",
+            advice=f"Run `facenet extract {network.crop.flags}`, then collect and embed.",
         )
     if settings.checkpoint.is_file():  # what a checkpoint that was trained here is worth, the report says
         check_apart(settings.checkpoint, network)

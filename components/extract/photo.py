@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from components.common.preprocessing import Crop
 from components.extract.align import align
 from components.extract.crop import Box, cut, encoded, square
 from components.extract.decode import Photo
@@ -22,6 +23,7 @@ Which = Literal["central", "largest", "all", "only"]
 # How much the middle of the photo counts where one face is taken of several; see `Detection.prominence`.
 _PULL = {"central": 2.0, "largest": 0.0}
 
+UNALIGNED = Crop(0.25, "none")
 MAX_PIXELS = 100_000_000
 # The widest pixel of the known formats: 16-bit PNG with alpha. A file of more bytes than this for every allowed pixel
 # is not read into memory.
@@ -35,13 +37,13 @@ class Extraction:
     Args:
         which: of several faces "central" takes the one that is large and near the middle of the photo, "largest" the
             largest, "all" every one; "only" rejects the photo.
-        margin: added around the face on every side, as a fraction of the longer side of the detector's box.
-        landmarks: dlib's landmark model of five points: faces are aligned by it; None leaves them as they are.
+        crop: how they are cut out.
+        landmarks: dlib's landmark model of five points, to align them by; None where `crop` says "none".
         max_pixels: a photo with more is not decoded, a JPEG of up to four times as many at half its size.
     """
 
     which: Which = "central"
-    margin: float = 0.25
+    crop: Crop = UNALIGNED
     landmarks: Path | None = None
     max_pixels: int = MAX_PIXELS
 
@@ -160,10 +162,10 @@ def _large_and_small(photo: Photo, grey: npt.NDArray[np.uint8]) -> list[Detectio
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
     points: list[float] | None = None
     if extraction.landmarks is None:
-        crop_box = square(face.box, extraction.margin, photo.width, photo.height)
+        crop_box = square(face.box, extraction.crop.margin, photo.width, photo.height)
         crop = cut(photo, crop_box)
     else:
-        crop, crop_box, points = align(photo, face.box, extraction.margin, extraction.landmarks)
+        crop, crop_box, points = align(photo, face.box, extraction.crop, extraction.landmarks)
     return Face(
         face_id=_face_id(crop),
         box=face.box,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from components.common.alignment import NONE
 from components.common.atomic import new_directory
 from components.common.cores import cores
 from components.common.errors import FacenetError
@@ -31,13 +32,13 @@ from components.extract.settings import Settings
 
 def run(settings: Settings) -> None:
     """Finds the faces, writes the manifests, the card and the numbers, and says what was found."""
-    landmarks = landmark_model(settings.landmarks) if settings.alignment == "five-point" else None
+    landmarks = None if settings.crop.alignment == NONE else landmark_model(settings.landmarks)
     extracted = extract(
         settings.input,
         settings.output,
         settings.rejects_folder,
         settings.write_images,
-        Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
+        Extraction(settings.faces, settings.crop, landmarks, settings.max_pixels),
         settings.workers or cores(),
         Shard.read(settings.shard),
     )
@@ -75,8 +76,7 @@ def extract(
     extracted = Extracted(part(scan(photos), shard))
     about = {
         "which_faces": extraction.which,
-        "margin": extraction.margin,
-        "alignment": "none" if extraction.landmarks is None else "five-point",
+        **asdict(extraction.crop),
         "detector": NAME,
     }
     for path, reject in extracted.scan.rejects.items():

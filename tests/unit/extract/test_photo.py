@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common.preprocessing import Crop
 from components.extract.decode import Photo
 from components.extract.detect import LONG_SIDE, Detection, detect
 from components.extract.photo import Extraction, Reject, extract_photo, faces_in
@@ -103,7 +104,7 @@ def test_a_crop_is_a_square_jpeg_and_its_id_is_of_its_pixels(group):
         expected = photo.crop(face.crop_box).resize(crop.size, Image.Resampling.LANCZOS)
         assert np.abs(np.asarray(crop, float) - np.asarray(expected, float)).mean() < 4
     again = extract_photo(group, Extraction()).faces[0]
-    other = extract_photo(group, Extraction(margin=0.1)).faces[0]
+    other = extract_photo(group, Extraction(crop=Crop(0.1, "none"))).faces[0]
     assert again.face_id == face.face_id != other.face_id
     assert len(face.face_id) == 32
 
