@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common.alignment import NONE
+from components.common.alignment import ALIGNMENTS, NONE
 from components.common.atomic import check_replaceable
 from components.common.errors import UsageError
 from components.common.flags import ExecutorInput, Html, Input, Markdown, Output, Pictures
@@ -65,7 +65,11 @@ class Settings:
         try:
             return Crop(self.margin, self.alignment)
         except ValueError as error:
-            raise UsageError("There is no such --alignment.", received=error) from error
+            raise UsageError(
+                "There is no such --alignment.",
+                received=error,
+                advice=f"Give {', '.join(ALIGNMENTS)}, or the ten numbers of five points with commas between.",
+            ) from error
 
     def check(self) -> None:
         """Refuses no folder, numbers out of range, and results in the place of photos or of each other."""

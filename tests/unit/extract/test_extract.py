@@ -198,7 +198,7 @@ def test_aligned_faces_say_so_and_hold_their_landmarks(people, tmp_path):
         (["--rejects", "{full}"], "something else"),
         (["--write_images", "{full}"], "something else"),
         (["--landmarks", "{output}.dat"], "Give --alignment dlib"),
-        (["--alignment", "five"], "known: none, dlib, arcface, or five points"),
+        (["--alignment", "five"], "There is no such --alignment"),
         (["--alignment", "0.3,0.4"], "has ten numbers"),
         (["--alignment", "dlib", "--landmarks", "{output}.dat"], "no landmark model"),
     ],
