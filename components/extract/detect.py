@@ -22,8 +22,6 @@ NAME = f"dlib-hog {dlib.__version__}"
 # doubled once, 99 % of the faces are found, down to 1/16 of the photo's longer side.
 LONG_SIDE = 640
 UPSAMPLE = 1
-# Side of the detector's window, in pixels of what it searches: no face that it sees is smaller.
-WINDOW = 80
 # The detector's own threshold: lower finds more faces and more of what is none.
 THRESHOLD = 0.0
 # What scores more than this is nearly a face: on a larger copy of a large photo some of it is one.

@@ -28,10 +28,10 @@ def group(portrait, tmp_path):
 
 @pytest.fixture
 def bystander(portrait, encode):
-    """A photo of a person in the middle, whom only a search for small faces sees, and of a larger face at the edge."""
+    """A photo of a person in the middle, and of a larger face at the edge."""
     picture = Image.new("RGB", (1280, 960), (90, 110, 120))
-    picture.paste(portrait.resize((320, 320)), (500, 300))
-    picture.paste(portrait.resize((480, 480)), (0, 400))
+    picture.paste(portrait.resize((400, 400)), (440, 280))
+    picture.paste(portrait.resize((460, 460)), (0, 490))
     return encode(picture)
 
 
