@@ -37,17 +37,8 @@ AVERAGE_FACE: Points = np.array(
 # The centre of the eye on the left, of the eye on the right, the tip of the nose, the corners of the mouth, left and
 # right, as fractions of the crop's side (Deng et al., "ArcFace", CVPR 2019; InsightFace,
 # python-package/insightface/utils/face_align.py, arcface_dst).
-_ARCFACE: Points = (
-    np.array(
-        [
-            38.2946 + 51.6963j,
-            73.5318 + 51.5014j,
-            56.0252 + 71.7366j,
-            41.5493 + 92.3655j,
-            70.7299 + 92.2041j,
-        ]
-    )
-    / 112
+_ARCFACE: Points = np.divide(
+    [38.2946 + 51.6963j, 73.5318 + 51.5014j, 56.0252 + 71.7366j, 41.5493 + 92.3655j, 70.7299 + 92.2041j], 112
 )
 # The five points of a template lie within this distance of ArcFace's, turned, scaled and shifted to them; relative to
 # the distance of the eyes.
