@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from components.common.alignment import DLIB
-from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop
 
@@ -52,7 +52,7 @@ def is_meant(path: Path) -> bool:
 
 def is_installed() -> bool:
     """Whether the package that holds the network is here."""
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     return path is not None and path.is_file()
 
 
@@ -62,7 +62,7 @@ def file() -> Path:
     Raises:
         UsageError: the package that holds it is not installed.
     """
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     if path is None or not path.is_file():
         raise UsageError(
             "dlib's network for faces is not installed here.",
