@@ -103,7 +103,7 @@ quality = component("quality", Settings, reads=reads, writes=writes)
 """,
 }
 WIRED = """            kept = _task(quality, faces=extracted.outputs["faces"], pictures=pictures)
-            cluster.sized(kept, cpus=1, memory=2)
+            cluster.limit(kept, cpus=1, memory=2)
 """
 SMALL_WORK = """    "quality": Work(
         "-i {run}/extract/faces", "--least 0", "--least 0.5", "quality/kept", megabytes=((10, 200), (100, 300))
