@@ -77,7 +77,7 @@ from components.common.executor import write_metrics
 from components.common.manifest import FACES, about, parts, read, shard_of, write
 from components.common.names import plain
 from components.page.pictures import thumbnails
-from components.page.templates import card
+from components.page.templates import fill_card
 
 
 def run(settings):
@@ -88,7 +88,7 @@ def run(settings):
     pictures = thumbnails(parts(settings.output, FACES), [one["face_id"] for one in shown])
     numbers = {"faces": len(faces), "kept": len(kept)}
     named = [(plain(one["identity"]), pictures[one["face_id"]]) for one in shown]
-    card(Path(__file__).parent, {**numbers, "shown": named}).write(settings.html, settings.markdown)
+    fill_card(Path(__file__).parent, {**numbers, "shown": named}).write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, numbers)
     print(f"{len(kept)} of {len(faces)} faces kept in {settings.output}")
 """,
@@ -103,7 +103,7 @@ quality = component("quality", Settings, reads=reads, writes=writes)
 """,
 }
 WIRED = """            kept = _task(quality, faces=extracted.outputs["faces"], pictures=pictures)
-            cluster.sized(kept, cpus=1, memory=2)
+            cluster.limit(kept, cpus=1, memory=2)
 """
 SMALL_WORK = """    "quality": Work(
         "-i {run}/extract/faces", "--least 0", "--least 0.5", "quality/kept", megabytes=((10, 200), (100, 300))
