@@ -44,7 +44,8 @@ def run(settings: Settings) -> None:
     settings = _without_unwritable_volume(settings)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    training_rows = _training_rows(rows, settings.input)
+    # Nothing is trained in no round: anybody's faces will do, to look at what the network makes of them.
+    training_rows = _training_rows(rows, settings.input) if settings.hyperparameters.rounds else rows
     config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
