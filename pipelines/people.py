@@ -17,8 +17,8 @@ from pipelines.plan.values import Value
 
 _LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
 _ALONE = (
-    "Add people: 2 with 2 photos or more are the least for `facenet run`. To find one person in other photos, nothing "
-    "needs to be trained: `facenet enroll` and `facenet identify` (components/verify/README.md)."
+    "Add people, or photos of them. To find one person in other photos nothing needs to be trained: `facenet enroll` "
+    "and `facenet identify` (components/verify/README.md)."
 )
 _TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"
 _SETTINGS = ("min_examples", "validation", "test")
@@ -67,24 +67,28 @@ def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict
 
     Returns:
         Settings, and why they are made; neither where there are people enough, or nothing that works untrained.
+
+    Raises:
+        UsageError: there are no two people.
     """
     people, _, rounds = _count(pipeline)
     mine = {"rounds", "mine-and-train.rounds", "collect.test", "collect.validation", "evaluate.split"}
     if people is None or pipeline.values().get("pretrained") != published.NAME or not rounds or mine & set(written):
         return {}, ""
     splits, count = people.splits(), len(people.names)
-    if count < _LEAST or min(splits[VALIDATION], splits[TEST]) >= LEAST_PEOPLE <= splits[TRAIN]:
+    if count < _LEAST:
+        raise UsageError(
+            f"Telling people apart takes two who have {people.least} photos or more each.",
+            received=f"{people.photos:,} photos; {count} {'person has' if count else 'people have'} so many",
+            advice=_ALONE,
+        )
+    if min(splits[VALIDATION], splits[TEST]) >= LEAST_PEOPLE <= splits[TRAIN]:
         return {}, ""
     settings = {name: value for name, value in _UNTRAINED.items() if name not in written}
-    measured = f"All {count} measure it."
-    if count < LEAST_PEOPLE:
-        measured = (
-            f"How well it tells these people apart cannot be measured: {LEAST_PEOPLE} people are the least that show "
-            "anything. So its thresholds are those of its published evaluation (docs/dlib.md)."
-        )
+    thresholds = ", with the thresholds of its published evaluation (docs/dlib.md)" if count < LEAST_PEOPLE else ""
     return settings, (
-        f"{count} people with {people.least} photos or more are too few to train on and to see, on others, whether "
-        f"that helped: dlib's network is taken as it is. {measured}"
+        f"{count} people are too few to train on some of them and to see whether that helps the others: dlib's network "
+        f"is taken as it is{thresholds}."
     )
 
 
@@ -103,18 +107,19 @@ def check_people(pipeline: Pipeline) -> list[str]:
     people, split, rounds = _count(pipeline)
     if people is None:
         return []
-    if not rounds:
-        return [_untrained(people, split)]
     splits, helps = people.splits(), _helpful(people)
     measured = len(people.names) if split == "all" else splits[split] if split else None
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
-    if splits[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))):
+    unmeasured = measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))
+    if (rounds and splits[TRAIN] < _LEAST) or unmeasured:
         raise UsageError(
             "There would be too few people to train on, or to measure, and a task would fail for it in the end."
-            if splits[TRAIN]
+            if splits[TRAIN] or not rounds
             else "There would be nobody to train on.",
             received=str(people),
-            advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else ""),
+            advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else "")
+            if rounds
+            else "Add people, or measure all there are: --set collect.test=1.",
         )
     lines = [f"{people}."]
     if split == TEST and splits[TEST] < LEAST_PEOPLE:
@@ -127,24 +132,7 @@ def check_people(pipeline: Pipeline) -> list[str]:
     return lines
 
 
-def _untrained(people: PeopleCount, split: str | None) -> str:
-    """Who measures a network that is not trained.
-
-    Raises:
-        UsageError: fewer than two people.
-    """
-    measured = len(people.names) if split == "all" else people.splits()[split] if split else None
-    if measured is not None and measured < _LEAST:
-        raise UsageError("There would be too few people to measure.", received=str(people), advice=_ALONE)
-    everyone = f"{people.photos:,} photos; {len(people.names):,} people have {people.least} or more"
-    return f"{everyone}, and nobody is trained on" + (
-        "." if measured is None else f": {measured:,} measure the network."
-    )
-
-
 def _advice(people: PeopleCount, helps: str) -> str:
-    if not helps and len(people.names) < _LEAST:
-        return _ALONE
     if not helps:
         return f"Add people: {2 * _LEAST} with {people.least} photos or more are the least, and dozens make sense."
     if _test_size(people) < _LEAST:

@@ -76,12 +76,12 @@ def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
+    pipeline, anew, answered = _choose(expand(pipeline), settings)
     untrained, why = without_training(pipeline, [assignment(each)[0] for each in settings.set])
     for key, value in untrained.items():
         pipeline = with_setting(pipeline, key, value)
     if why:
         print(why)
-    pipeline, anew, answered = _choose(expand(pipeline), settings)
     check(pipeline)
     for line in check_people(pipeline):
         print(line)
