@@ -129,5 +129,5 @@ def test_one_person_alone_hears_what_is_needed(tmp_path):
 
 
 def test_a_network_that_is_not_trained_needs_people_to_measure_it(tmp_path):
-    with pytest.raises(UsageError, match="--set collect.test=1"):
+    with pytest.raises(UsageError, match=r"--set collect\.test=1"):
         own(folder_of(tmp_path, 3), "rounds=0", "collect.test=0", "collect.validation=0")
