@@ -127,6 +127,8 @@ class Loop:
             description["as_it_started"] = {
                 name: value for name, value in asdict(self.training.start).items() if name.startswith("validation_")
             }
+        if "teacher" in self.config:
+            description |= {"teacher": self.config["teacher"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, description)
 
     def _write_history(self, done: history.Round) -> None:
