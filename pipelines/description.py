@@ -67,6 +67,8 @@ def _dataset(metrics: Metrics) -> str:
 
 
 def _training(metrics: Metrics) -> str:
+    if metrics.get("rounds") == 0:
+        return "none: the network as it started"
     return _join(
         [
             ("{triplets_mined:,} triplets mined", metrics),
@@ -76,6 +78,15 @@ def _training(metrics: Metrics) -> str:
             ("loss {loss:.4f}", metrics),
         ]
     )
+
+
+def _kept(metrics: Metrics) -> str:
+    """Whether training made a network better that knew faces before: `start_auc` is only there for one."""
+    if "start_auc" not in metrics or "trained_auc" not in metrics:
+        return ""
+    kept = "of round {kept_round:,}" if metrics.get("kept_round") else "as it started"
+    scores = "AUC {start_auc:.4f} as it started, {trained_auc:.4f} at best after training"
+    return _join([(f"the network {kept} is kept: {scores}, by people held out", metrics)])
 
 
 def _verification(metrics: Metrics) -> str:
@@ -122,6 +133,7 @@ LINES: Sequence[tuple[str, str, Callable[[Metrics], str]]] = (
     ("photos", "extract", _photos),
     ("dataset", "collect", _dataset),
     ("training", "mine-and-train", _training),
+    ("", "mine-and-train", _kept),
     ("verification", SCORED_BY, _verification),
     ("", SCORED_BY, _scores),
     ("", SCORED_BY, lambda metrics: "; ".join(doubts(metrics))),

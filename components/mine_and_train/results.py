@@ -48,10 +48,10 @@ def write_card(
         labels: int64 [n], their identities.
         kept: the round whose network the checkpoint holds.
     """
-    settings, rounds = loop.settings, loop.training.rounds
+    settings, rounds = loop.settings, loop.training.from_start
     # As the last round drew its own: of an offline one these are the very faces.
     how = settings.hyperparameters
-    rng = np.random.default_rng([how.seed, len(rounds)])
+    rng = np.random.default_rng([how.seed, rounds[-1].number])
     chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
     embeddings = embedder_for(loop.training.network, loop.preprocessing)(images[chosen])
     names = rows["identity"].take(chosen).to_pylist()

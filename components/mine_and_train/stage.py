@@ -48,7 +48,8 @@ def run(settings: Settings) -> None:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     teacher = None if settings.teacher is None else read_teacher([settings.teacher], _split(rows))
-    training_rows = _training_rows(rows, settings.input, teacher)
+    # Nothing is trained in no round: anybody's faces will do, to look at what the network makes of them.
+    training_rows = _training_rows(rows, settings.input, teacher) if settings.hyperparameters.rounds else rows
     config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     if teacher is not None:
         _check_size(settings, teacher)
