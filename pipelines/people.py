@@ -14,7 +14,7 @@ from pipelines.plan.check import local_path
 from pipelines.plan.tasks import Importer, Pipeline, parameter_values
 
 _LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
-_TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"
+_TO_SCORE = "\nTo score a network that there is on all of them: facenet score -c NETWORK -i PHOTOS"
 _SETTINGS = ("min_examples", "validation", "test")
 
 
