@@ -75,7 +75,7 @@ class Stopwatch:
 
 def _crop(photo: Photo, box: Any, crop: Any, landmarks: Path | None) -> bytes:
     if landmarks is not None:
-        return encoded(align(photo, box, crop.margin, landmarks)[0])
+        return encoded(align(photo, box, crop, landmarks)[0])
     return encoded(cut(photo, square(box, crop.margin, photo.width, photo.height)))
 
 

@@ -7,7 +7,7 @@ from kfp import dsl, kubernetes
 
 from components.collect.component import collect
 from components.common.errors import UsageError
-from components.embed.component import embed
+from components.embed.component import embed, teach
 from components.evaluate.component import evaluate
 from components.export.component import export as export_component
 from components.extract.component import extract
@@ -146,6 +146,7 @@ def pipeline(cluster: ClusterSettings) -> Any:
         image_size: int = 160,
         embedding_size: int = 128,
         pretrained: str = "",
+        teacher: str = "",
         rounds: int = 100,
         export: str = "float32,int8",
         pictures: bool = True,
@@ -162,6 +163,7 @@ def pipeline(cluster: ClusterSettings) -> Any:
             image_size: side of its input in pixels.
             embedding_size: length of its output.
             pretrained: weights to start from; empty for random ones.
+            teacher: a network to learn the embeddings of: `dlib`, or a `.tflite` file; empty for none.
             rounds: how often to sample, mine and train.
             export: the LiteRT files to write, of float32, float16, dynamic, int8, with commas between; empty for none.
             pictures: false shows no faces and no photos in any stage's card.
@@ -170,10 +172,19 @@ def pipeline(cluster: ClusterSettings) -> Any:
         extracted = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
         collected = _task(collect, extracted=extracted.output, min_examples=min_examples, pictures=pictures)
         cluster.limit(collected, cpus=1, memory=4)
+        taught = _task(
+            teach,
+            dataset=collected.outputs["dataset"],
+            faces=collected.outputs["faces"],
+            network=teacher,
+            pictures=pictures,
+        )
+        cluster.limit(taught, cpus=4, memory=8)
         trained = _task(
             mine_and_train,
             dataset=collected.outputs["dataset"],
             faces=collected.outputs["faces"],
+            teacher=taught.outputs["embeddings"],
             training=cluster.training,
             backbone=backbone,
             image_size=image_size,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from components.common import published
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
@@ -148,7 +149,7 @@ def _imports(pipeline: Pipeline) -> dict[str, str]:
     for task in pipeline.tasks:
         for key, value in parameter_values(task, values, None).items():
             name = f"{task.name}.{key}"
-            if name in MODELS and value:
+            if name in MODELS and value and value != published.NAME:  # dlib's network lies in the image
                 check_weights(str(value), name)
                 imports[name] = str(value)
             if name in STATES and value and not str(value).startswith(WORKSPACE):

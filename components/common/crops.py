@@ -78,7 +78,7 @@ def check_crop(faces: Folders, network: Path, needed: Crop) -> float:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
             received=f"faces: {crop}; {network}: {needed}",
-            advice="Run `facenet extract` with that margin and alignment, then collect; or give the network's dataset.",
+            advice=f"Run `facenet extract {needed.flags}`, then collect; or give the network's dataset.",
         )
     return share
 

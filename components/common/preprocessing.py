@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from components.common.alignment import NONE, canonical
 from components.common.errors import MALFORMED, FacenetError, UsageError
 from components.common.records import number, whole
 
@@ -25,7 +26,6 @@ SCALING = "[-1, 1]"
 STANDARDISED: Literal["standardised"] = "standardised"
 SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
-ALIGNMENTS = ("none", "five-point")
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,24 @@ class Crop:
 
     Args:
         margin: what is added around the detector's box on every side, as a fraction of the box's longer side.
-        alignment: "none", or "five-point" (a similarity transform that puts eyes and nose at fixed places).
+            Of an aligned face, as a fraction of the side of the template's square.
+        alignment: "none", or the template that a similarity transform puts eyes and nose at; see
+            `components.common.alignment`.
+
+    Raises:
+        TypeError, ValueError: no such alignment.
     """
 
     margin: float
     alignment: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alignment", canonical(self.alignment))
+
+    @property
+    def flags(self) -> str:
+        """What makes extract cut out such faces."""
+        return f"--margin {self.margin} --alignment {self.alignment}"
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Crop:
@@ -48,9 +61,25 @@ class Crop:
             TypeError, ValueError: a field is missing or unknown, or its value does not fit.
         """
         crop = cls(**record)
-        if not 0 <= number(crop.margin) <= 2 or crop.alignment not in ALIGNMENTS:
-            raise ValueError(f"a margin from 0 to 2 and an alignment of {ALIGNMENTS} are needed, not {record}")
+        if not 0 <= number(crop.margin) <= 2:
+            raise ValueError(f"a margin from 0 to 2 is needed, not {crop.margin}")
         return crop
+
+    def middle(self, share: float) -> Crop:
+        """The crop that is the middle part of this one, by its side; the inverse of `share_of`.
+
+        Raises:
+            UsageError: faces that are not aligned have none.
+        """
+        if share == 1:
+            return self
+        if self.alignment == NONE:
+            raise UsageError(
+                "Only of aligned faces the middle shows all of them alike.",
+                received=f"{self}, a share of {share:g}",
+                advice="Run `facenet extract --alignment dlib`, then collect again; or take the whole faces.",
+            )
+        return Crop(round(((1 + 2 * self.margin) * share - 1) / 2, 6), self.alignment)
 
     def share_of(self, wider: Crop) -> float | None:
         """The middle part of a face that was cut out in a wider way which is this crop.
@@ -63,7 +92,7 @@ class Crop:
         """
         if self == wider:
             return 1.0
-        if self.alignment != wider.alignment or self.alignment == "none" or self.margin > wider.margin:
+        if self.alignment != wider.alignment or self.alignment == NONE or self.margin > wider.margin:
             return None
         return (1 + 2 * self.margin) / (1 + 2 * wider.margin)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from components.common.alignment import DLIB
 from components.common.dlib_models import FACE_NETWORK, packaged
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop
@@ -12,7 +13,7 @@ from components.common.preprocessing import Crop
 NAME = "dlib"
 BACKBONE = "dlib_resnet"
 # Its preprocessing is dlib's own: get_face_chip_details with 150 pixels and a padding of 0.25.
-CROP = Crop(0.25, "five-point")
+CROP = Crop(0.25, DLIB)
 IMAGE_SIZE = 150
 EMBEDDING_SIZE = 128
 ORIGIN = {

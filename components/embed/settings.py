@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from components.common.flags import Checkpoint, ExecutorInput, Html, Input, Markdown, Output, Pictures
+from components.common.flags import ExecutorInput, Flag, Html, Input, Markdown, Output, Pictures
 from components.common.shard import Shard, ShardText
 
 
@@ -16,9 +16,10 @@ class Settings:
 
     input: Input
     """The dataset that `facenet collect` wrote."""
-    checkpoint: Checkpoint
+    # Text, because a pipeline names the teacher by it: no name is no path.
+    checkpoint: Annotated[str, Flag("PATH", short="-c")]
     """The checkpoint that `facenet mine-and-train` wrote, any LiteRT face embedder (MODEL.tflite), or
-    `dlib`, dlib's network for faces."""
+    `dlib`, dlib's network for faces; empty for none, and no embeddings."""
     output: Output
     """Folder for the embeddings; former embeddings there are replaced."""
     faces: tuple[Path, ...] = ()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.executor import write_metrics
-from components.common.manifest import DATASET, read
+from components.common.manifest import DATASET, Folders, read
 from components.common.progress import progress
 from components.common.quantity import quantity
 from components.common.shard import Shard
@@ -12,6 +18,8 @@ from components.embed.network import check_apart, open_network
 from components.embed.settings import Settings
 from components.model import BATCH_SIZE
 from components.model.embeddings import write_embeddings
+
+Vectors = npt.NDArray[np.float32]
 
 
 def run(settings: Settings) -> None:
@@ -22,18 +30,27 @@ def run(settings: Settings) -> None:
     # The rows are cut between batches: in a batch of another size, an embedding may differ in its last bits.
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
-    network = open_network(settings.checkpoint, settings.precision, many=True)
-    share = check_crop(faces, settings.checkpoint, network.crop)
-    if settings.checkpoint.is_file():  # of a checkpoint that was trained here, the report says what it is worth
-        check_apart(settings.checkpoint, network)
-    images = decode_crops(rows, faces, network.image_size, share)
-    with progress(len(rows), "embed") as bar:
-        embeddings = network.embed(images, bar)
-    write_embeddings(settings.output, rows, embeddings, network.sha256, shard)
+    if settings.checkpoint:
+        sha256, embeddings = _embed(Path(settings.checkpoint), settings, rows, faces)
+    else:
+        print("No network is given, so no face is embedded.")
+        sha256, rows, embeddings = "", rows.slice(0, 0), np.empty((0, 1), np.float32)
+    write_embeddings(settings.output, rows, embeddings, sha256, shard)
     if settings.html or settings.markdown:
         from components.embed.card import show
 
-        card = show(rows, embeddings, faces, network.sha256, pictures=settings.pictures)
+        card = show(rows, embeddings, faces, sha256, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
     print(f"{quantity(len(rows), 'embedding')} of length {embeddings.shape[1]} in {settings.output}")
+
+
+def _embed(path: Path, settings: Settings, rows: pa.Table, faces: Folders) -> tuple[str, Vectors]:
+    """The SHA-256 of a network, and the embeddings of some faces."""
+    network = open_network(path, settings.precision, many=True)
+    share = check_crop(faces, path, network.crop)
+    if path.is_file():  # of a checkpoint that was trained here, the report says what it is worth
+        check_apart(path, network)
+    images = decode_crops(rows, faces, network.image_size, share)
+    with progress(len(rows), "embed") as bar:
+        return network.sha256, network.embed(images, bar)

@@ -8,26 +8,14 @@ from typing import Any
 
 import dlib
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from components.common.alignment import AVERAGE_FACE, Points, similarity, template
 from components.common.dlib_models import LANDMARKS, packaged
 from components.common.errors import UsageError
+from components.common.preprocessing import Crop
 from components.extract.crop import LONGEST_SIDE, Box, source, square
 from components.extract.decode import Photo
-
-# Where the points of an average face lie, as fractions of the square around it: the outer and inner corner of the
-# eye on the right, of the eye on the left, the base of the nose (dlib, image_transforms/interpolation.h,
-# get_face_chip_details).
-AVERAGE_FACE = np.array(
-    [
-        0.8595674595992 + 0.2134981538014j,
-        0.6460604764104 + 0.2289674387677j,
-        0.1205750620789 + 0.2137274526848j,
-        0.3340850613712 + 0.2290642403242j,
-        0.4901123135579 + 0.6277975316475j,
-    ]
-)
 
 
 def landmark_model(path: Path | None) -> Path:
@@ -63,36 +51,36 @@ def landmark_model(path: Path | None) -> Path:
     return path
 
 
-def align(photo: Photo, box: Box, margin: float, model: Path) -> tuple[Image.Image, Box, list[float]]:
-    """Cuts out a face with its eyes level, at one place and one distance.
+def align(photo: Photo, box: Box, crop: Crop, model: Path) -> tuple[Image.Image, Box, list[float]]:
+    """Cuts out a face with its eyes and nose at the places of a template.
 
     The crop is a rotated square of the photo. Where it leaves the photo, it is black.
 
     Args:
         photo: the photo.
         box: the detected face.
-        margin: added on every side of the square around the average face, as a fraction of its side.
+        crop: the template, and the margin around it.
         model: dlib's landmark model of five points.
 
     Returns:
         The crop, RGB and square, at most `LONGEST_SIDE` pixels wide; its bounds in the photo, which may leave it;
         and the landmarks, x and y of each point in turn, in pixels of the photo.
     """
-    copy, factor = source(photo, square(box, margin, photo.width, photo.height))
+    copy, factor = source(photo, square(box, crop.margin, photo.width, photo.height))
     landmarks = _landmarks(copy, tuple(edge / factor for edge in box), model)
-    template = (AVERAGE_FACE + margin * (1 + 1j)) / (1 + 2 * margin)
-    turn, shift = similarity(template, landmarks)
+    places = (template(crop.alignment) + crop.margin * (1 + 1j)) / (1 + 2 * crop.margin)
+    turn, shift = similarity(places, landmarks)
     side = max(1, round(abs(turn)))
     # Pillow asks where in the copy each pixel of the crop comes from.
     step = turn / side
-    crop = copy.transform(
+    face = copy.transform(
         (side, side),
         Image.Transform.AFFINE,
         (step.real, -step.imag, shift.real, step.imag, step.real, shift.imag),
         Image.Resampling.BICUBIC,
     )
     if side > LONGEST_SIDE:
-        crop = crop.resize((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        face = face.resize((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     corners = (np.array([0, 1, 1j, 1 + 1j]) * turn + shift) * factor
     bounds = (
         int(np.floor(corners.real.min())),
@@ -101,24 +89,10 @@ def align(photo: Photo, box: Box, margin: float, model: Path) -> tuple[Image.Ima
         int(np.ceil(corners.imag.max())),
     )
     in_photo = landmarks * factor
-    return crop, bounds, np.stack([in_photo.real, in_photo.imag], axis=1).ravel().tolist()
+    return face, bounds, np.stack([in_photo.real, in_photo.imag], axis=1).ravel().tolist()
 
 
-def similarity(points: npt.NDArray[np.complex128], targets: npt.NDArray[np.complex128]) -> tuple[complex, complex]:
-    """The rotation, scale and shift that bring points nearest to targets, in the sense of least squares.
-
-    Umeyama, "Least-Squares Estimation of Transformation Parameters Between Two Point Patterns" (TPAMI 1991); in the
-    plane, with points as x + iy, it is a linear regression.
-
-    Returns:
-        `turn` and `shift`, so that `turn * points + shift` is near `targets`.
-    """
-    centred = points - points.mean()
-    turn = complex(np.vdot(centred, targets) / np.vdot(centred, centred))
-    return turn, complex(targets.mean() - turn * points.mean())
-
-
-def _landmarks(copy: Image.Image, box: tuple[float, ...], model: Path) -> npt.NDArray[np.complex128]:
+def _landmarks(copy: Image.Image, box: tuple[float, ...], model: Path) -> Points:
     x0, y0, x1, y1 = (round(edge) for edge in box)
     shape = _predictor(model)(np.asarray(copy), dlib.rectangle(x0, y0, x1 - 1, y1 - 1))
     # dlib counts from the middle of the first pixel, boxes and Pillow from its corner.

@@ -123,8 +123,8 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         if data.startswith(SIGNATURES):
             raise RejectedError(Reason.UNREADABLE, "the header of the image is damaged") from error
         other = _other_format(data)
-        told = f"{other}: convert it to JPEG or PNG" if other else f"starts with {data[:12]!r}"
-        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; {told}") from error
+        explanation = f"{other}: convert it to JPEG or PNG" if other else f"starts with {data[:12]!r}"
+        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; {explanation}") from error
     # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
     except Exception as error:
         cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()

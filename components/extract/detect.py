@@ -31,7 +31,7 @@ LARGER_SIDE = 960
 
 @dataclass(frozen=True)
 class Detection:
-    """A face that was found.
+    """A face that the detector sees.
 
     Args:
         box: in pixels of the upright photo; may leave it.
@@ -41,11 +41,26 @@ class Detection:
     box: Box
     score: float
 
+    def prominence(self, width: int, height: int, pull: float) -> float:
+        """How much it looks like the face that the photo was taken of.
+
+        Args:
+            width: of the photo, in pixels.
+            height: of the photo, in pixels.
+            pull: of the photo's middle; 0 for none.
+
+        Returns:
+            The area of the box, less `pull` times the squared distance of its middle from the photo's; pixels squared.
+        """
+        x0, y0, x1, y1 = self.box
+        across, down = (x0 + x1 - width) / 2, (y0 + y1 - height) / 2
+        return (x1 - x0) * (y1 - y0) - pull * (across**2 + down**2)
+
 
 def detect(
     copy: npt.NDArray[np.uint8], width: int, height: int, upsample: int = UPSAMPLE, threshold: float = THRESHOLD
 ) -> list[Detection]:
-    """Finds the faces of a photo, the largest first, of equally large ones the surest.
+    """Finds the faces of a photo, the surest first.
 
     Args:
         copy: uint8 [rows, columns] (grey) or [rows, columns, 3] (RGB), the photo scaled down to `LONG_SIDE`.
@@ -57,11 +72,11 @@ def detect(
     """
     rectangles, scores, _ = _detector().run(copy, upsample, threshold)
     rows, columns = copy.shape[:2]
-    found = [
+    faces = [
         Detection(_scaled(rectangle, width / columns, height / rows), float(score))
         for rectangle, score in zip(rectangles, scores, strict=True)
     ]
-    return sorted(found, key=lambda face: (-_area(face.box), -face.score, face.box))
+    return sorted(faces, key=lambda face: (-face.score, face.box))
 
 
 def _scaled(rectangle: Any, across: float, down: float) -> Box:
@@ -72,10 +87,6 @@ def _scaled(rectangle: Any, across: float, down: float) -> Box:
         round((rectangle.right() + 1) * across),
         round((rectangle.bottom() + 1) * down),
     )
-
-
-def _area(box: Box) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 @cache

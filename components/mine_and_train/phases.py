@@ -12,8 +12,9 @@ import tensorflow as tf
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.heads import Head
 from components.mine_and_train.hyperparameters import Hyperparameters
-from components.mine_and_train.losses import CLASSIFICATION, LOSSES, Objective
+from components.mine_and_train.losses import CLASSIFICATION, DISTILLATION, LOSSES, Objective
 from components.mine_and_train.losses.classification import classification_loss
+from components.mine_and_train.losses.distillation import distillation_loss
 from components.mine_and_train.losses.loss import LABELS, TRIPLETS, Loss, mean_over_members
 from components.mine_and_train.step import Step, training_step
 
@@ -35,6 +36,7 @@ def build_phases(
     members: int,
     strategy: tf.distribute.Strategy,
     scaling: str,
+    taught_size: int | None,
 ) -> Iterator[Phase]:
     """The phases of a training: classification where it begins with one, then its loss.
 
@@ -45,9 +47,10 @@ def build_phases(
         members: of the network's architecture.
         strategy: of `components.mine_and_train.devices`.
         scaling: what the network sees of pixels; see `components.common.preprocessing.Preprocessing`.
+        taught_size: length of a teacher's embeddings, which are the only phase then; None without one.
     """
 
-    def phase(objective: Objective, loss: Loss, head: Head | None = None) -> Phase:
+    def phase(objective: Objective, loss: Loss, targets: tf.TensorSpec, head: Head | None = None) -> Phase:
         variables = network.trainable_variables + ([head.centres] if head else [])
         optimizer = optimizers.optimizer_for(
             how.optimization,
@@ -60,7 +63,7 @@ def build_phases(
             optimizer,
             loss,
             how.augmentation,
-            targets=TRIPLETS if objective.mined else LABELS,
+            targets=targets,
             variables=variables,
             xla=how.xla,
             strategy=strategy,
@@ -68,9 +71,13 @@ def build_phases(
         )
         return Phase(objective, step, optimizer, head)
 
+    if taught_size is not None:
+        targets = tf.TensorSpec([None, taught_size], tf.float32)
+        yield phase(DISTILLATION, mean_over_members(distillation_loss, members), targets)
+        return
     if how.classification_rounds:
         head = Head(how.classification, identities, network.output_shape[-1], how.seed)
-        yield phase(CLASSIFICATION, classification_loss(head), head)
+        yield phase(CLASSIFICATION, classification_loss(head), LABELS, head)
     objective = LOSSES[how.loss]
     loss = importlib.import_module(objective.module).build(how)
-    yield phase(objective, mean_over_members(loss, members))
+    yield phase(objective, mean_over_members(loss, members), TRIPLETS if objective.mined else LABELS)

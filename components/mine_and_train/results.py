@@ -31,7 +31,7 @@ def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> No
     print(f"checkpoint in {settings.checkpoint}")
     embed = embedder_for(loop.training.network, loop.preprocessing)
     if settings.embeddings:
-        vectors = embed(decode_crops(rows, faces, settings.image_size))
+        vectors = embed(decode_crops(rows, faces, settings.image_size, settings.crop_share))
         write_embeddings(settings.embeddings, rows, vectors, fingerprint(settings.checkpoint))
         print(f"{len(rows)} embeddings in {settings.embeddings}")
 

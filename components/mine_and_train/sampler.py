@@ -92,6 +92,23 @@ def sample_batches(
         yield np.concatenate(list(batch.values()))
 
 
+def sample_faces(faces: int, batch_size: int, rng: np.random.Generator) -> Iterator[Indices]:
+    """Batches of any faces, whoever they show, without end: passes over all of them, each in another random order.
+
+    Args:
+        faces: how many there are.
+        batch_size: faces in a batch, or all where there are fewer; what is left at the end of a pass makes none.
+        rng: the source of randomness.
+
+    Yields:
+        int64 [b]: indices, none twice.
+    """
+    size = min(batch_size, faces)
+    while True:
+        order = rng.permutation(faces)
+        yield from (order[start : start + size] for start in range(0, faces - size + 1, size))
+
+
 def _faces_by_identity(labels: Labels) -> list[Indices]:
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.cumsum(np.bincount(labels))[:-1])

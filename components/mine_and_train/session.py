@@ -24,9 +24,10 @@ from components.mine_and_train.loop import BEST, Loop
 from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.results import write_card, write_network
 from components.mine_and_train.settings import Settings
+from components.mine_and_train.teacher import Teacher
 from components.mine_and_train.train import Training
 from components.model import checkpoint
-from components.model.network import Architecture, build, embedder_for
+from components.model.network import Architecture, build, embedder_for, place_around
 from components.model.precision import fastest, layers_in, remark
 from components.model.pretrained import start_from
 
@@ -42,6 +43,7 @@ def train(
     rows: pa.Table,
     training_rows: pa.Table,
     faces: Folders,
+    teacher: Teacher | None,
 ) -> None:
     """Trains, or goes on with a stopped training, and writes every result.
 
@@ -52,10 +54,11 @@ def train(
         rows: the dataset.
         training_rows: its train split.
         faces: the faces manifest that it points into.
+        teacher: of the faces of the train split; None without one.
     """
     strategy = devices.strategy_here()
     _check_devices(settings, strategy.num_replicas_in_sync)
-    images = decode_crops(training_rows, faces, settings.image_size)
+    images = decode_crops(training_rows, faces, settings.image_size, settings.crop_share)
     labels = _number_identities(training_rows)
     architecture = Architecture(settings.backbone, settings.image_size, settings.embedding_size, settings.members)
     network = _build_network(architecture, settings, strategy)
@@ -65,17 +68,24 @@ def train(
         restored = start_from(network, architecture, path)
         print("\n".join(restored.lines(path)))
         start = restored.record(path)
+    elif teacher is not None and former is None:
+        place_around(network, teacher.centre)
     # States from before networks had one of their own do not say.
     scaling = (start or {}).get("scaling", SCALING)
     preprocessing = Preprocessing(
-        settings.image_size, crop_of(faces), scaling=scaling, flip_averaging=settings.flip_averaging
+        settings.image_size,
+        crop_of(faces).middle(settings.crop_share),
+        scaling=scaling,
+        flip_averaging=settings.flip_averaging,
     )
     people = len(np.unique(labels))
     identities = quantity(people, "identity", "identities")
     faces_of = f"{quantity(len(images), 'face')} of {identities}"
     print(f"{settings.backbone}, {network.count_params():,} parameters; {faces_of}")
     least = settings.hyperparameters.identities_per_round
-    if LOSSES[settings.hyperparameters.loss].mined and people < least:
+    if teacher is not None:
+        print(f"Learnt from the embeddings of {teacher.network[:12]}, {settings.teacher}; --loss is left.")
+    elif LOSSES[settings.hyperparameters.loss].mined and people < least:
         print(f"A round takes all {identities}: there are fewer than {least}.")
     training = Training(
         network,
@@ -87,6 +97,7 @@ def train(
         strategy=strategy,
         members=architecture.members,
         scaling=scaling,
+        taught=None if teacher is None else teacher.targets,
     )
     if former is not None:
         if settings.pretrained:
@@ -148,6 +159,6 @@ def _validation(
     print(sentence)
     if protocol is None:
         return None
-    images = decode_crops(unseen, faces, settings.image_size)
+    images = decode_crops(unseen, faces, settings.image_size, settings.crop_share)
     embed = embedder_for(network, preprocessing)
     return lambda: score(protocol, embed(images))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from components.common.atomic import check_replaceable
+from components.common.errors import UsageError
 from components.common.flags import Checkpoint, ExecutorInput, Flag, Html, Input, Markdown, values_of
 from components.mine_and_train.hyperparameters import Hyperparameters, check_least
 from components.model.backbones import BACKBONES, check
@@ -14,7 +15,18 @@ from components.model.checkpoint import FILES
 
 # Settings that the result does not depend on.
 _NOT_IN_CONFIG = frozenset(
-    {"input", "checkpoint", "faces", "training", "embeddings", "html", "markdown", "pictures", "executor_input"}
+    {
+        "input",
+        "checkpoint",
+        "faces",
+        "teacher",
+        "training",
+        "embeddings",
+        "html",
+        "markdown",
+        "pictures",
+        "executor_input",
+    }
 )
 
 
@@ -42,6 +54,9 @@ class Settings:
     """Weights to start from: `dlib`, dlib's network for faces, for the backbone dlib_resnet; a checkpoint of ours;
     TF-Slim's ImageNet checkpoint (.ckpt, or the .tar.gz it comes in); another TensorFlow checkpoint with its scopes (a
     .zip of it too); Keras weights (.h5, .keras); or facenet-pytorch's (.safetensors). Random ones when not given."""
+    teacher: Path | None = None
+    """Embeddings of the dataset's faces by another network, which `facenet embed` wrote: the network learns them and
+    their distances, and neither names nor --loss. Faces of people without names may be among them."""
     embeddings: Path | None = None
     """Also write every face's embedding at the end of training to this folder, as `facenet embed` would."""
     html: Html = None
@@ -53,6 +68,9 @@ class Settings:
     weights of dlib's network for faces."""
     image_size: int = 160
     """Side of the network's input in pixels."""
+    crop_share: float = 1.0
+    """The middle part of the side of each face that the network sees, above 0.5; below 1 for aligned faces only. Faces
+    that were cut out for a teacher may be cut out wider than is best for the network."""
     embedding_size: int = 128
     """Length of an embedding."""
     members: int = 1
@@ -87,6 +105,8 @@ class Settings:
     def check(self) -> None:
         """Refuses numbers out of range, a network that there is not, and something else in the checkpoint's place."""
         check(self.backbone, self.image_size)
+        if not 0.5 < self.crop_share <= 1:
+            raise UsageError("--crop_share is a part of the side, above 0.5 to 1.", received=self.crop_share)
         self.hyperparameters.check()
         for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
             check_least(name, getattr(self, name), smallest)

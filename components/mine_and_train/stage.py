@@ -23,19 +23,22 @@ from components.common.manifest import DATASET, read
 from components.common.quantity import quantity
 from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
+from components.mine_and_train.teacher import Teacher, read_teacher
 from components.model import load_tensorflow
 from components.model.starts import check_members, located
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
     {"dataset", "backbone", "image_size", "embedding_size", "seed", "loss", "precision", "optimizer", "ema"}
-    | {"classification_rounds", "class_head", "crop", "members"}
+    | {"classification_rounds", "class_head", "crop", "crop_share", "members", "teacher"}
 )
 
 # What the batches of a round depend on: with others, an unfinished round begins anew.
 OF_A_ROUND = frozenset(
     {"identities_per_round", "faces_per_identity", "batch_size", "max_triplets", "positives", "negatives", "margin"}
 )
+
+_LEAST_FACES = 2  # to learn from a teacher: one has no distance to another
 
 
 def run(settings: Settings) -> None:
@@ -44,8 +47,12 @@ def run(settings: Settings) -> None:
     settings = _without_unwritable_volume(settings)
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
-    training_rows = _training_rows(rows, settings.input)
+    teacher = None if settings.teacher is None else read_teacher([settings.teacher], _split(rows))
+    training_rows = _training_rows(rows, settings.input, teacher)
     config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
+    if teacher is not None:
+        _check_size(settings, teacher)
+        config |= {"teacher": {"network": teacher.network, "embeddings": teacher.sha256}}
     former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
         check_members(located(Path(settings.pretrained)), settings.members)
@@ -54,11 +61,28 @@ def run(settings: Settings) -> None:
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it
     from components.mine_and_train.session import train
 
-    train(settings, config, former, rows, training_rows, faces)
+    train(settings, config, former, rows, training_rows, faces, teacher)
 
 
-def _training_rows(rows: pa.Table, dataset: Path) -> pa.Table:
-    train = rows.filter(pc.equal(rows["split"], "train"))
+def _split(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.equal(rows["split"], "train"))
+
+
+def _check_size(settings: Settings, teacher: Teacher) -> None:
+    size = settings.members * teacher.targets.shape[1]
+    if settings.embedding_size != size:
+        raise UsageError(
+            "Each member of the network learns an embedding as long as the teacher's.",
+            received=f"--embedding_size {settings.embedding_size}, --members {settings.members}; {settings.teacher}: "
+            f"{teacher.targets.shape[1]} numbers",
+            advice=f"Give --embedding_size {size}.",
+        )
+
+
+def _training_rows(rows: pa.Table, dataset: Path, teacher: Teacher | None) -> pa.Table:
+    train = _split(rows)
+    if teacher is not None and len(train) >= _LEAST_FACES:
+        return train
     counts = pc.value_counts(train["identity"]).field("counts") if len(train) else pa.array([], pa.int64())
     usable = int(np.sum(counts.to_numpy() >= 2))
     if len(counts) < 2 or usable < 1:

@@ -63,6 +63,8 @@ class Statistics:
         Args:
             faces: from how many, `TO_MINE` or `TO_KEEP`.
         """
+        if not self._layers:
+            return
         sums: list[Any] = [0.0] * len(self._layers)
         chosen = self._chosen[:faces]
         for batch in np.array_split(chosen, -(-len(chosen) // self._batch_size)):

@@ -15,8 +15,8 @@ from components.mine_and_train.augmentation import Augmentation, augment
 from components.mine_and_train.devices import Shares, gather_embeddings, sum_over_devices
 from components.mine_and_train.losses.loss import Loss, StepMetrics
 
-# (uint8 images [b, s, s, 3], int32 targets, int32 seed [2]) -> StepMetrics
-Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]], StepMetrics]
+# (uint8 images [b, s, s, 3], targets as the loss takes them, int32 seed [2]) -> StepMetrics
+Step = Callable[[npt.NDArray[np.uint8], npt.NDArray[Any], npt.NDArray[np.int32]], StepMetrics]
 
 
 def training_step(
@@ -38,7 +38,8 @@ def training_step(
         optimizer: of `components.mine_and_train.optimizer`, built on `variables` in that scope.
         loss: of the embeddings and the targets.
         augmentation: what is done to the images.
-        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses.loss`.
+        targets: what the loss takes: LABELS or TRIPLETS of `components.mine_and_train.losses.loss`, or embeddings of a
+            teacher.
         variables: what to train.
         xla: compile with XLA; every new shape of a batch costs a compilation. On one device only.
         strategy: of `components.mine_and_train.devices`; one device when None.
@@ -92,7 +93,7 @@ def _shared_step(
 
     on_all = tf.function(lambda *share: strategy.run(on_device, share), reduce_retracing=True)
 
-    def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[np.int32], seed: npt.NDArray[np.int32]) -> StepMetrics:
+    def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], seed: npt.NDArray[np.int32]) -> StepMetrics:
         # Changed before it is dealt out: the randomness is that of one device.
         measured = on_all(*shares(change(images, seed)), tf.constant(wanted), tf.constant(seed))
         return StepMetrics(*map(shares.of_one, measured))

@@ -24,7 +24,7 @@ from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.losses.loss import StepMetrics
 from components.mine_and_train.mining import mine
 from components.mine_and_train.phases import Phase, build_phases
-from components.mine_and_train.sampler import sample_batches, sample_round
+from components.mine_and_train.sampler import sample_batches, sample_faces, sample_round
 from components.mine_and_train.state import State
 from components.mine_and_train.statistics import TO_KEEP, TO_MINE, Statistics
 from components.model.network import Embedder
@@ -48,7 +48,7 @@ class _Batch:
     """Indices of training images, and what the loss wants to know of them."""
 
     images: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int32]
+    targets: npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 
 class Training:
@@ -67,6 +67,7 @@ class Training:
         strategy: of `components.mine_and_train.devices`, in whose scope the network was built; one device when None.
         members: of the network's architecture.
         scaling: what the network sees of pixels; see `Preprocessing`.
+        taught: float32 [n, size], unit length: a teacher's embeddings of the images, to learn instead of the labels.
     """
 
     def __init__(
@@ -81,12 +82,13 @@ class Training:
         strategy: tf.distribute.Strategy | None = None,
         members: int = 1,
         scaling: str = SCALING,
+        taught: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.network, self.hyperparameters = network, hyperparameters
         self.rounds: list[Round] = []
         self.steps = 0
         self.best: float | None = None
-        self._images, self._labels = images, labels
+        self._images, self._labels, self._taught = images, labels, taught
         self._validate, self._validate_every = validate, validate_every
         self._strategy = strategy or tf.distribute.get_strategy()
         self._embed: Callable[[Images], npt.NDArray[np.float32]]
@@ -103,7 +105,9 @@ class Training:
         self._sampled: _Sampled | None = None
         self._seconds = 0.0
         with self._strategy.scope():
-            phases = build_phases(network, hyperparameters, int(labels.max()) + 1, members, self._strategy, scaling)
+            size = None if taught is None else taught.shape[1]
+            people = int(labels.max()) + 1
+            phases = build_phases(network, hyperparameters, people, members, self._strategy, scaling, size)
             self._phases = list(phases)
 
     def run(self) -> Iterator[Round | None]:
@@ -135,6 +139,9 @@ class Training:
         how = self.hyperparameters
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
         rng = np.random.default_rng([how.seed, number])
+        if self._taught is not None:
+            taught, drawn = self._taught, sample_faces(len(self._labels), how.batch_size, rng)
+            return None, (_Batch(images, taught[images]) for images in drawn)
         if not phase.objective.mined:
             drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)

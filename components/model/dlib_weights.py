@@ -19,10 +19,9 @@ from components.common.dlib_models import FACE_NETWORK
 from components.common.errors import UsageError
 from components.common.published import EMBEDDING_SIZE, IMAGE_SIZE
 from components.model.backbones.dlib_resnet import LEVELS
-from components.model.backbones.normalization import make_identity
 from components.model.checkpoint import check_values
 from components.model.dlib_file import Array, read
-from components.model.network import EMBEDDING_LAYER, EMBEDDING_NORMALISATION
+from components.model.network import EMBEDDING_LAYER
 
 # Kind of a layer, its sizes, and the shapes of its arrays: see components.model.dlib_file.Layer.
 _Shape = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
@@ -61,12 +60,10 @@ def restore(network: keras.Model, path: Path) -> tuple[int, bool]:
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     for layer, convolution in zip(convolutions, weights.convolutions, strict=True):
         layer.set_weights(convolution)
-    embedding, normalisation = network.get_layer(EMBEDDING_LAYER), network.get_layer(EMBEDDING_NORMALISATION)
+    embedding = network.get_layer(EMBEDDING_LAYER)
     if embedding.units != EMBEDDING_SIZE:
         return len(named), False
     embedding.set_weights([weights.embedding])
-    # dlib compares embeddings as they are. Centred ones tell people apart less well: docs/dlib.md.
-    make_identity(normalisation)
     return len(network.weights), True
 
 

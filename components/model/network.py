@@ -15,7 +15,7 @@ from components.common.batches import embed_batches
 from components.common.errors import UsageError
 from components.common.preprocessing import SCALING, STANDARDISED, Preprocessing
 from components.model import BATCH_SIZE, backbones
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalizations, normalized
 
 EMBEDDING_LAYER = "embedding"
 EMBEDDING_NORMALISATION = "embedding_normalisation"
@@ -48,7 +48,8 @@ def build(architecture: Architecture) -> keras.Model:
 
     The embedding is a linear layer without bias, BatchNorm, and L2 normalisation along the embedding's own axis
     (FaceNet, section 3.1: ||f(x)|| = 1). The BatchNorm keeps the embeddings' dimensions centred and of one scale,
-    which makes the collapse of hard-triplet training onto one point less likely.
+    which makes the collapse of hard-triplet training onto one point less likely. A backbone without BatchNorm gets none
+    here either: dlib's network tells people apart less well when its embeddings are centred (docs/dlib.md).
 
     Several members are an ensemble (Hansen and Salamon, 1990) in one network: each has an equal part of the embedding,
     and only all parts side by side are brought to length 1. The first sees the whole image, each further one 1/24 less
@@ -92,7 +93,21 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     """A backbone and its embedding, of any length."""
     features = backbones.build(backbone, image_size)
     x = layers.Dense(embedding_size, use_bias=False, name=EMBEDDING_LAYER)(features.output)
-    return keras.Model(features.input, normalized(x, scale=False, name=EMBEDDING_NORMALISATION))
+    if normalizations(features):
+        x = normalized(x, scale=False, name=EMBEDDING_NORMALISATION)
+    return keras.Model(features.input, x)
+
+
+def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
+    """Moves the embeddings of a network that has learnt nothing: of each member their mean, before they get length 1.
+
+    Args:
+        network: as `build` makes it.
+        centre: float32 [size], of one member's embedding, in standard deviations of each number.
+    """
+    for layer in normalizations(network):
+        if layer.name == EMBEDDING_NORMALISATION:
+            layer.beta.assign(centre)
 
 
 def _of_unit_length(x: Any) -> Any:

@@ -209,7 +209,7 @@ def _from_dlib(network: keras.Model, architecture: Architecture, path: Path) -> 
         )
     count, of_one_size = dlib_weights.restore(network, path)
     sizes = f"embedding size {published.EMBEDDING_SIZE}, to train: {architecture.embedding_size}"
-    return Restored(count, len(network.weights), () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",))
+    return Restored(count, len(network.weights), () if of_one_size else (f"{EMBEDDING_LAYER} ({sizes})",))
 
 
 def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> Restored:

@@ -25,6 +25,7 @@ def component(
     writes: Mapping[str, tuple[Any, str]],
     by_hand: Collection[str] = (),
     renamed: Mapping[str, str] | None = None,
+    task_name: str = "",
 ) -> Any:
     """A container component whose parameters are the flags of a stage.
 
@@ -36,6 +37,7 @@ def component(
         writes: each output artifact in the same form.
         by_hand: flags that are no parameters, because only people give them; paths that name no artifact never are.
         renamed: the flag of each parameter that has another name, because an artifact has the flag's name.
+        task_name: of its tasks, where it is not the stage's name.
 
     Returns:
         The component, as kfp's `dsl.container_component` makes it.
@@ -55,14 +57,17 @@ def component(
         arguments += [f"--{_EXECUTOR_INPUT}", dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
         return dsl.ContainerSpec(image=reference(name), command=command(name), args=arguments)
 
-    task.__name__ = name.replace("-", "_")
+    task.__name__ = (task_name or name).replace("-", "_")
     task.__doc__ = " ".join((inspect.getdoc(settings) or "").partition("\n\n")[0].split())
     # kfp reads the interface from the signature.
     task.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             *(_parameter(artifact, dsl.Input[type_]) for artifact, (type_, _) in reads.items()),
             *(_parameter(artifact, dsl.Output[type_]) for artifact, (type_, _) in writes.items()),
-            *(_parameter(key, _type(field), field.default) for key, field in parameters.items()),
+            *(
+                _parameter(key, _type(field), inspect.Parameter.empty if field.required else field.default)
+                for key, field in parameters.items()
+            ),
         ]
     )
     return dsl.container_component(task)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common import published
+from components.common.alignment import NONE
 from components.common.errors import UsageError
 from components.common.flags import RUNS
 from components.common.names import plain
@@ -60,7 +61,7 @@ class Model:
 
     def extraction(self, which: Which) -> Extraction:
         """How faces are cut out for this network."""
-        return Extraction(which, self.network.crop.margin, self.landmarks)
+        return Extraction(which, self.network.crop, self.landmarks)
 
     def embed(self, faces: Sequence[Face]) -> npt.NDArray[np.float32]:
         """Embeds faces that `extraction` cut out, at least one: float32 [faces, embedding_size], unit length."""
@@ -118,7 +119,7 @@ def _default_path() -> Path:
 
 def _landmarks(given: Path | None, network: Network) -> Path | None:
     """The landmark model, for a network that was trained on aligned faces."""
-    if network.crop.alignment != "none":
+    if network.crop.alignment != NONE:
         return landmark_model(given)
     if given is not None:
         raise UsageError(

@@ -28,7 +28,7 @@ DIFFERENT = 3
 
 @dataclass(frozen=True)
 class Settings(ThresholdSettings):
-    """Compare the largest faces of two or more photos, pair by pair.
+    """Compare two or more photos, pair by pair: of each the face that is large and near the middle.
 
     Exit code: 0 when every pair is called the same person, 3 when at least one pair is not; 1 when that could not be
     found out, 2 for wrong use.
@@ -52,7 +52,7 @@ def _verify(settings: Settings) -> int:
     threshold = choose_threshold(settings, model)
     embeddings = []
     for photo in photos:
-        seen = embed_photo(photo, model, "largest")
+        seen = embed_photo(photo, model, "central")
         if isinstance(seen, Reject):
             raise no_face_error([(photo, seen)])
         embeddings.append(seen[0].embedding)

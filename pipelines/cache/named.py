@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pipelines.plan.values import Value
 
-# The parameters of tasks that name a place, however it is written: weights to start from, and a training's state.
-MODELS = frozenset({"mine-and-train.pretrained"})
+# The parameters of tasks that name a place, however it is written: a network to start or to learn from, and the state
+# of a training.
+MODELS = frozenset({"mine-and-train.pretrained", "teach.network"})
 STATES = frozenset({"mine-and-train.training"})
 _PLACES = {name.rpartition(".")[2] for name in MODELS | STATES}
 # One of the files of a TensorFlow checkpoint; what they have in common is its prefix.

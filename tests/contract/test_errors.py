@@ -330,6 +330,14 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 # Raised by other tests, found by noting where each test's errors were made:
 # the test file -> the module and how its headline begins.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "unit/model/test_dlib.py": (
+        "dlib_file.py: This is no network",
+        "dlib_weights.py: This is another network",
+        "pretrained.py: dlib's network",
+        "published.py: `{NAME}` is",
+        "published.py: dlib's network",
+    ),
+    "unit/verify/test_dlib_network.py": ("dlib_network.py: dlib cannot read",),
     "pipeline/test_forget.py": (
         "loading.py: A part of the {manifest.name} manifest is",
         "erase.py: A note of who was forgotten",
@@ -381,7 +389,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/evaluate/test_evaluate.py": ("protocols.py: headline",),
     "unit/export/test_export.py": ("export.py: An exported network does not see",),
     "unit/extract/test_align.py": ("align.py: A landmark model of five points",),
-    "unit/extract/test_extract.py": ("stage.py: There is no face in any",),
+    "unit/extract/test_extract.py": (
+        "stage.py: There is no face in any",
+        "settings.py: There is no such --alignment",
+    ),
     "unit/extract/test_scan.py": ("scan.py: All photos lie in folders of one folder",),
     "unit/extract/test_workers.py": ("workers.py: The processes that do the work",),
     "unit/litert/test_report.py": ("report.py: This report is about another network",),

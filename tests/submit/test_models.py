@@ -49,6 +49,13 @@ def test_a_model_is_imported_and_its_path_is_what_the_task_gets(kubeflow, submit
     assert kfp.components.load_component_from_text(file).name == "facenet"
 
 
+def test_dlibs_network_is_in_the_image_and_is_not_imported(kubeflow, submit):
+    assert submit("--set", "pretrained=dlib") == 0
+    spec = next(yaml.load_all(kubeflow.files[0], yaml.CSafeLoader))
+    assert "mine-and-train-pretrained" not in spec["root"]["dag"]["tasks"]
+    assert kubeflow.runs[0]["runtime_config"]["parameters"]["pretrained"] == "dlib"
+
+
 def test_every_placeholder_can_be_filled_in(kubeflow, submit):
     """Since 2.17 one that cannot be fails its task."""
     assert submit("--set", f"pretrained={WEIGHTS}") == 0

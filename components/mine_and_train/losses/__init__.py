@@ -17,6 +17,7 @@ class Objective:
         module: has its `build`.
         phase: what these rounds are called in the history.
         mined: whether triplets are mined before a round, which the loss takes; else it takes the identities of a batch.
+        taught: whether the loss takes a teacher's embeddings, and no identities.
         active: what `Round.active` is a share of, for people; "" for triplets.
         terms: what the loss is a mean of and `Round` counts: "triplets", "pairs" of anchor and positive, or "".
     """
@@ -24,6 +25,7 @@ class Objective:
     module: str
     phase: str
     mined: bool = False
+    taught: bool = False
     active: str = ""
     terms: Literal["triplets", "pairs", ""] = ""
 
@@ -37,3 +39,7 @@ LOSSES = {
 }
 # Of the rounds that come before those of any loss. It has variables of its own, so the training makes it of a head.
 CLASSIFICATION = Objective("components.mine_and_train.losses.classification", "classification", active="wrong")
+# Of all rounds where there is a teacher.
+DISTILLATION = Objective(
+    "components.mine_and_train.losses.distillation", "distillation", taught=True, active="nearer to another's"
+)

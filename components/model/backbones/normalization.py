@@ -38,13 +38,6 @@ def normalized(x: Any, *, scale: bool = True, name: str | None = None) -> Any:
     return BatchNormalization(momentum=0.0, epsilon=1e-3, scale=scale, name=name)(x)
 
 
-def make_identity(layer: BatchNormalization) -> None:
-    """Sets a layer without gamma to statistics by which, in inference, what comes out is what goes in."""
-    layer.beta.assign(layer.beta * 0)
-    layer.moving_mean.assign(layer.moving_mean * 0)
-    layer.moving_variance.assign(layer.moving_variance * 0 + (1 - layer.epsilon))
-
-
 def normalizations(network: keras.Model) -> list[BatchNormalization]:
     """The BatchNorm layers of a network, of all its members."""
     found = []

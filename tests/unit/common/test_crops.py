@@ -110,6 +110,14 @@ def test_the_preprocessing_specification_survives_and_an_unknown_one_is_refused(
             Preprocessing.from_json(spec.to_json() | change)
 
 
+@pytest.mark.parametrize(("written", "read"), [("five-point", "dlib"), ("arcface", "arcface")])
+def test_what_was_written_before_alignments_had_names_is_dlibs(tmp_path, written, read):
+    manifest.write(tmp_path / "faces", FACES, FACES.schema.empty_table(), {"margin": 0.14, "alignment": written})
+    assert crops.crop_of((tmp_path / "faces",)) == Crop(0.14, read)
+    spec = Preprocessing(112, Crop(0.14, read)).to_json()
+    assert Preprocessing.from_json(spec | {"crop": {"margin": 0.14, "alignment": written}}).to_json() == spec
+
+
 def test_pixels_are_resized_with_antialiasing_and_kept_in_rgb_order():
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255

@@ -94,7 +94,9 @@ def test_without_tensorflow_a_checkpoint_folder_is_refused_by_name(tmp_path, dat
     assert "needs TensorFlow, which is not installed here" in done.stderr
 
 
-@pytest.mark.parametrize(("margin", "message"), [(0.3, "not cut out the way"), (None, "does not say what")])
+@pytest.mark.parametrize(
+    ("margin", "message"), [(0.3, "extract --margin 0.3 --alignment none"), (None, "does not say what")]
+)
 def test_a_model_that_does_not_fit(tmp_path, published, dataset, capsys, margin, message):
     if margin:
         specified(published, margin)

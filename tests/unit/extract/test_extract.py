@@ -179,8 +179,8 @@ def test_a_killed_process_costs_one_photo_only(people, tmp_path):
 
 
 def test_aligned_faces_say_so_and_hold_their_landmarks(people, tmp_path):
-    assert main(["-i", str(people), "-o", str(tmp_path / "faces"), "--alignment", "five-point"]) == 0
-    assert crop_of(tmp_path / "faces").alignment == "five-point"
+    assert main(["-i", str(people), "-o", str(tmp_path / "faces"), "--alignment", "arcface"]) == 0
+    assert crop_of(tmp_path / "faces").alignment == "arcface"
     landmarks = read(tmp_path / "faces", FACES)["landmarks"].to_pylist()
     assert landmarks and all(len(points) == 10 for points in landmarks)
 
@@ -197,8 +197,10 @@ def test_aligned_faces_say_so_and_hold_their_landmarks(people, tmp_path):
         (["--write_images", "{output}/images"], "in the place of another result"),
         (["--rejects", "{full}"], "something else"),
         (["--write_images", "{full}"], "something else"),
-        (["--landmarks", "{output}.dat"], "Give --alignment five-point"),
-        (["--alignment", "five-point", "--landmarks", "{output}.dat"], "no landmark model"),
+        (["--landmarks", "{output}.dat"], "Give --alignment dlib"),
+        (["--alignment", "five"], "There is no such --alignment"),
+        (["--alignment", "0.3,0.4"], "has ten numbers"),
+        (["--alignment", "dlib", "--landmarks", "{output}.dat"], "no landmark model"),
     ],
 )
 def test_wrong_use_ends_with_code_2_and_leaves_nothing(people, tmp_path, capsys, arguments, message):

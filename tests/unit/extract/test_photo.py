@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.common.preprocessing import Crop
 from components.extract.decode import Photo
-from components.extract.detect import LONG_SIDE, detect
+from components.extract.detect import LONG_SIDE, Detection, detect
 from components.extract.photo import Extraction, Reject, extract_photo, faces_in
 from components.extract.reasons import Reason
 
@@ -25,10 +26,35 @@ def group(portrait, tmp_path):
     return path
 
 
-def test_by_default_the_largest_face_is_taken(group):
+@pytest.fixture
+def bystander(portrait, encode):
+    """A photo of a person in the middle, and of a larger face at the edge."""
+    picture = Image.new("RGB", (1280, 960), (90, 110, 120))
+    picture.paste(portrait.resize((400, 400)), (440, 280))
+    picture.paste(portrait.resize((460, 460)), (0, 490))
+    return encode(picture)
+
+
+def test_the_large_face_near_the_middle_is_taken_unless_the_largest_is_asked_for(bystander):
+    both = faces_in(bystander, Extraction("all"))
+    assert len(both) == 2
+    (central,) = faces_in(bystander, Extraction())
+    (largest,) = faces_in(bystander, Extraction("largest"))
+    assert largest.box[2] < 480 < 500 < central.box[0]
+    assert central.box[2] - central.box[0] < largest.box[2] - largest.box[0]
+
+
+def test_a_small_face_in_the_middle_does_not_count_against_a_large_one_beside_it():
+    beside, middle = Detection((250, 250, 650, 650), 1.0), Detection((660, 410, 740, 490), 1.0)
+    assert beside.prominence(1400, 900, 0) == 400**2
+    assert beside.prominence(1400, 900, 2) == 400**2 - 2 * 250**2 > middle.prominence(1400, 900, 2) == 80**2
+
+
+def test_of_two_faces_beside_the_middle_the_larger_is_taken(group):
     outcome = extract_photo(group, Extraction())
     (face,) = outcome.faces
     assert outcome.reject is None and face.box[2] < 500
+    assert face == extract_photo(group, Extraction("largest")).faces[0]
 
 
 def test_all_faces_are_taken_sorted_by_box_and_each_is_the_same_as_alone(group):
@@ -78,7 +104,7 @@ def test_a_crop_is_a_square_jpeg_and_its_id_is_of_its_pixels(group):
         expected = photo.crop(face.crop_box).resize(crop.size, Image.Resampling.LANCZOS)
         assert np.abs(np.asarray(crop, float) - np.asarray(expected, float)).mean() < 4
     again = extract_photo(group, Extraction()).faces[0]
-    other = extract_photo(group, Extraction(margin=0.1)).faces[0]
+    other = extract_photo(group, Extraction(crop=Crop(0.1, "none"))).faces[0]
     assert again.face_id == face.face_id != other.face_id
     assert len(face.face_id) == 32
 

@@ -183,7 +183,8 @@ def test_what_changes_an_embedding_makes_another_network(tmp_path):
     assert len({sha256(record) for record in same}) == 1
     others: list[dict] = [
         {"crop": {"margin": 0.3, "alignment": "none"}},
-        {"crop": {"margin": 0.25, "alignment": "five-point"}},
+        {"crop": {"margin": 0.25, "alignment": "dlib"}},
+        {"crop": {"margin": 0.25, "alignment": [[0.35, 0.4], [0.65, 0.4], [0.5, 0.57], [0.38, 0.75], [0.62, 0.75]]}},
         {"scaling": "[0, 1]"},
         {"scaling": "standardised"},
         {"scaling": {"mean": 127.5, "deviation": 128}},

@@ -39,7 +39,7 @@ def test_the_numbers_are_dlibs(restored, pictures):
     oracle = dlib.face_recognition_model_v1(str(PUBLISHED))
     wanted = np.array([oracle.compute_face_descriptor(picture) for picture in pictures])
     network, _ = restored
-    before = keras.Model(network.input, network.get_layer("embedding_normalisation").output)
+    before = keras.Model(network.input, network.get_layer("embedding").output)
     np.testing.assert_allclose(before(pictures / 127.5 - 1, training=False), wanted, atol=1e-5)
     np.testing.assert_allclose(
         Embedder(network)(pictures), wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5
@@ -58,8 +58,8 @@ def test_another_embedding_size_keeps_its_own_embedding_layer(restored):
     network, _ = restored
     other = Architecture("dlib_resnet", 150, 16)
     report = start_from(smaller := build(other), other, PUBLISHED)
-    assert report.left_out == ("embedding, embedding_normalisation (embedding size 128, to train: 16)",)
-    for ours, theirs in zip(smaller.weights[:-4], network.weights[:-4], strict=True):
+    assert report.left_out == ("embedding (embedding size 128, to train: 16)",)
+    for ours, theirs in zip(smaller.weights[:-1], network.weights[:-1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

@@ -1,0 +1,77 @@
+"""What another network says of the faces to train on: its embeddings, which a network learns instead of names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from components.common.errors import UsageError
+from components.common.manifest import EMBEDDINGS, folder_names, order_shards, read
+from components.evaluate.embeddings import read_embeddings
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher's embeddings of the faces to train on.
+
+    Each number of an embedding is divided by its deviation over the faces: a network's own are of one deviation, by the
+    BatchNorm at its end. They are not centred: around their mean the embeddings of a good network are worse.
+
+    Args:
+        targets: float32 [n, size], unit length.
+        centre: float32 [size], the mean of the embeddings, in deviations.
+        network: SHA-256 of the network that made them.
+        sha256: of the targets.
+    """
+
+    targets: Vectors
+    centre: Vectors
+    network: str
+    sha256: str
+
+
+def read_teacher(folders: Sequence[Path], rows: pa.Table) -> Teacher | None:
+    """Reads the embeddings of some faces.
+
+    Args:
+        folders: an embeddings manifest, or all shards of it.
+        rows: rows of a dataset.
+
+    Returns:
+        In the order of `rows`; None where the manifest is empty, as that of no teacher is.
+
+    Raises:
+        UsageError: it lacks one of the faces, or is of several networks.
+    """
+    shards = order_shards(folders, EMBEDDINGS)
+    if not len(read(shards, EMBEDDINGS, ["face_id"])):
+        return None
+    known = read_embeddings(shards)
+    place = {face_id: number for number, face_id in enumerate(known.face_id)}
+    wanted = rows["face_id"].to_pylist()
+    missing = [face_id for face_id in wanted if face_id not in place]
+    if missing:
+        raise UsageError(
+            "The teacher has not seen all faces that are to be trained on.",
+            received=f"{folder_names(shards)}: without {len(missing):,} of {len(wanted):,} faces, such as {missing[0]}",
+            advice="Embed the whole dataset with it: `facenet embed -i DATASET -c NETWORK -o EMBEDDINGS`.",
+        )
+    vectors = known.vectors[[place[face_id] for face_id in wanted]]
+    deviation = vectors.std(axis=0, dtype=np.float64)
+    deviation[deviation == 0] = 1  # a number that is the same for all faces tells nothing of any
+    scaled = vectors / deviation
+    targets = (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32)
+    return Teacher(
+        targets,
+        scaled.mean(axis=0).astype(np.float32),
+        known.checkpoint_sha256,
+        hashlib.sha256(targets.tobytes()).hexdigest(),
+    )
