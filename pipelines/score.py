@@ -69,7 +69,7 @@ def _score(settings: Settings) -> None:
     _run("extract", extract)
     # Whoever a list names is measured, by each photo that it names.
     _run("collect", Collect(output=dataset, input=(faces,), min_examples=1, drop_duplicates=False, test=1))
-    _run("embed", Embed(input=dataset, checkpoint=settings.checkpoint, output=embeddings))
+    _run("embed", Embed(input=dataset, checkpoint=str(settings.checkpoint), output=embeddings))
     pairs = settings.pairs or folder / _DRAWN
     _run("evaluate", Evaluate(output=folder / "report", input=(embeddings,), pairs=pairs, faces=(faces,)))
 
