@@ -107,6 +107,8 @@ def test_a_run_whose_record_cannot_be_read_is_not_run_again(tmp_path, capsys):
     (tmp_path / "1" / "run.json").write_text("{")
     assert rerun(["collect", "--run", "1", "--runs", str(tmp_path)]) == 2
     assert "The run's record cannot be read.\nReceived: 1 (" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="There is no such run"):  # nor gone on with, by the tasks of docker compose
+        read_run(tmp_path, "1")
 
 
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
