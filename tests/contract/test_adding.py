@@ -16,12 +16,12 @@ BACKBONE = """
 import keras
 from keras import layers
 from components.model.backbones.convolution import Conv2D
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalize
 
 
 def build(image_size):
     images = layers.Input((image_size, image_size, 3))
-    x = layers.ReLU()(normalized(Conv2D(8, 3, strides=2, use_bias=False)(images)))
+    x = layers.ReLU()(normalize(Conv2D(8, 3, strides=2, use_bias=False)(images)))
     return keras.Model(images, layers.Flatten()(x))
 """
 LOSS = """
