@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md on adding a backbone, a loss, a number, a photo format and a stage, followed in a copy by the letter."""
+"""CONTRIBUTING.md on adding a backbone, a loss, a number, a photo format and a stage, followed in a copy."""
 
 from __future__ import annotations
 
