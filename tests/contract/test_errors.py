@@ -125,7 +125,8 @@ COMMANDS = {
     "mine-and-train -i {tmp} -c {tmp}/x --image_size 20": (2, "does not fit the backbone"),
     "mine-and-train -i {tmp} -c {tmp}/x --crop_share 0.5": (2, "--crop_share is a part of the side"),
     "mine-and-train -i {tmp} -c {tmp}/x --batch_size 4": (2, "all faces of two identities"),
-    "mine-and-train -i {tmp} -c {tmp}/x --rounds 0": (2, "--rounds is too small"),
+    "mine-and-train -i {tmp} -c {tmp}/x --rounds 0": (2, "Without a round there is no network"),
+    "mine-and-train -i {tmp} -c {tmp}/x --rounds -1": (2, "--rounds is too small"),
     "mine-and-train -i {tmp} -c {tmp}/x --margin -1": (2, "--margin must not be negative"),
     "mine-and-train -i {run}/collect/dataset -c {tmp}/x --members 2 -p {here}/weights.tar.gz": (2, "would not differ"),
     "mine-and-train -i {tmp} -c {tmp}/x --temperature 0": (2, "--temperature must be positive"),
@@ -196,7 +197,7 @@ COMMANDS = {
     "run -i {tmp} --recipe {here}/list.yaml --runs {tmp}/x": (2, "not a recipe"),
     "run -i {tmp} --recipe {here}/broken.yaml --runs {tmp}/x": (2, "not YAML"),
     "run -i {tmp} --pipeline {here}/list.yaml --runs {tmp}/x": (2, "not a compiled pipeline"),
-    "run -i {here}/two --runs {tmp}/x": (2, "too few people to train on"),
+    "run -i {here}/two --recipe laptop --runs {tmp}/x": (2, "too few people to train on"),
     "run -i {photos} --runs {file}": (2, "a file is in the way"),
     "run -i {photos} --runs {file}/x": (2, "a file is in the way"),
     "run -i {photos} --runs {here}/full": (1, "cache in the runs folder cannot be used"),
@@ -358,6 +359,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "images.py: The locked requirements of an image",
         "images.py: FACENET_REGISTRY does not name a place",
     ),
+    "unit/evaluate/test_drawn_pairs.py": (
+        "drawn_pairs.py: There are too few photos to",
+        "drawn_pairs.py: The name of a photo has",
+    ),
     "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "pipeline/test_rerun.py": (
         "rerun.py: The run has no result of",
@@ -454,6 +459,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: This run has no events for",
         "tensorboard.py: TensorBoard is not installed",
     ),
+    "unit/pipelines/test_people.py": ("people.py: Telling people apart takes two",),
     "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
     "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (
