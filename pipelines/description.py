@@ -90,7 +90,10 @@ def _kept(metrics: Metrics) -> str:
 
 
 def _verification(metrics: Metrics) -> str:
-    accuracy = _join([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
+    uncertain = (
+        " +- {accuracy_standard_error:.3f} (standard error over people)" if "accuracy_standard_error" in metrics else ""
+    )
+    accuracy = _join([("accuracy {accuracy:.3f}" + uncertain, metrics)])
     # An older record does not say whose they were.
     whose = " kept out of training" if metrics.get("train_identities") == 0 else ""
     people = _join([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])

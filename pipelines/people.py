@@ -20,7 +20,7 @@ _ALONE = (
     "Add people, or photos of them. To find one person in other photos nothing needs to be trained: `facenet enroll` "
     "and `facenet identify` (components/verify/README.md)."
 )
-_TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"
+_TO_SCORE = "\nTo score a network that there is on all of them: facenet score -c NETWORK -i PHOTOS"
 _SETTINGS = ("min_examples", "validation", "test")
 # With these a network that needs no training is measured on everybody. int8 is calibrated on people trained on.
 _UNTRAINED: Mapping[str, Value] = {"rounds": 0, "collect.test": 1.0, "export": "float32"}

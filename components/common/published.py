@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common.alignment import DLIB
-from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
 
@@ -60,7 +60,7 @@ def is_kept(description: Mapping[str, Any]) -> bool:
     """
     if "origin" in description:
         return True
-    training = description["training"]
+    training = description.get("training") or {}
     start = training.get("start") or {}
     return bool(
         training.get("kept_round") == 0
@@ -72,7 +72,7 @@ def is_kept(description: Mapping[str, Any]) -> bool:
 
 def is_installed() -> bool:
     """Whether the package that holds the network is here."""
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     return path is not None and path.is_file()
 
 
@@ -82,7 +82,7 @@ def file() -> Path:
     Raises:
         UsageError: the package that holds it is not installed.
     """
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     if path is None or not path.is_file():
         raise UsageError(
             "dlib's network for faces is not installed here.",

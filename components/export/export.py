@@ -113,7 +113,7 @@ def export(settings: Settings) -> Export:
         (folder / RECORD).write_text(result.to_json())
         if published.is_kept(description):
             description["origin"] = published.ORIGIN
-        values = {"description": description, "splits": by_split(rows), "metrics": metrics}
+        values: dict[str, Any] = {"description": description, "splits": by_split(rows), "metrics": metrics}
         values["thresholds"] = thresholds if as_published else ()
         (folder / MODEL_CARD).write_text(model_card(result, values))
     return result

@@ -66,10 +66,10 @@ def card(
         "pairs": sum(done.pairs_trained for done in rounds),
         "diagnosis": diagnose(trained, float(settings["margin"])) if trained else None,
         "changed": {
-            name: _typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
+            name: _as_typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
         },
-        "defaults": {name: _typed(value) for name, value in defaults.items()},
-        "augmentation": {name: _typed(settings[name]) for name in Augmentation.__dataclass_fields__},
+        "defaults": {name: _as_typed(value) for name, value in defaults.items()},
+        "augmentation": {name: _as_typed(settings[name]) for name in Augmentation.__dataclass_fields__},
         "figures": figures(rounds),
         "points": POINTS,
         "offline": LOSSES[settings["loss"]].mined,
@@ -78,7 +78,7 @@ def card(
     return fill_card(Path(__file__).parent, values)
 
 
-def _typed(value: Any) -> Any:
+def _as_typed(value: Any) -> Any:
     """A setting as a flag takes it."""
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,13 +68,13 @@ class Round:
 
 def as_it_started(score: Score | None) -> Round:
     """Round 0: a network from other weights, before anything was trained."""
-    nothing = dict.fromkeys(("images", "triplets_found", "triplets_kept", "triplets_trained"), 0)
-    zero = dict.fromkeys(("active", "loss", "positive_distance", "negative_distance", "spread"), 0.0)
+    nothing: dict[str, Any] = dict.fromkeys(("images", "triplets_found", "triplets_kept", "triplets_trained"), 0)
+    zero: dict[str, Any] = dict.fromkeys(("active", "loss", "positive_distance", "negative_distance", "spread"), 0.0)
     zero |= dict.fromkeys(("learning_rate", "images_per_second", "seconds"), 0.0)
     return Round(number=0, step=0, phase="start", **nothing, **zero, **validation(score))
 
 
-def validation(score: Score | None) -> dict[str, float | None]:
+def validation(score: Score | None) -> dict[str, Any]:
     """What a round records of a validation; None where there was none."""
     return {f"validation_{name}": score and getattr(score, name) for name in ("accuracy", "auc", "val")}
 

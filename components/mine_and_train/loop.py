@@ -27,7 +27,7 @@ _SECONDS_PER_LINE = 30  # in a long round
 
 
 @dataclass
-class Loop:
+class TrainingLoop:
     """A training, and what it leaves in its folder.
 
     Args:

@@ -14,7 +14,7 @@ from components.mine_and_train.card import ShownFace, card
 from components.mine_and_train.events import write_projector
 from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.history import Round, metrics
-from components.mine_and_train.loop import EVENTS, Loop
+from components.mine_and_train.loop import EVENTS, TrainingLoop
 from components.mine_and_train.sampler import sample_round
 from components.model.checkpoint import fingerprint
 from components.model.embeddings import write_embeddings
@@ -24,7 +24,7 @@ from components.page.pictures import thumbnail
 _SHOWN_TRIPLETS = 6
 
 
-def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> None:
+def write_network(loop: TrainingLoop, rows: pa.Table, faces: Folders, kept: Round) -> None:
     """Writes the checkpoint, which holds the network of the round `kept`, and the embeddings if asked for."""
     settings = loop.settings
     loop.write_checkpoint(settings.checkpoint, kept)
@@ -37,7 +37,7 @@ def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> No
 
 
 def write_card(
-    loop: Loop, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
+    loop: TrainingLoop, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
 ) -> None:
     """Writes the card, the projector's files and the metrics.
 

@@ -20,7 +20,7 @@ from components.common.preprocessing import SCALING, Preprocessing
 from components.common.quantity import quantity
 from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, history, state
-from components.mine_and_train.loop import BEST, Loop
+from components.mine_and_train.loop import BEST, TrainingLoop
 from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.results import write_card, write_network
 from components.mine_and_train.settings import Settings
@@ -103,7 +103,9 @@ def train(
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _resume(training, former, settings.training_folder)
-    loop = Loop(settings, config | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy))
+    loop = TrainingLoop(
+        settings, config | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy)
+    )
     ends_early = loop.run(devices.agreement(strategy))
     if loop.writes:
         with training.evaluation_weights():

@@ -25,7 +25,7 @@ from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
 from components.mine_and_train.teacher import Teacher, read_teacher
 from components.model import load_tensorflow
-from components.model.starts import check_members, located
+from components.model.starts import check_members, find_start
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
@@ -56,7 +56,7 @@ def run(settings: Settings) -> None:
         config |= {"teacher": {"network": teacher.network, "embeddings": teacher.sha256}}
     former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
-        check_members(located(Path(settings.pretrained)), settings.members)
+        check_members(find_start(Path(settings.pretrained)), settings.members)
     config |= {"threads": _threads(former)}
     os.environ[TENSORFLOW_THREADS] = str(config["threads"])
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it

@@ -65,7 +65,7 @@ def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(data
     given = flags(dataset, tmp_path, "-p", str(tmp_path / "start"), "--embeddings", str(tmp_path / "embeddings"))
     for rounds in ("1", "2"):  # the second goes on from the first one's state
         assert main([*given, "--rounds", rounds]) == 0
-        assert checkpoint.specified(tmp_path / "checkpoint")[1].scaling == "standardised"
+        assert checkpoint.specification_of(tmp_path / "checkpoint")[1].scaling == "standardised"
     # What was embedded in the training is what `embed` gives of the checkpoint, which reads its own description.
     assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "again")]) == 0
     found, again = (read(tmp_path / name, EMBEDDINGS)["embedding"].to_pylist() for name in ("embeddings", "again"))

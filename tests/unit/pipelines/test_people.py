@@ -74,7 +74,7 @@ def test_with_everybody_in_the_test_there_is_nobody_to_train_on(tmp_path):
     for shares in (["collect.test=1"], ["collect.test=0.9"]):
         with pytest.raises(UsageError, match="nobody to train on") as refused:
             said(photos, "laptop", *shares)
-        assert ("components/evaluate/README.md" in str(refused.value)) == (shares == ["collect.test=1"])
+        assert ("facenet score" in str(refused.value)) == (shares == ["collect.test=1"])
 
 
 def test_what_is_not_asked_for_needs_nobody(tmp_path):
