@@ -198,6 +198,7 @@ COMMANDS = {
     "run -i {tmp} --recipe {here}/broken.yaml --runs {tmp}/x": (2, "not YAML"),
     "run -i {tmp} --pipeline {here}/list.yaml --runs {tmp}/x": (2, "not a compiled pipeline"),
     "run -i {here}/two --recipe laptop --runs {tmp}/x": (2, "too few people to train on"),
+    "run -i {here}/two --set collect.min_examples=3 --runs {tmp}/x": (2, "takes two who have 3 photos or more each"),
     "run -i {photos} --runs {file}": (2, "a file is in the way"),
     "run -i {photos} --runs {file}/x": (2, "a file is in the way"),
     "run -i {photos} --runs {here}/full": (1, "cache in the runs folder cannot be used"),
