@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md on adding a backbone, a loss, a number and a stage, followed in a copy: no other file is touched."""
+"""CONTRIBUTING.md on adding a backbone, a loss, a number, a photo format and a stage, followed in a copy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import REPOSITORY
 
@@ -169,6 +170,19 @@ def test_a_number_is_one_entry_that_report_list_and_comparison_show(copy, in_pro
     other = report.parents[1].name
     compared = said(copy, "pipelines.cli", "show", in_processes.name, "--with", other, "--runs", runs)
     assert "evaluate folds" in " ".join(compared.split())
+
+
+@pytest.mark.long
+def test_a_photo_format_is_its_endings_its_first_bytes_and_its_name(copy, sample_photos):
+    photo = min(sample_photos.rglob("*.jpg"))
+    (copy / "photos" / "Ada").mkdir(parents=True)
+    with Image.open(photo) as picture:
+        picture.save(copy / "photos" / "Ada" / "1.bmp")
+    scan, decode = (copy / "components/extract" / file for file in ("scan.py", "decode.py"))
+    inserted(scan, '".jpg", ".jpeg"', '".bmp", ')
+    inserted(scan, 'b"\\xff\\xd8\\xff", b', 'b"BM", ')
+    inserted(decode, '"JPEG", "PNG", "GIF")', '"BMP", ')
+    assert "1 face" in said(copy, "components.extract", "-i", copy / "photos", "-o", copy / "faces")
 
 
 def with_a_stage(copy: Path) -> None:
