@@ -24,7 +24,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 run: setup  ## sample photos, the whole pipeline, a summary
 	@$(BIN)/facenet sample --output $(SAMPLE) --identities 240 --photos 6 --seed 0
-	@$(BIN)/facenet run --input $(SAMPLE)
+	@$(BIN)/facenet run --input $(SAMPLE) --recipe laptop
 
 people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `faces`, 20 minutes of training
 	@test -n "$(DATA)" || { echo 'Say where the photos are: make people DATA="lfw celeba" (folders of people, a folder each).'; exit 2; }

@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.harness import command_line
 from benchmarks.harness import write as write_row
 from components.common.manifest import BOX, FACES, ROWS_PER_PART, writer
-from components.extract.crop import encoded
+from components.extract.crop import encode
 
 _FACES_EACH = 20
 
@@ -24,7 +24,7 @@ _FACES_EACH = 20
 def generated(folder: Path, rows: int) -> None:
     """A faces manifest with 20 faces a person, each hundredth a copy of the one before, and tiny images."""
     rng = np.random.default_rng(0)
-    image = encoded(Image.new("RGB", (9, 9)))
+    image = encode(Image.new("RGB", (9, 9)))
     about = {"which_faces": "largest", "margin": 0.25, "alignment": "none", "detector": "none"}
     with writer(folder, FACES, about) as target:
         for start in range(0, rows, ROWS_PER_PART):

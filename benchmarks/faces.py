@@ -31,7 +31,7 @@ from components.common.flags import Flag
 from components.common.preprocessing import pixels
 from components.embed.network import open_network
 from components.extract.align import align, landmark_model
-from components.extract.crop import cut, encoded, square
+from components.extract.crop import cut, encode, square
 from components.extract.decode import Photo
 from components.extract.detect import LONG_SIDE, detect
 from components.extract.photo import MAX_PIXELS
@@ -75,8 +75,8 @@ class Stopwatch:
 
 def _crop(photo: Photo, box: Any, crop: Any, landmarks: Path | None) -> bytes:
     if landmarks is not None:
-        return encoded(align(photo, box, crop, landmarks)[0])
-    return encoded(cut(photo, square(box, crop.margin, photo.width, photo.height)))
+        return encode(align(photo, box, crop, landmarks)[0])
+    return encode(cut(photo, square(box, crop.margin, photo.width, photo.height)))
 
 
 def measured(model: Path, photos: Sequence[Path]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from components.mine_and_train.losses.loss import LABELS
 from components.mine_and_train.losses.online_triplet import online_triplet_loss
 from components.mine_and_train.step import training_step
 from components.mine_and_train.strategy import Strategy
-from components.model.network import Architecture, Embedder, build, scaled
+from components.model.network import Architecture, Embedder, build, scale
 from components.model.precision import Precision, layers_in
 
 Rows = npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
     plain = network(images.shape[1], "float32")
 
     def predict() -> Rows:
-        return plain.predict(np.asarray(scaled(images)), batch_size=_BATCH, verbose=0)
+        return plain.predict(np.asarray(scale(images)), batch_size=_BATCH, verbose=0)
 
     precisions: tuple[Precision, ...] = ("float32", "bfloat16")
     for precision in precisions:
@@ -101,7 +101,7 @@ def training(images: npt.NDArray[np.uint8]) -> None:
     )
     plain = in_plain_keras(network(images.shape[1], "float32"))
     plain.compile(optimizer=keras.optimizers.Adam(1e-4), loss=lambda wanted, rows: loss(rows, labels, seed).loss)
-    floats = np.asarray(scaled(images))
+    floats = np.asarray(scale(images))
 
     def fit() -> float:
         history = plain.fit(floats, np.zeros((len(images), 1)), batch_size=len(images), shuffle=False, verbose=0)

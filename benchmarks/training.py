@@ -28,7 +28,7 @@ from components.mine_and_train.losses.triplet import triplet_loss
 from components.mine_and_train.mining import mine
 from components.mine_and_train.step import training_step
 from components.mine_and_train.strategy import Strategy
-from components.model.network import Architecture, Embedder, build, scaled
+from components.model.network import Architecture, Embedder, build, scale
 
 Images = npt.NDArray[np.uint8]
 _SIZE = 64
@@ -122,7 +122,7 @@ class Round:
         self._plain_network.predict(self._images, batch_size=_BATCH, verbose=0)
         losses = []
         for triplets in self._passes[-1]:
-            faces = [np.asarray(scaled(self._images[triplets[:, column]])) for column in range(3)]
+            faces = [np.asarray(scale(self._images[triplets[:, column]])) for column in range(3)]
             losses.append(float(self._plain.train_on_batch(faces, np.zeros(len(triplets)))))
             self._plain.reset_metrics()
         return float(np.mean(losses))

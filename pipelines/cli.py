@@ -25,6 +25,7 @@ COMMANDS = {
     "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
     **{stage: (f"{package(stage)}.__main__", about) for stage, about in STAGES.items()},
+    "score": ("pipelines.score", "score a network on a folder of people, or on a list of pairs"),
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
@@ -39,6 +40,7 @@ _EXTRAS = {
     **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
     **dict.fromkeys(("enroll", "identify", "watch", "forget", "cluster"), "verify"),
     "show": "pipeline,manifests",
+    "score": "extract,collect,embed,evaluate",
 }
 
 

@@ -15,6 +15,8 @@ from components.common.flags import Output
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
+# The recipe of docker/compose.yaml, which starts its containers whoever is in the photos.
+_COMPOSED = "laptop"
 _HEADER = "# Generated from pipelines/facenet.py by `facenet compile`; do not edit.\n"
 
 
@@ -74,7 +76,7 @@ def compile_pipeline(
 
 
 def compile_compose(file: Path) -> str:
-    """A compiled pipeline with the settings of the usual recipe, as a file for docker compose."""
+    """A compiled pipeline with the settings of a recipe, as a file for docker compose."""
     import yaml
 
     from pipelines.compiled import ir
@@ -83,12 +85,12 @@ def compile_compose(file: Path) -> str:
     from pipelines.plan.changes import with_setting
     from pipelines.plan.loops import expand
 
-    pipeline, settings = ir.read(file), recipe.read(recipe.DEFAULT).settings
+    pipeline, settings = ir.read(file), recipe.read(_COMPOSED).settings
     for name, value in settings.items():
         pipeline = with_setting(pipeline, name, value)
-    services = compose_file(expand(pipeline), recipe.DEFAULT, settings)
+    services = compose_file(expand(pipeline), _COMPOSED, settings)
     text: str = yaml.safe_dump(services, sort_keys=False, width=120)
-    return HEADER.format(recipe=recipe.DEFAULT) + text
+    return HEADER.format(recipe=_COMPOSED) + text
 
 
 def _compile(settings: Settings) -> None:

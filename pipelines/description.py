@@ -67,6 +67,8 @@ def _dataset(metrics: Metrics) -> str:
 
 
 def _training(metrics: Metrics) -> str:
+    if metrics.get("rounds") == 0:
+        return "none: the network as it started"
     return _join(
         [
             ("{triplets_mined:,} triplets mined", metrics),
@@ -78,8 +80,20 @@ def _training(metrics: Metrics) -> str:
     )
 
 
+def _kept(metrics: Metrics) -> str:
+    """Whether training made a network better that knew faces before: `start_auc` is only there for one."""
+    if "start_auc" not in metrics or "trained_auc" not in metrics:
+        return ""
+    kept = "of round {kept_round:,}" if metrics.get("kept_round") else "as it started"
+    scores = "AUC {start_auc:.4f} as it started, {trained_auc:.4f} at best after training"
+    return _join([(f"the network {kept} is kept: {scores}, by people held out", metrics)])
+
+
 def _verification(metrics: Metrics) -> str:
-    accuracy = _join([("accuracy {accuracy:.3f} +- {accuracy_deviation:.3f} (deviation over the folds)", metrics)])
+    uncertain = (
+        " +- {accuracy_standard_error:.3f} (standard error over people)" if "accuracy_standard_error" in metrics else ""
+    )
+    accuracy = _join([("accuracy {accuracy:.3f}" + uncertain, metrics)])
     # An older record does not say whose they were.
     whose = " kept out of training" if metrics.get("train_identities") == 0 else ""
     people = _join([("on {pairs:,} pairs of {identities:,} people" + whose, metrics)])
@@ -122,6 +136,7 @@ LINES: Sequence[tuple[str, str, Callable[[Metrics], str]]] = (
     ("photos", "extract", _photos),
     ("dataset", "collect", _dataset),
     ("training", "mine-and-train", _training),
+    ("", "mine-and-train", _kept),
     ("verification", SCORED_BY, _verification),
     ("", SCORED_BY, _scores),
     ("", SCORED_BY, lambda metrics: "; ".join(doubts(metrics))),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.collect.splits import TEST, TRAIN, VALIDATION, place_of, split_of
+from components.common import published
 from components.common.errors import UsageError
 from components.evaluate.chance import LEAST_PEOPLE
 from components.extract.scan import identity_of, scan
 from pipelines.plan.check import local_path
 from pipelines.plan.tasks import Importer, Pipeline, parameter_values
+from pipelines.plan.values import Value
 
 _LEAST = 2  # people to train on, and as many to measure: fewer make no pair of different people
-_TO_SCORE = "\nTo score a network that there is on all of them: components/evaluate/README.md"
+_ALONE = (
+    "Add people, or photos of them. To find one person in other photos nothing needs to be trained: `facenet enroll` "
+    "and `facenet identify` (components/verify/README.md)."
+)
+_TO_SCORE = "\nTo score a network that there is on all of them: facenet score -c NETWORK -i PHOTOS"
 _SETTINGS = ("min_examples", "validation", "test")
+# With these a network that needs no training is measured on everybody. int8 is calibrated on people trained on.
+_UNTRAINED: Mapping[str, Value] = {"rounds": 0, "collect.test": 1.0, "export": "float32"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,40 @@ class PeopleCount:
         )
 
 
+def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict[str, Value], str]:
+    """What to set where training on so few could not be told to help: dlib's network needs none.
+
+    Args:
+        pipeline: as recipe and flags want it.
+        written: the names of what a person set: who shares out people by hand is left to it.
+
+    Returns:
+        Settings, and why they are made; neither where there are people enough, or nothing that works untrained.
+
+    Raises:
+        UsageError: there are no two people.
+    """
+    people, _, rounds = _count(pipeline)
+    mine = {"rounds", "mine-and-train.rounds", "collect.test", "collect.validation", "evaluate.split"}
+    if people is None or pipeline.values().get("pretrained") != published.NAME or not rounds or mine & set(written):
+        return {}, ""
+    splits, count = people.splits(), len(people.names)
+    if count < _LEAST:
+        raise UsageError(
+            f"Telling people apart takes two who have {people.least} photos or more each.",
+            received=f"{people.photos:,} photos; {count} {'person has' if count else 'people have'} so many",
+            advice=_ALONE,
+        )
+    if min(splits[VALIDATION], splits[TEST]) >= LEAST_PEOPLE <= splits[TRAIN]:
+        return {}, ""
+    settings = {name: value for name, value in _UNTRAINED.items() if name not in written}
+    thresholds = ", with the thresholds of its published evaluation (docs/dlib.md)" if count < LEAST_PEOPLE else ""
+    return settings, (
+        f"{count} people are too few to train on some of them and to see whether that helps the others: dlib's network "
+        f"is taken as it is{thresholds}."
+    )
+
+
 def check_people(pipeline: Pipeline) -> list[str]:
     """Counts who is there to train and to measure on, where the pipeline is one that splits people as `collect` does.
 
@@ -62,19 +104,22 @@ def check_people(pipeline: Pipeline) -> list[str]:
     Raises:
         UsageError: a stage would fail for want of people; with the settings that help. Or no photos at all.
     """
-    people, split = _count(pipeline)
+    people, split, rounds = _count(pipeline)
     if people is None:
         return []
     splits, helps = people.splits(), _helpful(people)
     measured = len(people.names) if split == "all" else splits[split] if split else None
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
-    if splits[TRAIN] < _LEAST or (measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))):
+    unmeasured = measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))
+    if (rounds and splits[TRAIN] < _LEAST) or unmeasured:
         raise UsageError(
             "There would be too few people to train on, or to measure, and a task would fail for it in the end."
-            if splits[TRAIN]
+            if splits[TRAIN] or not rounds
             else "There would be nobody to train on.",
             received=str(people),
-            advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else ""),
+            advice=_advice(people, helps) + (_TO_SCORE if people.test == 1 else "")
+            if rounds
+            else "Add people, or measure all there are: --set collect.test=1.",
         )
     lines = [f"{people}."]
     if split == TEST and splits[TEST] < LEAST_PEOPLE:
@@ -98,8 +143,8 @@ def _advice(people: PeopleCount, helps: str) -> str:
     return f"Share them out in another way: {helps}"
 
 
-def _count(pipeline: Pipeline) -> tuple[PeopleCount | None, str | None]:
-    """The people, and the split that is measured; None for a pipeline without such tasks."""
+def _count(pipeline: Pipeline) -> tuple[PeopleCount | None, str | None, int]:
+    """The people, the split that is measured, and the rounds of training; None for a pipeline without such tasks."""
     values = pipeline.values()
     tasks = {task.template: parameter_values(task, values, None) for task in pipeline.tasks}
     folders = [
@@ -109,13 +154,15 @@ def _count(pipeline: Pipeline) -> tuple[PeopleCount | None, str | None]:
     ]
     collect = tasks.get("collect", {})
     if "mine-and-train" not in tasks or not collect.keys() >= set(_SETTINGS) or len(folders) != 1:
-        return None, None
+        return None, None, 0
     least, validation, test = (float(str(collect[name])) for name in _SETTINGS)
     photos = scan(local_path(folders[0])).photos
     needed = max(2, int(least))  # one photo makes no pair
     names = sorted(name for name, count in Counter(map(identity_of, photos)).items() if count >= needed)
     measured = tasks.get("evaluate", {}).get("split")
-    return PeopleCount(len(photos), names, needed, validation, test), None if measured is None else str(measured)
+    counted = PeopleCount(len(photos), names, needed, validation, test)
+    rounds = int(str(tasks["mine-and-train"].get("rounds", 1)))
+    return counted, None if measured is None else str(measured), rounds
 
 
 def _test_size(people: PeopleCount) -> int:

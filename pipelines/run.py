@@ -11,10 +11,11 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import RUNS, Flag, Runs
-from pipelines.configure import DEFAULT_PIPELINE, configure, hint_at_setting
+from pipelines.configure import DEFAULT_PIPELINE, assignment, configure, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
-from pipelines.people import check_people
+from pipelines.people import check_people, without_training
 from pipelines.plan import recipe
+from pipelines.plan.changes import with_setting
 from pipelines.plan.check import check
 from pipelines.plan.loops import expand
 from pipelines.plan.tasks import (
@@ -38,8 +39,9 @@ class Settings:
     input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
     """The folder of photos: one folder per person, named after them."""
     recipe: Annotated[str | None, Flag("NAME")] = None
-    """Settings by name: laptop (small network, minutes on a CPU; the default), faces (thousands of real faces, 20
-    minutes), full (the pipeline's own), or the path of a YAML file. With --pipeline the default is none."""
+    """Settings by name: own (from dlib's network for faces, for one's own photos; the default), laptop (a small network
+    from random weights, minutes on a CPU), faces (thousands of real faces, 20 minutes), full (the pipeline's own), or
+    the path of a YAML file. With --pipeline the default is none."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe."""
     from_task: Annotated[str | None, Flag("TASK", name="from")] = None
@@ -75,6 +77,11 @@ def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
     pipeline, anew, answered = _choose(expand(pipeline), settings)
+    untrained, why = without_training(pipeline, [assignment(each)[0] for each in settings.set])
+    for key, value in untrained.items():
+        pipeline = with_setting(pipeline, key, value)
+    if why:
+        print(why)
     check(pipeline)
     for line in check_people(pipeline):
         print(line)
@@ -85,7 +92,7 @@ def _run(settings: Settings) -> None:
                 pipeline=pipeline,
                 pipeline_file=str(settings.pipeline.absolute()),
                 recipe=name,
-                settings=given,
+                settings=given | untrained,
                 recipe_settings=recipe.read(named).settings if named else {},
                 runs=runs,
                 runner=settings.runner,

@@ -10,7 +10,7 @@ LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 FACE_NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 
 
-def packaged(file: str) -> Path | None:
+def path_in_package(file: str) -> Path | None:
     """Where one of the models lies; None without the package."""
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:

@@ -84,7 +84,7 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
     if not executor_input:
         return
     answers = {}
-    rounded = {name: _rounded(number) for name, number in metrics.items()}
+    rounded = {name: _round(number) for name, number in metrics.items()}
     try:
         outputs = json.loads(executor_input)["outputs"]
         contents: dict[str, Mapping[str, Any]] = {name: {} for name in outputs["artifacts"]}
@@ -98,5 +98,5 @@ def write_metrics(executor_input: str, metrics: Mapping[str, float | int], **oth
         raise _not_an_executor_input(executor_input) from error
 
 
-def _rounded(number: float | int) -> float | int:
+def _round(number: float | int) -> float | int:
     return float(f"{number:.{_DIGITS}g}") if isinstance(number, float) else number

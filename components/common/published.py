@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.common.alignment import DLIB
-from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.errors import UsageError
-from components.common.preprocessing import Crop
+from components.common.preprocessing import Crop, Preprocessing
 
 NAME = "dlib"
 BACKBONE = "dlib_resnet"
@@ -50,9 +52,27 @@ def is_meant(path: Path) -> bool:
     return True
 
 
+def is_kept(description: Mapping[str, Any]) -> bool:
+    """Whether a network is dlib's as it is: by its name, or by a training that started from it and took no round.
+
+    Args:
+        description: of its checkpoint, see `components.model.checkpoint`.
+    """
+    if "origin" in description:
+        return True
+    training = description["training"]
+    start = training.get("start") or {}
+    return bool(
+        training.get("kept_round") == 0
+        and not start.get("left_out", True)
+        and start.get("sha256") == sha256()
+        and description["preprocessing"] == Preprocessing(IMAGE_SIZE, CROP).to_json()
+    )
+
+
 def is_installed() -> bool:
     """Whether the package that holds the network is here."""
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     return path is not None and path.is_file()
 
 
@@ -62,7 +82,7 @@ def file() -> Path:
     Raises:
         UsageError: the package that holds it is not installed.
     """
-    path = packaged(FACE_NETWORK)
+    path = path_in_package(FACE_NETWORK)
     if path is None or not path.is_file():
         raise UsageError(
             "dlib's network for faces is not installed here.",

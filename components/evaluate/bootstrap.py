@@ -14,7 +14,7 @@ import numpy as np
 
 from components.evaluate.compared import MeasuredPairs
 from components.evaluate.embeddings import Indices
-from components.evaluate.metrics import Distances
+from components.evaluate.metrics import Distances, Flags
 
 REPLICATES = 200
 _TAILS = (0.025, 0.975)
@@ -85,6 +85,37 @@ def intervals(
     }
     least, most = np.quantile(areas, _TAILS)
     return Ranges((float(least), float(most)), at_rates)
+
+
+def accuracy_error(right: Flags, same: Flags, first: Indices, second: Indices, seed: int) -> float | None:
+    """The standard error of an accuracy over people: its deviation over the replicates.
+
+    Replicates keep the share of same-identity pairs that the accuracy was measured on, and the thresholds.
+
+    Args:
+        right: bool [pairs], whether the pair is called rightly.
+        same: bool [pairs].
+        first: int64 [pairs], the people of the first faces, numbers from 0.
+        second: int64 [pairs].
+        seed: seed of the draws.
+
+    Returns:
+        0 to 1; None with fewer than two replicates that have pairs of both kinds.
+    """
+    kinds = [(right[kind], first[kind], second[kind], np.mean(kind)) for kind in (same, ~same)]
+    accuracies = []
+    for drawn in _draws(np.union1d(first, second), seed):
+        # A pair of one person counts as often as that person was drawn.
+        times = drawn[kinds[0][1]], drawn[kinds[1][1]] * drawn[kinds[1][2]]
+        totals = [weights.sum() for weights in times]
+        if all(totals):
+            accuracies.append(
+                sum(
+                    kind[3] * (weights @ kind[0]) / total
+                    for kind, weights, total in zip(kinds, times, totals, strict=True)
+                )
+            )
+    return float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from components.common.manifest import PAIRS
 from components.common.quantity import quantity
-from components.evaluate.bootstrap import Interval, intervals
+from components.evaluate.bootstrap import Interval, accuracy_error, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, Names
 from components.evaluate.metrics import (
     Curve,
     Distances,
+    Flags,
     FoldAccuracy,
     area_under_curve,
     equal_error_rate,
@@ -51,10 +52,13 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
     whole = compared.curve
     rate, rate_threshold = equal_error_rate(whole)
     folds = list(fold_accuracies(scored, protocol.scored.same, protocol.fold))
+    accepted = _accepted(protocol, scored, folds)
+    pairs = protocol.scored
+    error = accuracy_error(accepted == pairs.same, pairs.same, identity[pairs.first], identity[pairs.second], seed)
     people = np.unique(identity[compared.faces])
     uncertain = intervals(compared.same.sample, compared.different.sample, identity, people, FALSE_ACCEPT_RATES, seed)
     return {
-        "accuracy": _accuracy(folds),
+        "accuracy": _accuracy(folds, error, protocol.missing.pairs_per_fold),
         "threshold": compared.threshold,
         "confusion": _confusion(whole, compared.threshold),
         "auc": area_under_curve(whole),
@@ -63,19 +67,38 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         "eer": {"value": rate, "threshold": rate_threshold},
         "val_at_far": [_val_at_far(whole, far, uncertain.rates if uncertain else {}) for far in FALSE_ACCEPT_RATES],
         "roc": [list(point) for point in roc(whole)],
-        "slices": _slices(protocol, scored, folds),
+        "slices": _slices(protocol, accepted),
     }
 
 
-def _accuracy(folds: Sequence[FoldAccuracy]) -> dict[str, Any]:
+def _accepted(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccuracy]) -> Flags:
+    """Which scored pairs are called the same person, each at the threshold of its fold."""
+    chosen = {fold.fold: fold.threshold for fold in folds}
+    accepted: Flags = distances <= np.array([chosen[int(fold)] for fold in protocol.fold])
+    return accepted
+
+
+def _accuracy(folds: Sequence[FoldAccuracy], error: float | None, missing: Sequence[int]) -> dict[str, Any]:
     values = np.array([fold.accuracy for fold in folds])
     deviation = float(np.std(values, ddof=1))
     return {
         "mean": float(np.mean(values)),
         "deviation": deviation,
         "standard_error": deviation / len(values) ** 0.5,
+        "standard_error_over_people": error,
+        "mean_missing_wrong": _missing_wrong(folds, missing) if missing else None,
         "folds": [asdict(fold) for fold in folds],
     }
+
+
+def _missing_wrong(folds: Sequence[FoldAccuracy], missing: Sequence[int]) -> float:
+    """The mean accuracy of the folds when their missing pairs count as wrong; a fold of those alone has none right."""
+    right, pairs = np.zeros(len(missing)), np.array(missing)
+    for fold in folds:
+        measured = fold.same_pairs + fold.different_pairs
+        right[fold.fold] = fold.accuracy * measured
+        pairs[fold.fold] += measured
+    return float(np.mean(right / pairs))
 
 
 def _confusion(whole: Curve, threshold: float) -> dict[str, int]:
@@ -104,12 +127,10 @@ def _val_at_far(curve: Curve, far: float, uncertain: Mapping[float, Interval]) -
     }
 
 
-def _slices(protocol: Protocol, distances: Distances, folds: Sequence[FoldAccuracy]) -> list[dict[str, Any]]:
+def _slices(protocol: Protocol, accepted: Flags) -> list[dict[str, Any]]:
     """How the named parts of the scored pairs fare, each pair at the threshold of its fold."""
     if protocol.slice is None:
         return []
-    chosen = {fold.fold: fold.threshold for fold in folds}
-    accepted = distances <= np.array([chosen[int(fold)] for fold in protocol.fold])
     same = protocol.scored.same
     rows = []
     for name in dict.fromkeys(name for name in protocol.slice if name is not None):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.common import records
+from components.common.quantity import quantity
 from components.page.words import number, percent
 
 Record = Mapping[str, Any]
@@ -57,9 +58,12 @@ def _val(record: Record) -> float | None:
     return None if not rows or rows[0] is None else records.number(rows[0])
 
 
-def _folds(record: Record) -> str:
+def _error(record: Record) -> str:
     accuracy = record["accuracy"]
-    return f"± {percent(accuracy['standard_error'])} standard error over {len(accuracy['folds'])} folds"
+    error = accuracy.get("standard_error_over_people")  # older reports have none
+    if error is None:
+        return f"± {percent(accuracy['standard_error'])} standard error over {len(accuracy['folds'])} folds"
+    return f"± {percent(error)} standard error over people"
 
 
 def _range(record: Record) -> str:
@@ -69,7 +73,7 @@ def _range(record: Record) -> str:
 
 
 NUMBERS = (
-    Number("accuracy", "Accuracy", _at("accuracy", "mean"), _folds),
+    Number("accuracy", "Accuracy", _at("accuracy", "mean"), _error),
     Number("auc", "AUC", _at("auc"), _range, is_share=False),
     Number("eer", "EER", _at("eer", "value"), lambda _: "as many false accepts as false rejects", more_is_better=False),
     Number(
@@ -79,3 +83,14 @@ NUMBERS = (
         lambda _: "of the pairs of one person accepted, at that rate of false accepts",
     ),
 )
+
+
+def rows(record: Record) -> list[tuple[str, str, str]]:
+    """The numbers of a report as people read them: label, value, and what else there is to say."""
+    shown = [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS]
+    if missing := record["missing"]["pairs"]:
+        wrong = percent(record["accuracy"]["mean_missing_wrong"])
+        shown.insert(
+            1, ("Missing as wrong", wrong, f"accuracy with {quantity(missing, 'pair')} without a face counted as wrong")
+        )
+    return shown

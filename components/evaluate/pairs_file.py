@@ -31,10 +31,10 @@ import numpy as np
 from components.common.errors import UsageError
 from components.common.names import one_form
 from components.common.quantity import quantity
-from components.evaluate.embeddings import Embeddings
+from components.evaluate.embeddings import Embeddings, Indices
 from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
 
-Photo = tuple[str, str]  # identity, and its path in there without ending
+Photo = tuple[str, str]  # identity, and its path in there, with or without its ending
 
 _SLICE = "# slice:"
 _ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
@@ -129,6 +129,11 @@ def _lfw_photo(name: str, number: str) -> Photo:
 
 def _path_photo(text: str) -> Photo:
     identity, _, inside = text.partition("/")
+    return identity, inside
+
+
+def _without_ending(photo: Photo) -> Photo:
+    identity, inside = photo
     ending = PurePosixPath(inside).suffix
     return identity, inside.removesuffix(ending) if ending.lower() in _ENDINGS else inside
 
@@ -156,19 +161,22 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     faces = _faces_of_photos(file, embeddings)
     known = np.array([first in faces and second in faces for first, second in file.pairs])
     kept = [pair for pair, is_known in zip(file.pairs, known, strict=True) if is_known]
-    missing = _missing(file, faces, len(file.pairs) - len(kept))
+    fold_of_pair = np.arange(len(file.pairs), dtype=np.int32) // (len(file.pairs) // file.folds)
     pairs = Pairs(
         np.array([faces[first][0] for first, _ in kept], np.int32),
         np.array([faces[second][0] for _, second in kept], np.int32),
         np.array([first[0] == second[0] for first, second in kept], bool),
     )
     smaller = min(pairs.same_count, len(pairs) - pairs.same_count)
-    fold = np.flatnonzero(known).astype(np.int32) // (len(file.pairs) // file.folds)
+    fold, left_out = fold_of_pair[known], np.bincount(fold_of_pair[~known], minlength=file.folds)
     if smaller < 2 or (file.folds > 1 and len(np.unique(fold)) < 2):
-        raise _too_few(path, pairs, missing, embeddings)
-    notes = _notes(pairs, embeddings, missing, len(file.pairs))
+        raise _too_few(path, pairs, _missing(file, faces, left_out), embeddings)
     if file.folds == 1:
         fold = deal_pairs(pairs.same, min(folds, smaller))
+        left_out = np.diff(np.arange(fold.max() + 2) * left_out[0] // (fold.max() + 1))
+    missing = _missing(file, faces, left_out)
+    notes = _notes(pairs, embeddings, missing, len(file.pairs))
+    if file.folds == 1:
         notes.append(f"The file has one fold: its pairs were dealt into {fold.max() + 1}, in their order.")
     elif len(np.unique(fold)) < file.folds:
         notes.append(f"{file.folds - len(np.unique(fold))} of {file.folds} folds have no pair left and are left out.")
@@ -182,15 +190,19 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
 
 def _faces_of_photos(file: PairsFile, embeddings: Embeddings) -> dict[Photo, list[int]]:
     """The rows of each photo that a file names, where there are any."""
-    at: dict[Photo, dict[str, list[int]]] = {}  # by its path inside the identity: the photos there, and their rows
+    at: dict[
+        Photo, dict[str, list[int]]
+    ] = {}  # by its path inside the identity, either way: the photos, and their rows
     below: dict[Photo, dict[str, list[int]]] = {}  # by its file name alone
     for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
         name, place = one_form(identity), PurePosixPath(one_form(path))
-        for photos, inside in ((at, "/".join((*place.parts[1:-1], place.stem))), (below, place.stem)):
+        whole = "/".join(place.parts[1:])
+        for photos, inside in ((at, whole), (at, whole.removesuffix(place.suffix)), (below, place.stem)):
             photos.setdefault((name, inside), {}).setdefault(path, []).append(row)
     faces: dict[Photo, list[int]] = {}
     for photo in dict.fromkeys(photo for pair in file.pairs for photo in pair):
-        candidates = at.get(photo) or below.get(photo, {})
+        bare = _without_ending(photo)
+        candidates = at.get(photo) or at.get(bare) or below.get(bare, {})
         if len(candidates) > 1:
             raise UsageError(
                 "The pairs file names a photo that may be any of several.",
@@ -203,11 +215,11 @@ def _faces_of_photos(file: PairsFile, embeddings: Embeddings) -> dict[Photo, lis
     return faces
 
 
-def _missing(file: PairsFile, faces: Iterable[Photo], pairs: int) -> Missing:
+def _missing(file: PairsFile, faces: Iterable[Photo], pairs_per_fold: Indices) -> Missing:
     named = dict.fromkeys(photo for pair in file.pairs for photo in pair)  # once each, in the file's order
     known = set(faces)
     names = ["/".join(photo) for photo in named if photo not in known]
-    return Missing(len(names), pairs, names[:_MISSING_NAMED])
+    return Missing(len(names), int(pairs_per_fold.sum()), names[:_MISSING_NAMED], pairs_per_fold.tolist())
 
 
 def _too_few(path: Path, pairs: Pairs, missing: Missing, embeddings: Embeddings) -> UsageError:

@@ -3,6 +3,9 @@
 Two sets of pairs. *Scored* pairs, half of them same-identity, lie in folds that share no identity: accuracy is measured
 on them. *Compared* pairs, all pairs among the faces or a sample, have no folds: AUC, EER, VAL and the worst mistakes
 come from them, because small false accept rates need many different-identity pairs.
+
+A person with 100 photos has 4,950 pairs, and would count as much as 1,650 people with three. So nobody takes part with
+more faces than the median person has.
 """
 
 from __future__ import annotations
@@ -49,11 +52,19 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a pairs file names but the embeddings lack: faces, the pairs that need them, and the first few faces."""
+    """What a pairs file names but the embeddings lack.
+
+    Args:
+        faces: how many.
+        pairs: how many need one of them.
+        first: the first few faces.
+        pairs_per_fold: those pairs by fold; empty without a pairs file.
+    """
 
     faces: int = 0
     pairs: int = 0
     first: list[str] = field(default_factory=list)
+    pairs_per_fold: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -173,18 +184,25 @@ def from_identities(identity: Indices, *, folds: int, max_pairs: int, seed: int,
         UsageError: too few identities, or too few pairs for two folds.
     """
     rng = np.random.default_rng(seed)
-    everyone = Population.of(np.arange(len(identity)), identity)
+    faces = faces_alike(identity, rng)
+    everyone = Population.of(faces, identity)
     same, different = everyone.counts()
     balanced = min(same, different, max_pairs // 2)
     _check_enough(identity, same, balanced, where)
-    fold_of_face = deal_identities(identity, folds, rng)
+    fold_of_face = deal_identities(identity[faces], folds, rng)
     if fold_of_face is None:
         kind, notes = "shared-folds", [_why_shared(identity, folds)]
         scored = everyone.draw(balanced, balanced, rng).as_pairs()
         fold = deal_pairs(scored.same, min(folds, balanced))
     else:
         kind, notes = "unseen-folds", []
-        scored, fold = _pairs_in_folds(identity, fold_of_face, max_pairs // (2 * folds), rng)
+        scored, fold = _pairs_in_folds(identity, faces, fold_of_face, max_pairs // (2 * folds), rng)
+    if len(faces) < len(identity):
+        most = np.bincount(identity[faces]).max()
+        notes.append(
+            f"So that each person counts alike, nobody is measured by more than {most:,} faces, as many as the median "
+            f"person has: {len(faces):,} of {len(identity):,} faces, drawn by the seed."
+        )
     if scored.same_count < same:
         notes.append(
             f"Accuracy is measured on a seeded sample of {scored.same_count:,} of {same:,} same-identity pairs and as "
@@ -216,6 +234,25 @@ def _check_enough(identity: Indices, same: int, balanced: int, where: str) -> No
         advice="Add photos of more people, give the test more of them with a larger `facenet collect --test`, or take "
         "`--split all`, which also measures people that the network was trained on.",
     )
+
+
+def faces_alike(identity: Indices, rng: np.random.Generator) -> Indices:
+    """Draws faces so that nobody has more than the median of those people who have two or more.
+
+    Args:
+        identity: int64 [faces], numbers from 0.
+        rng: decides which faces of a person.
+
+    Returns:
+        int64 [n], the faces, ascending.
+    """
+    counts = np.bincount(identity)
+    if not (counts > 1).any():
+        return np.arange(len(identity))
+    shuffled = rng.permutation(len(identity))
+    by_person = shuffled[np.argsort(identity[shuffled], kind="stable")]
+    of_person = np.arange(len(identity)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(by_person[of_person < int(np.median(counts[counts > 1]))])
 
 
 def deal_identities(identity: Indices, folds: int, rng: np.random.Generator) -> Folds | None:
@@ -260,12 +297,12 @@ def deal_pairs(same: npt.NDArray[np.bool_], folds: int) -> Folds:
 
 
 def _pairs_in_folds(
-    identity: Indices, fold_of_face: Folds, largest: int, rng: np.random.Generator
+    identity: Indices, faces: Indices, fold_of_face: Folds, largest: int, rng: np.random.Generator
 ) -> tuple[Pairs, Folds]:
     """In each fold all same-identity pairs, or `largest` of them, and as many different-identity pairs."""
     drawn = []
     for number in range(fold_of_face.max() + 1):
-        population = Population.of(np.flatnonzero(fold_of_face == number), identity)
+        population = Population.of(faces[fold_of_face == number], identity)
         balanced = min(*population.counts(), largest)
         drawn.append(population.draw(balanced, balanced, rng).as_pairs())
     first, second, same = (

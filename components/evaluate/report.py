@@ -10,7 +10,7 @@ from components.common.quantity import quantity
 from components.evaluate.former import Comparison
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
-from components.evaluate.numbers import NUMBERS
+from components.evaluate.numbers import rows
 from components.evaluate.plots import distance_plot, roc_plot
 from components.page.templates import Card, fill_card
 from components.page.words import number
@@ -47,7 +47,7 @@ def render(
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
-        "numbers": [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS],
+        "numbers": rows(record),
         "summary": summary(record),
         "promise": promise(record),
     }

@@ -21,7 +21,7 @@ from components.evaluate.kubeflow import classification_metrics
 from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve
 from components.evaluate.mistakes import worst_mistakes
-from components.evaluate.numbers import NUMBERS, SHOWN_RATE
+from components.evaluate.numbers import NUMBERS, SHOWN_RATE, rows
 from components.evaluate.pairs_file import from_pairs_file
 from components.evaluate.protocols import Protocol, from_identities
 from components.evaluate.report import render, summary
@@ -103,10 +103,15 @@ def _write(settings: Settings, record: Mapping[str, Any], card: Card, pairs: pa.
 
 def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
     """What Kubeflow's UI shows: the numbers to compare runs by; the report has the others."""
+    accuracy = record["accuracy"]
+    others = {
+        "accuracy_standard_error": accuracy["standard_error_over_people"],
+        "accuracy_missing_wrong": accuracy["mean_missing_wrong"],
+    }
     return {
         # A number that could not be measured is not there.
         **{one.key: value for one in NUMBERS if (value := one.of(record)) is not None},
-        "accuracy_deviation": record["accuracy"]["deviation"],
+        **{key: value for key, value in others.items() if value is not None},
         "better_than_chance": int(not record["doubt"]),
         "identities": record["protocol"]["identities"],
         # Of them, those who are trained on: who compares runs must know.
@@ -117,7 +122,7 @@ def _metrics(record: Mapping[str, Any]) -> dict[str, float | int]:
 
 def _print_summary(record: Mapping[str, Any], settings: Settings) -> None:
     print(summary(record))
-    lines = [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS]
+    lines = rows(record)
     for row in record["val_at_far"]:
         if row["far"] != SHOWN_RATE:
             pairs = f"of {quantity(row['different_pairs'], 'different pair')}"

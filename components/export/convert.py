@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from components.common.preprocessing import SCALING
-from components.model.network import scaled
+from components.model.network import scale
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
 # LiteRT's fast kernels have none of them in int8: the network would fall into a piece for each, and take up to four
@@ -84,7 +84,7 @@ def convert(model: SavedModel, variant: str, calibration: npt.NDArray[np.uint8],
     if variant == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if variant == "int8":
-        converter.representative_dataset = lambda: ([scaled(image[None], scaling)] for image in calibration)
+        converter.representative_dataset = lambda: ([scale(image[None], scaling)] for image in calibration)
         if model.in_float32:
             return _partly_int8(converter, model.in_float32)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from components.common import published
 from components.common.atomic import new_directory
 from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.errors import FacenetError
@@ -29,7 +30,7 @@ from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
 from components.litert.report import read_report, thresholds_of
-from components.litert.specification import record_of
+from components.litert.specification import Threshold, record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import embedder_for
 
@@ -77,7 +78,18 @@ def export(settings: Settings) -> Export:
     image_size = checkpoint.preprocessing.image_size
     share = check_crop(faces, settings.checkpoint, checkpoint.preprocessing.crop)
     metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
-    chosen = calibration_rows(rows, settings.calibration, settings.seed)
+    description = describe(settings.checkpoint)
+    # dlib's network was evaluated on more people than most have, which is better than an evaluation that says nothing.
+    as_published = published.is_kept(description) and (metrics is None or bool(metrics.get("doubt")))
+    thresholds = (
+        tuple(Threshold(**each) for each in published.THRESHOLDS)
+        if as_published
+        else thresholds_of(metrics)
+        if metrics
+        else ()
+    )
+    # Of a network that was trained on nobody here there is nothing to calibrate on, and only int8 asks for it.
+    chosen = calibration_rows(rows, settings.calibration, settings.seed) if "int8" in settings.chosen else rows[:0]
     calibration = decode_crops(chosen, faces, image_size, share)
     unseen = held_out_rows(rows, settings.held_out, settings.seed)
     held_out = _hold_out(settings, checkpoint, unseen, decode_crops(unseen, faces, image_size, share))
@@ -85,7 +97,7 @@ def export(settings: Settings) -> Export:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved_model(checkpoint.network) as model:
             for variant, file in files.items():
-                record = _record(checkpoint, variant, metrics)
+                record = _record(checkpoint, variant, metrics, thresholds)
                 content = convert(model, variant, calibration, checkpoint.preprocessing.scaling)
                 file.write_bytes(metadata.add(content, record))
         embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
@@ -95,9 +107,14 @@ def export(settings: Settings) -> Export:
             exported.append(held_out.measure(variant, file, embed, milliseconds))
             print(line(exported[-1]), flush=True)
         _check(exported)
-        result = Export(exported, checkpoint.sha256, len(held_out.images), _machine(), _notes(held_out, metrics))
+        result = Export(
+            exported, checkpoint.sha256, len(held_out.images), _machine(), _notes(held_out, metrics, as_published)
+        )
         (folder / RECORD).write_text(result.to_json())
-        values = {"description": describe(settings.checkpoint), "splits": by_split(rows), "metrics": metrics}
+        if published.is_kept(description):
+            description["origin"] = published.ORIGIN
+        values: dict[str, Any] = {"description": description, "splits": by_split(rows), "metrics": metrics}
+        values["thresholds"] = thresholds if as_published else ()
         (folder / MODEL_CARD).write_text(model_card(result, values))
     return result
 
@@ -110,18 +127,20 @@ def _hold_out(settings: Settings, checkpoint: Checkpoint, unseen: pa.Table, imag
     return _HeldOut(images, embed(images), protocol, note)
 
 
-def _record(checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
+def _record(
+    checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None, thresholds: tuple[Threshold, ...]
+) -> dict[str, Any]:
     """What a file says of itself."""
     about = {"variant": variant, "checkpoint_sha256": checkpoint.sha256, **checkpoint.architecture.to_json()}
     if metrics is None:
-        return record_of(checkpoint.preprocessing.to_json(), (), about)
+        return record_of(checkpoint.preprocessing.to_json(), thresholds, about)
     about["evaluation"] = {
         "accuracy": metrics["accuracy"]["mean"],
         "standard_error": metrics["accuracy"]["standard_error"],
         "threshold": metrics["threshold"],
         "protocol": metrics["protocol"],
     }
-    return record_of(checkpoint.preprocessing.to_json(), thresholds_of(metrics), about)
+    return record_of(checkpoint.preprocessing.to_json(), thresholds, about)
 
 
 def _milliseconds(embedders: Sequence[LiteRTEmbedder], images: npt.NDArray[np.uint8]) -> list[float]:
@@ -145,7 +164,9 @@ def _machine() -> str:
     return match[1].strip() if match else platform.machine()
 
 
-def _notes(held_out: _HeldOut, metrics: dict[str, Any] | None) -> list[str]:
+def _notes(held_out: _HeldOut, metrics: dict[str, Any] | None, as_published: bool) -> list[str]:
+    if as_published:
+        return [held_out.note, f"The thresholds in the files are by {published.EVALUATED_ON}."]
     if metrics is not None:
         return [held_out.note]
     return [held_out.note, "No report of an evaluation was given: the files hold no thresholds."]

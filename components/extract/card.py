@@ -79,7 +79,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "median": int(np.median(sides)) if extracted.faces else 0,
         "pictures": pictures,
         "sheet": list(_sheet(files, photos, max_pixels)) if pictures else [],
-        "look_at": [_rejected(row, photos, max_pixels, pictures=pictures) for row in listed],
+        "look_at": [_show_rejected(row, photos, max_pixels, pictures=pictures) for row in listed],
     }
     return fill_card(Path(__file__).parent, values)
 
@@ -150,7 +150,7 @@ def _to_look_at(rejects: Sequence[Mapping[str, str | None]]) -> list[Mapping[str
     return in_turn[:_SHOWN]
 
 
-def _rejected(row: Mapping[str, str | None], photos: Path, max_pixels: int, *, pictures: bool) -> Shown:
+def _show_rejected(row: Mapping[str, str | None], photos: Path, max_pixels: int, *, pictures: bool) -> Shown:
     path = str(row["photo_path"])
     visible = pictures and row["reason"] in _VISIBLE
     return Shown(path, f"{row['reason']}: {row['detail']}", _preview(photos / path, max_pixels) if visible else "")

@@ -65,7 +65,7 @@ def cut(photo: Photo, crop_box: Box) -> Image.Image:
     return copy.resize((side, side), Image.Resampling.LANCZOS, box=(x0, y0, x1, y1))
 
 
-def encoded(crop: Image.Image) -> bytes:
+def encode(crop: Image.Image) -> bytes:
     """A crop as JPEG."""
     buffer = io.BytesIO()
     crop.save(buffer, "JPEG", quality=JPEG_QUALITY)

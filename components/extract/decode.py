@@ -67,7 +67,7 @@ class Photo:
 
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
-        with _opened(data) as picture:
+        with _open(data) as picture:
             jpeg = picture.format in ("JPEG", "MPO")
             self.least = _checked_size(picture, max_pixels, halves=jpeg)
             self._stored_size = picture.size
@@ -100,7 +100,7 @@ class Photo:
             whole = _in_mode(self._whole, mode)
             return whole.reduce(factor) if factor > 1 else whole
         width, height = self._stored_size
-        with _opened(self._data) as picture:
+        with _open(self._data) as picture:
             picture.draft(mode, (width // factor, height // factor))
             return self._upright(_in_mode(_opaque(picture), mode))
 
@@ -110,7 +110,7 @@ class Photo:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _open(data: bytes) -> Iterator[Image.Image]:
     """Opens an image; what Pillow raises inside the block, whatever it is, rejects the photo."""
     if not data:
         raise RejectedError(Reason.NOT_AN_IMAGE, "the file is empty")

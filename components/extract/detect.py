@@ -73,13 +73,13 @@ def detect(
     rectangles, scores, _ = _detector().run(copy, upsample, threshold)
     rows, columns = copy.shape[:2]
     faces = [
-        Detection(_scaled(rectangle, width / columns, height / rows), float(score))
+        Detection(_scale(rectangle, width / columns, height / rows), float(score))
         for rectangle, score in zip(rectangles, scores, strict=True)
     ]
     return sorted(faces, key=lambda face: (-face.score, face.box))
 
 
-def _scaled(rectangle: Any, across: float, down: float) -> Box:
+def _scale(rectangle: Any, across: float, down: float) -> Box:
     # dlib's right and bottom edges are the last pixels inside.
     return (
         round(rectangle.left() * across),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from components.common.preprocessing import Crop
 from components.extract.align import align
-from components.extract.crop import Box, cut, encoded, square
+from components.extract.crop import Box, cut, encode, square
 from components.extract.decode import Photo
 from components.extract.detect import LARGER_SIDE, LONG_SIDE, NEARLY, THRESHOLD, Detection, detect
 from components.extract.phash import phash
@@ -166,7 +166,7 @@ def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: in
         score=face.score,
         landmarks=points,
         phash=fingerprint,
-        image=encoded(crop),
+        image=encode(crop),
         width=crop.width,
         height=crop.height,
     )

@@ -40,7 +40,7 @@ LAYOUT = (
 )
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a name in a folder stands for, links followed."""
 
     FILE = "file"
@@ -225,7 +225,7 @@ def _entries(root: Path, content: Scan) -> Iterator[tuple[str, os.DirEntry[str]]
             inside = f"{path}/{entry.name}" if path else entry.name
             if entry.name.startswith("."):
                 content.hidden += 1
-            elif _kind(entry) is not Kind.FOLDER:
+            elif _kind(entry) is not FileKind.FOLDER:
                 yield inside, entry
             elif entry.name.lower() in _SHADOWS:
                 content.shadows[entry.name] += 1
@@ -238,17 +238,17 @@ def _text(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _kind(entry: os.DirEntry[str]) -> Kind:
+def _kind(entry: os.DirEntry[str]) -> FileKind:
     try:
         if entry.is_dir():
-            return Kind.FOLDER
-        return Kind.FILE if entry.is_file() else Kind.OTHER
+            return FileKind.FOLDER
+        return FileKind.FILE if entry.is_file() else FileKind.OTHER
     except OSError:  # a link to itself
-        return Kind.OTHER
+        return FileKind.OTHER
 
 
 def _begins_as_photo(entry: os.DirEntry[str]) -> bool:
-    if _kind(entry) is not Kind.FILE:
+    if _kind(entry) is not FileKind.FILE:
         return False
     try:
         with Path(entry.path).open("rb") as file:
@@ -264,8 +264,8 @@ def _classify(path: str, entry: os.DirEntry[str], content: Scan, *, loose: bool)
         content.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:
         content.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")
-    elif _kind(entry) is Kind.OTHER:
-        content.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {Kind.OTHER.value}")
+    elif _kind(entry) is FileKind.OTHER:
+        content.rejects[path] = Reject(Reason.NOT_A_FILE, f"a {FileKind.OTHER.value}")
     elif "/" not in path and not loose:
         content.rejects[path] = Reject(Reason.LOOSE, "lies beside the identity folders instead of in one")
     else:

@@ -105,8 +105,8 @@ def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Itera
 def _ready(busy: Sequence[_Worker[Task, Result]]) -> list[Connection]:
     """Waits for the pipes of the workers that have a result, have died, or whose time is up."""
     until = min(worker.due for worker in busy)
-    found = cast(list[Connection], wait([worker.pipe for worker in busy], max(0.0, until - time.monotonic())))
-    return found or [worker.pipe for worker in busy if worker.due <= until]
+    ready = cast(list[Connection], wait([worker.pipe for worker in busy], max(0.0, until - time.monotonic())))
+    return ready or [worker.pipe for worker in busy if worker.due <= until]
 
 
 def _dying(last: Died, deaths: int) -> FacenetError:

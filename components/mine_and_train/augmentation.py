@@ -67,12 +67,12 @@ def augment(images: Any, seed: Any, augmentation: Augmentation, scaling: str = S
     """
     import tensorflow as tf
 
-    from components.model.network import rescaled, scaled
+    from components.model.network import rescale, scale
 
     shape = images.shape
     if augmentation.jpeg_quality < 100:
         images = _recompress(images, seed + 2, augmentation.jpeg_quality)
-    changed = scaled(images)
+    changed = scale(images)
     uniform = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
     if augmentation.flip or augmentation.jitter:
         changed = _warp(changed, uniform, augmentation)
@@ -82,7 +82,7 @@ def augment(images: Any, seed: Any, augmentation: Augmentation, scaling: str = S
     if augmentation.erasing:
         changed = _erase(changed, seed + 1, augmentation.erasing)
     # Some of these operations forget the size, by which convolutions choose their gradient.
-    return tf.ensure_shape(rescaled(changed, scaling), shape)
+    return tf.ensure_shape(rescale(changed, scaling), shape)
 
 
 def _each(values: tf.Tensor) -> Any:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hardest import HardTriplet
 from components.mine_and_train.health import diagnose
-from components.mine_and_train.history import Round, best
+from components.mine_and_train.history import Round, best, verdict
 from components.mine_and_train.losses import LOSSES
 from components.page.figures import DIFFERENT, INK, SAME, axes
 from components.page.templates import Card, fill_card
@@ -44,17 +44,18 @@ def card(
     """Fills the templates `card.html` and `card.md` of this folder.
 
     Args:
-        rounds: of the training, one or more.
+        rounds: of the training, from round 0, the network as it started, where that is known.
         kept: that of them whose network the checkpoint holds.
         settings: what the result depends on, by flag.
         defaults: likewise, as they are when nothing is given.
         hardest: the triplets to show.
         face: what to show of a face, by its number in them.
     """
-    highest = best(rounds)
-    last = rounds[-1]
+    highest, start, last = best(rounds), best(rounds[:1]), rounds[-1]
+    trained = [done for done in rounds if done.number]
     values: dict[str, Any] = {
         "last": last,
+        "verdict": verdict(kept, rounds) if start and not start.number and kept is highest else "",
         "kept": kept,
         "better": highest if highest is not None and highest.validation_auc != kept.validation_auc else None,
         "seconds": sum(done.seconds for done in rounds),
@@ -63,12 +64,12 @@ def card(
         "found": sum(done.triplets_found for done in rounds),
         "trained": sum(done.triplets_trained for done in rounds),
         "pairs": sum(done.pairs_trained for done in rounds),
-        "diagnosis": diagnose(rounds, float(settings["margin"])),
+        "diagnosis": diagnose(trained, float(settings["margin"])) if trained else None,
         "changed": {
-            name: _typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
+            name: _as_typed(value) for name, value in settings.items() if name in defaults and value != defaults[name]
         },
-        "defaults": {name: _typed(value) for name, value in defaults.items()},
-        "augmentation": {name: _typed(settings[name]) for name in Augmentation.__dataclass_fields__},
+        "defaults": {name: _as_typed(value) for name, value in defaults.items()},
+        "augmentation": {name: _as_typed(settings[name]) for name in Augmentation.__dataclass_fields__},
         "figures": figures(rounds),
         "points": POINTS,
         "offline": LOSSES[settings["loss"]].mined,
@@ -77,7 +78,7 @@ def card(
     return fill_card(Path(__file__).parent, values)
 
 
-def _typed(value: Any) -> Any:
+def _as_typed(value: Any) -> Any:
     """A setting as a flag takes it."""
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -121,6 +122,9 @@ def figures(rounds: Sequence[Round]) -> list[tuple[str, str]]:
             },
             share=True,
         )
+    rounds = [done for done in rounds if done.number]  # the rest is about training
+    if not rounds:
+        return list(zip(svgs, sentences, strict=True))
     curve("Loss", "What training steps minimise, a mean over each round.", {"loss": ("loss", SAME)})
     curve(
         "Distances",

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from components.common.errors import UsageError
 from components.model.backbones.normalization import normalizations
-from components.model.network import scaled
+from components.model.network import scale
 
 
 def strategy_here() -> tf.distribute.Strategy:
@@ -116,7 +116,7 @@ class SharedEmbedder:
         self._shares = Shares(strategy)
 
         def embed(images: Any, place: Any) -> Any:
-            return gather_embeddings(network(scaled(images, scaling), training=False), place)
+            return gather_embeddings(network(scale(images, scaling), training=False), place)
 
         self._call = tf.function(lambda *share: strategy.run(embed, share), reduce_retracing=True)
 

@@ -6,11 +6,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.common.atomic import write_file
+from components.evaluate.score import Score
 from components.mine_and_train.losses import CLASSIFICATION, DISTILLATION, LOSSES
 
 
@@ -64,6 +66,19 @@ class Round:
     validation_val: float | None = None
 
 
+def as_it_started(score: Score | None) -> Round:
+    """Round 0: a network from other weights, before anything was trained."""
+    nothing: dict[str, Any] = dict.fromkeys(("images", "triplets_found", "triplets_kept", "triplets_trained"), 0)
+    zero: dict[str, Any] = dict.fromkeys(("active", "loss", "positive_distance", "negative_distance", "spread"), 0.0)
+    zero |= dict.fromkeys(("learning_rate", "images_per_second", "seconds"), 0.0)
+    return Round(number=0, step=0, phase="start", **nothing, **zero, **validation(score))
+
+
+def validation(score: Score | None) -> dict[str, Any]:
+    """What a round records of a validation; None where there was none."""
+    return {f"validation_{name}": score and getattr(score, name) for name in ("accuracy", "auc", "val")}
+
+
 _ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION, DISTILLATION)}
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
 _TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained", "pairs_trained")}
@@ -85,15 +100,21 @@ def line(done: Round, rounds: int, share: float = 1.0) -> str:
         rounds: of the whole training.
         share: of the round that is done.
     """
-    scores = ""
-    if done.validation_accuracy is not None and done.validation_val is not None:
-        scores = f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
-        scores += f"VAL {done.validation_val:.3f}"
     left = round(done.seconds / share * (rounds - done.number + 1 - share))
     return (
         f"round {done.number}/{rounds}{f', {share:.0%} done' if share < 1 else ''}: {_trained_on(done)}; "
         f"loss {done.loss:.4f}, d(a,p)^2 {done.positive_distance:.3f}, d(a,n)^2 {done.negative_distance:.3f}; "
-        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scores}"
+        f"{done.images_per_second:.0f} images/s, {left // 60} min {left % 60:02} s left{scores(done)}"
+    )
+
+
+def scores(done: Round) -> str:
+    """How a round was validated, as the end of a line; "" when it was not."""
+    if done.validation_accuracy is None or done.validation_val is None:
+        return ""
+    return (
+        f"; unseen people: accuracy {done.validation_accuracy:.3f}, AUC {done.validation_auc:.4f}, "
+        f"VAL {done.validation_val:.3f}"
     )
 
 
@@ -112,19 +133,46 @@ def best(rounds: Sequence[Round]) -> Round | None:
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
 
+def verdict(taken: Round, rounds: Sequence[Round]) -> str:
+    """Says which round is taken, as the best, and whether training was better than the start.
+
+    Args:
+        taken: the best of them.
+        rounds: of a training, from round 0 where there is one.
+    """
+    auc = f"AUC {taken.validation_auc:.4f} on unseen people"
+    if taken.number:
+        start = best([done for done in rounds if not done.number])
+        return f"Round {taken.number} is taken, the best: {auc}" + (
+            f"; {start.validation_auc:.4f} as it started." if start else "."
+        )
+    trained = best([done for done in rounds if done.number])
+    return f"The network is taken as it started: {auc}" + (
+        f"; {trained.validation_auc:.4f} at best after training." if trained else "."
+    )
+
+
 def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -> dict[str, float | int]:
-    """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`."""
-    numbers: dict[str, float | int] = {
-        "rounds": len(rounds),
-        "identities": identities,
-        "faces": faces,
-        "loss": rounds[-1].loss,
-    }
-    if any(done.phase == "triplets" for done in rounds):
-        numbers["triplets_mined"] = sum(done.triplets_found for done in rounds)
-        numbers["triplets_trained"] = sum(done.triplets_trained for done in rounds)
-    if pairs := sum(done.pairs_trained for done in rounds):
+    """The numbers that stand for a training of so many faces; the checkpoint holds the network of the round `kept`.
+
+    Args:
+        rounds: all of them, from round 0 where there is one.
+        kept: one of them.
+        identities: trained on.
+        faces: likewise.
+    """
+    trained = [done for done in rounds if done.number]
+    numbers: dict[str, float | int] = {"rounds": len(trained), "kept_round": kept.number}
+    if trained:
+        numbers |= {"identities": identities, "faces": faces, "loss": trained[-1].loss}
+    if any(done.phase == "triplets" for done in trained):
+        numbers["triplets_mined"] = sum(done.triplets_found for done in trained)
+        numbers["triplets_trained"] = sum(done.triplets_trained for done in trained)
+    if pairs := sum(done.pairs_trained for done in trained):
         numbers["pairs_trained"] = pairs
     if kept.validation_accuracy is not None and kept.validation_auc is not None:
         numbers |= {"validation_accuracy": kept.validation_accuracy, "validation_auc": kept.validation_auc}
+    for name, some in (("start", [done for done in rounds if not done.number]), ("trained", trained)):
+        if len(trained) < len(rounds) and (highest := best(some)) and highest.validation_auc is not None:
+            numbers[f"{name}_auc"] = highest.validation_auc
     return numbers

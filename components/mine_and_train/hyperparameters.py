@@ -27,7 +27,8 @@ class Hyperparameters:
     temperature: float = 0.1
     """Temperature of the contrastive loss: the smaller, the more it is about the nearest negatives."""
     rounds: int = 100
-    """How many rounds to train. Each samples faces, embeds them, mines triplets and trains on these."""
+    """How many rounds to train. Each samples faces, embeds them, mines triplets and trains on these. 0 keeps the
+    network of --pretrained as it is."""
     identities_per_round: int = 100
     """How many identities a round mines triplets among; all of them when there are fewer."""
     faces_per_identity: int = 25
@@ -56,7 +57,7 @@ class Hyperparameters:
             UsageError: with the flag that it is about.
         """
         check_batch_size(self.batch_size, self.faces_per_identity)
-        least = {"rounds": 1, "identities_per_round": 2, "faces_per_identity": 2, "max_batches": 1, "max_triplets": 1}
+        least = {"rounds": 0, "identities_per_round": 2, "faces_per_identity": 2, "max_batches": 1, "max_triplets": 1}
         for name, smallest in (least | {"classification_rounds": 0}).items():
             check_least(name, getattr(self, name), smallest)
         if not self.temperature > 0:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ _SECONDS_PER_LINE = 30  # in a long round
 
 
 @dataclass
-class Loop:
+class TrainingLoop:
     """A training, and what it leaves in its folder.
 
     Args:
@@ -67,6 +67,8 @@ class Loop:
             # Asked here too: this training may have been stopped after its last useful score.
             if anyone(self._patience_is_over()):
                 return True
+            if self.config["start"] and training.start is None and not training.steps:
+                self._score_start()
             for done in training.run():
                 self._print_progress(done)
                 if done is not None:
@@ -93,6 +95,12 @@ class Loop:
         finally:
             events.close()
 
+    def _score_start(self) -> None:
+        start = self.training.score_start()
+        if start.validation_auc is not None:
+            print(f"as it started{history.scores(start)}", flush=True)
+            self._keep_better(start)
+
     def _print_progress(self, done: history.Round | None) -> None:
         """Prints a line after each round, and from time to time in a long one."""
         if done is None and time.monotonic() - self.printed < _SECONDS_PER_LINE:
@@ -115,25 +123,32 @@ class Loop:
         """Writes the network as it is: that of the round `kept`."""
         description = record(self.training.hyperparameters, self.training.rounds)
         description |= {"kept_round": kept.number, "start": self.config["start"], "threads": self.config["threads"]}
+        if self.training.start is not None:
+            description["as_it_started"] = {
+                name: value for name, value in asdict(self.training.start).items() if name.startswith("validation_")
+            }
         if "teacher" in self.config:
             description |= {"teacher": self.config["teacher"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, description)
 
     def _write_history(self, done: history.Round) -> None:
         """Writes the history, and the checkpoints to keep after this round."""
-        better = done.validation_auc is not None and (
-            self.training.best is None or done.validation_auc > self.training.best
-        )
-        if better:
-            self.training.best = done.validation_auc
-        if not self.writes:
-            return
-        history.write(self.folder / "history.parquet", self.training.rounds)
+        if self.writes:
+            history.write(self.folder / "history.parquet", self.training.rounds)
         with self.training.evaluation_weights():
-            if better:
-                self.write_checkpoint(self.folder / BEST, done)
-            if self.settings.keep_every and done.number % self.settings.keep_every == 0:
+            self._keep_better(done)
+            if self.writes and self.settings.keep_every and done.number % self.settings.keep_every == 0:
                 self.write_checkpoint(self.folder / f"round-{done.number:05}", done)
+
+    def _keep_better(self, done: history.Round) -> None:
+        """Writes the best checkpoint if the network, now that of the round `done`, is better than the one there."""
+        if done.validation_auc is None or (
+            self.training.best is not None and done.validation_auc <= self.training.best
+        ):
+            return
+        self.training.best = done.validation_auc
+        if self.writes:
+            self.write_checkpoint(self.folder / BEST, done)
 
     def _check_health(self) -> None:
         diagnosis = health.diagnose(self.training.rounds, self.settings.hyperparameters.strategy.margin)
@@ -150,6 +165,6 @@ class Loop:
             print(f"Warning: {diagnosis.cause}. {diagnosis.advice}", flush=True)
 
     def _patience_is_over(self) -> bool:
-        scores = [done.validation_auc for done in self.training.rounds if done.validation_auc is not None]
+        scores = [done.validation_auc for done in self.training.from_start if done.validation_auc is not None]
         patience = self.settings.patience
         return 0 < patience < len(scores) and max(scores[-patience:]) <= max(scores[:-patience])

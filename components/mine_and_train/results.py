@@ -14,7 +14,7 @@ from components.mine_and_train.card import ShownFace, card
 from components.mine_and_train.events import write_projector
 from components.mine_and_train.hardest import hardest_triplets
 from components.mine_and_train.history import Round, metrics
-from components.mine_and_train.loop import EVENTS, Loop
+from components.mine_and_train.loop import EVENTS, TrainingLoop
 from components.mine_and_train.sampler import sample_round
 from components.model.checkpoint import fingerprint
 from components.model.embeddings import write_embeddings
@@ -24,7 +24,7 @@ from components.page.pictures import thumbnail
 _SHOWN_TRIPLETS = 6
 
 
-def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> None:
+def write_network(loop: TrainingLoop, rows: pa.Table, faces: Folders, kept: Round) -> None:
     """Writes the checkpoint, which holds the network of the round `kept`, and the embeddings if asked for."""
     settings = loop.settings
     loop.write_checkpoint(settings.checkpoint, kept)
@@ -37,7 +37,7 @@ def write_network(loop: Loop, rows: pa.Table, faces: Folders, kept: Round) -> No
 
 
 def write_card(
-    loop: Loop, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
+    loop: TrainingLoop, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
 ) -> None:
     """Writes the card, the projector's files and the metrics.
 
@@ -48,10 +48,10 @@ def write_card(
         labels: int64 [n], their identities.
         kept: the round whose network the checkpoint holds.
     """
-    settings, rounds = loop.settings, loop.training.rounds
+    settings, rounds = loop.settings, loop.training.from_start
     # As the last round drew its own: of an offline one these are the very faces.
     how = settings.hyperparameters
-    rng = np.random.default_rng([how.seed, len(rounds)])
+    rng = np.random.default_rng([how.seed, rounds[-1].number])
     chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
     embeddings = embedder_for(loop.training.network, loop.preprocessing)(images[chosen])
     names = rows["identity"].take(chosen).to_pylist()

@@ -20,7 +20,7 @@ from components.common.preprocessing import SCALING, Preprocessing
 from components.common.quantity import quantity
 from components.evaluate.score import Score, protocol_for, score
 from components.mine_and_train import devices, history, state
-from components.mine_and_train.loop import BEST, Loop
+from components.mine_and_train.loop import BEST, TrainingLoop
 from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.results import write_card, write_network
 from components.mine_and_train.settings import Settings
@@ -85,7 +85,7 @@ def train(
     least = settings.hyperparameters.identities_per_round
     if teacher is not None:
         print(f"Learnt from the embeddings of {teacher.network[:12]}, {settings.teacher}; --loss is left.")
-    elif LOSSES[settings.hyperparameters.loss].mined and people < least:
+    elif settings.hyperparameters.rounds and LOSSES[settings.hyperparameters.loss].mined and people < least:
         print(f"A round takes all {identities}: there are fewer than {least}.")
     training = Training(
         network,
@@ -103,15 +103,20 @@ def train(
         if settings.pretrained:
             print(f"--pretrained {settings.pretrained} is left: the training has begun already.")
         _resume(training, former, settings.training_folder)
-    loop = Loop(settings, config | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy))
+    loop = TrainingLoop(
+        settings, config | {"start": start}, architecture, preprocessing, training, devices.is_chief(strategy)
+    )
     ends_early = loop.run(devices.agreement(strategy))
     if loop.writes:
         with training.evaluation_weights():
             if ends_early:
-                print(f"No better score in {settings.patience} validations: the best checkpoint is taken.")
-                checkpoint.restore(network, loop.folder / BEST / checkpoint.WEIGHTS)
-            best = history.best(training.rounds) if ends_early else None
-            kept = best or training.rounds[-1]
+                print(f"No better score in {settings.patience} validations.")
+            kept = training.from_start[-1]
+            if settings.patience and (best := history.best(training.from_start)) is not None:
+                print(history.verdict(best, training.from_start))
+                if best is not kept:
+                    checkpoint.restore(network, loop.folder / BEST / checkpoint.WEIGHTS)
+                kept = best
             write_network(loop, rows, faces, kept)
             write_card(loop, images, training_rows, labels, kept)
 

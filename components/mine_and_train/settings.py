@@ -85,7 +85,8 @@ class Settings:
     validate_every: int = 10
     """How often the validation split is scored, in rounds; it is scored after the last round too."""
     patience: int = 0
-    """Stop after this many validations without a better AUC, and take the best checkpoint; 0 trains to the end."""
+    """Take the best checkpoint by validation, --pretrained's own included, and stop after this many validations without
+    a better AUC; 0 trains to the end and takes the last."""
     save_every: int = 200
     """How often the state is saved, in training steps; it is saved at the end and at a stop too."""
     keep_every: int = 0
@@ -108,6 +109,12 @@ class Settings:
         if not 0.5 < self.crop_share <= 1:
             raise UsageError("--crop_share is a part of the side, above 0.5 to 1.", received=self.crop_share)
         self.hyperparameters.check()
+        if not self.hyperparameters.rounds and not self.pretrained:
+            raise UsageError(
+                "Without a round there is no network.",
+                received="--rounds 0, and no --pretrained",
+                advice="Give 1 or more, or a network to keep with --pretrained.",
+            )
         for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
             check_least(name, getattr(self, name), smallest)
         check_replaceable(self.checkpoint, FILES)

@@ -25,7 +25,7 @@ from components.mine_and_train import state
 from components.mine_and_train.settings import Settings
 from components.mine_and_train.teacher import Teacher, read_teacher
 from components.model import load_tensorflow
-from components.model.starts import check_members, located
+from components.model.starts import check_members, find_start
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
@@ -48,14 +48,15 @@ def run(settings: Settings) -> None:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     teacher = None if settings.teacher is None else read_teacher([settings.teacher], _split(rows))
-    training_rows = _training_rows(rows, settings.input, teacher)
+    # Nothing is trained in no round: anybody's faces will do, to look at what the network makes of them.
+    training_rows = _training_rows(rows, settings.input, teacher) if settings.hyperparameters.rounds else rows
     config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     if teacher is not None:
         _check_size(settings, teacher)
         config |= {"teacher": {"network": teacher.network, "embeddings": teacher.sha256}}
     former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
-        check_members(located(Path(settings.pretrained)), settings.members)
+        check_members(find_start(Path(settings.pretrained)), settings.members)
     config |= {"threads": _threads(former)}
     os.environ[TENSORFLOW_THREADS] = str(config["threads"])
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it

@@ -35,6 +35,7 @@ class State:
         best: the best validation score so far; None when there was none.
         arrays: by name: the network's variables, the optimisers', the head's, and the embeddings that the
             unfinished round was mined from.
+        start: the record of the network as it started; None where it was not scored.
     """
 
     settings: dict[str, Any]
@@ -45,13 +46,17 @@ class State:
     seconds: float
     best: float | None
     arrays: dict[str, npt.NDArray[Any]]
+    start: dict[str, Any] | None = None
 
 
 def save(folder: Path, state: State) -> None:
     """Writes the state, atomically: a reader, or a process that comes after a kill, sees the former or this one."""
     record = {
         "format": FORMAT,
-        **{name: getattr(state, name) for name in ("settings", "rounds", "batches", "steps", "seconds", "best")},
+        **{
+            name: getattr(state, name)
+            for name in ("settings", "rounds", "batches", "steps", "seconds", "best", "start")
+        },
     }
     content = io.BytesIO()
     text = np.frombuffer(json.dumps(record).encode(), np.uint8)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from components.common.preprocessing import SCALING
 from components.mine_and_train.sampler import sample_evenly
 from components.model.backbones.normalization import normalizations
-from components.model.network import scaled
+from components.model.network import scale
 
 # Faces to gather them from: in every round for what is mined, where each costs its share of the round; and for what is
 # scored and kept, where the choice of so few would move an accuracy by 0.004.
@@ -53,7 +53,7 @@ class Statistics:
         self._layers = normalizations(network)
 
         def see(pixels: Any) -> None:
-            network(scaled(pixels, scaling), training=True)
+            network(scale(pixels, scaling), training=True)
 
         self._see = tf.function(see, input_signature=[tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)])
 

@@ -19,7 +19,7 @@ from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
 from components.mine_and_train.batches import batches
 from components.mine_and_train.devices import SharedEmbedder, see_whole_batches
-from components.mine_and_train.history import Round
+from components.mine_and_train.history import Round, as_it_started, validation
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.losses.loss import StepMetrics
 from components.mine_and_train.mining import mine
@@ -85,6 +85,7 @@ class Training:
         taught: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.network, self.hyperparameters = network, hyperparameters
+        self.start: Round | None = None
         self.rounds: list[Round] = []
         self.steps = 0
         self.best: float | None = None
@@ -133,6 +134,16 @@ class Training:
             self.rounds.append(done)
             self._measured, self._embeddings, self._seconds = [], None, 0.0
             yield done
+
+    def score_start(self) -> Round:
+        """Scores the network as it starts, before any step: BatchNorm's statistics are those that it came with."""
+        self.start = as_it_started(self._validate() if self._validate else None)
+        return self.start
+
+    @property
+    def from_start(self) -> list[Round]:
+        """The rounds, and before them the network as it started, where that is known."""
+        return [self.start, *self.rounds] if self.start else self.rounds
 
     def _batches_of(self, number: int, phase: Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
         """What a round looks at, if it mines offline; and its batches."""
@@ -188,9 +199,7 @@ class Training:
             learning_rate=float(phase.optimizer.learning_rate.numpy()),
             images_per_second=float(pushed) / self._seconds if self._seconds else 0.0,
             seconds=self._seconds,
-            validation_accuracy=score.accuracy if score else None,
-            validation_auc=score.auc if score else None,
-            validation_val=score.val if score else None,
+            **validation(score),
         )
 
     def _phase_of(self, number: int) -> Phase:
@@ -206,12 +215,16 @@ class Training:
     def evaluation_weights(self, number: int | None = None) -> Iterator[None]:
         """A context in which the network has the weights to evaluate and keep: their moving average, if asked for.
 
-        BatchNorm's statistics are those of these weights, gathered anew.
+        BatchNorm's statistics are those of these weights, gathered anew; before the first round they are what they are.
 
         Args:
             number: of the round that they come from; the last that is done when None.
         """
-        phase = self._phase_of(number or max(1, len(self.rounds)))
+        number = number or len(self.rounds)
+        if not number:
+            yield
+            return
+        phase = self._phase_of(number)
         with optimizers.averaged_weights(phase.optimizer, self.network):
             self._statistics.gather(TO_KEEP)
             yield
@@ -239,6 +252,7 @@ class Training:
             measured=np.array(self._measured, np.float32).reshape(-1, _COLUMNS),
             seconds=self._seconds,
             best=self.best,
+            start=asdict(self.start) if self.start else None,
             arrays=arrays,
         )
 
@@ -255,6 +269,7 @@ class Training:
             raise ValueError("its variables are not those of the network and its optimiser")
         for name, variable in variables.items():
             variable.assign(stored[name])
+        self.start = Round(**state.start) if state.start else None
         self.rounds = [Round(**done) for done in state.rounds]
         self.steps, self.best, self._seconds = state.steps, state.best, state.seconds
         self._measured = list(state.measured)

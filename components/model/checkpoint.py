@@ -38,7 +38,7 @@ class Checkpoint:
     """A network ready to use.
 
     Args:
-        network: keras.Model, float32 [n, s, s, 3] of `network.scaled` -> unit-length float32 [n, embedding_size].
+        network: keras.Model, float32 [n, s, s, 3] of `network.scale` -> unit-length float32 [n, embedding_size].
         architecture: what it was built from.
         preprocessing: what must be done to a face before the network sees it.
         sha256: of the description and the weights: names this checkpoint in manifests and reports.
@@ -101,10 +101,10 @@ def describe(path: Path) -> dict[str, Any]:
             "The checkpoint's description cannot be read.", received=f"{file} ({error})", advice=_ADVICE
         ) from error
     if not isinstance(description, dict) or not is_version(description.get("format"), FORMAT):
-        found = description.get("format") if isinstance(description, dict) else type(description).__name__
+        stored = description.get("format") if isinstance(description, dict) else type(description).__name__
         raise UsageError(
             "This checkpoint has a format that this program does not read.",
-            received=f"{file}, format {found!r}; format {FORMAT} is read",
+            received=f"{file}, format {stored!r}; format {FORMAT} is read",
             advice=_ADVICE,
         )
     return description
@@ -133,7 +133,7 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def specified(path: Path) -> tuple[Architecture, Preprocessing]:
+def specification_of(path: Path) -> tuple[Architecture, Preprocessing]:
     """What a checkpoint's description says of its network and of the faces that it wants.
 
     Raises:
@@ -168,7 +168,7 @@ def load(path: Path, precision: Precision = "float32") -> Checkpoint:
     Raises:
         UsageError: not a checkpoint, one of another format, or weights that do not fit its description.
     """
-    architecture, preprocessing = specified(path)
+    architecture, preprocessing = specification_of(path)
     from components.model.network import build
     from components.model.precision import layers_in
 

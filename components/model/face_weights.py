@@ -7,7 +7,7 @@ names from the names there:
   serengil/deepface (facenet_weights.h5, facenet512_weights.h5);
 - PyTorch's, stored by safetensors: timesler/facenet-pytorch (vggface2, casia-webface).
 
-What they saw of pixels is told by the length of the embedding. The networks of 2017 have 128 numbers and want each face
+The length of the embedding says what they saw of pixels. The networks of 2017 have 128 numbers and want each face
 brought to mean 0 and deviation 1 (facenet's `prewhiten`, nyoki's notebook, keras-facenet's metadata, deepface's
 "Facenet"). Those of 2018 have 512 and want a fixed range: (pixel - 127.5) / 128 in facenet and facenet-pytorch
 (`fixed_image_standardization`), / 127.5 in keras-facenet and deepface ("Facenet2018").
@@ -52,7 +52,7 @@ class FaceWeights:
     """Weights in a file that is open.
 
     Args:
-        told: whose layout it is, to people.
+        label: whose layout it is, to people.
         shapes: of each variable by its name in the file, with the axes in TensorFlow's order.
         read: a value by name, likewise.
         names: the names in the file of variables by their names in a TF-Slim checkpoint; see `tf_slim.names`.
@@ -60,7 +60,7 @@ class FaceWeights:
         fixed: what a network with 512 numbers saw of pixels.
     """
 
-    told: str
+    label: str
     shapes: Mapping[str, tuple[int, ...]]
     read: Callable[[str], npt.NDArray[Any]]
     names: Callable[[Iterable[str]], list[str]]
@@ -102,12 +102,12 @@ def pixels_of(embedding_size: int | None, fixed: Pixels = FIXED) -> Pixels:
 
 
 @contextmanager
-def opened(path: Path, kind: Kind) -> Iterator[FaceWeights]:
+def open_weights(path: Path, kind: Kind) -> Iterator[FaceWeights]:
     """Opens a file of either layout; what its reader raises inside the block says that it is damaged.
 
     Args:
         path: the file.
-        kind: as `starts.located` found out.
+        kind: as `starts.find_start` found out.
 
     Raises:
         UsageError: it is damaged, or holds what no weights are.
@@ -124,10 +124,10 @@ def opened(path: Path, kind: Kind) -> Iterator[FaceWeights]:
     except FacenetError:
         raise
     except Exception as error:  # HDF5 raises whatever it met
-        raise _refused(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200]) from error
+        raise _refusal(path, (str(error).strip() or type(error).__name__).splitlines()[0][:200]) from error
 
 
-def _refused(path: Path, reason: str) -> UsageError:
+def _refusal(path: Path, reason: str) -> UsageError:
     return UsageError(
         "Weights cannot be read from this file.",
         received=f"{path} ({reason})",
@@ -136,24 +136,24 @@ def _refused(path: Path, reason: str) -> UsageError:
 
 
 def _keras(file: h5py.File, path: Path) -> FaceWeights:
-    found: dict[str, h5py.Dataset] = {}
+    datasets: dict[str, h5py.Dataset] = {}
     for name, dataset in _datasets(file.get("model_weights", file)):
         # The layer, groups that repeat its name or not, and the variable, with the number of the operation it is of.
         layer, *_, variable = name.split("/")
-        found[f"{layer}/{variable.partition(':')[0]}"] = dataset
-        if len(found) > _MOST_VARIABLES:
-            raise _refused(path, f"more than {_MOST_VARIABLES} variables")
+        datasets[f"{layer}/{variable.partition(':')[0]}"] = dataset
+        if len(datasets) > _MOST_VARIABLES:
+            raise _refusal(path, f"more than {_MOST_VARIABLES} variables")
 
     def read(name: str) -> npt.NDArray[Any]:
-        dataset = found[name]
+        dataset = datasets[name]
         # Other files' bytes are no part of this one, and what it claims to hold it must have room for.
         if dataset.external or dataset.is_virtual or dataset.nbytes > path.stat().st_size:
-            raise _refused(path, f"{name} is not in it")
+            raise _refusal(path, f"{name} is not in it")
         return np.asarray(dataset)
 
     return FaceWeights(
         "Keras weights of FaceNet",
-        {name: dataset.shape or () for name, dataset in found.items()},
+        {name: dataset.shape or () for name, dataset in datasets.items()},
         read,
         lambda names: [_keras_name(name) for name in names],
         "Bottleneck/kernel",
@@ -189,7 +189,7 @@ def _torch(file: Any, path: Path) -> FaceWeights:
     def read(name: str) -> npt.NDArray[Any]:
         kind = slices[name].get_dtype()
         if kind not in _FLOATS:
-            raise _refused(path, f"{name} is stored as {kind}; {', '.join(_FLOATS)} are read")
+            raise _refusal(path, f"{name} is stored as {kind}; {', '.join(_FLOATS)} are read")
         scale = name.replace("running_mean", "weight")
         # Published ones are 1: facenet, whose weights these are, has none, and neither has our backbone.
         if scale != name and scale in slices and np.any(file.get_tensor(scale) != 1):
@@ -220,8 +220,8 @@ def _torch_names(names: Iterable[str]) -> list[str]:
     names = list(names)
     branches: dict[str, list[str]] = {}
     for name in names:
-        if (found := re.match(r"(.+/Branch_\d)/(\w+)/", name)) and found[2] not in branches.setdefault(found[1], []):
-            branches[found[1]].append(found[2])
+        if (part := re.match(r"(.+/Branch_\d)/(\w+)/", name)) and part[2] not in branches.setdefault(part[1], []):
+            branches[part[1]].append(part[2])
     return [_torch_name(name, branches) for name in names]
 
 

@@ -25,12 +25,12 @@ class Pixels:
         scaling: see `components.common.preprocessing.Preprocessing`.
         factor: by which the first layer's kernel is multiplied, so that a network made for another range than the
             scaling's gives the same. It has no bias, and pads nothing: so nothing else changes.
-        told: what it is to people.
+        label: what it is to people.
     """
 
     scaling: str = SCALING
     factor: float = 1.0
-    told: str = "pixels in [-1, 1]"
+    label: str = "pixels in [-1, 1]"
 
 
 # (pixel - 127.5) / 128 is 127.5 / 128 of what [-1, 1] gives.

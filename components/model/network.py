@@ -15,7 +15,7 @@ from components.common.batches import embed_batches
 from components.common.errors import UsageError
 from components.common.preprocessing import SCALING, STANDARDISED, Preprocessing
 from components.model import BATCH_SIZE, backbones
-from components.model.backbones.normalization import normalizations, normalized
+from components.model.backbones.normalization import normalizations, normalize
 
 EMBEDDING_LAYER = "embedding"
 EMBEDDING_NORMALISATION = "embedding_normalisation"
@@ -56,7 +56,7 @@ def build(architecture: Architecture) -> keras.Model:
     of it on every side: so they err differently.
 
     Returns:
-        keras.Model: float32 [n, image_size, image_size, 3], of `scaled` -> float32 [n, embedding_size], unit length.
+        keras.Model: float32 [n, image_size, image_size, 3], of `scale` -> float32 [n, embedding_size], unit length.
 
     Raises:
         UsageError: unknown backbone, a size that it does not take, or members that do not fit.
@@ -94,7 +94,7 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     features = backbones.build(backbone, image_size)
     x = layers.Dense(embedding_size, use_bias=False, name=EMBEDDING_LAYER)(features.output)
     if normalizations(features):
-        x = normalized(x, scale=False, name=EMBEDDING_NORMALISATION)
+        x = normalize(x, scale=False, name=EMBEDDING_NORMALISATION)
     return keras.Model(features.input, x)
 
 
@@ -115,13 +115,13 @@ def _of_unit_length(x: Any) -> Any:
     return layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
 
 
-def scaled(images: Any, scaling: str = SCALING) -> Any:
+def scale(images: Any, scaling: str = SCALING) -> Any:
     """What a network sees of uint8 images [n, s, s, 3], inside a TensorFlow graph; see `Preprocessing.scaling`."""
     pixels = tf.cast(images, tf.float32)
     return tf.image.per_image_standardization(pixels) if scaling == STANDARDISED else pixels / 127.5 - 1.0
 
 
-def rescaled(images: Any, scaling: str) -> Any:
+def rescale(images: Any, scaling: str) -> Any:
     """Likewise, of float32 images in [-1, 1]."""
     return tf.image.per_image_standardization(127.5 * (images + 1.0)) if scaling == STANDARDISED else images
 
@@ -150,9 +150,9 @@ class Embedder:
         self._embedding_size: int = network.output_shape[-1]
 
         def call(images: Any) -> Any:
-            embeddings = network(scaled(images, scaling), training=False)
+            embeddings = network(scale(images, scaling), training=False)
             if flip_averaging:
-                embeddings += network(scaled(images[:, :, ::-1], scaling), training=False)
+                embeddings += network(scale(images[:, :, ::-1], scaling), training=False)
                 embeddings = tf.math.l2_normalize(embeddings, axis=-1)
             return embeddings
 

@@ -16,7 +16,7 @@ from components.common.preprocessing import SCALING
 from components.model import backbones, dlib_weights, face_weights, named, tf_slim
 from components.model.checkpoint import check_values, fill, load
 from components.model.network import EMBEDDING_LAYER, EMBEDDING_NORMALISATION, Architecture, build
-from components.model.starts import Kind, Start, check_members, located, unpacked
+from components.model.starts import Kind, Start, check_members, find_start, unpack
 
 _HEAD = (EMBEDDING_LAYER, EMBEDDING_NORMALISATION)
 _WHOLE = "the whole network"
@@ -51,8 +51,8 @@ class Restored:
     def record(self, path: Path) -> dict[str, Any]:
         """As plain values, with the name and the SHA-256 of the weights, for the checkpoint's description."""
         restored = f"{self.count} of {self.of} variables"
-        told = {"name": path.resolve().name, "sha256": located(path).sha256(), "restored": restored}
-        return told | {"left_out": list(self.left_out), "scaling": self.scaling}
+        record = {"name": path.resolve().name, "sha256": find_start(path).sha256(), "restored": restored}
+        return record | {"left_out": list(self.left_out), "scaling": self.scaling}
 
 
 def start_from(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
@@ -71,10 +71,10 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
         UsageError: another backbone or number of members, a variable without a source, of another shape or with values
             that no network has, or a damaged file.
     """
-    start = located(path)
+    start = find_start(path)
     check_members(start, architecture.members)
     if start.kind is Kind.ARCHIVE:
-        with unpacked(start.path) as inside:
+        with unpack(start.path) as inside:
             return _from_tensorflow(network, architecture, inside, path)
     if start.kind is Kind.TENSORFLOW:
         return _from_tensorflow(network, architecture, start.path, path)
@@ -92,15 +92,15 @@ def _members(network: keras.Model) -> list[keras.Model]:
     return [layer for layer in network.layers if isinstance(layer, keras.Model)] or [network]
 
 
-def _weighted(layers: list[keras.Layer]) -> list[keras.Layer]:
+def _with_weights(layers: list[keras.Layer]) -> list[keras.Layer]:
     return [layer for layer in layers if layer.weights]
 
 
 def _of_backbone(network: keras.Model) -> list[keras.Layer]:
-    return _weighted([layer for layer in network.layers if layer.name not in _HEAD])
+    return _with_weights([layer for layer in network.layers if layer.name not in _HEAD])
 
 
-def _copied(targets: list[keras.Layer], sources: list[keras.Layer], path: Path, advice: str) -> int:
+def _copy(targets: list[keras.Layer], sources: list[keras.Layer], path: Path, advice: str) -> int:
     """Copies weights from layer to layer, in order, and counts the variables; nothing unless all shapes agree."""
     for target, source in zip(targets, sources, strict=True):
         shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (source, target)]
@@ -128,20 +128,20 @@ def _from_ours(network: keras.Model, architecture: Architecture, path: Path) -> 
         [
             layer
             for member in _members(model)
-            for layer in (_weighted(member.layers) if of_one_size else _of_backbone(member))
+            for layer in (_with_weights(member.layers) if of_one_size else _of_backbone(member))
         ]
         for model in (network, source.network)
     )
     advice = f"Give --image_size {source.architecture.image_size}, the size it was trained with."
-    count = _copied(targets, sources, path, advice)
+    count = _copy(targets, sources, path, advice)
     sizes = f"embedding size {source.architecture.embedding_size}, to train: {architecture.embedding_size}"
     left_out = () if of_one_size else (f"{', '.join(_HEAD)} ({sizes})",)
     return Restored(count, len(network.weights), left_out, scaling=source.preprocessing.scaling)
 
 
-def _taken(network: keras.Model, architecture: Architecture, stored_size: int | None) -> list[keras.Layer]:
+def _layers_to_fill(network: keras.Model, architecture: Architecture, stored_size: int | None) -> list[keras.Layer]:
     """The layers that get the weights of a network whose embedding has a length, or which has none."""
-    return _weighted(network.layers) if stored_size == architecture.embedding_size else _of_backbone(network)
+    return _with_weights(network.layers) if stored_size == architecture.embedding_size else _of_backbone(network)
 
 
 def _of_another_size(architecture: Architecture, stored_size: int | None) -> tuple[str, ...]:
@@ -158,13 +158,13 @@ def _from_faces(network: keras.Model, architecture: Architecture, start: Start) 
             received=f"{start.path}: {face_weights.BACKBONE}, to train: {architecture.backbone}",
             advice=f"Give --backbone {face_weights.BACKBONE}, or other weights.",
         )
-    with face_weights.opened(start.path, start.kind) as stored:
+    with face_weights.open_weights(start.path, start.kind) as stored:
         size, pixels = stored.embedding_size, stored.pixels
-        ours = tf_slim.names(architecture.backbone, _taken(network, architecture, size))
+        ours = tf_slim.names(architecture.backbone, _layers_to_fill(network, architecture, size))
         wanted = dict(zip(stored.names(ours), ours.values(), strict=True))
         named.restore(wanted, stored.shapes, stored.read, start.path, pixels)
         left_out = (*_of_another_size(architecture, size), *stored.left_out(wanted))
-    read_as = f"{stored.told}, for {pixels.told}"
+    read_as = f"{stored.label}, for {pixels.label}"
     return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
@@ -178,7 +178,7 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
         )
     shapes, reader = tf_slim.read(path)
     size = face_weights.embedding_size(shapes, f"{tf_slim.ROOTS[backbone]}/Bottleneck/weights")
-    wanted = tf_slim.names(backbone, _taken(network, architecture, size))
+    wanted = tf_slim.names(backbone, _layers_to_fill(network, architecture, size))
     if not any(name.startswith(f"{tf_slim.ROOTS[backbone]}/") for name in shapes):
         roots = sorted({name.partition("/")[0] for name in shapes})
         raise UsageError(
@@ -191,12 +191,12 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
         try:
             return reader.get_tensor(name)
         except Exception as error:  # TensorFlow raises whatever its reader met, down to RuntimeError
-            raise tf_slim.damaged(shown, error) from error
+            raise tf_slim.damaged_error(shown, error) from error
 
     pixels = face_weights.pixels_of(size)
     named.restore(wanted, shapes, value, shown, pixels)
     left_out = (*_of_another_size(architecture, size), *tf_slim.left_out(backbone, list(shapes), set(wanted)))
-    read_as = "" if size is None else f"a network for faces, for {pixels.told}"
+    read_as = "" if size is None else f"a network for faces, for {pixels.label}"
     return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
@@ -218,21 +218,21 @@ def _from_keras(network: keras.Model, architecture: Architecture, path: Path) ->
     Of a .keras file the weights alone are read: what else it holds could be code.
     """
     refusals = []
-    for told, build_model in _possible(architecture).items():
+    for name, build_model in _possible(architecture).items():
         model = build_model()
         try:
             fill(model, path)
         except UsageError as error:
-            refusals.append(f"\n  as {told}: {error.received}")
+            refusals.append(f"\n  as {name}: {error.received}")
             continue
         check_values({variable.path: variable for variable in model.weights}, path)
-        targets, sources = _weighted(network.layers), _weighted(model.layers)
-        if told != _WHOLE:
+        targets, sources = _with_weights(network.layers), _with_weights(model.layers)
+        if name != _WHOLE:
             targets = _of_backbone(network)
         more = [layer.name for layer in sources[len(targets) :]]
-        count = _copied(targets, sources[: len(targets)], path, "It is of another network.")
+        count = _copy(targets, sources[: len(targets)], path, "It is of another network.")
         left_out = (f"{', '.join(more)}, the head",) if more else ()
-        return Restored(count, len(network.weights), left_out, told)
+        return Restored(count, len(network.weights), left_out, name)
     raise UsageError(
         f"These Keras weights are not of the backbone {architecture.backbone}.",
         received=f"{path}{''.join(refusals)}",

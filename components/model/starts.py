@@ -1,4 +1,4 @@
-"""What `--pretrained` may be, told from the files alone: without TensorFlow, so that a wrong one is refused at once."""
+"""What `--pretrained` may be, by the files alone: without TensorFlow, so that a wrong one is refused at once."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _prefix(path: Path) -> Path | None:
     return path.with_name(part[1]) if part else None
 
 
-def located(path: Path) -> Start:
+def find_start(path: Path) -> Start:
     """Finds out what a path given with `--pretrained` is.
 
     Raises:
@@ -156,7 +156,7 @@ def _of_file(path: Path) -> Kind | None:
 
 
 @contextmanager
-def unpacked(archive: Path) -> Iterator[Path]:
+def unpack(archive: Path) -> Iterator[Path]:
     """The checkpoint of an archive, in a temporary folder that is gone afterwards.
 
     Raises:
@@ -180,23 +180,23 @@ def unpacked(archive: Path) -> Iterator[Path]:
 
 def _untar(archive: Path, folder: Path) -> None:
     with tarfile.open(archive, "r:*") as members:
-        told = ((each, each.name, each.size, each.isfile() or each.isdir()) for each in members)
-        for member in _checked(archive, told):
+        entries = ((each, each.name, each.size, each.isfile() or each.isdir()) for each in members)
+        for member in _check_entries(archive, entries):
             members.extract(member, folder, filter="data")
 
 
 def _unzip(archive: Path, folder: Path) -> None:
     plain = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made where files have no such kinds
     with zipfile.ZipFile(archive) as members:
-        told = (
+        entries = (
             (each, each.filename, each.file_size, stat.S_IFMT(each.external_attr >> 16) in plain)
             for each in members.infolist()
         )
-        for member in _checked(archive, told):
+        for member in _check_entries(archive, entries):
             members.extract(member, folder)
 
 
-def _checked(archive: Path, members: Iterable[tuple[_Entry, str, int, bool]]) -> Iterator[_Entry]:
+def _check_entries(archive: Path, members: Iterable[tuple[_Entry, str, int, bool]]) -> Iterator[_Entry]:
     """The members one by one: what an archive claims is believed only as far as it has been read.
 
     Args:
@@ -250,17 +250,17 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def _only_checkpoint(folder: Path, shown: Path) -> Path:
-    found = _checkpoints(folder)
+    prefixes = _checkpoints(folder)
     state = folder / "checkpoint"
-    if len(found) > 1 and state.is_file():
+    if len(prefixes) > 1 and state.is_file():
         # What the state file names may have lain in another folder once: only the name counts.
         latest = re.search(r'^model_checkpoint_path: "(.+)"', state.read_text(errors="replace"), re.MULTILINE)
-        found = [path for path in found if latest and path.name == PurePosixPath(latest[1]).name] or found
-    if len(found) != 1:
-        listed = ", ".join(path.name for path in found[:5]) or "none"
+        prefixes = [path for path in prefixes if latest and path.name == PurePosixPath(latest[1]).name] or prefixes
+    if len(prefixes) != 1:
+        listed = ", ".join(path.name for path in prefixes[:5]) or "none"
         raise UsageError(
             "Exactly one checkpoint is needed.",
-            received=f"{shown}, with {len(found)} TensorFlow checkpoints: {listed}",
+            received=f"{shown}, with {len(prefixes)} TensorFlow checkpoints: {listed}",
             advice=_ADVICE,
         )
-    return found[0]
+    return prefixes[0]

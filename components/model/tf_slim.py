@@ -64,10 +64,10 @@ def read(path: Path) -> tuple[dict[str, tuple[int, ...]], Any]:
         reader = tf.train.load_checkpoint(str(path))
         return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}, reader
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise damaged(path, error) from error
+        raise damaged_error(path, error) from error
 
 
-def damaged(path: Path, error: Exception) -> UsageError:
+def damaged_error(path: Path, error: Exception) -> UsageError:
     """The error for a checkpoint that TensorFlow cannot read."""
     return UsageError(
         "TensorFlow cannot read this checkpoint.",

@@ -59,7 +59,7 @@ def connect(path: Path, network: Network | None, *, create: bool) -> Iterator[tu
             "There is no gallery here.", received=path, advice="`facenet enroll PHOTOS -g GALLERY` begins one."
         )
     if fault := fault_beside(path):
-        raise damaged(path, fault)
+        raise damaged_error(path, fault)
     try:
         uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with closing(sqlite3.connect(uri, timeout=_SECONDS_TO_WAIT, uri=True)) as connection:
@@ -78,14 +78,14 @@ def connect(path: Path, network: Network | None, *, create: bool) -> Iterator[tu
                     advice="Give that network with -c, or enroll the photos anew into another gallery.",
                 )
             if network is not None and embedding_size != network.embedding_size:
-                raise damaged(path, f"it says that this network's embeddings have {embedding_size} numbers")
+                raise damaged_error(path, f"it says that this network's embeddings have {embedding_size} numbers")
             yield connection, embedding_size
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a text, or what SQLite says of it
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             raise _no_gallery(path) from error
         if code not in _SYSTEM:
-            raise damaged(path, error) from error
+            raise damaged_error(path, error) from error
         if code == sqlite3.SQLITE_BUSY and _lacks_locks(path.parent):
             raise FacenetError(
                 "The gallery lies on a drive without locks, so nobody can know who else writes to it.",
@@ -151,10 +151,10 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
             advice="Enroll the photos again.",
         )
     if fault := fault_in(connection, _TABLES):
-        raise damaged(path, fault)
+        raise damaged_error(path, fault)
     made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
     if made_by is None or made_by[1] < 1:
-        raise damaged(path, "nothing says which network made it")
+        raise damaged_error(path, "nothing says which network made it")
     return made_by
 
 
@@ -167,7 +167,7 @@ def empty(path: Path) -> UsageError:
     return UsageError("This gallery is empty.", received=path, advice="`facenet enroll` puts people into it.")
 
 
-def damaged(path: Path, reason: object) -> FacenetError:
+def damaged_error(path: Path, reason: object) -> FacenetError:
     """The error for a gallery that cannot be as it was written."""
     return FacenetError(
         "This gallery is damaged.",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from components.common.errors import UsageError
 from components.common.names import one_form
 from components.embed.network import Network
-from components.verify.database import change, connect, damaged, empty
+from components.verify.database import change, connect, damaged_error, empty
 from components.verify.search import People
 
 _STORED = np.dtype("<f4")
@@ -141,17 +141,17 @@ class Gallery:
             keys, blobs = zip(*rows.fetchmany(_ROWS_AT_A_TIME), strict=True)
             block = slice(start, start + len(keys))
             if {len(blob) for blob in blobs} != {self._embedding_size * _STORED.itemsize}:
-                raise damaged(self._path, f"an embedding is not of {self._embedding_size} numbers")
+                raise damaged_error(self._path, f"an embedding is not of {self._embedding_size} numbers")
             try:
                 person[block] = [number[key] for key in keys]
             except KeyError as error:
-                raise damaged(self._path, f"a face of nobody, {error}") from error
+                raise damaged_error(self._path, f"a face of nobody, {error}") from error
             embeddings[block] = np.frombuffer(b"".join(blobs), _STORED).reshape(len(keys), self._embedding_size)
         lengths = np.einsum("nd,nd->n", embeddings, embeddings)
         if not np.allclose(lengths, 1, atol=1e-3):
-            raise damaged(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
+            raise damaged_error(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
         if len(np.unique(person)) != len(names):
-            raise damaged(self._path, "somebody without a face")
+            raise damaged_error(self._path, "somebody without a face")
         return People(names, person, embeddings)
 
     def _count(self) -> int:

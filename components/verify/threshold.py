@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.common import published
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.records import METRICS
 from components.litert.report import read_report, thresholds_of
 from components.litert.specification import Threshold
+from components.model.checkpoint import describe
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
 
@@ -124,11 +126,13 @@ def _for_gallery(faces: int, thresholds: Sequence[Threshold]) -> Threshold | Non
     return min(thresholds, key=lambda each: each.far, default=None)
 
 
-def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path]:
+def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path | str]:
     """The thresholds of a report that lies beside the network, or beside its task in the folder of a run.
 
+    Where that says nothing and the network is dlib's as it is, those of its published evaluation are better.
+
     Returns:
-        The thresholds and the report's folder.
+        The thresholds, and the report's folder or what else they are by.
 
     Raises:
         UsageError: there is none about this network.
@@ -137,9 +141,12 @@ def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, 
         reports = [*place.parent.glob(f"*/{METRICS}"), *place.parent.parent.glob(f"*/*/{METRICS}")]
         for file in sorted(reports):
             try:
-                return thresholds_of(read_report(file.parent, model_sha256)), file.parent
+                metrics = read_report(file.parent, model_sha256)
             except UsageError:
                 continue  # of another network: it is no answer, and not asked for by name
+            if metrics.get("doubt") and model.is_dir() and published.is_kept(describe(model)):
+                return tuple(Threshold(**each) for each in published.THRESHOLDS), published.EVALUATED_ON
+            return thresholds_of(metrics), file.parent
     raise UsageError(
         "No evaluation of this network was found, so there is no threshold for same or different.",
         received=model,

@@ -14,7 +14,7 @@ from components.common.suggest import suggestion
 from pipelines.plan.values import Value
 
 FOLDER = Path(__file__).resolve().parent.parent / "recipes"
-DEFAULT = "laptop"
+DEFAULT = "own"
 
 
 class _Loader(yaml.SafeLoader):

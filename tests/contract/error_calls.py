@@ -111,7 +111,7 @@ def _nothing_held_out(here: Path) -> None:
 
 
 def _no_landmark_package(here: Path) -> None:
-    with patch.object(align, "packaged", lambda file: None):
+    with patch.object(align, "path_in_package", lambda file: None):
         align.landmark_model(None)
 
 
@@ -130,7 +130,7 @@ def _another_sample(here: Path) -> None:
 
 
 def _no_network_anywhere(here: Path) -> int:
-    with chdir(here), patch.object(published, "packaged", lambda file: None):
+    with chdir(here), patch.object(published, "path_in_package", lambda file: None):
         return main(["verify", "a.jpg", "b.jpg"])
 
 

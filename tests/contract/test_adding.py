@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md on adding a backbone, a loss, a number and a stage, followed in a copy: no other file is touched."""
+"""CONTRIBUTING.md on adding a backbone, a loss, a number, a photo format and a stage, followed in a copy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import REPOSITORY
 
@@ -16,12 +17,12 @@ BACKBONE = """
 import keras
 from keras import layers
 from components.model.backbones.convolution import Conv2D
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalize
 
 
 def build(image_size):
     images = layers.Input((image_size, image_size, 3))
-    x = layers.ReLU()(normalized(Conv2D(8, 3, strides=2, use_bias=False)(images)))
+    x = layers.ReLU()(normalize(Conv2D(8, 3, strides=2, use_bias=False)(images)))
     return keras.Model(images, layers.Flatten()(x))
 """
 LOSS = """
@@ -77,7 +78,7 @@ from components.common.executor import write_metrics
 from components.common.manifest import FACES, about, parts, read, shard_of, write
 from components.common.names import plain
 from components.page.pictures import thumbnails
-from components.page.templates import card
+from components.page.templates import fill_card
 
 
 def run(settings):
@@ -88,7 +89,7 @@ def run(settings):
     pictures = thumbnails(parts(settings.output, FACES), [one["face_id"] for one in shown])
     numbers = {"faces": len(faces), "kept": len(kept)}
     named = [(plain(one["identity"]), pictures[one["face_id"]]) for one in shown]
-    card(Path(__file__).parent, {**numbers, "shown": named}).write(settings.html, settings.markdown)
+    fill_card(Path(__file__).parent, {**numbers, "shown": named}).write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, numbers)
     print(f"{len(kept)} of {len(faces)} faces kept in {settings.output}")
 """,
@@ -103,7 +104,7 @@ quality = component("quality", Settings, reads=reads, writes=writes)
 """,
 }
 WIRED = """            kept = _task(quality, faces=extracted.outputs["faces"], pictures=pictures)
-            cluster.sized(kept, cpus=1, memory=2)
+            cluster.limit(kept, cpus=1, memory=2)
 """
 SMALL_WORK = """    "quality": Work(
         "-i {run}/extract/faces", "--least 0", "--least 0.5", "quality/kept", megabytes=((10, 200), (100, 300))
@@ -169,6 +170,19 @@ def test_a_number_is_one_entry_that_report_list_and_comparison_show(copy, in_pro
     other = report.parents[1].name
     compared = said(copy, "pipelines.cli", "show", in_processes.name, "--with", other, "--runs", runs)
     assert "evaluate folds" in " ".join(compared.split())
+
+
+@pytest.mark.long
+def test_a_photo_format_is_its_endings_its_first_bytes_and_its_name(copy, sample_photos):
+    photo = min(sample_photos.rglob("*.jpg"))
+    (copy / "photos" / "Ada").mkdir(parents=True)
+    with Image.open(photo) as picture:
+        picture.save(copy / "photos" / "Ada" / "1.bmp")
+    scan, decode = (copy / "components/extract" / file for file in ("scan.py", "decode.py"))
+    inserted(scan, '".jpg", ".jpeg"', '".bmp", ')
+    inserted(scan, 'b"\\xff\\xd8\\xff", b', 'b"BM", ')
+    inserted(decode, '"JPEG", "PNG", "GIF")', '"BMP", ')
+    assert "1 face" in said(copy, "components.extract", "-i", copy / "photos", "-o", copy / "faces")
 
 
 def with_a_stage(copy: Path) -> None:

@@ -12,7 +12,7 @@ from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.specification import record_of
 from components.model.backbones import BACKBONES
-from components.model.network import Architecture, Embedder, build, scaled
+from components.model.network import Architecture, Embedder, build, scale
 
 _TAKE_LONG = set(BACKBONES) - {"small_resnet"}
 NAMES = [pytest.param(name, marks=pytest.mark.long if name in _TAKE_LONG else ()) for name in BACKBONES]
@@ -24,7 +24,7 @@ def test_a_backbone_learns_with_all_it_has_embeds_to_unit_length_and_is_the_same
     network = build(Architecture(name, smallest, 16))
     images = np.random.default_rng(0).integers(0, 256, (6, smallest, smallest, 3), np.uint8)
     with tf.GradientTape() as tape:
-        embeddings = network(scaled(images), training=True)
+        embeddings = network(scale(images), training=True)
         loss = tf.reduce_sum(embeddings * np.random.default_rng(1).normal(size=(6, 16)))
     gradients = zip(network.trainable_variables, tape.gradient(loss, network.trainable_variables), strict=True)
     assert not [variable.path for variable, gradient in gradients if not np.abs(gradient).max() > 0]

@@ -331,6 +331,14 @@ def test_what_cannot_be_done_is_answered_in_words(asked, answers):
 # Raised by other tests, found by noting where each test's errors were made:
 # the test file -> the module and how its headline begins.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "unit/model/test_dlib.py": (
+        "dlib_file.py: This is no network",
+        "dlib_weights.py: This is another network",
+        "pretrained.py: dlib's network",
+        "published.py: `{NAME}` is",
+        "published.py: dlib's network",
+    ),
+    "unit/verify/test_dlib_network.py": ("dlib_network.py: dlib cannot read",),
     "pipeline/test_forget.py": (
         "loading.py: A part of the {manifest.name} manifest is",
         "erase.py: A note of who was forgotten",

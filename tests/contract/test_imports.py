@@ -75,6 +75,10 @@ WIRING = {
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.plan"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
+    # The stages' settings, which it fills in; it has no other code of theirs but what must be known before they run.
+    "pipelines/score.py": {"components.common", "components.embed.network", "components.extract.scan"}
+    | {"components.evaluate.drawn_pairs", "components.evaluate.pairs_file", "components.specification.stages"}
+    | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
     # Galleries are what it shares with the command of a Pi.

@@ -36,7 +36,7 @@ from components.litert.report import read_report
 from components.litert.specification import Threshold, parse, record_of
 from components.mine_and_train import state
 from components.model import checkpoint, face_weights
-from components.model.starts import located, unpacked
+from components.model.starts import find_start, unpack
 from components.verify import gallery, runs
 from pipelines.compiled import ir
 from pipelines.local import results
@@ -154,7 +154,7 @@ def _about(run: Path) -> Iterator[bytes]:
 def _read_description(data: bytes, folder: Path) -> None:
     (folder / checkpoint.DESCRIPTION).write_bytes(data)
     (folder / checkpoint.WEIGHTS).touch()
-    checkpoint.specified(folder)
+    checkpoint.specification_of(folder)
 
 
 def _preprocessing(_: Path) -> Iterator[bytes]:
@@ -172,7 +172,7 @@ def _read_preprocessing(data: bytes, _: Path) -> None:
 def _read_weights(data: bytes, folder: Path) -> None:
     from components.model.network import build
 
-    architecture, _ = checkpoint.specified(_WHERE["run"] / "mine-and-train" / "checkpoint")
+    architecture, _ = checkpoint.specification_of(_WHERE["run"] / "mine-and-train" / "checkpoint")
     (folder / checkpoint.WEIGHTS).write_bytes(data)
     checkpoint.restore(build(architecture), folder / checkpoint.WEIGHTS)
 
@@ -241,7 +241,7 @@ def _archives(_: Path) -> Iterator[bytes]:
 
 
 def _read_archive(path: Path) -> None:
-    with unpacked(path):
+    with unpack(path):
         pass
 
 
@@ -263,7 +263,7 @@ def _keras2(_: Path) -> Iterator[bytes]:
 
 
 def _read_face_weights(path: Path) -> None:
-    with face_weights.opened(path, located(path).kind) as stored:
+    with face_weights.open_weights(path, find_start(path).kind) as stored:
         for name in stored.shapes:
             stored.read(name)
         assert stored.pixels

@@ -8,7 +8,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
-from components.model.starts import Kind, located
+from components.model.starts import Kind, find_start
 from components.specification.stages import STAGES
 from pipelines.cluster.package import package
 from pipelines.cluster.stores import check, check_weights
@@ -73,13 +73,13 @@ def test_what_the_readme_says_of_weights_is_so(tmp_path, monkeypatch, version, n
     monkeypatch.setattr("components.model.starts.describe", lambda path: None)  # whether it is whole, others test
     uri = f"s3://bucket/m/{name}"
     check_weights(uri, "weights")
-    assert located(fetched(uri, tmp_path, version, OBJECTS)).kind is kind
+    assert find_start(fetched(uri, tmp_path, version, OBJECTS)).kind is kind
 
 
 @pytest.mark.parametrize("version", ["2.17.0", "2.17.1"])
 def test_a_prefix_is_no_folder(tmp_path, version):
     with pytest.raises(UsageError, match="There are no weights here"):
-        located(fetched("s3://bucket/m/two/model.ckpt", tmp_path, version, OBJECTS))
+        find_start(fetched("s3://bucket/m/two/model.ckpt", tmp_path, version, OBJECTS))
 
 
 @pytest.mark.parametrize("version", SUPPORTED)

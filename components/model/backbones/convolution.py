@@ -25,7 +25,7 @@ class Conv2D(layers.Conv2D):  # type: ignore[misc]  # keras has no types
         if not training or not self._has_slow_gradient(inputs):
             return super().call(inputs)
         kernel = keras.ops.convert_to_tensor(self.kernel)
-        outputs = _convolved(inputs, kernel, self.strides[0], self.padding.upper())
+        outputs = _convolve(inputs, kernel, self.strides[0], self.padding.upper())
         if self.use_bias:
             outputs += keras.ops.convert_to_tensor(self.bias)
         return self.activation(outputs)
@@ -43,7 +43,7 @@ class Conv2D(layers.Conv2D):  # type: ignore[misc]  # keras has no types
         )
 
 
-def _convolved(images: Any, kernel: Any, stride: int, padding: str) -> Any:
+def _convolve(images: Any, kernel: Any, stride: int, padding: str) -> Any:
     """A convolution without bias.
 
     Args:
@@ -82,8 +82,8 @@ def _kernel_gradient(images: Any, upstream: Any, shape: Any, stride: int, paddin
     """
     height, width, channels, filters = shape
     rows, columns = upstream.shape[1:3]
-    images = _padded(images, 1, rows, height, stride, padding)
-    images = _padded(images, 2, columns, width, stride, padding)
+    images = _pad(images, 1, rows, height, stride, padding)
+    images = _pad(images, 2, columns, width, stride, padding)
     # Every so many-th row and column becomes a block of its own: TensorFlow copies blocks many times faster than steps.
     images = tf.reshape(images, [-1, images.shape[1] // stride, stride, images.shape[2] // stride, stride * channels])
     upstream = tf.reshape(upstream, [-1, filters])
@@ -98,7 +98,7 @@ def _kernel_gradient(images: Any, upstream: Any, shape: Any, stride: int, paddin
     return tf.reshape(tf.stack(places), shape)
 
 
-def _padded(images: Any, axis: int, outputs: int, kernel: int, stride: int, padding: str) -> Any:
+def _pad(images: Any, axis: int, outputs: int, kernel: int, stride: int, padding: str) -> Any:
     """Zeros around, as TensorFlow pads, and so many after that strides divide the length."""
     length = images.shape[axis]
     before = max((outputs - 1) * stride + kernel - length, 0) // 2 if padding == "SAME" else 0

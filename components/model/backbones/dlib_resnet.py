@@ -25,10 +25,10 @@ def _block(x: Any, width: int, stride: int) -> Any:
     inside = Conv2D(width, 3, strides=stride, padding="same" if stride == 1 else "valid", activation="relu")(x)
     inside = Conv2D(width, 3, padding="same")(inside)
     shortcut = layers.AveragePooling2D(2)(x) if stride == 2 else x
-    return layers.ReLU()(layers.Add()([_enlarged(inside, shortcut.shape), _enlarged(shortcut, inside.shape)]))
+    return layers.ReLU()(layers.Add()([_enlarge(inside, shortcut.shape), _enlarge(shortcut, inside.shape)]))
 
 
-def _enlarged(x: Any, shape: tuple[int | None, ...]) -> Any:
+def _enlarge(x: Any, shape: tuple[int | None, ...]) -> Any:
     """Zeros after the last row, column and channel, up to a shape where that is larger."""
     missing = [(0, max(0, wanted - size)) for size, wanted in zip(x.shape[1:], shape[1:], strict=True)]
     return keras.ops.pad(x, [(0, 0), *missing]) if any(after for _, after in missing) else x

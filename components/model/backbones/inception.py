@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from components.model.backbones.convolution import Conv2D
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalize
 
 # Scope, channels, kernel (height, width): a chain of them is a branch.
 Chain = Sequence[tuple[str, int, tuple[int, int]]]
@@ -23,7 +23,7 @@ def convolution(
 ) -> Any:
     """Convolution without bias, BatchNorm without gamma, ReLU."""
     x = Conv2D(width, kernel, strides=strides, padding=padding, use_bias=False, name=scope)(x)
-    return layers.ReLU(name=f"{scope}.ReLU")(normalized(x, scale=False, name=f"{scope}.BatchNorm"))
+    return layers.ReLU(name=f"{scope}.ReLU")(normalize(x, scale=False, name=f"{scope}.BatchNorm"))
 
 
 def pooling(x: Any, scope: str) -> Any:
@@ -97,6 +97,6 @@ def reduction(x: Any, scope: str, chains: Sequence[Chain]) -> Any:
     return layers.Concatenate(name=f"{scope}.Concatenate")(branches)
 
 
-def pooled(images: Any, x: Any, name: str) -> keras.Model:
+def pool(images: Any, x: Any, name: str) -> keras.Model:
     """The network from its input to the mean over the last grid."""
     return keras.Model(images, layers.GlobalAveragePooling2D(name="AvgPool")(x), name=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from components.model.backbones.inception import block8, block17, block35, convolution, pooled, reduction, stem
+from components.model.backbones.inception import block8, block17, block35, convolution, pool, reduction, stem
 
 
 def build(image_size: int) -> keras.Model:
@@ -39,4 +39,4 @@ def build(image_size: int) -> keras.Model:
     )
     for number in range(1, 6):
         x = block8(x, f"Repeat_2.block8_{number}", (192, 192, 192, 192))
-    return pooled(images, block8(x, "Block8", (192, 192, 192, 192), last=True), "inception_resnet_v1")
+    return pool(images, block8(x, "Block8", (192, 192, 192, 192), last=True), "inception_resnet_v1")

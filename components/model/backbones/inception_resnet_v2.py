@@ -11,7 +11,7 @@ from components.model.backbones.inception import (
     block35,
     branch,
     convolution,
-    pooled,
+    pool,
     pooling,
     reduction,
     stem,
@@ -64,4 +64,4 @@ def build(image_size: int) -> keras.Model:
     for number in range(1, 10):
         x = block8(x, f"Repeat_2.block8_{number}", (192, 192, 224, 256))
     x = block8(x, "Block8", (192, 192, 224, 256), last=True)
-    return pooled(images, convolution(x, "Conv2d_7b_1x1", 1536, (1, 1)), "inception_resnet_v2")
+    return pool(images, convolution(x, "Conv2d_7b_1x1", 1536, (1, 1)), "inception_resnet_v2")

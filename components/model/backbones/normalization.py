@@ -33,17 +33,17 @@ class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]  # ke
         return outputs
 
 
-def normalized(x: Any, *, scale: bool = True, name: str | None = None) -> Any:
+def normalize(x: Any, *, scale: bool = True, name: str | None = None) -> Any:
     """BatchNorm over all axes but the last; with a gamma only when `scale` is true."""
     return BatchNormalization(momentum=0.0, epsilon=1e-3, scale=scale, name=name)(x)
 
 
 def normalizations(network: keras.Model) -> list[BatchNormalization]:
     """The BatchNorm layers of a network, of all its members."""
-    found = []
+    batch_norms = []
     for layer in network.layers:
         if isinstance(layer, keras.Model):  # a member
-            found += normalizations(layer)
+            batch_norms += normalizations(layer)
         if isinstance(layer, BatchNormalization):
-            found.append(layer)
-    return found
+            batch_norms.append(layer)
+    return batch_norms

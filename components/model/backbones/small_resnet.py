@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from components.model.backbones.convolution import Conv2D
-from components.model.backbones.normalization import normalized
+from components.model.backbones.normalization import normalize
 
 STEM = 32
 WIDTHS = (32, 64, 128, 256)
@@ -22,8 +22,8 @@ WIDTHS = (32, 64, 128, 256)
 def _block(x: Any, width: int) -> Any:
     shortcut = Conv2D(width, 1, strides=2, padding="same", use_bias=False)(x)
     x = Conv2D(width, 3, strides=2, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(normalized(x))
-    x = normalized(Conv2D(width, 3, padding="same", use_bias=False)(x))
+    x = layers.ReLU()(normalize(x))
+    x = normalize(Conv2D(width, 3, padding="same", use_bias=False)(x))
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
@@ -31,8 +31,8 @@ def build(image_size: int) -> keras.Model:
     """1.2 M parameters, 256 features, 1/32 of the input's side before the pooling."""
     images = layers.Input((image_size, image_size, 3))
     x = Conv2D(STEM, 3, strides=2, padding="same", use_bias=False)(images)
-    x = layers.ReLU()(normalized(x))
+    x = layers.ReLU()(normalize(x))
     for width in WIDTHS:
         x = _block(x, width)
-    x = normalized(layers.DepthwiseConv2D(x.shape[1], use_bias=False)(x))
+    x = normalize(layers.DepthwiseConv2D(x.shape[1], use_bias=False)(x))
     return keras.Model(images, layers.Flatten()(x), name="small_resnet")

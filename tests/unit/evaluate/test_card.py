@@ -47,7 +47,7 @@ def test_kubeflow_gets_the_numbers_and_the_curve_as_its_own_library_shapes_them(
     numbers, roc = (said[name]["artifacts"][0]["metadata"] for name in ("metrics", "roc"))
     # In the order in which the UI shows them, by name.
     assert sorted(numbers) == [
-        "accuracy", "accuracy_deviation", "auc", "better_than_chance", "eer", "identities", "pairs",
+        "accuracy", "accuracy_standard_error", "auc", "better_than_chance", "eer", "identities", "pairs",
         "train_identities", "val_at_far_0.01",
     ]  # fmt: skip
     assert numbers["pairs"] == 288

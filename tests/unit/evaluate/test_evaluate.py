@@ -231,7 +231,11 @@ def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, t
     (tmp_path / "pairs.txt").write_text("\n".join(lines))
     assert evaluate(inputs, tmp_path / "report", "--pairs", tmp_path / "pairs.txt") == 0
     record = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    assert record["missing"] == {"faces": 1, "pairs": 2, "first": ["nobody/7"]}
+    assert record["missing"] == {"faces": 1, "pairs": 2, "first": ["nobody/7"], "pairs_per_fold": [1, 1]}
+    # Of 6 pairs a fold one is missing: left out, and counted as wrong.
+    left_out = [fold["accuracy"] for fold in record["accuracy"]["folds"]]
+    as_wrong = record["accuracy"]["mean_missing_wrong"]
+    assert as_wrong == pytest.approx(np.mean(left_out) * 5 / 6)
     assert record["protocol"]["pairs_file"] == "pairs.txt"
     assert record["protocol"]["split"] is None
     assert record["protocol"]["scored"] == {"same_pairs": 6, "different_pairs": 4}
@@ -246,6 +250,15 @@ def test_a_pairs_file_is_measured_and_what_it_lacks_is_said_everywhere(inputs, t
         (tmp_path / "report" / "report.md").read_text(),
     ):
         assert "nobody/7" in text
+        assert f"{100 * as_wrong:.2f}%" in text
+
+
+def test_a_fold_of_missing_pairs_alone_has_none_right(inputs, tmp_path):
+    lines = ["3\t1", "p1/0 p1/1", "p1/0 p2/0", "p3/0 p3/1", "p3/0 p4/0", "nobody/7 nobody/8", "nobody/7 p5/0"]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    assert evaluate(inputs, tmp_path / "report", "--pairs", tmp_path / "pairs.txt") == 0
+    accuracy = json.loads((tmp_path / "report" / "metrics.json").read_text())["accuracy"]
+    assert accuracy["mean_missing_wrong"] == pytest.approx(sum(fold["accuracy"] for fold in accuracy["folds"]) / 3)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,15 @@ def test_a_name_that_several_photos_have_is_refused(file):
     assert len(from_pairs_file(file(text), one_view, folds=2).scored) == 4  # then there is no doubt
 
 
+def test_an_ending_tells_apart_photos_that_differ_in_nothing_else(file):
+    faces = embeddings("1/a.jpg", "1/a.png", "1/b.jpg", "2/a.jpg", "2/b.png")
+    text = "2\n1/a.jpg 1/a.png\n2/a.PNG 2/b\n1/a.png 2/a.jpg\n1/a.jpg 2/b.png\n"
+    found = from_pairs_file(file(text), faces, folds=2)
+    assert [(a, b) for a, b, *_ in named(found, faces)] == [
+        ("1/a.jpg", "1/a.png"), ("2/a.jpg", "2/b.png"), ("1/a.png", "2/a.jpg"), ("1/a.jpg", "2/b.png"),
+    ]  # fmt: skip
+
+
 def test_none_of_the_pairs_says_how_the_photos_are_called(file):
     with pytest.raises(UsageError, match=r"called as 1/frontal/01\.jpg"):
         from_pairs_file(file("1\nx/1 x/2\nx/1 y/1\n"), CFP, folds=2)
@@ -130,6 +139,7 @@ def test_missing_faces_are_left_out_counted_and_named(file):
     assert protocol.missing.faces == 2
     assert protocol.missing.pairs == 4
     assert protocol.missing.first == ["Bo/Bo_0004", "Cy/Cy_0004"]
+    assert protocol.missing.pairs_per_fold == [1, 3]
     assert [(same, fold) for *_, same, fold in named(protocol, known)] == [(True, 0), (False, 0), (False, 0), (True, 1)]
     assert "4 of 8 pairs are left out: 2 of their faces" in protocol.notes[0]
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.common import draw
 from components.common.errors import UsageError
-from components.evaluate.protocols import Population, deal_identities, deal_pairs, from_identities
+from components.evaluate.protocols import Population, deal_identities, deal_pairs, faces_alike, from_identities
 
 SIZES = [1, 5, 2, 2, 3, 9, 1, 4, 2, 6, 3, 2]
 
@@ -69,11 +69,28 @@ def test_a_sample_has_no_pair_twice_and_every_pair_as_often():
     assert all(150 < count < 250 for count in seen.values())  # 200 expected, standard deviation 12
 
 
+@pytest.mark.parametrize(("sizes", "most"), [(SIZES, 3), ([2, 2, 2, 50], 2), ([1, 1, 7, 4], 5), ([1, 1, 1], 1)])
+def test_nobody_takes_part_with_more_faces_than_the_median_person_who_has_several(sizes, most):
+    identity = people(sizes)
+    drawn = [faces_alike(identity, np.random.default_rng(seed)) for seed in range(40)]
+    for faces in drawn:
+        assert len(set(faces)) == len(faces)
+        assert np.bincount(identity[faces]).tolist() == np.minimum(sizes, most).tolist()
+    assert len(set(np.concatenate(drawn))) > len(drawn[0]) or max(sizes) == most  # now this face, now that one
+
+
+def test_that_each_person_counts_alike_is_said():
+    found = protocol(people())
+    assert [note for note in found.notes if "nobody is measured by more than 3 faces" in note and "28 of 40" in note]
+    assert protocol(people([3] * 12)).notes == []
+
+
 def test_folds_share_no_identity_and_have_all_same_pairs_and_as_many_different_ones():
-    identity = people()
+    sizes = np.minimum(SIZES, 3)
+    identity = people(sizes)
     found = protocol(identity)
     assert found.kind == "unseen-folds"
-    folds_of = {name: set() for name in range(len(SIZES))}
+    folds_of = {name: set() for name in range(len(sizes))}
     for first, second, fold in zip(found.scored.first, found.scored.second, found.fold, strict=True):
         folds_of[identity[first]].add(fold)
         folds_of[identity[second]].add(fold)
@@ -131,7 +148,7 @@ def test_fewer_pairs_than_folds_make_fewer_folds():
 
 
 def test_more_pairs_than_allowed_are_sampled_and_it_is_said():
-    identity = people()
+    identity = people([4] * 12)
     found = protocol(identity, max_pairs=60)
     assert len(found.scored) <= 60
     assert len(found.compared) == 60

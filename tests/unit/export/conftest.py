@@ -18,13 +18,13 @@ def checkpoint(dataset: Path) -> Path:
 
     from components.common.preprocessing import Preprocessing
     from components.model.checkpoint import save
-    from components.model.network import Architecture, build, scaled
+    from components.model.network import Architecture, build, scale
 
     architecture = Architecture("small_resnet", 32, 64)
     keras.utils.set_random_seed(0)
     network = build(architecture)
     faces = faces_of(dataset, ())
-    images = scaled(decode_crops(read(dataset, DATASET), faces, 32))
+    images = scale(decode_crops(read(dataset, DATASET), faces, 32))
     for _ in range(60):
         network(images, training=True)
     path = dataset.parent / "checkpoint"

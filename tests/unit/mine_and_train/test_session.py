@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -64,7 +65,7 @@ def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(data
     given = flags(dataset, tmp_path, "-p", str(tmp_path / "start"), "--embeddings", str(tmp_path / "embeddings"))
     for rounds in ("1", "2"):  # the second goes on from the first one's state
         assert main([*given, "--rounds", rounds]) == 0
-        assert checkpoint.specified(tmp_path / "checkpoint")[1].scaling == "standardised"
+        assert checkpoint.specification_of(tmp_path / "checkpoint")[1].scaling == "standardised"
     # What was embedded in the training is what `embed` gives of the checkpoint, which reads its own description.
     assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "again")]) == 0
     found, again = (read(tmp_path / name, EMBEDDINGS)["embedding"].to_pylist() for name in ("embeddings", "again"))
@@ -98,3 +99,55 @@ def test_a_network_that_embeds_all_faces_alike_stops_with_the_cause_and_what_to_
     said = capsys.readouterr().err
     assert "all embeddings have become equal (collapse)" in said
     assert "round 3" in said and "lower --learning_rate" in said and "begin anew: remove" in said
+
+
+@pytest.fixture
+def start(dataset, tmp_path):
+    """A checkpoint to start from, whose BatchNorm knows other pictures than the faces."""
+    keras.utils.set_random_seed(1)
+    network = build(Architecture("small_resnet", 32, 8))
+    network(np.random.default_rng(0).uniform(-1, 1, (16, 32, 32, 3)).astype(np.float32), training=True)
+    preprocessing = Preprocessing(32, Crop(0.25, "none"))
+    checkpoint.save(tmp_path / "start", network, Architecture("small_resnet", 32, 8), preprocessing, {})
+    return tmp_path / "start"
+
+
+def variables(folder):
+    return [np.asarray(variable) for variable in checkpoint.load(folder).network.weights]
+
+
+def scored(monkeypatch, *auc):
+    given = iter(auc)
+    monkeypatch.setattr(session, "score", lambda protocol, embeddings: Score(0.5, next(given), 0.5, 0.0))
+
+
+def test_a_start_that_no_round_makes_better_is_taken_bit_for_bit(dataset, start, tmp_path, monkeypatch, capsys):
+    scored(monkeypatch, 0.9, 0.6, 0.7)
+    given = flags(dataset, tmp_path, "-p", str(start), "--validate_every", "1", "--patience", "2")
+    for rounds in ("1", "5"):  # the second goes on, and does not score the start again: there are three scores
+        assert main([*given, "--rounds", rounds]) == 0
+    said = capsys.readouterr().out
+    assert said.count("as it started; unseen people: accuracy 0.500, AUC 0.9000") == 1
+    assert "No better score in 2 validations" in said
+    sentence = "The network is taken as it started: AUC 0.9000 on unseen people; 0.7000 at best after training."
+    assert sentence in said and sentence in (tmp_path / "checkpoint-training" / "card.html").read_text()
+    assert all(map(np.array_equal, variables(tmp_path / "checkpoint"), variables(start)))
+    training = json.loads((tmp_path / "checkpoint" / "facenet.json").read_text())["training"]
+    assert training["kept_round"] == 0 and training["as_it_started"]["validation_auc"] == 0.9
+
+
+def test_with_patience_the_best_round_is_taken_at_the_end_too(dataset, start, tmp_path, monkeypatch, capsys):
+    scored(monkeypatch, 0.6, 0.8, 0.7)
+    given = ["-p", str(start), "--validate_every", "1", "--patience", "5", "--rounds", "2"]
+    assert main(flags(dataset, tmp_path, *given)) == 0
+    assert "Round 1 is taken, the best: AUC 0.8000 on unseen people; 0.6000 as it started." in capsys.readouterr().out
+    assert weights(tmp_path / "checkpoint") == weights(tmp_path / "checkpoint-training" / "best")
+
+
+def test_no_round_keeps_a_start_as_it_is(dataset, start, tmp_path):
+    given = flags(dataset, tmp_path, "--rounds", "0", "--markdown", str(tmp_path / "card.md"))
+    assert main(given) == 2
+    assert main([*given, "-p", str(start)]) == 0
+    assert all(map(np.array_equal, variables(tmp_path / "checkpoint"), variables(start)))
+    card = (tmp_path / "card.md").read_text()
+    assert "the network as it started, which is kept" in card and "Loss in the last round" not in card

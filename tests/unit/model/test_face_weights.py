@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from components.common.errors import UsageError
-from components.model.network import Architecture, build, scaled
+from components.model.network import Architecture, build, scale
 from components.model.pretrained import start_from
-from components.model.starts import Kind, check_members, located
+from components.model.starts import Kind, check_members, find_start
 from tests.unit.model import face_graphs, slim_graph
 
 SIZE = 80
@@ -32,7 +32,7 @@ def fixed(divisor):
 
 
 def embedded(network, restored):
-    return np.asarray(network(scaled(FACES, restored.scaling), training=False))
+    return np.asarray(network(scale(FACES, restored.scaling), training=False))
 
 
 def assert_same(found, wanted, other):
@@ -208,16 +208,16 @@ def test_files_that_are_damaged_or_no_weights_are_refused(network, tmp_path):
 
 def test_another_backbone_and_several_members_are_refused(torch_graph, tmp_path):
     path = first_layer(tmp_path / "facenet_weights.h5")
-    assert located(path).kind is Kind.FACES
+    assert find_start(path).kind is Kind.FACES
     small = Architecture("small_resnet", 32, 8)
     with pytest.raises(UsageError, match="Give --backbone inception_resnet_v1"):
         start_from(build(small), small, path)
     with pytest.raises(UsageError, match="from the same weights would not differ"):
-        check_members(located(path), 2)
+        check_members(find_start(path), 2)
 
 
 @pytest.mark.parametrize("name", ["20180402-114759-vggface2.pt", "a.pth", "a.pth.tar", "pytorch_model.bin"])
 def test_pickles_are_refused_with_how_to_convert_them(name, tmp_path):
     (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(UsageError, match=r"pickles(?s:.)*weights_only=True\), '.*\.safetensors'\)"):
-        located(tmp_path / name)
+        find_start(tmp_path / name)

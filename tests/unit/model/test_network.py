@@ -12,7 +12,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.model import backbones
-from components.model.network import Architecture, Embedder, build, scaled
+from components.model.network import Architecture, Embedder, build, scale
 
 SMALL = Architecture("small_resnet", 32, 16)
 
@@ -38,7 +38,7 @@ def test_standardised_images_have_mean_0_and_deviation_1_but_for_those_of_one_co
     images[1], images[2] = images[1] // 32 + 90, 7  # a dull one, and one of one colour
     mean, deviation = (each[:, None, None, None] for each in (images.mean((1, 2, 3)), images.std((1, 2, 3))))
     wanted = (images - mean) / np.maximum(deviation, 1 / np.sqrt(images[0].size))  # `prewhiten` of facenet
-    np.testing.assert_allclose(scaled(images, "standardised"), wanted, atol=1e-5)
+    np.testing.assert_allclose(scale(images, "standardised"), wanted, atol=1e-5)
 
 
 def test_the_embedder_follows_the_network_as_it_trains():
@@ -58,7 +58,7 @@ def test_in_mixed_precision_weights_and_embeddings_stay_in_float32(precision):
         keras.config.set_dtype_policy("float32")
     assert network.get_layer("embedding").compute_dtype == precision
     assert {weight.dtype for weight in network.weights} == {"float32"}
-    embeddings = np.asarray(network(scaled(noise(3))))
+    embeddings = np.asarray(network(scale(noise(3))))
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
 
@@ -97,7 +97,7 @@ def test_members_have_equal_parts_of_the_embedding_and_see_ever_less_of_the_imag
     assert [member.input_shape[1:3] for member in members] == [(48, 48), (44, 44), (40, 40)]
     images = noise(5, 48)
     seen = [images[:, less : 48 - less, less : 48 - less] for less in (0, 2, 4)]
-    parts = [np.asarray(member(scaled(part))) for member, part in zip(members, seen, strict=True)]
+    parts = [np.asarray(member(scale(part))) for member, part in zip(members, seen, strict=True)]
     assert {part.shape for part in parts} == {(5, 4)}
     joined = np.concatenate(parts, axis=1)
     joined /= np.linalg.norm(joined, axis=1, keepdims=True)
@@ -114,7 +114,7 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
 @pytest.mark.parametrize(
     ("name", "size", "parameters", "features"),
     [
-        ("dlib_resnet", 150, 5_576_224, 256),
+        ("dlib_resnet", 150, 5_574_720, 256),
         ("inception_resnet_v1", 75, 22_578_384, 1792),
         ("inception_resnet_v2", 75, 54_336_736, 1536),
         ("mobilefacenet", 112, 956_672, 512),

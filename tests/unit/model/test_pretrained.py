@@ -16,7 +16,7 @@ from components.common.preprocessing import Crop, Preprocessing
 from components.model import checkpoint, starts, tf_slim
 from components.model.network import Architecture, build
 from components.model.pretrained import start_from
-from components.model.starts import Kind, Start, located, unpacked
+from components.model.starts import Kind, Start, find_start, unpack
 from tests.unit.model import slim_graph
 
 V2 = Architecture("inception_resnet_v2", 160, 8)
@@ -255,20 +255,20 @@ def test_what_a_path_is_can_be_told_from_its_files(some_of_v2, tmp_path):
     checkpoint.save(ours, build(SMALL), SMALL, Preprocessing(32, Crop(0.25, "none")), {})
     given = [prefix, prefix.parent, prefix.with_name("model.ckpt-3.index")]
     given.append(prefix.with_name("model.ckpt-3.data-00000-of-00001"))
-    assert [located(path) for path in given] == [Start(Kind.TENSORFLOW, prefix)] * 4
-    assert located(single) == Start(Kind.TENSORFLOW, single)
-    assert located(ours) == located(ours / "model.weights.h5") == Start(Kind.OURS, ours)
+    assert [find_start(path) for path in given] == [Start(Kind.TENSORFLOW, prefix)] * 4
+    assert find_start(single) == Start(Kind.TENSORFLOW, single)
+    assert find_start(ours) == find_start(ours / "model.weights.h5") == Start(Kind.OURS, ours)
 
 
 def test_of_several_checkpoints_in_a_folder_the_state_file_names_one(some_of_v2, tmp_path):
     slim_graph.save(some_of_v2, tmp_path / "model.ckpt-1", "V2")
     slim_graph.save(some_of_v2, tmp_path / "model.ckpt-2", "V2")
-    assert located(tmp_path).path.name == "model.ckpt-2"
+    assert find_start(tmp_path).path.name == "model.ckpt-2"
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/model.ckpt-1"\n')
-    assert located(tmp_path).path == tmp_path / "model.ckpt-1"
+    assert find_start(tmp_path).path == tmp_path / "model.ckpt-1"
     (tmp_path / "checkpoint").unlink()
     with pytest.raises(UsageError, match=r"2 TensorFlow checkpoints: model\.ckpt-1, model\.ckpt-2"):
-        located(tmp_path)
+        find_start(tmp_path)
 
 
 def test_what_a_network_started_from_is_named_by_its_bytes(some_of_v2, tmp_path):
@@ -281,13 +281,13 @@ def test_what_a_network_started_from_is_named_by_its_bytes(some_of_v2, tmp_path)
     count = len(build(SMALL).weights)
     told = {"name": "ours", "sha256": checkpoint.fingerprint(ours)}
     assert record == told | {"restored": f"{count} of {count} variables", "left_out": [], "scaling": "[-1, 1]"}
-    assert located(single).sha256() == hashlib.sha256(single.read_bytes()).hexdigest()
-    before = located(prefix.parent).sha256()
+    assert find_start(single).sha256() == hashlib.sha256(single.read_bytes()).hexdigest()
+    before = find_start(prefix.parent).sha256()
     (prefix.parent / "notes").write_text("not of it")
-    assert located(prefix.with_name("model.ckpt-3.index")).sha256() == before != located(single).sha256()
+    assert find_start(prefix.with_name("model.ckpt-3.index")).sha256() == before != find_start(single).sha256()
     data = prefix.with_name("model.ckpt-3.data-00000-of-00001")
     data.write_bytes(data.read_bytes() + b"more")
-    assert located(prefix).sha256() != before
+    assert find_start(prefix).sha256() != before
 
 
 def test_what_holds_no_weights_is_refused(tmp_path):
@@ -299,7 +299,7 @@ def test_what_holds_no_weights_is_refused(tmp_path):
         ("empty", "0 TensorFlow checkpoints: none"),
     ):
         with pytest.raises(UsageError, match=message):
-            located(tmp_path / name)
+            find_start(tmp_path / name)
 
 
 def member(name, kind=tarfile.REGTYPE, size=4, link=""):
@@ -326,7 +326,7 @@ def test_an_archive_that_is_not_one_checkpoint_is_refused(made, message, tmp_pat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with tarfile.open(archive, "w:gz") as members:
         members.addfile(made, io.BytesIO(b"text"))
-    with pytest.raises(UsageError, match=message), unpacked(archive):
+    with pytest.raises(UsageError, match=message), unpack(archive):
         pass
     assert {path.name for path in tmp_path.rglob("*")} == {"in", "a.tar.gz", "tmp"}
     assert not Path("/outside.ckpt").exists()
@@ -337,13 +337,13 @@ def test_an_archive_larger_than_any_checkpoint_is_refused_before_it_is_unpacked(
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as members:
         for number in range(3):
             members.addfile(member(f"{number}.ckpt"), io.BytesIO(b"text"))
-    with pytest.raises(UsageError, match=r"'2\.ckpt', more than"), unpacked(tmp_path / "a.tar.gz"):
+    with pytest.raises(UsageError, match=r"'2\.ckpt', more than"), unpack(tmp_path / "a.tar.gz"):
         pass
 
 
 def test_a_broken_archive_is_refused(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8b rest")
-    with pytest.raises(UsageError, match="cannot be unpacked"), unpacked(tmp_path / "a.tar.gz"):
+    with pytest.raises(UsageError, match="cannot be unpacked"), unpack(tmp_path / "a.tar.gz"):
         pass
 
 
@@ -363,8 +363,8 @@ def test_a_zip_of_a_checkpoint_is_unpacked_whatever_else_is_in_it(some_of_v2, tm
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             archive.write(file, f"2018/{file.name}")
-    assert located(path) == Start(Kind.ARCHIVE, path)
-    with unpacked(path) as inside:
+    assert find_start(path) == Start(Kind.ARCHIVE, path)
+    with unpack(path) as inside:
         assert inside.name == "model.ckpt-275"
         shapes, _ = tf_slim.read(inside)
     assert shapes == {name: array.shape for name, array in some_of_v2.items()}
@@ -379,13 +379,13 @@ def test_a_zip_that_is_not_one_checkpoint_is_refused(tmp_path):
         (link, "neither a file nor a folder"),
         ("text.ckpt", "0 TensorFlow checkpoints"),
     ):
-        with pytest.raises(UsageError, match=message), unpacked(zipped(tmp_path / "a.zip", entry)):
+        with pytest.raises(UsageError, match=message), unpack(zipped(tmp_path / "a.zip", entry)):
             pass
     locked = bytearray(zipped(tmp_path / "a.zip", "text.ckpt").read_bytes())
     locked[6] = locked[locked.index(b"PK\x01\x02") + 8] = 1  # says that it is encrypted
     for content in (locked, b"PK rest"):
         (tmp_path / "a.zip").write_bytes(content)
-        with pytest.raises(UsageError, match="cannot be unpacked"), unpacked(tmp_path / "a.zip"):
+        with pytest.raises(UsageError, match="cannot be unpacked"), unpack(tmp_path / "a.zip"):
             pass
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from components.litert.specification import path_beside
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
-from components.model.starts import located
+from components.model.starts import find_start
 from pipelines.cache.named import files_at, files_named
 
 PARTS = ("x.ckpt-275.data-00000-of-00002", "x.ckpt-275.data-00001-of-00002", "x.ckpt-275.index", "x.ckpt-275.meta")
@@ -34,7 +34,7 @@ def test_the_files_of_a_tensorflow_checkpoint_belong_together(folder, given):
 
 @pytest.mark.parametrize("given", ["x.ckpt-275", *PARTS[:-1]])
 def test_what_a_stage_takes_for_a_checkpoint_is_opened_whole(folder, given):
-    start = located(folder / given)
+    start = find_start(folder / given)
     before = start.sha256()
     for file in PARTS[:-1]:
         Path(file).write_text("other")

@@ -10,8 +10,10 @@ import pytest
 
 from components.collect.splits import split_of
 from components.common.errors import UsageError
+from components.evaluate.chance import LEAST_PEOPLE
 from pipelines.configure import DEFAULT_PIPELINE, configure
-from pipelines.people import check_people
+from pipelines.people import check_people, without_training
+from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import up_to
 
 
@@ -72,7 +74,7 @@ def test_with_everybody_in_the_test_there_is_nobody_to_train_on(tmp_path):
     for shares in (["collect.test=1"], ["collect.test=0.9"]):
         with pytest.raises(UsageError, match="nobody to train on") as refused:
             said(photos, "laptop", *shares)
-        assert ("components/evaluate/README.md" in str(refused.value)) == (shares == ["collect.test=1"])
+        assert ("facenet score" in str(refused.value)) == (shares == ["collect.test=1"])
 
 
 def test_what_is_not_asked_for_needs_nobody(tmp_path):
@@ -90,3 +92,42 @@ def test_too_few_to_tell_from_guessing_is_said_and_no_reason_not_to_begin(tmp_pa
     few = said(photos, "laptop", "collect.test=0.3", "collect.validation=0")[1]
     assert "too few to tell the result from guessing (6 are the least)" in few
     assert "keeps 6" in few
+
+
+def own(photos: Path, *settings: str) -> tuple[dict[str, object], str, list[str]]:
+    """What the recipe `own` makes of a folder, and what is said of its people then."""
+    pipeline = configure(DEFAULT_PIPELINE, "own", str(photos), settings)[0]
+    untrained, why = without_training(pipeline, [each.partition("=")[0] for each in settings])
+    for name, value in untrained.items():
+        pipeline = with_setting(pipeline, name, value)
+    return untrained, why, check_people(pipeline)
+
+
+@pytest.mark.parametrize("people", [2, 4, 5, 8])
+def test_a_family_gets_the_network_as_it_is_and_measures_it(tmp_path, people):
+    untrained, why, lines = own(folder_of(tmp_path, people))
+    assert untrained == {"rounds": 0, "collect.test": 1.0, "export": "float32"}
+    assert f"{people} people are too few" in why and "taken as it is" in why
+    few = people < LEAST_PEOPLE
+    assert ("thresholds of its published evaluation" in why) == few
+    assert f"{people} for the test" in lines[0]
+    assert ("too few to tell the result from guessing" in " ".join(lines)) == few
+
+
+def test_people_enough_are_trained_on_and_who_shares_them_out_by_hand_is_left_to_it(tmp_path):
+    photos = folder_of(tmp_path, 80)
+    assert own(photos)[:2] == ({}, "")
+    few = folder_of(tmp_path / "few", 20)
+    assert own(few, "collect.test=0.3")[:2] == ({}, "")
+    assert own(few, "export=")[0] == {"rounds": 0, "collect.test": 1.0}
+
+
+def test_one_person_alone_hears_what_is_needed(tmp_path):
+    with pytest.raises(UsageError, match="takes two who have 2 photos or more each") as refused:
+        own(folder_of(tmp_path, 1, photos=9))
+    assert "9 photos; 1 person has so many" in str(refused.value) and "facenet identify" in str(refused.value)
+
+
+def test_a_network_that_is_not_trained_needs_people_to_measure_it(tmp_path):
+    with pytest.raises(UsageError, match=r"--set collect\.test=1"):
+        own(folder_of(tmp_path, 3), "rounds=0", "collect.test=0", "collect.validation=0")

@@ -204,7 +204,7 @@ def test_the_best_of_several_is_the_highest_or_the_lowest_or_nothing_at_all():
     assert best("accuracy", values) == [4]
     assert best("validation_auc", values[:4]) == best("val_at_far_0.001", values[:4]) == [2, 3]
     assert best("eer", values) == best("int8_milliseconds", values) == [0]
-    for name in ("accuracy_deviation", "loss", "pairs", "rounds", "rejected", "train_identities"):
+    for name in ("accuracy_standard_error", "loss", "pairs", "rounds", "rejected", "train_identities"):
         assert best(name, values) == []
     assert best("accuracy", [0.1, 0.1]) == best("accuracy", [0.1, None]) == best("accuracy", ["high", 0.1]) == []
 

@@ -52,6 +52,6 @@ def test_where_nothing_was_trained_a_line_says_that_dlibs_is_taken(sample_photos
 def test_a_damaged_network_is_refused_by_name(tmp_path, monkeypatch):
     damaged = tmp_path / "damaged.dat"
     damaged.write_bytes(published.file().read_bytes()[:1000])
-    monkeypatch.setattr(published, "packaged", lambda name: damaged)
+    monkeypatch.setattr(published, "path_in_package", lambda name: damaged)
     with pytest.raises(UsageError, match=r"dlib cannot read its network for faces.*\n.*damaged\.dat"):
         open_dlib_network()

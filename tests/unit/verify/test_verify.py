@@ -151,7 +151,7 @@ def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, 
 def test_the_network_lies_here_or_in_a_run(model, photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as without:
-        without.setattr(published, "packaged", lambda file: None)
+        without.setattr(published, "path_in_package", lambda file: None)
         assert main(photos[:2]) == 2
     assert "There is no network here" in capsys.readouterr().err
     export = Path("runs/20260101-000000-000/export/model")

@@ -1,0 +1,88 @@
+"""`facenet score`: how well a network that there is tells people apart, by the stages, one after another."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.collect.settings import Settings as Collect
+from components.common.atomic import write_file
+from components.common.command import run
+from components.common.flags import Checkpoint, Input, Output
+from components.embed.settings import Settings as Embed
+from components.evaluate.settings import Settings as Evaluate
+from components.extract.scan import identity_of, scan
+from components.extract.settings import Settings as Extract
+from components.specification.stages import package
+
+_DRAWN = "drawn-pairs.txt"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Score a network on people whom it was not trained on: photos in, a report out, and nothing is trained.
+
+    Pairs of photos are compared as in LFW: each person counts alike, the threshold comes from other folds, and pairs
+    of which a photo shows no face are counted as wrong as well as left out. People that the network was trained on
+    flatter it.
+    """
+
+    checkpoint: Checkpoint
+    """The network: a checkpoint folder, any LiteRT face embedder (MODEL.tflite), or `dlib`, dlib's network for faces.
+    Faces are cut out as it asks for."""
+    input: Input
+    """The photo folder, with a folder for each person."""
+    pairs: Path | None = None
+    """The pairs to compare, in the format of LFW's pairs.txt; without it they are drawn, always alike."""
+    output: Output = Path("score")
+    """Folder for the report and all that it is made of: faces, dataset and embeddings; former ones are replaced."""
+
+
+def _pairs(settings: Settings) -> str | None:
+    """What to write as the list of pairs; None when there is one, which is read to see whether it can be."""
+    # Not before they are needed: --help should appear at once.
+    from components.evaluate.drawn_pairs import draw_pairs
+    from components.evaluate.pairs_file import read_pairs_file
+
+    if settings.pairs is not None:
+        read_pairs_file(settings.pairs)
+        return None
+    photos = scan(settings.input).photos
+    return draw_pairs(photos, [identity_of(path) for path in photos], Evaluate.folds, Evaluate.seed)
+
+
+def _score(settings: Settings) -> None:
+    drawn = _pairs(settings)
+    from components.embed.network import open_network
+
+    # Opened before the photos are: a network that cannot be used should not wait for thousands of them.
+    crop = open_network(settings.checkpoint).crop
+    folder = settings.output
+    faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
+    extract = Extract(input=settings.input, output=faces, margin=crop.margin, alignment=crop.alignment)
+    extract.check()
+    if drawn is not None:
+        write_file(folder / _DRAWN, drawn)
+    _run("extract", extract)
+    # Whoever a list names is measured, by each photo that it names.
+    _run("collect", Collect(output=dataset, input=(faces,), min_examples=1, drop_duplicates=False, test=1))
+    _run("embed", Embed(input=dataset, checkpoint=str(settings.checkpoint), output=embeddings))
+    pairs = settings.pairs or folder / _DRAWN
+    _run("evaluate", Evaluate(output=folder / "report", input=(embeddings,), pairs=pairs, faces=(faces,)))
+
+
+def _run(stage: str, settings: Collect | Embed | Evaluate | Extract) -> None:
+    settings.check()
+    importlib.import_module(f"{package(stage)}.stage").run(settings)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _score, argv, prog="facenet score")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
