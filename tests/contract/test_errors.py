@@ -111,6 +111,7 @@ COMMANDS = {
     "collect -i {run}/extract/faces -o {tmp}/x --min_examples 999": (1, "No identity has enough faces"),
     "collect -i {run}/embed/embeddings -o {tmp}/x": (2, "faces manifest is needed here"),
     "collect -i {run}/extract/faces {run}/extract/faces -o {tmp}/x": (2, "not all shards of one faces manifest"),
+    "collect -i {run}/extract/faces -o {tmp}/x --drop_outliers true": (2, "of no use without --outliers"),
     "collect -i {run}/extract/faces -o {here}": (2, "holds something else"),
     "collect -i {run}/extract/faces -o {file}": (2, "a file is in its place"),
     "collect -i {run}/extract/faces -o {file}/x": (2, "cannot be made"),
@@ -363,6 +364,11 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/evaluate/test_drawn_pairs.py": (
         "drawn_pairs.py: There are too few photos to",
         "drawn_pairs.py: The name of a photo has",
+    ),
+    "unit/collect/test_outliers.py": (
+        "outliers.py: These are not the embeddings of the faces",
+        "outliers.py: Nobody's faces can be compared with the",
+        "outliers.py: These embeddings do not tell the people",
     ),
     "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "pipeline/test_rerun.py": (

@@ -62,6 +62,7 @@ ALLOWED = {
 OF_OTHERS = {
     "mine-and-train": {f"components.evaluate.{module}" for module in ("embeddings", "protocols", "score")},
     "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
+    "collect": {"components.evaluate.embeddings"},
 }
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}
