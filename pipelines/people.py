@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.collect.splits import TEST, TRAIN, VALIDATION, place_of, split_of
-from components.common import published
 from components.common.errors import UsageError
 from components.evaluate.chance import LEAST_PEOPLE
 from components.extract.scan import identity_of, scan
@@ -71,6 +70,8 @@ def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict
     Raises:
         UsageError: there are no two people.
     """
+    from components.common import published  # it loads numpy, and --help should appear at once
+
     people, _, rounds = _count(pipeline)
     mine = {"rounds", "mine-and-train.rounds", "collect.test", "collect.validation", "evaluate.split"}
     if people is None or pipeline.values().get("pretrained") != published.NAME or not rounds or mine & set(written):

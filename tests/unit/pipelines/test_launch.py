@@ -14,16 +14,17 @@ from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compiled import ir
 from pipelines.launch import _image_program, _process_program
 from pipelines.plan.tasks import Container
+from tests.stages import TASKS
 
 STAGES = [task for task in ir.read(DEFAULT_OUTPUT).tasks if isinstance(task.executor, Container)]
 
 TWO_AT_ONCE = """
 import sys, threading
-from pipelines.launch import say
+from pipelines.launch import print_line
 sys.setswitchinterval(1e-6)
 def speak(name):
     for _ in range(2000):
-        say(f"{name} asleep")
+        print_line(f"{name} asleep")
 threads = [threading.Thread(target=speak, args=(name,)) for name in "ab"]
 for thread in threads:
     thread.start()
@@ -41,7 +42,7 @@ def test_lines_of_tasks_that_run_at_once_stay_lines():
 def test_a_container_and_a_process_of_the_same_versions_answer_each_other(task, monkeypatch):
     """The tests run in an environment of the locked versions."""
     monkeypatch.setattr(os, "environ", {"PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "3"})
-    process, image = _process_program(task.executor, names_in), _image_program(task.executor, task.name)
+    process, image = _process_program(task.executor, names_in), _image_program(task.executor, TASKS[task.name])
     assert process.identity == image.identity
     assert process.files
     assert not image.files, "an image keeps what it was built of"
