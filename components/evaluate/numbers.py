@@ -90,7 +90,6 @@ def rows(record: Record) -> list[tuple[str, str, str]]:
     shown = [(one.label, one.as_text(one.of(record)), one.detail(record)) for one in NUMBERS]
     if missing := record["missing"]["pairs"]:
         wrong = percent(record["accuracy"]["mean_missing_wrong"])
-        shown.insert(
-            1, ("Missing as wrong", wrong, f"accuracy with {quantity(missing, 'pair')} without a face counted as wrong")
-        )
+        pairs = quantity(missing, "pair")
+        shown.insert(1, ("Missing as wrong", wrong, f"accuracy with {pairs} that lack a face counted as wrong"))
     return shown
