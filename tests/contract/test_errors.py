@@ -77,6 +77,7 @@ COMMANDS = {
     "collect -i {tmp} -o {tmp}/x": (2, "no faces manifest"),
     "collect -i {tmp} -o {tmp}/x --min_examples 0": (2, "--min_examples"),
     "collect -i {tmp} -o {tmp}/x --test 0.95": (2, "shares of the same people"),
+    "score -c dlib -i {tmp}/none": (2, "no such photo folder"),
     "forget -rf": (2, "put it after --: `facenet forget -- -rf`"),
     "forget -g {tmp}/none.db -- -rf": (2, "no gallery here"),
     "mine-and-train -i {tmp} -c {tmp}/x": (2, "no dataset manifest"),
@@ -356,6 +357,10 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "build.py: The pipeline names an image that cannot be",
         "images.py: The locked requirements of an image",
         "images.py: FACENET_REGISTRY does not name a place",
+    ),
+    "unit/evaluate/test_drawn_pairs.py": (
+        "drawn_pairs.py: There are too few photos to draw",
+        "drawn_pairs.py: The name of a photo has a",
     ),
     "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "pipeline/test_rerun.py": (
