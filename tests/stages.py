@@ -6,7 +6,20 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from components.specification.code import module_of
+from components.specification.stages import STAGES, package
 from pipelines.cli import COMMANDS
+from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.compiled import ir
+from pipelines.plan.tasks import Container
+
+_STAGE_OF = {package(stage): stage for stage in STAGES}
+# Each task of the pipeline that runs in a container, in the order of a run, and its stage: `teach` embeds, too.
+TASKS = {
+    task.name: _STAGE_OF.get(module_of(task.executor.command) or "")
+    for task in ir.read(DEFAULT_OUTPUT).tasks
+    if isinstance(task.executor, Container)
+}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.collect.collect import Collected
-from components.collect.filters import COPY, EXACT_DUPLICATE, TOO_FEW_FACES, TWO_NAMES
+from components.collect.filters import COPY, EXACT_DUPLICATE, OUTLIER, TOO_FEW_FACES, TWO_NAMES
 from components.collect.splits import SPLITS
 from components.page.figures import histogram
 from components.page.pictures import thumbnails
@@ -20,6 +20,7 @@ from components.page.templates import Card, fill_card
 _GROUPS = 8
 _FACES = 4  # shown of a group
 _NAMES = 20
+_OUTLIERS = 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def show(
     files: Sequence[Path],
     min_examples: int,
     drop_duplicates: bool = True,
+    drop_outliers: bool = False,
     *,
     pictures: bool,
 ) -> Card:
@@ -64,16 +66,20 @@ def show(
         files: the parts of the faces manifest.
         min_examples: identities with fewer faces were dropped.
         drop_duplicates: whether copies and pictures under two names were dropped.
+        drop_outliers: whether the faces that look like somebody else were dropped.
         pictures: whether it shows any.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
     again = encoded_again(faces, collected.dropped)
     groups = (*duplicates.shown, *two_names.shown, *again.shown)
+    found = collected.outliers
+    outliers = found.faces.head(_OUTLIERS) if found else pd.DataFrame(columns=["face_id", "like_id"])
     face_ids = {face_id for group in groups for face_id, _, _ in group.faces}
+    face_ids.update(outliers["face_id"], outliers["like_id"])
     of_each = collected.dataset["identity"].value_counts()
     rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
     values: dict[str, Any] = {
-        "steps": steps(faces, collected, min_examples, drop_duplicates),
+        "steps": steps(faces, collected, min_examples, drop_duplicates, drop_outliers),
         "splits": [
             (split, rows["identity"].nunique(), len(rows))
             for split, rows in ((split, collected.dataset[collected.dataset["split"] == split]) for split in SPLITS)
@@ -89,6 +95,12 @@ def show(
         "duplicates": duplicates,
         "two_names": two_names,
         "again": again,
+        "looked": found is not None,
+        "outliers": list(outliers.itertuples(index=False)),
+        "outliers_total": len(found.faces) if found else 0,
+        "drop_outliers": drop_outliers,
+        "alike": list(found.people.head(_NAMES).itertuples(index=False)) if found else [],
+        "alike_total": len(found.people) if found else 0,
         "rare": list(rare.sort_index()[:_NAMES].items()),
         "rare_people": len(rare),
         "min_examples": min_examples,
@@ -99,21 +111,32 @@ def show(
     return fill_card(Path(__file__).parent, values)
 
 
-def steps(faces: pd.DataFrame, collected: Collected, min_examples: int, drop_duplicates: bool = True) -> list[Step]:
+def steps(
+    faces: pd.DataFrame,
+    collected: Collected,
+    min_examples: int,
+    drop_duplicates: bool = True,
+    drop_outliers: bool = False,
+) -> list[Step]:
     """How many faces the manifest has, and how many each filter left."""
     dropped = collected.dropped
-    lost = {reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, TOO_FEW_FACES)}
+    lost = {
+        reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, OUTLIER, TOO_FEW_FACES)
+    }
     kept = set(collected.dataset["identity"])
     before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
+    before_outliers = before_rare | set(dropped.loc[lost[OUTLIER], "identity"])
     distinct = len(faces) - int((lost[EXACT_DUPLICATE] | lost[COPY]).sum())
     single = distinct - int(lost[TWO_NAMES].sum())
     duplicates = [
         Step("without copies of a person's own pictures", distinct, faces["identity"].nunique()),
-        Step("without pictures under two names", single, len(before_rare)),
+        Step("without pictures under two names", single, len(before_outliers)),
     ]
+    outliers = Step("without faces that look like somebody else", single - int(lost[OUTLIER].sum()), len(before_rare))
     return [
         Step("found", len(faces), faces["identity"].nunique()),
         *(duplicates if drop_duplicates else []),
+        *([outliers] if drop_outliers else []),
         Step(f"of people with {min_examples} faces or more", len(collected.dataset), len(kept)),
     ]
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 import pyarrow as pa
 
-from components.collect.filters import Filter, without_copies, without_duplicates, without_rare, without_two_names
+from components.collect.filters import (
+    Filter,
+    without_copies,
+    without_duplicates,
+    without_outliers,
+    without_rare,
+    without_two_names,
+)
+from components.collect.outliers import Outliers, find_outliers, vectors_of
 from components.collect.splits import split_of
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, open_part, parts, reading
@@ -18,10 +27,11 @@ from components.common.quantity import quantity
 
 @dataclass(frozen=True)
 class Collected:
-    """The rows of the dataset and of the dropped manifest."""
+    """The rows of the dataset and of the dropped manifest, and what a network says of names when it was asked."""
 
     dataset: pd.DataFrame
     dropped: pd.DataFrame
+    outliers: Outliers | None = None
 
 
 def read_faces(folders: Folders) -> pd.DataFrame:
@@ -37,7 +47,14 @@ def read_faces(folders: Folders) -> pd.DataFrame:
 
 
 def collect(
-    faces: pd.DataFrame, *, min_examples: int, validation: float, test: float, drop_duplicates: bool = True
+    faces: pd.DataFrame,
+    *,
+    min_examples: int,
+    validation: float,
+    test: float,
+    drop_duplicates: bool = True,
+    embeddings: Folders = (),
+    drop_outliers: bool = False,
 ) -> Collected:
     """Filters faces and assigns splits.
 
@@ -47,17 +64,20 @@ def collect(
         validation: share of identities for validation.
         test: share of identities for the test.
         drop_duplicates: whether copies of a picture are dropped, and pictures under two names.
+        embeddings: of the faces that are left then, by one network, which is asked whose they are; () asks none.
+        drop_outliers: whether the faces that it takes for somebody else's are dropped.
 
     Raises:
         FacenetError: no identity is left.
+        UsageError: the embeddings lack a face, or do not tell people apart.
     """
+    rare = partial(without_rare, min_examples=min_examples)
     filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
-    filters += [partial(without_rare, min_examples=min_examples)]
-    kept, dropped_by_each = faces, []
-    for drop in filters:
-        kept, lost = drop(kept)
-        dropped_by_each.append(lost)
-    dropped = pd.concat(dropped_by_each, ignore_index=True)
+    kept, dropped = _filter(faces, [*filters, rare])
+    outliers = find_outliers(kept, vectors_of(kept, embeddings)) if embeddings and len(kept) else None
+    if outliers and drop_outliers:
+        kept, more = _filter(kept, [partial(without_outliers, outliers=outliers.faces), rare])
+        dropped = pd.concat([dropped, more], ignore_index=True)
     if kept.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(
@@ -68,7 +88,16 @@ def collect(
         )
     split = {name: split_of(name, validation, test) for name in kept["identity"].unique()}
     dataset = kept.assign(split=kept["identity"].map(split))
-    return Collected(dataset[DATASET.schema.names], dropped[DROPPED.schema.names])
+    return Collected(dataset[DATASET.schema.names], dropped[DROPPED.schema.names], outliers)
+
+
+def _filter(faces: pd.DataFrame, filters: Sequence[Filter]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is left after some filters, and what they dropped."""
+    dropped_by_each = []
+    for drop in filters:
+        faces, lost = drop(faces)
+        dropped_by_each.append(lost)
+    return faces, pd.concat(dropped_by_each, ignore_index=True)
 
 
 def list_photos(dataset: pd.DataFrame) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ EXACT_DUPLICATE = "exact-duplicate"
 COPY = "copy"
 TWO_NAMES = "two-names"
 TOO_FEW_FACES = "too-few-faces"
+OUTLIER = "outlier"
 
 
 def _as_dropped(faces: pd.DataFrame, reason: str, detail: pd.Series | str) -> pd.DataFrame:
@@ -69,6 +70,20 @@ def without_two_names(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     shared = faces[names > 1]
     places = shared.groupby("phash")["photo_path"].transform(" = ".join) if len(shared) else ""
     return faces[names <= 1], _as_dropped(shared, TWO_NAMES, places)
+
+
+def without_outliers(faces: pd.DataFrame, outliers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drops the faces that a network takes for somebody else's.
+
+    Args:
+        faces: columns face_id, identity, photo_path.
+        outliers: some of them, by their index, with column like_path.
+
+    Returns:
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
+    """
+    listed = faces.index.isin(outliers.index)
+    return faces[~listed], _as_dropped(faces[listed], OUTLIER, "looks like " + outliers["like_path"])
 
 
 def without_rare(faces: pd.DataFrame, min_examples: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from components.common.errors import UsageError
 from components.common.executor import inputs
 from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
-from components.common.manifest import FACES, order_shards
+from components.common.manifest import EMBEDDINGS, FACES, order_shards
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Settings:
     """Smallest number of faces of an identity; identities with fewer are dropped."""
     drop_duplicates: bool = True
     """Drop copies of a picture, and pictures under two names; false keeps them all."""
+    outliers: tuple[Path, ...] = ()
+    """Embeddings of the dataset's faces by any network, which `facenet embed` wrote: list the faces that are unlike the
+    others of their person and like somebody else's, and the people whose faces are alike. All of them are kept."""
+    drop_outliers: bool = False
+    """Also drop the faces that --outliers lists, from every split."""
     validation: float = 0.1
     """Share of identities for the validation split, 0 to 1."""
     test: float = 0.2
@@ -62,7 +67,12 @@ class Settings:
                 received=f"validation {self.validation:g}, test {self.test:g}",
                 advice="Give two numbers from 0 to 1 that add up to 1 at most, or --test 1 for everybody.",
             )
-        _ = self.shards
+        if self.drop_outliers and not self.outliers:
+            raise UsageError(
+                "--drop_outliers is of no use without --outliers.",
+                advice="Give the embeddings of the faces with --outliers EMBEDDINGS.",
+            )
+        _ = self.shards, self.embeddings
 
     @cached_property
     def shards(self) -> tuple[Path, ...]:
@@ -72,3 +82,12 @@ class Settings:
             UsageError: a shard is missing, or is no faces manifest.
         """
         return order_shards(inputs(self.executor_input, "extracted", self.input, "-i FACES"), FACES)
+
+    @cached_property
+    def embeddings(self) -> tuple[Path, ...]:
+        """The folders of --outliers, in the order of their shards; () when it is not given.
+
+        Raises:
+            UsageError: a shard is missing, or is no embeddings manifest.
+        """
+        return order_shards(self.outliers, EMBEDDINGS) if self.outliers else ()

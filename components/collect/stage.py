@@ -10,11 +10,13 @@ import pandas as pd
 
 from components.collect.card import show
 from components.collect.collect import Collected, as_table, collect, list_photos, read_faces
+from components.collect.outliers import Outliers
 from components.collect.settings import Settings
 from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, DROPPED, FACES, gather_parts, parts, write
+from components.common.names import plain
 from components.common.quantity import quantity
 
 
@@ -28,6 +30,8 @@ def run(settings: Settings) -> None:
         validation=settings.validation,
         test=settings.test,
         drop_duplicates=settings.drop_duplicates,
+        embeddings=settings.embeddings,
+        drop_outliers=settings.drop_outliers,
     )
     if settings.faces:
         gather_parts(folders, FACES, settings.faces)
@@ -38,6 +42,7 @@ def run(settings: Settings) -> None:
         "validation": settings.validation,
         "test": settings.test,
         "drop_duplicates": settings.drop_duplicates,
+        "drop_outliers": settings.drop_outliers,
     }
     write(settings.dropped_folder, DROPPED, as_table(collected.dropped, DROPPED.schema))
     write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
@@ -46,7 +51,13 @@ def run(settings: Settings) -> None:
     if settings.html or settings.markdown:
         files = parts(folders, FACES)
         card = show(
-            faces, collected, files, settings.min_examples, settings.drop_duplicates, pictures=settings.pictures
+            faces,
+            collected,
+            files,
+            settings.min_examples,
+            settings.drop_duplicates,
+            settings.drop_outliers,
+            pictures=settings.pictures,
         )
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, _metrics(collected))
@@ -71,12 +82,32 @@ def _print_summary(collected: Collected, settings: Settings) -> None:
         print(f"  {split:<10} {_faces_of_identities(dataset[dataset['split'] == split])}")
     for reason, count in collected.dropped["reason"].value_counts().items():
         print(f"  dropped    {quantity(count, 'face')}: {reason} (listed in {settings.dropped_folder})")
+    if collected.outliers:
+        _print_outliers(collected.outliers, settings.drop_outliers)
     if not settings.drop_duplicates:
         print("  Copies and pictures under two names were not looked for, and are kept.")
     if not (dataset["split"] == TRAIN).any():
         print("  Nobody is left to train on.")
     if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
         print("  Fewer than two identities are in the test split: too few for an evaluation.")
+
+
+def _print_outliers(outliers: Outliers, dropped: bool) -> None:
+    """Prints all of them, because the card has only some."""
+    faces, people = outliers.faces, outliers.people
+    print(
+        f"  {quantity(len(faces), 'face')} unlike the others of the person and like somebody else's, "
+        f"{'dropped' if dropped else 'kept'}."
+    )
+    for face in faces.itertuples():
+        print(
+            f"    {plain(face.photo_path)} looks like {plain(face.like_path)}: likeness to {plain(face.identity)} "
+            f"{face.own:.2f}, to {plain(face.like_identity)} {face.other:.2f}"
+        )
+    if len(people):
+        print(f"  {quantity(len(people), 'pair')} of names whose faces are alike, kept: is it one person under both?")
+    for pair in people.itertuples():
+        print(f"    {plain(pair.identity)} looks like {plain(pair.like_identity)}")
 
 
 def _faces_of_identities(rows: pd.DataFrame) -> str:

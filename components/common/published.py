@@ -60,7 +60,7 @@ def is_kept(description: Mapping[str, Any]) -> bool:
     """
     if "origin" in description:
         return True
-    training = description["training"]
+    training = description.get("training") or {}
     start = training.get("start") or {}
     return bool(
         training.get("kept_round") == 0

@@ -39,6 +39,7 @@ class Network:
         embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length; it
             raises a FacenetError where the network gives no embedding.
         thresholds: by ascending false-accept rate, where a file states them; a checkpoint states none.
+        as_published: whether a checkpoint is of dlib's network as it is; see `components.common.published.is_kept`.
     """
 
     crop: Crop
@@ -47,6 +48,7 @@ class Network:
     sha256: str
     embed: Embed
     thresholds: tuple[Threshold, ...] = ()
+    as_published: bool = False
 
 
 def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
@@ -121,7 +123,7 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
                 advice="Leave out --precision, or give the checkpoint folder.",
             )
         return _litert(path, many)
-    describe(path)
+    description = describe(path)
     try:
         load_tensorflow()  # takes seconds, and a wrong path should not wait for it
         from components.model.network import embedder_for
@@ -141,7 +143,14 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
     checkpoint = load(path, precision)
     spec = checkpoint.preprocessing
     embed = embedder_for(checkpoint.network, spec)
-    return Network(spec.crop, spec.image_size, checkpoint.architecture.embedding_size, checkpoint.sha256, embed)
+    return Network(
+        spec.crop,
+        spec.image_size,
+        checkpoint.architecture.embedding_size,
+        checkpoint.sha256,
+        embed,
+        as_published=published.is_kept(description),
+    )
 
 
 def _litert(path: Path, many: bool) -> Network:

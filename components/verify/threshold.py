@@ -13,7 +13,6 @@ from components.common.names import plain
 from components.common.records import METRICS
 from components.litert.report import read_report, thresholds_of
 from components.litert.specification import Threshold
-from components.model.checkpoint import describe
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
 
@@ -100,7 +99,7 @@ def choose_threshold(settings: ThresholdSettings, model: Model, faces: int = 1) 
     elif model.network.thresholds:
         thresholds, source = model.network.thresholds, model.evaluated_by
     else:
-        thresholds, source = thresholds_beside(model.path, sha256)
+        thresholds, source = thresholds_beside(model.path, sha256, as_published=model.network.as_published)
     if settings.far is None:
         taken = _for_gallery(faces, thresholds)
     else:
@@ -126,10 +125,16 @@ def _for_gallery(faces: int, thresholds: Sequence[Threshold]) -> Threshold | Non
     return min(thresholds, key=lambda each: each.far, default=None)
 
 
-def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, ...], Path | str]:
+def thresholds_beside(
+    model: Path, model_sha256: str, *, as_published: bool = False
+) -> tuple[tuple[Threshold, ...], Path | str]:
     """The thresholds of a report that lies beside the network, or beside its task in the folder of a run.
 
-    Where that says nothing and the network is dlib's as it is, those of its published evaluation are better.
+    Args:
+        model: where the network lies.
+        model_sha256: its name in reports.
+        as_published: whether it is dlib's as it is. Then the thresholds of its published evaluation are better than
+            those of a report that cannot be told from guessing.
 
     Returns:
         The thresholds, and the report's folder or what else they are by.
@@ -144,7 +149,7 @@ def thresholds_beside(model: Path, model_sha256: str) -> tuple[tuple[Threshold, 
                 metrics = read_report(file.parent, model_sha256)
             except UsageError:
                 continue  # of another network: it is no answer, and not asked for by name
-            if metrics.get("doubt") and model.is_dir() and published.is_kept(describe(model)):
+            if as_published and metrics.get("doubt"):
                 return tuple(Threshold(**each) for each in published.THRESHOLDS), published.EVALUATED_ON
             return thresholds_of(metrics), file.parent
     raise UsageError(

@@ -41,7 +41,7 @@ ALLOWED = {
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "dlib", "components.extract", "components.embed.network"}
-    | {"components.litert.report", "components.litert.specification"},
+    | {"components.litert.report", "components.litert.specification", "components.model.checkpoint.describe"},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},
@@ -60,8 +60,9 @@ ALLOWED = {
 }
 # Of another stage a stage may import single modules.
 OF_OTHERS = {
-    "mine-and-train": {f"components.evaluate.{module}" for module in ("protocols", "score")},
+    "mine-and-train": {f"components.evaluate.{module}" for module in ("embeddings", "protocols", "score")},
     "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
+    "collect": {"components.evaluate.embeddings"},
 }
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}

@@ -12,11 +12,11 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as kubeflow
 
 from components.collect.component import collect
 from components.specification import images
-from components.specification.stages import STAGES
 from pipelines.compile import DEFAULT_OUTPUT, compile_pipeline, main
 from pipelines.compiled import ir
 from pipelines.local.containers import docker_run
 from pipelines.local.processes import Invocation
+from tests.stages import TASKS
 
 FOR_GPUS = compile_pipeline(gpus=2, image_pull_secret="regcred")
 
@@ -50,7 +50,7 @@ def tasks(spec):
 
 def test_every_task_says_what_it_needs_and_what_it_may_use_at_most():
     _, _, containers, _ = DEFAULT
-    assert set(containers) == set(STAGES)
+    assert set(containers) == set(TASKS)
     for name, container in containers.items():
         limits = container.resources
         assert 0 < limits.cpu_request < limits.cpu_limit, name
@@ -90,8 +90,8 @@ def test_a_changed_default_of_a_component_changes_what_a_cluster_compares(monkey
 
 def test_every_task_may_be_answered_from_the_cache():
     # Each is a function of its inputs, settings and image, and the image's tag is a hash of its content.
-    found = {name: task.caching_options.enable_cache for name, task in tasks(DEFAULT[0]) if name in STAGES}
-    assert found == dict.fromkeys(STAGES, True)
+    found = {name: task.caching_options.enable_cache for name, task in tasks(DEFAULT[0]) if name in TASKS}
+    assert found == dict.fromkeys(TASKS, True)
 
 
 def test_worker_processes_and_gpus_have_shared_memory_within_the_limit():
@@ -135,7 +135,7 @@ def test_no_task_needs_a_secret_or_a_variable():
 
 def test_images_are_those_of_this_very_code():
     for name, container in DEFAULT[2].items():
-        assert container.image == images.reference(name)
+        assert container.image == images.reference(TASKS[name])
 
 
 def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
@@ -143,7 +143,7 @@ def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
     for name, container in containers.items():
         on_gpus = name == "mine-and-train"
         assert container.resources.HasField("accelerator") == on_gpus
-        assert container.image == images.reference(name, "gpu" if on_gpus else "")
+        assert container.image == images.reference(TASKS[name], "gpu" if on_gpus else "")
         assert len(settings[name].tolerations) == int(on_gpus)
     accelerator = containers["mine-and-train"].resources.accelerator
     assert (accelerator.resource_type, accelerator.resource_count) == ("nvidia.com/gpu", "2")
@@ -153,7 +153,7 @@ def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
 
 def test_every_image_is_pulled_with_the_secret_by_its_name():
     _, _, containers, settings = GPUS
-    assert set(containers) == set(STAGES)
+    assert set(containers) == set(TASKS)
     for name in containers:
         assert [secret.secret_name for secret in settings[name].image_pull_secret] == ["regcred"]
 

@@ -9,7 +9,6 @@ import pytest
 from components.common.errors import UsageError
 from components.model.checkpoint import DESCRIPTION, WEIGHTS
 from components.model.starts import Kind, find_start
-from components.specification.stages import STAGES
 from pipelines.cluster.package import package
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
@@ -18,6 +17,7 @@ from tests.cluster.records import records
 from tests.cluster.store import RefusedError, downloads, local_path, opened, pipeline_root
 from tests.cluster.versions import SUPPORTED, VERSIONS
 from tests.cluster.workflow import retries
+from tests.stages import TASKS
 
 PHOTOS = {"photos": "gs://our-photos/people", "shards": ["1/1"]}
 # The end of a TensorFlow checkpoint of version 1, which is one file.
@@ -119,5 +119,5 @@ def test_since_2_18_lost_pods_count_for_all_and_failures_for_the_training():
                if decide(told.pod, [end], 0, 3600).again}
         for name, end in {"deleted": DELETED, "evicted": EVICTED, "failed": PodEnd(exit_code=1)}.items()
     }  # fmt: skip
-    assert again["deleted"] >= set(STAGES)
+    assert again["deleted"] >= set(TASKS)
     assert again["failed"] == again["evicted"] == {"mine-and-train"}

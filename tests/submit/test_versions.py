@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from components.specification.stages import STAGES
 from pipelines.cluster.retries import for_server
 from pipelines.compile import DEFAULT_OUTPUT
+from tests.stages import TASKS
 from tests.submit.test_submit import tasks_in, tasks_of
 
 COMPILED = {"maxRetryCount": 3, "backoffDuration": "10s", "backoffFactor": 2.0, "backoffMaxDuration": "604800s"}
@@ -51,7 +51,7 @@ def test_since_2_18_every_task_is_tried_again_when_its_pod_is_lost(kubeflow, sub
     policies = {name: task.get("retryPolicy", {}).get("policy") for name, task in tasks_in(kubeflow.files[0]).items()}
     assert policies.pop("mine-and-train") == "POLICY_ALWAYS"
     assert {policies.pop(name) for name in ("photos", "extraction", "for-loop-1")} == {None}
-    assert set(policies.values()) == {"POLICY_ON_ERROR"} and len(policies) == len(STAGES) - 1
+    assert set(policies.values()) == {"POLICY_ON_ERROR"} and len(policies) == len(TASKS) - 1
     sent = tasks_in(kubeflow.files[0])
     assert sent["mine-and-train"]["retryPolicy"] == {**COMPILED, "policy": "POLICY_ALWAYS"}
     assert sent["collect"]["retryPolicy"]["maxRetryCount"] == 3

@@ -60,6 +60,14 @@ def test_the_middle_of_a_wider_cut_is_the_closer_cut_of_the_same_face(portrait, 
     assert np.abs(middle - whole).mean() < 2 < np.abs(pixels(of_wide.image, 96).astype(int) - whole).mean()
 
 
+def test_the_middle_of_a_cut_has_the_share_that_was_asked_for():
+    wide = Crop(0.25, "dlib")
+    assert wide.middle(0.9).share_of(wide) == pytest.approx(0.9)
+    assert wide.middle(1) == wide
+    with pytest.raises(UsageError, match="Only of aligned faces"):
+        Crop(0.25, "none").middle(0.9)
+
+
 def test_no_other_cut_is_the_middle_of_a_face():
     aligned = Crop(0.25, "dlib")
     assert aligned.share_of(aligned) == Crop(0.1, "none").share_of(Crop(0.1, "none")) == 1

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import UsageError
-from components.specification.stages import STAGES
 from pipelines.look.find import find, find_run
 from pipelines.look.history import LOST, UNREADABLE, artifacts, edges, rerun_command, runs, tasks
 from pipelines.records.files import read_run, read_task, write_run, write_task
 from pipelines.records.record import RUNNING, SUCCEEDED, RunRecord, TaskRecord
 from pipelines.rerun import main as rerun
+from tests.stages import TASKS
 
 HOSTILE = ["<script>alert(1)</script>", "\x1b[31mred\x07", "\u202egnp.exe", "😀" * 60, "x" * 300]
 
@@ -61,7 +61,7 @@ def test_a_name_is_found_as_run_task_artifact_and_file(in_processes):
     [
         ("latest/evalaute", "Did you mean evaluate?"),
         ("latest/evaluate/reprot", "Did you mean report?"),
-        ("latest/../evaluate", f"Known: {', '.join(['photos', *STAGES][:5])} and {len(STAGES) - 4} more."),
+        ("latest/../evaluate", f"Known: {', '.join(['photos', *TASKS][:5])} and {len(TASKS) - 4} more."),
         ("..", "Known: latest, 2"),
     ],
 )
@@ -107,6 +107,8 @@ def test_a_run_whose_record_cannot_be_read_is_not_run_again(tmp_path, capsys):
     (tmp_path / "1" / "run.json").write_text("{")
     assert rerun(["collect", "--run", "1", "--runs", str(tmp_path)]) == 2
     assert "The run's record cannot be read.\nReceived: 1 (" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="There is no such run"):  # nor gone on with, by the tasks of docker compose
+        read_run(tmp_path, "1")
 
 
 def test_the_newest_run_comes_first_and_what_is_no_run_does_not_come(tmp_path):
