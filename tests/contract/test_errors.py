@@ -77,6 +77,7 @@ COMMANDS = {
     "collect -i {tmp} -o {tmp}/x": (2, "no faces manifest"),
     "collect -i {tmp} -o {tmp}/x --min_examples 0": (2, "--min_examples"),
     "collect -i {tmp} -o {tmp}/x --test 0.95": (2, "shares of the same people"),
+    "score -c dlib -i {tmp}/none": (2, "no such photo folder"),
     "forget -rf": (2, "put it after --: `facenet forget -- -rf`"),
     "forget -g {tmp}/none.db -- -rf": (2, "no gallery here"),
     "mine-and-train -i {tmp} -c {tmp}/x": (2, "no dataset manifest"),
