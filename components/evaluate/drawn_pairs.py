@@ -15,7 +15,8 @@ import numpy as np
 from components.common.errors import UsageError
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Indices
-from components.evaluate.protocols import Population, deal_identities
+from components.evaluate.folds import deal_identities
+from components.evaluate.protocols import Population
 
 _PairsOfPhotos = list[tuple[int, int]]
 

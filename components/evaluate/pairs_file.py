@@ -32,7 +32,8 @@ from components.common.errors import UsageError
 from components.common.names import one_form
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings, Indices
-from components.evaluate.protocols import Missing, Pairs, Protocol, deal_pairs
+from components.evaluate.folds import deal_pairs
+from components.evaluate.protocols import Missing, Pairs, Protocol
 
 Photo = tuple[str, str]  # identity, and its path in there, with or without its ending
 

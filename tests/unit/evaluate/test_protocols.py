@@ -9,7 +9,8 @@ import pytest
 
 from components.common import draw
 from components.common.errors import UsageError
-from components.evaluate.protocols import Population, deal_identities, deal_pairs, faces_alike, from_identities
+from components.evaluate.folds import deal_identities, deal_pairs, faces_alike
+from components.evaluate.protocols import Population, from_identities
 
 SIZES = [1, 5, 2, 2, 3, 9, 1, 4, 2, 6, 3, 2]
 
