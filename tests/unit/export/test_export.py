@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from components.common.crops import decoded, faces_of
+from components.common.crops import decode_crops, faces_of
 from components.common.manifest import DATASET, read
 from components.embed.__main__ import main as embed
 from components.export import parity
@@ -50,11 +50,11 @@ def test_a_file_alone_gives_the_embeddings_of_the_checkpoint(exported, dataset, 
 def test_files_of_a_standardised_network_say_so_and_are_calibrated_so(dataset, checkpoint, tmp_path):
     from components.model.checkpoint import load, save
     from components.model.network import Embedder as Original
-    from components.model.network import scaled
+    from components.model.network import scale
 
     whole = load(checkpoint)
-    images = decoded(read(dataset, DATASET), faces_of(dataset, ()), 32)
-    whole.network(scaled(images, "standardised"), training=True)
+    images = decode_crops(read(dataset, DATASET), faces_of(dataset, ()), 32)
+    whole.network(scale(images, "standardised"), training=True)
     preprocessing = replace(whole.preprocessing, scaling="standardised")
     save(tmp_path / "checkpoint", whole.network, whole.architecture, preprocessing, {})
     flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "export")]
