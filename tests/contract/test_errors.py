@@ -467,7 +467,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "tensorboard.py: This run has no events for",
         "tensorboard.py: TensorBoard is not installed",
     ),
-    "unit/pipelines/test_people.py": ("people.py: Telling people apart takes two",),
     "unit/sample/test_folder.py": ("folder.py: A process that draws photos died",),
     "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (

@@ -15,6 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 import yaml
@@ -137,7 +138,7 @@ def _read_crops(data: bytes, folder: Path) -> None:
     with manifest.writer(folder / "faces", manifest.FACES, {"margin": 0.25, "alignment": "none"}) as rows:
         rows.add([{**row, **numbers, "image": data}])
     dataset = [{**row, "split": "train", "phash": 0, "part": 0, "row": 0}]
-    decode_crops(manifest.pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
+    decode_crops(pa.Table.from_pylist(dataset, schema=manifest.DATASET.schema), folder / "faces", 32)
 
 
 def _read_about(data: bytes, folder: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_manifest_that_a_killed_process_was_replacing_is_put_back_not_cleared(
     assert without("nobody", tables(run)) == without(name, before) and not aside.exists()
 
 
-STEPS = ("_rewrite", "_point_anew", "write_file", "_clear_logs", "_correct_records", "_noted")
+STEPS = ("_rewrite", "_point_anew", "write_file", "_clear_logs", "_correct_records", "_add_record")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -194,7 +194,7 @@ def test_forgetting_that_was_cut_off_goes_on(runs, in_processes, name, step, mon
     assert main(["forget", name, "--runs", str(runs)]) == 130
     monkeypatch.undo()
     other = next(row["identity"] for row in before["collect/dataset"] if row["identity"] != name)
-    if step != "_noted":
+    if step != "_add_record":
         assert main(["forget", other, "--runs", str(runs)]) == 1  # not before the first one is done
     assert main(["forget", name, "--runs", str(runs)]) == 0
     assert without("nobody", tables(run)) == without(name, before)
