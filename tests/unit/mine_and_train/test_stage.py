@@ -140,7 +140,7 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
         (["--backbone", "alexnet"], "Known: "),
         (["--image_size", "8"], "Give 32 to 1024 pixels"),
         (["--batch_size", "6"], "Give --batch_size 8 or more"),
-        (["--rounds", "0"], "--rounds is too small"),
+        (["--rounds", "-1"], "--rounds is too small"),
         (["--learning_rate", "0"], "--learning_rate must be positive"),
         (["--learning_rate", "nan"], "--learning_rate must be positive"),
         (["--loss", "contrast"], "Did you mean contrastive?"),
