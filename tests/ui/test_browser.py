@@ -70,11 +70,11 @@ def test_from_the_list_to_a_graph_a_card_and_a_table_with_faces(two, in_processe
     page.goto(f"{two.address}/runs/{in_processes.name}")
 
     boxes = page.locator(".graph a.box")
-    expect(boxes).to_have_count(7)
-    expect(page.locator(".graph a.box.succeeded")).to_have_count(7)
+    expect(boxes).to_have_count(8)
+    expect(page.locator(".graph a.box.succeeded")).to_have_count(8)
     bars = page.get_by_role("img", name=re.compile(r"It began after .* took "))
-    expect(bars).to_have_count(7)
-    train, embed = (bars.nth(task).locator("rect").last.bounding_box() for task in (3, 4))
+    expect(bars).to_have_count(8)
+    train, embed = (bars.nth(task).locator("rect").last.bounding_box() for task in (4, 5))
     assert embed["x"] >= train["x"] + train["width"] - 3 > page.viewport_size["width"] / 5
     middles = [box.bounding_box()["y"] for box in boxes.all()]
     assert middles == sorted(middles)
