@@ -18,7 +18,7 @@ from pipelines.cache.cache import Cache
 from pipelines.cli import main as facenet
 from pipelines.records.files import read_run, read_task
 from tests.pipeline.conftest import Tiny
-from tests.pipeline.test_forget import PLACES, files, without
+from tests.pipeline.test_forget import files, manifests, without
 
 
 def records_are_whole(runs: Path) -> None:
@@ -100,7 +100,8 @@ def test_forgetting_that_was_killed_goes_on_and_nobody_else_is_lost(kills, in_pr
         os.truncate(large, 1000)
     (runs / "later" / "collect").mkdir(parents=True)
     (runs / "later" / "collect" / "dataset").symlink_to(f"../../{in_processes.name}/collect/dataset")
-    before = {place: read(run / place, kind).to_pylist() for place, kind in PLACES.items()}
+    places = manifests(run)
+    before = {place: read(run / place, kind).to_pylist() for place, kind in places.items()}
     name = next(row["identity"] for row in before["collect/dataset"] if row["split"] == "test")
     theirs = [row for row in before["extract/faces"] if row["identity"] == name]
     known = [name.encode(), *(row["image"] for row in theirs), *(row["face_id"].encode() for row in theirs)]
@@ -108,18 +109,18 @@ def test_forgetting_that_was_killed_goes_on_and_nobody_else_is_lost(kills, in_pr
     run = kills.folder / in_processes.name
 
     def tables(place: str) -> list[dict]:
-        return read(run / place, PLACES[place]).to_pylist()
+        return read(run / place, places[place]).to_pylist()
 
     def check() -> None:
         if command is facenet:
-            for place in PLACES:
+            for place in places:
                 found = without("nobody", {"extract/faces": [], place: tables(place)})[place]
                 assert found in [without(who, before)[place] for who in ("nobody", name)], place
         records_are_whole(kills.folder)
         was_done = done() and not (kills.folder / ".forgetting.json").exists()
         assert facenet(words) == (2 if was_done else 0)
         assert done()
-        assert without("nobody", {place: tables(place) for place in PLACES}) == without(name, before)
+        assert without("nobody", {place: tables(place) for place in places}) == without(name, before)
         rows = read(run / "collect" / "dataset", DATASET)
         assert len(decode_crops(rows, faces_of(run / "collect" / "dataset", ()), 32)) == len(rows)
         cache = Cache(kills.folder, lambda executor, names: "")

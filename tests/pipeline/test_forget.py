@@ -24,7 +24,19 @@ import pytest
 from components.collect.__main__ import main as collect
 from components.common.crops import decode_crops, faces_of
 from components.common.errors import UsageError
-from components.common.manifest import DATASET, DROPPED, FACES, MANIFESTS, PAIRS, REJECTS, kind_of, parts, read, write
+from components.common.manifest import (
+    DATASET,
+    DROPPED,
+    FACES,
+    MANIFESTS,
+    PAIRS,
+    REJECTS,
+    Manifest,
+    kind_of,
+    parts,
+    read,
+    write,
+)
 from components.common.shard import Shard
 from pipelines.cache.cache import Cache
 from pipelines.cli import main
@@ -61,11 +73,17 @@ def name(in_processes) -> str:
     return next(row["identity"] for row in faces.to_pylist() if row["split"] == "test")
 
 
-def tables(run: Path) -> dict[str, list[dict]]:
-    """The rows of every manifest of a run, by where it lies; there is one of each kind at least."""
-    kinds = {file.parent: kind_of(file) for file in sorted(run.glob("**/part-00000.parquet"))}
+def manifests(run: Path) -> dict[str, Manifest]:
+    """The kind of every manifest of a run, by where it lies; there is one of each kind at least."""
+    files = sorted(run.glob("**/part-00000.parquet"))
+    kinds = {file.parent.relative_to(run).as_posix(): kind_of(file) for file in files}
     assert {kind.name for kind in kinds.values()} == set(MANIFESTS)
-    return {place.relative_to(run).as_posix(): read(place, kind).to_pylist() for place, kind in kinds.items()}
+    return kinds
+
+
+def tables(run: Path) -> dict[str, list[dict]]:
+    """The rows of every manifest of a run, by where it lies."""
+    return {place: read(run / place, kind).to_pylist() for place, kind in manifests(run).items()}
 
 
 def without(name: str, before: dict[str, list[dict]]) -> dict[str, list[dict]]:
