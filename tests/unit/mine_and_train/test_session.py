@@ -29,6 +29,7 @@ def weights(folder):
     return (folder / checkpoint.WEIGHTS).read_bytes()
 
 
+@pytest.mark.long
 def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_better(
     dataset, tmp_path, monkeypatch, capsys
 ):
@@ -58,6 +59,7 @@ def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_b
     assert weights(tmp_path / "checkpoint") == weights(training / "best")
 
 
+@pytest.mark.long
 def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(dataset, tmp_path):
     network = build(Architecture("small_resnet", 32, 8))
     wanted = Preprocessing(32, Crop(0.25, "none"), scaling="standardised")
@@ -121,6 +123,7 @@ def scored(monkeypatch, *auc):
     monkeypatch.setattr(session, "score", lambda protocol, embeddings: Score(0.5, next(given), 0.5, 0.0))
 
 
+@pytest.mark.long
 def test_a_start_that_no_round_makes_better_is_taken_bit_for_bit(dataset, start, tmp_path, monkeypatch, capsys):
     scored(monkeypatch, 0.9, 0.6, 0.7)
     given = flags(dataset, tmp_path, "-p", str(start), "--validate_every", "1", "--patience", "2")

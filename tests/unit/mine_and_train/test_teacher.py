@@ -100,6 +100,7 @@ def test_a_network_comes_nearer_to_its_teacher_and_a_second_training_gives_the_s
     assert rounds[-1]["positive_distance"] < 0.9 * rounds[0]["positive_distance"]
 
 
+@pytest.mark.long
 def test_members_learn_an_embedding_each(dataset, taught, tmp_path, capsys):
     flags = ["-i", str(dataset), "-c", str(tmp_path / "two"), "--teacher", str(taught), *TINY, "--members", "2"]
     flags += ["--image_size", "36"]  # of which the second member sees 32
@@ -124,6 +125,7 @@ def test_no_teacher_is_an_empty_manifest_and_the_training_one_by_names(dataset, 
     assert parse(EmbedSettings, ["-i", "x", "-c", "", "-o", "y"], prog="").checkpoint == ""
 
 
+@pytest.mark.long
 def test_a_training_does_not_go_on_with_another_teacher(dataset, taught, tmp_path, capsys):
     flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *TINY]
     assert mine_and_train([*flags, "--teacher", str(taught), "--rounds", "1"]) == 0
