@@ -29,7 +29,7 @@ from components.export.settings import Settings
 from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
-from components.litert.report import read_report, thresholds_of
+from components.litert.report import published_thresholds, read_report, thresholds_of
 from components.litert.specification import Threshold, record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import embedder_for
@@ -80,14 +80,9 @@ def export(settings: Settings) -> Export:
     metrics = read_report(settings.report, checkpoint.sha256) if settings.report else None
     description = describe(settings.checkpoint)
     # dlib's network was evaluated on more people than most have, which is better than an evaluation that says nothing.
-    as_published = published.is_kept(description) and (metrics is None or bool(metrics.get("doubt")))
-    thresholds = (
-        tuple(Threshold(**each) for each in published.THRESHOLDS)
-        if as_published
-        else thresholds_of(metrics)
-        if metrics
-        else ()
-    )
+    is_dlibs = published.is_kept(description)
+    as_published = is_dlibs and (metrics is None or bool(metrics.get("doubt")))
+    thresholds = published_thresholds() if as_published else thresholds_of(metrics) if metrics else ()
     # Of a network that was trained on nobody here there is nothing to calibrate on, and only int8 asks for it.
     chosen = calibration_rows(rows, settings.calibration, settings.seed) if "int8" in settings.chosen else rows[:0]
     calibration = decode_crops(chosen, faces, image_size, share)
@@ -111,7 +106,7 @@ def export(settings: Settings) -> Export:
             exported, checkpoint.sha256, len(held_out.images), _machine(), _notes(held_out, metrics, as_published)
         )
         (folder / RECORD).write_text(result.to_json())
-        if published.is_kept(description):
+        if is_dlibs:
             description["origin"] = published.ORIGIN
         values: dict[str, Any] = {"description": description, "splits": by_split(rows), "metrics": metrics}
         values["thresholds"] = thresholds if as_published else ()
@@ -132,14 +127,13 @@ def _record(
 ) -> dict[str, Any]:
     """What a file says of itself."""
     about = {"variant": variant, "checkpoint_sha256": checkpoint.sha256, **checkpoint.architecture.to_json()}
-    if metrics is None:
-        return record_of(checkpoint.preprocessing.to_json(), thresholds, about)
-    about["evaluation"] = {
-        "accuracy": metrics["accuracy"]["mean"],
-        "standard_error": metrics["accuracy"]["standard_error"],
-        "threshold": metrics["threshold"],
-        "protocol": metrics["protocol"],
-    }
+    if metrics is not None:
+        about["evaluation"] = {
+            "accuracy": metrics["accuracy"]["mean"],
+            "standard_error": metrics["accuracy"]["standard_error"],
+            "threshold": metrics["threshold"],
+            "protocol": metrics["protocol"],
+        }
     return record_of(checkpoint.preprocessing.to_json(), thresholds, about)
 
 

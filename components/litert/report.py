@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from components.common import published
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import METRICS, read_metrics
 from components.litert.specification import Threshold
@@ -47,3 +48,8 @@ def thresholds_of(metrics: dict[str, Any]) -> tuple[Threshold, ...]:
         Threshold(row["far"], row["threshold"], low, high, row["val"])
         for row, (low, high) in zip(measured, ends, strict=True)
     )
+
+
+def published_thresholds() -> tuple[Threshold, ...]:
+    """The thresholds of the published evaluation of dlib's network; see `components.common.published`."""
+    return tuple(Threshold(**each) for each in published.THRESHOLDS)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from components.common import published
 from components.common.errors import UsageError
 from components.embed.network import Network
-from components.litert.specification import Threshold
+from components.litert.report import published_thresholds
 
 
 def open_dlib_network() -> Network:
@@ -42,5 +42,5 @@ def open_dlib_network() -> Network:
         published.EMBEDDING_SIZE,
         published.sha256(),
         embed,
-        tuple(Threshold(**each) for each in published.THRESHOLDS),
+        published_thresholds(),
     )

@@ -11,7 +11,7 @@ from components.common import published
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.records import METRICS
-from components.litert.report import read_report, thresholds_of
+from components.litert.report import published_thresholds, read_report, thresholds_of
 from components.litert.specification import Threshold
 from components.verify.model import Model
 from components.verify.settings import FAR, ThresholdSettings
@@ -150,7 +150,7 @@ def thresholds_beside(
             except UsageError:
                 continue  # of another network: it is no answer, and not asked for by name
             if as_published and metrics.get("doubt"):
-                return tuple(Threshold(**each) for each in published.THRESHOLDS), published.EVALUATED_ON
+                return published_thresholds(), published.EVALUATED_ON
             return thresholds_of(metrics), file.parent
     raise UsageError(
         "No evaluation of this network was found, so there is no threshold for same or different.",
