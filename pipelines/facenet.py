@@ -177,6 +177,7 @@ def pipeline(cluster: ClusterSettings) -> Any:
             dataset=collected.outputs["dataset"],
             faces=collected.outputs["faces"],
             network=teacher,
+            flip_averaging=True,
             pictures=pictures,
         )
         cluster.limit(taught, cpus=4, memory=8)

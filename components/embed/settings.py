@@ -28,6 +28,9 @@ class Settings:
     """Embed only a part of the dataset: 2/4 is the second of four. `facenet evaluate` reads all parts as one."""
     precision: Literal["float32", "bfloat16"] | None = None
     """Precision in which the layers of a checkpoint folder compute (default: float32); embeddings stay in float32."""
+    flip_averaging: bool = False
+    """Average each embedding with that of the mirror image, whatever the network's own preprocessing says: a better
+    teacher, for twice the time."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True

@@ -52,5 +52,7 @@ def _embed(path: Path, settings: Settings, rows: pa.Table, faces: Folders) -> tu
     if path.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(path, network)
     images = decode_crops(rows, faces, network.image_size, share)
-    with progress(len(rows), "embed") as bar:
-        return network.sha256, network.embed(images, bar)
+    views = [images, images[:, :, ::-1]] if settings.flip_averaging else [images]
+    with progress(len(rows) * len(views), "embed") as bar:
+        total = sum(network.embed(view, bar) for view in views)
+    return network.sha256, total / np.linalg.norm(total, axis=1, keepdims=True) if len(views) > 1 else total

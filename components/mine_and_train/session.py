@@ -27,7 +27,7 @@ from components.mine_and_train.settings import Settings
 from components.mine_and_train.teacher import Teacher
 from components.mine_and_train.train import Training
 from components.model import checkpoint
-from components.model.network import Architecture, build, embedder_for, place_around
+from components.model.network import Architecture, build, embedder_for, ends_normalised, place_around
 from components.model.precision import fastest, layers_in, remark
 from components.model.pretrained import start_from
 
@@ -65,7 +65,7 @@ def train(
     start = former.settings.get("start") if former is not None else None
     if settings.pretrained and former is None:
         path = Path(settings.pretrained)
-        restored = start_from(network, architecture, path)
+        restored = start_from(network, architecture, path, images)
         print("\n".join(restored.lines(path)))
         start = restored.record(path)
     elif teacher is not None and former is None:
@@ -97,7 +97,7 @@ def train(
         strategy=strategy,
         members=architecture.members,
         scaling=scaling,
-        taught=None if teacher is None else teacher.targets,
+        taught=None if teacher is None else teacher.scaled if ends_normalised(network) else teacher.plain,
     )
     if former is not None:
         if settings.pretrained:

@@ -70,12 +70,12 @@ def _split(rows: pa.Table) -> pa.Table:
 
 
 def _check_size(settings: Settings, teacher: Teacher) -> None:
-    size = settings.members * teacher.targets.shape[1]
+    size = settings.members * teacher.plain.shape[1]
     if settings.embedding_size != size:
         raise UsageError(
             "Each member of the network learns an embedding as long as the teacher's.",
             received=f"--embedding_size {settings.embedding_size}, --members {settings.members}; {settings.teacher}: "
-            f"{teacher.targets.shape[1]} numbers",
+            f"{teacher.plain.shape[1]} numbers",
             advice=f"Give --embedding_size {size}.",
         )
 

@@ -22,17 +22,19 @@ Vectors = npt.NDArray[np.float32]
 class Teacher:
     """A teacher's embeddings of the faces to train on.
 
-    Each number of an embedding is divided by its deviation over the faces: a network's own are of one deviation, by the
-    BatchNorm at its end. They are not centred: around their mean the embeddings of a good network are worse.
+    They are not centred: around their mean the embeddings of a good network are worse.
 
     Args:
-        targets: float32 [n, size], unit length.
+        plain: float32 [n, size], unit length, for a network without BatchNorm at its end.
+        scaled: for one with it, whose numbers are all of one deviation: each number divided by its deviation over the
+            faces; likewise.
         centre: float32 [size], the mean of the embeddings, in deviations.
         network: SHA-256 of the network that made them.
-        sha256: of the targets.
+        sha256: of the embeddings.
     """
 
-    targets: Vectors
+    plain: Vectors
+    scaled: Vectors
     centre: Vectors
     network: str
     sha256: str
@@ -68,10 +70,10 @@ def read_teacher(folders: Sequence[Path], rows: pa.Table) -> Teacher | None:
     deviation = vectors.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1  # a number that is the same for all faces tells nothing of any
     scaled = vectors / deviation
-    targets = (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32)
     return Teacher(
-        targets,
+        vectors,
+        (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32),
         scaled.mean(axis=0).astype(np.float32),
         known.checkpoint_sha256,
-        hashlib.sha256(targets.tobytes()).hexdigest(),
+        hashlib.sha256(vectors.tobytes()).hexdigest(),
     )

@@ -98,6 +98,11 @@ def _member(backbone: str, image_size: int, embedding_size: int) -> keras.Model:
     return keras.Model(features.input, x)
 
 
+def ends_normalised(network: keras.Model) -> bool:
+    """Whether the embeddings pass a BatchNorm before they get length 1."""
+    return any(layer.name == EMBEDDING_NORMALISATION for layer in normalizations(network))
+
+
 def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
     """Moves the embeddings of a network that has learnt nothing: of each member their mean, before they get length 1.
 

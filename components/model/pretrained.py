@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import numpy.typing as npt
 
 from components.common import published
@@ -20,6 +21,8 @@ from components.model.starts import Kind, Start, check_members, find_start, unpa
 
 _HEAD = (EMBEDDING_LAYER, EMBEDDING_NORMALISATION)
 _WHOLE = "the whole network"
+# Of the faces to train on, so many tell which filters of another network matter.
+_SAMPLE = 256
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class Restored:
         return record | {"left_out": list(self.left_out), "scaling": self.scaling}
 
 
-def start_from(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
+def start_from(
+    network: keras.Model, architecture: Architecture, path: Path, faces: npt.NDArray[np.uint8] | None = None
+) -> Restored:
     """Copies weights into a network of the same backbone, in place.
 
     The embedding layer is copied from a checkpoint of our own, or of a network for faces, when both are of one size;
@@ -66,6 +71,8 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
         network: what `architecture` describes.
         architecture: of the network to train.
         path: a checkpoint of our own, TF-Slim's, Keras weights or facenet-pytorch's; see `components.model.starts`.
+        faces: uint8 [n, image_size, image_size, 3], those to train on: by them dlib's filters are chosen for a
+            narrower network, which cannot start without.
 
     Raises:
         UsageError: another backbone or number of members, a variable without a source, of another shape or with values
@@ -81,7 +88,7 @@ def start_from(network: keras.Model, architecture: Architecture, path: Path) -> 
     if start.kind is Kind.KERAS:
         return _from_keras(network, architecture, start.path)
     if start.kind is Kind.DLIB:
-        return _from_dlib(network, architecture, start.path)
+        return _from_dlib(network, architecture, start.path, faces)
     if start.kind in (Kind.FACES, Kind.SAFETENSORS):
         return _from_faces(network, architecture, start)
     return _from_ours(network, architecture, start.path)
@@ -200,16 +207,24 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
     return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
-def _from_dlib(network: keras.Model, architecture: Architecture, path: Path) -> Restored:
-    if architecture.backbone != published.BACKBONE:
+def _from_dlib(
+    network: keras.Model, architecture: Architecture, path: Path, faces: npt.NDArray[np.uint8] | None
+) -> Restored:
+    if architecture.backbone == published.BACKBONE:
+        (count, of_one_size), read_as = dlib_weights.restore(network, path), ""
+    elif architecture.backbone in dlib_weights.SLIM and faces is not None:
+        sample = faces[np.linspace(0, len(faces) - 1, min(len(faces), _SAMPLE)).astype(int)]
+        (count, of_one_size), read_as = dlib_weights.restore_slim(network, sample, path), "the filters that give most"
+    else:
         raise UsageError(
             f"dlib's network for faces is of the backbone {published.BACKBONE}.",
             received=f"{path}, to train: {architecture.backbone}",
-            advice=f"Give --backbone {published.BACKBONE} --image_size {published.IMAGE_SIZE}.",
+            advice=f"Give --backbone {published.BACKBONE} --image_size {published.IMAGE_SIZE}; or "
+            f"{' or '.join(dlib_weights.SLIM)}, which begin with a part of it, and a --teacher.",
         )
-    count, of_one_size = dlib_weights.restore(network, path)
     sizes = f"embedding size {published.EMBEDDING_SIZE}, to train: {architecture.embedding_size}"
-    return Restored(count, len(network.weights), () if of_one_size else (f"{EMBEDDING_LAYER} ({sizes})",))
+    left_out = () if of_one_size else (f"{EMBEDDING_LAYER} ({sizes})",)
+    return Restored(count, len(network.weights), left_out, read_as)
 
 
 def _from_keras(network: keras.Model, architecture: Architecture, path: Path) -> Restored:

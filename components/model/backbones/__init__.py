@@ -15,6 +15,8 @@ from components.common.preprocessing import LARGEST_IMAGE
 # name: (module, smallest input in pixels)
 BACKBONES = {
     "dlib_resnet": ("components.model.backbones.dlib_resnet", 103),
+    "dlib_slim": ("components.model.backbones.dlib_slim", 68),
+    "dlib_tiny": ("components.model.backbones.dlib_tiny", 68),
     "inception_resnet_v1": ("components.model.backbones.inception_resnet_v1", 75),
     "inception_resnet_v2": ("components.model.backbones.inception_resnet_v2", 75),
     "mobilefacenet": ("components.model.backbones.mobilefacenet", 32),

@@ -10,6 +10,7 @@ There is no BatchNorm: what dlib's had learnt is multiplied into the convolution
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -19,13 +20,30 @@ from components.model.backbones.convolution import Conv2D
 
 # Filters, blocks; every level but the first begins with a block of stride 2.
 LEVELS = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
+WIDTHS = tuple(width for width, _ in LEVELS)
 
 
-def _block(x: Any, width: int, stride: int) -> Any:
-    inside = Conv2D(width, 3, strides=stride, padding="same" if stride == 1 else "valid", activation="relu")(x)
-    inside = Conv2D(width, 3, padding="same")(inside)
+def residual_levels(x: Any, inside: Sequence[int]) -> Any:
+    """All residual blocks.
+
+    Args:
+        x: [n, height, width, 32].
+        inside: filters between the two convolutions of a block, for each level.
+
+    Returns:
+        [n, height, width, 256], 1/16 of the size.
+    """
+    for level, (width, blocks) in enumerate(LEVELS):
+        for block in range(blocks):
+            x = _block(x, inside[level], width, stride=2 if level > 0 and block == 0 else 1)
+    return x
+
+
+def _block(x: Any, inside: int, width: int, stride: int) -> Any:
+    y = Conv2D(inside, 3, strides=stride, padding="same" if stride == 1 else "valid", activation="relu")(x)
+    y = Conv2D(width, 3, padding="same")(y)
     shortcut = layers.AveragePooling2D(2)(x) if stride == 2 else x
-    return layers.ReLU()(layers.Add()([_enlarge(inside, shortcut.shape), _enlarge(shortcut, inside.shape)]))
+    return layers.ReLU()(layers.Add()([_enlarge(y, shortcut.shape), _enlarge(shortcut, y.shape)]))
 
 
 def _enlarge(x: Any, shape: tuple[int | None, ...]) -> Any:
@@ -37,9 +55,7 @@ def _enlarge(x: Any, shape: tuple[int | None, ...]) -> Any:
 def build(image_size: int) -> keras.Model:
     """5.6 M parameters, 256 features."""
     images = layers.Input((image_size, image_size, 3))
-    x = Conv2D(LEVELS[0][0], 7, strides=2, activation="relu")(images)
+    x = Conv2D(WIDTHS[0], 7, strides=2, activation="relu")(images)
     x = layers.MaxPooling2D(3, strides=2)(x)
-    for level, (width, blocks) in enumerate(LEVELS):
-        for block in range(blocks):
-            x = _block(x, width, stride=2 if level > 0 and block == 0 else 1)
-    return keras.Model(images, layers.GlobalAveragePooling2D()(x), name="dlib_resnet")
+    features = layers.GlobalAveragePooling2D()(residual_levels(x, WIDTHS))
+    return keras.Model(images, features, name="dlib_resnet")

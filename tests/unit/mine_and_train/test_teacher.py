@@ -77,9 +77,9 @@ def test_the_teachers_embeddings_come_in_the_order_of_the_faces_and_of_one_devia
     rows = read(dataset, DATASET)
     backwards = rows.take(list(range(len(rows)))[::-1])
     teacher, reverse = read_teacher([taught], rows), read_teacher([taught], backwards)
-    np.testing.assert_allclose(reverse.targets, teacher.targets[::-1], atol=1e-6)
+    np.testing.assert_allclose(reverse.scaled, teacher.scaled[::-1], atol=1e-6)
     scaled = drawn(len(rows), 1) / drawn(len(rows), 1).std(axis=0)
-    np.testing.assert_allclose(teacher.targets, unit(scaled), atol=1e-5)
+    np.testing.assert_allclose(teacher.scaled, unit(scaled), atol=1e-5)
     np.testing.assert_allclose(teacher.centre, scaled.mean(axis=0), rtol=1e-4)
     assert teacher.network == "ab" * 32
 

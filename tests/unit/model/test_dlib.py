@@ -11,7 +11,9 @@ from components.common import published
 from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import pixels
-from components.model import dlib_file
+from components.model import dlib_file, dlib_weights
+from components.model.backbones.dlib_resnet import WIDTHS
+from components.model.backbones.dlib_slim import INSIDE, build_slim
 from components.model.network import Architecture, Embedder, build
 from components.model.pretrained import start_from
 from components.model.starts import Kind, find_start
@@ -61,6 +63,70 @@ def test_another_embedding_size_keeps_its_own_embedding_layer(restored):
     assert report.left_out == ("embedding (embedding size 128, to train: 16)",)
     for ours, theirs in zip(smaller.weights[:-1], network.weights[:-1], strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def faces() -> np.ndarray:
+    return np.stack([pixels(photo, 75) for number in range(8) for photo in portraits(0, number, 2)])
+
+
+def _embedding(features: keras.Model) -> keras.Model:
+    return keras.Model(features.input, keras.layers.Dense(128, use_bias=False, name="embedding")(features.output))
+
+
+def _of_unit_length(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    embeddings = np.asarray(network(images / 127.5 - 1, training=False))
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+
+def test_with_all_filters_half_the_resolution_says_nearly_what_dlib_says(restored, faces):
+    network = _embedding(build_slim(75, WIDTHS, "whole"))
+    assert dlib_weights.restore_slim(network, faces, PUBLISHED) == (59, True)
+    doubled = faces.repeat(2, axis=1).repeat(2, axis=2)
+    apart = 2 - 2 * _of_unit_length(network, faces) @ _of_unit_length(restored[0], doubled).T
+    own, others = np.diag(apart), apart[~np.eye(len(faces), dtype=bool)]
+    assert own.max() < 0.15
+    assert own.mean() < 0.5 * others.mean()
+
+
+def test_the_filters_that_stay_give_the_next_block_more_than_others_would(faces):
+    """On the output of the first block, which has the same input whichever stay: against five random choices."""
+    whole = _embedding(build_slim(75, WIDTHS, "whole"))
+    dlib_weights.restore_slim(whole, faces, PUBLISHED)
+    slim = _embedding(build_slim(75, INSIDE, "slim"))
+    dlib_weights.restore_slim(slim, faces, PUBLISHED)
+
+    def first_block(network: keras.Model) -> np.ndarray:
+        output = network.layers[[type(layer).__name__ for layer in network.layers].index("ReLU")].output
+        return np.asarray(keras.Model(network.input, output)(faces / 127.5 - 1))
+
+    def error() -> float:
+        return float(np.mean((first_block(slim) - wanted) ** 2))
+
+    wanted = first_block(whole)
+    chosen = error()
+    convolutions = [
+        [layer for layer in each.layers if isinstance(layer, keras.layers.Conv2D)] for each in (whole, slim)
+    ]
+    (kernel, bias), (onward, onward_bias) = (layer.get_weights() for layer in convolutions[0][1:3])
+    for seed in range(5):
+        some = np.random.default_rng(seed).permutation(WIDTHS[0])[: INSIDE[0]]
+        convolutions[1][1].set_weights([kernel[..., some], bias[some]])
+        convolutions[1][2].set_weights([onward[:, :, some], onward_bias])
+        assert chosen < 0.5 * error()
+
+
+def test_a_slim_network_starts_by_the_faces_to_train_on(faces):
+    architecture = Architecture("dlib_tiny", 75, 128)
+    report = start_from(network := build(architecture), architecture, Path("dlib"), faces)
+    count = len(network.weights)
+    assert report.lines(Path("dlib")) == [
+        f"{count} of {count} variables restored from dlib, read as the filters that give most"
+    ]
+    assert np.isfinite(Embedder(network)(faces)).all()
+    smaller = Architecture("dlib_tiny", 75, 16)
+    report = start_from(build(smaller), smaller, Path("dlib"), faces)
+    assert report.left_out == ("embedding (embedding size 128, to train: 16)",)
 
 
 def test_another_backbone_is_told_which_one_to_train():

@@ -115,6 +115,8 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
     ("name", "size", "parameters", "features"),
     [
         ("dlib_resnet", 150, 5_574_720, 256),
+        ("dlib_slim", 68, 2_789_360, 256),
+        ("dlib_tiny", 68, 1_148_416, 256),
         ("inception_resnet_v1", 75, 22_578_384, 1792),
         ("inception_resnet_v2", 75, 54_336_736, 1536),
         ("mobilefacenet", 112, 956_672, 512),
