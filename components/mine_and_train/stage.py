@@ -19,7 +19,7 @@ from components.common.command import RESUMABLE, TENSORFLOW_THREADS
 from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.manifest import DATASET, read
+from components.common.manifest import DATASET, read, unnamed
 from components.common.preprocessing import Crop
 from components.common.quantity import quantity
 from components.mine_and_train import state
@@ -102,6 +102,11 @@ def _training_rows(rows: pa.Table, dataset: Path, teacher: Teacher | None) -> pa
     train = _split(rows)
     if teacher is not None and len(train) >= _LEAST_FACES:
         return train
+    nobodys = unnamed(train)
+    if left := pc.sum(nobodys).as_py():
+        # One person may be on several of them, so they are no negatives either.
+        print(f"{quantity(left, 'face')} of unnamed people are left out: without a --teacher they say nothing.")
+        train = train.filter(pc.invert(nobodys))
     counts = pc.value_counts(train["identity"]).field("counts") if len(train) else pa.array([], pa.int64())
     usable = int(np.sum(counts.to_numpy() >= 2))
     if len(counts) < 2 or usable < 1:

@@ -97,7 +97,7 @@ COMMANDS = {
     "forget Ada --runs {tmp}/none": (2, "no such runs folder"),
     "forget Ada --runs {tmp}": (2, "Nobody of this name"),
     "forget Ada --runs {here}/runs": (2, "nobody knows whom it holds"),
-    "forget a/b --runs {tmp}": (2, "cannot be a person's name"),
+    "forget a/../b --runs {tmp}": (2, "cannot be a person's name"),
     "run -i {tmp}/none --runs {tmp}/x": (2, "no such file or folder"),
     "run --runs {tmp}/x": (2, "needs a value for photos"),
     "run -i {tmp} --recipe none --runs {tmp}/x": (2, "no such recipe"),
