@@ -23,7 +23,7 @@ from components.common.manifest import DATASET, read, unnamed
 from components.common.preprocessing import Crop
 from components.common.quantity import quantity
 from components.mine_and_train import state
-from components.mine_and_train.settings import Settings
+from components.mine_and_train.settings import LEAST_SHARE, Settings
 from components.mine_and_train.teacher import Teacher, read_teacher
 from components.model import load_tensorflow, starts
 
@@ -88,13 +88,13 @@ def _check_crop(settings: Settings, needed: Crop | None, crop: Crop) -> None:
     seen = crop.middle(settings.crop_share)
     if needed is None or (needed.alignment == seen.alignment and abs(needed.margin - seen.margin) < _NO_PIXEL):
         return
-    share = needed.share_of(crop)
+    share = needed.share_of(crop) or 0.0
     raise UsageError(
         "These faces are not cut out as those that the weights to start from were trained on.",
         received=f"--pretrained {settings.pretrained}: {needed}; faces: {crop}, --crop_share {settings.crop_share:g}",
-        advice=f"Run `facenet extract {needed.flags}`, then collect."
-        if share is None
-        else f"Give --crop_share {share:.4g}.",
+        advice=f"Give --crop_share {share:.4g}."
+        if share > LEAST_SHARE
+        else f"Run `facenet extract {needed.flags}`, then collect.",
     )
 
 
