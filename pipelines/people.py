@@ -73,9 +73,9 @@ def count_photos(pipeline: Pipeline) -> Counter[str]:
     Raises:
         UsageError: there are no photos, or they lie as no people's do.
     """
-    values = pipeline.values()
+    tasks = _parameters(pipeline)
     folders = [
-        str(parameter_values(task, values, None)[task.executor.parameter])
+        str(tasks[task.template][task.executor.parameter])
         for task in pipeline.tasks
         if isinstance(task.executor, Importer)
     ]
