@@ -40,7 +40,7 @@ _FACES = 120
 def decoding(photos: Path, folder: Path) -> tuple[Images, npt.NDArray[np.int64]]:
     """Some passes over all crops in batches: from the manifest into memory once, or by tf.data from files."""
     extract(photos, folder / "faces", folder / "rejects", folder / "files", Extraction(), 2)
-    rows = as_table(collect(read_faces(folder / "faces"), min_examples=1, validation=0, test=0).dataset, DATASET.schema)
+    rows = as_table(DATASET.schema, collect(read_faces(folder / "faces"), min_examples=1, validation=0, test=0).dataset)
     crops = [pq.read_table(file)["image"].to_pylist() for file in sorted((folder / "faces").iterdir())]
     files = []
     for number, image in enumerate(chain.from_iterable(crops)):

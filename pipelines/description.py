@@ -63,7 +63,8 @@ def _dataset(metrics: Metrics) -> str:
         ]
     )
     text = _join([("{faces:,} faces of {identities:,} people kept", metrics)])
-    return f"{text}: {splits}" if text and splits else text or splits
+    text = f"{text}: {splits}" if text and splits else text or splits
+    return "; ".join(filter(None, [text, _join([("{unnamed_faces:,} faces of unnamed people", metrics)])]))
 
 
 def _training(metrics: Metrics) -> str:

@@ -33,7 +33,8 @@ class Settings:
     """
 
     name: Annotated[str, Flag(positional=True)]
-    """The person: the name of their folder of photos, or the name they were enrolled under."""
+    """The person: the name of their folder of photos, or the name they were enrolled under. For --runs also a photo, of
+    somebody in a folder of unnamed people: FOLDER/1.jpg."""
     gallery: Annotated[Path | None, Flag("FILE", short="-g")] = None
     """The gallery to erase from; gallery.db in the working folder when neither --gallery nor --runs is given."""
     runs: Annotated[Path | None, Flag("DIR")] = None
@@ -76,8 +77,12 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
         raise UsageError(
             "There is no such runs folder.", received=runs, advice="Give the one of your runs with --runs."
         )
-    if not name or "/" in name or name in (".", "..") or not _is_text(name):
-        raise UsageError("This cannot be a person's name.", received=repr(name), advice="Give their folder's name.")
+    if {"", ".", ".."} & set(name.split("/")) or not _is_text(name):
+        raise UsageError(
+            "This cannot be a person's name.",
+            received=repr(name),
+            advice="Give their folder's name, or one photo as FOLDER/1.jpg.",
+        )
     with nullcontext() if dry_run else hold_alone(runs):
         if not dry_run:
             clear_leftovers(runs)
@@ -132,7 +137,8 @@ def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
             lines += _search_in_words(erased)
         lines.append(
             "Still there: the photos, whatever was copied elsewhere, and what networks learned from them.\n"
-            "Remove their folder of photos, or the next run finds them again; "
+            f"Remove {'the photo' if '/' in answer['name'] else 'their folder of photos'}, or the next run finds them "
+            "again; "
             "train anew for a network that never saw them."
         )
     return "\n".join(lines)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.collect.splits import TEST, TRAIN, VALIDATION, place_of, split_of
 from components.common.errors import UsageError
+from components.common.names import one_form
 from components.evaluate.chance import LEAST_PEOPLE
 from components.extract.scan import identity_of, scan
 from pipelines.plan.check import local_path
@@ -31,6 +32,7 @@ class PeopleCount:
 
     Args:
         photos: how many photos there are, of anybody.
+        unnamed: how many of them are of people without names.
         names: of those with at least `least` photos.
         least: how many photos that is.
         validation: share of people for validation.
@@ -38,6 +40,7 @@ class PeopleCount:
     """
 
     photos: int
+    unnamed: int
     names: Sequence[str]
     least: int
     validation: float
@@ -50,18 +53,45 @@ class PeopleCount:
     def __str__(self) -> str:
         """The counts in a sentence. Photos that show no face are counted too, because none has been opened yet."""
         splits = self.splits()
+        unnamed = f", {self.unnamed:,} of them of unnamed people" if self.unnamed else ""
         return (
-            f"{self.photos:,} photos; {len(self.names):,} people have {self.least} or more: by their names "
+            f"{self.photos:,} photos{unnamed}; {len(self.names):,} people have {self.least} or more: by their names "
             f"{splits[TRAIN]:,} are to be trained on, {splits[VALIDATION]:,} for validation, "
             f"{splits[TEST]:,} for the test"
         )
 
 
-def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict[str, Value], str]:
+def splits_people(pipeline: Pipeline) -> bool:
+    """Whether a pipeline trains on some people of a folder and keeps others, by the rule of `collect`."""
+    tasks = _parameters(pipeline)
+    return "mine-and-train" in tasks and tasks.get("collect", {}).keys() >= set(_SETTINGS)
+
+
+def count_photos(pipeline: Pipeline) -> Counter[str]:
+    """How many photos each folder has, where the pipeline is one that splits people as `collect` does; else none.
+
+    Raises:
+        UsageError: there are no photos, or they lie as no people's do.
+    """
+    tasks = _parameters(pipeline)
+    folders = [
+        str(tasks[task.template][task.executor.parameter])
+        for task in pipeline.tasks
+        if isinstance(task.executor, Importer)
+    ]
+    if len(folders) != 1 or not splits_people(pipeline):
+        return Counter()
+    return Counter(map(identity_of, scan(local_path(folders[0])).photos))
+
+
+def without_training(
+    pipeline: Pipeline, photos: Counter[str], written: Collection[str]
+) -> tuple[dict[str, Value], str]:
     """What to set where training on so few could not be told to help: dlib's network needs none.
 
     Args:
         pipeline: as recipe and flags want it.
+        photos: of `count_photos`.
         written: the names of what a person set: who shares out people by hand is left to it.
 
     Returns:
@@ -72,7 +102,7 @@ def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict
     """
     from components.common import published  # it loads numpy, and --help should appear at once
 
-    people, _, rounds = _count(pipeline)
+    people, _, rounds = _count(pipeline, photos)
     mine = {"rounds", "mine-and-train.rounds", "collect.test", "collect.validation", "evaluate.split"}
     if people is None or pipeline.values().get("pretrained") != published.NAME or not rounds or mine & set(written):
         return {}, ""
@@ -93,26 +123,29 @@ def without_training(pipeline: Pipeline, written: Collection[str]) -> tuple[dict
     )
 
 
-def check_people(pipeline: Pipeline) -> list[str]:
-    """Counts who is there to train and to measure on, where the pipeline is one that splits people as `collect` does.
+def check_people(pipeline: Pipeline, photos: Counter[str]) -> list[str]:
+    """Counts who is there to train and to measure on.
 
     Args:
         pipeline: as it will be run.
+        photos: of `count_photos`.
 
     Returns:
         Lines for people.
 
     Raises:
-        UsageError: a stage would fail for want of people; with the settings that help. Or no photos at all.
+        UsageError: a stage would fail for want of people; with the settings that help.
     """
-    people, split, rounds = _count(pipeline)
+    people, split, rounds = _count(pipeline, photos)
     if people is None:
         return []
     splits, helps = people.splits(), _helpful(people)
     measured = len(people.names) if split == "all" else splits[split] if split else None
     # Whoever is measured, an export is compared with the network on people that it was not trained on.
     unmeasured = measured is not None and (measured < _LEAST or splits[TRAIN] == len(people.names))
-    if (rounds and splits[TRAIN] < _LEAST) or unmeasured:
+    taught = bool(pipeline.values().get("teacher"))
+    learns = splits[TRAIN] >= _LEAST or (taught and people.unnamed >= _LEAST)
+    if (rounds and not learns) or unmeasured:
         raise UsageError(
             "There would be too few people to train on, or to measure, and a task would fail for it in the end."
             if splits[TRAIN] or not rounds
@@ -123,6 +156,8 @@ def check_people(pipeline: Pipeline) -> list[str]:
             else "Add people, or measure all there are: --set collect.test=1.",
         )
     lines = [f"{people}."]
+    if people.unnamed and rounds and not taught:
+        lines.append("The unnamed people are left out: they say nothing without a teacher, as --set teacher=dlib.")
     if split == TEST and splits[TEST] < LEAST_PEOPLE:
         kept = _test_size(people)
         more = f"; {helps} keeps {kept}" if kept > splits[TEST] else "; more people would help"
@@ -144,24 +179,30 @@ def _advice(people: PeopleCount, helps: str) -> str:
     return f"Share them out in another way: {helps}"
 
 
-def _count(pipeline: Pipeline) -> tuple[PeopleCount | None, str | None, int]:
-    """The people, the split that is measured, and the rounds of training; None for a pipeline without such tasks."""
+def _parameters(pipeline: Pipeline) -> dict[str, dict[str, Value]]:
+    """The parameters of tasks, by their templates."""
     values = pipeline.values()
-    tasks = {task.template: parameter_values(task, values, None) for task in pipeline.tasks}
-    folders = [
-        str(tasks[task.template][task.executor.parameter])
-        for task in pipeline.tasks
-        if isinstance(task.executor, Importer)
-    ]
-    collect = tasks.get("collect", {})
-    if "mine-and-train" not in tasks or not collect.keys() >= set(_SETTINGS) or len(folders) != 1:
+    return {task.template: parameter_values(task, values, None) for task in pipeline.tasks}
+
+
+def _count(pipeline: Pipeline, photos: Counter[str]) -> tuple[PeopleCount | None, str | None, int]:
+    """The people, the split that is measured, and the rounds of training; None for a pipeline without such tasks."""
+    if not photos:
         return None, None, 0
+    tasks = _parameters(pipeline)
+    collect = tasks["collect"]
     least, validation, test = (float(str(collect[name])) for name in _SETTINGS)
-    photos = scan(local_path(folders[0])).photos
+    unnamed = one_form(str(collect.get("unnamed", "")))
+    if unnamed and unnamed not in photos:
+        raise UsageError(
+            "There is no such folder of unnamed people.",
+            received=f"collect.unnamed={unnamed}",
+            advice="Give the name of a folder with photos in the folder of photos.",
+        )
     needed = max(2, int(least))  # one photo makes no pair
-    names = sorted(name for name, count in Counter(map(identity_of, photos)).items() if count >= needed)
+    names = sorted(name for name, count in photos.items() if count >= needed and name != unnamed)
     measured = tasks.get("evaluate", {}).get("split")
-    counted = PeopleCount(len(photos), names, needed, validation, test)
+    counted = PeopleCount(photos.total(), photos[unnamed], names, needed, validation, test)
     rounds = int(str(tasks["mine-and-train"].get("rounds", 1)))
     return counted, None if measured is None else str(measured), rounds
 
@@ -183,10 +224,10 @@ def _helpful(people: PeopleCount) -> str:
         for digits in range(1, 20)
         if places[kept - 1] < (share := round((places[kept - 1] + places[kept]) / 2, digits)) <= places[kept]
     )
-    left = PeopleCount(people.photos, people.names, people.least, people.validation, test).splits()
+    left = replace(people, test=test).splits()
     crowded = test + people.validation >= 1 or left[TRAIN] < max(_LEAST, kept)
     if crowded:
-        left = PeopleCount(people.photos, people.names, people.least, 0.0, test).splits()
+        left = replace(people, validation=0.0, test=test).splits()
     return " ".join(
         [
             f"--set collect.test={test}",

@@ -13,7 +13,7 @@ from components.common.errors import UsageError
 from components.common.flags import RUNS, Flag, Runs
 from pipelines.configure import DEFAULT_PIPELINE, assignment, configure, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
-from pipelines.people import check_people, without_training
+from pipelines.people import check_people, count_photos, without_training
 from pipelines.plan import recipe
 from pipelines.plan.changes import with_setting
 from pipelines.plan.check import check
@@ -77,13 +77,14 @@ def _run(settings: Settings) -> None:
     named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
     pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
     pipeline, anew, answered = _choose(expand(pipeline), settings)
-    untrained, why = without_training(pipeline, [assignment(each)[0] for each in settings.set])
+    photos = count_photos(pipeline)
+    untrained, why = without_training(pipeline, photos, [assignment(each)[0] for each in settings.set])
     for key, value in untrained.items():
         pipeline = with_setting(pipeline, key, value)
     if why:
         print(why)
     check(pipeline)
-    for line in check_people(pipeline):
+    for line in check_people(pipeline, photos):
         print(line)
     runs = settings.runs.absolute()
     with share(runs) as lock:

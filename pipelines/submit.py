@@ -22,6 +22,7 @@ from pipelines.cluster.retries import unknown
 from pipelines.cluster.stores import check, check_weights
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.configure import configure, hint_at_setting
+from pipelines.people import splits_people
 from pipelines.plan.changes import in_words
 from pipelines.plan.loops import expand
 from pipelines.plan.tasks import WORKSPACE, Container, Importer, Pipeline, parameter_values
@@ -162,7 +163,13 @@ def _imports(pipeline: Pipeline) -> dict[str, str]:
 
 
 def _warn(pipeline: Pipeline) -> None:
-    """Says when a cluster cannot pull the images: their names do not begin with a host's."""
+    """Says what nobody looked at: whether people are enough, and whether a cluster can pull images without a host."""
+    if splits_people(pipeline):
+        print(
+            "The people are not counted from here, as `facenet run` does with a folder: where they are too few, a task "
+            "fails",
+            file=sys.stderr,
+        )
     images = dict.fromkeys(task.executor.image for task in pipeline.tasks if isinstance(task.executor, Container))
     without_registry = [image for image in images if not {".", ":"} & set(image.partition("/")[0])]
     if without_registry:

@@ -61,7 +61,7 @@ def show(
     """The card of a dataset; it reads the images of those few faces that it shows.
 
     Args:
-        faces: all faces of the manifest, columns face_id, identity and photo_path.
+        faces: all faces of people with names, columns face_id, identity and photo_path.
         collected: what became of them.
         files: the parts of the faces manifest.
         min_examples: identities with fewer faces were dropped.
@@ -79,6 +79,8 @@ def show(
     of_each = collected.dataset["identity"].value_counts()
     rare = collected.dropped.loc[collected.dropped["reason"] == TOO_FEW_FACES, "identity"].value_counts()
     values: dict[str, Any] = {
+        "unnamed": len(collected.unnamed),
+        "unnamed_dropped": len(collected.unnamed_dropped),
         "steps": steps(faces, collected, min_examples, drop_duplicates, drop_outliers),
         "splits": [
             (split, rows["identity"].nunique(), len(rows))
@@ -87,11 +89,14 @@ def show(
         "people": len(of_each),
         "faces": len(collected.dataset),
         "dropped": len(collected.dropped),
-        "median": float(of_each.median()),
-        "most": int(of_each.max()),
+        # Of people without names alone there is nobody to count.
+        "median": float(of_each.median()) if len(of_each) else 0.0,
+        "most": int(of_each.max()) if len(of_each) else 0,
         "figure": histogram(
             "Faces of each person", of_each.to_numpy(), "faces, of people who were kept", logarithmic=True
-        ),
+        )
+        if len(of_each)
+        else "",
         "duplicates": duplicates,
         "two_names": two_names,
         "again": again,

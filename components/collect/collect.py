@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
@@ -12,26 +13,42 @@ import pyarrow as pa
 from components.collect.filters import (
     Filter,
     without_copies,
+    without_copies_of,
     without_duplicates,
     without_outliers,
     without_rare,
     without_two_names,
 )
 from components.collect.outliers import Outliers, find_outliers, vectors_of
-from components.collect.splits import split_of
-from components.common.errors import FacenetError
+from components.collect.splits import TRAIN, split_of
+from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, DROPPED, FACES, Folders, open_part, parts, reading
-from components.common.names import one_form
+from components.common.names import identity_of_unnamed, one_form
 from components.common.quantity import quantity
 
 
 @dataclass(frozen=True)
 class Collected:
-    """The rows of the dataset and of the dropped manifest, and what a network says of names when it was asked."""
+    """What became of faces.
+
+    Args:
+        dataset: rows of the dataset, of people with names.
+        dropped: rows of the dropped manifest, of them.
+        outliers: what a network says of names, when it was asked.
+        unnamed: rows of the dataset, of people without names.
+        unnamed_dropped: rows of the dropped manifest, of them.
+    """
 
     dataset: pd.DataFrame
     dropped: pd.DataFrame
     outliers: Outliers | None = None
+    unnamed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unnamed_dropped: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many faces were dropped for each reason."""
+        return Counter(reason for rows in (self.dropped, self.unnamed_dropped) for reason in rows.get("reason", ()))
 
 
 def read_faces(folders: Folders) -> pd.DataFrame:
@@ -52,6 +69,7 @@ def collect(
     min_examples: int,
     validation: float,
     test: float,
+    unnamed: str = "",
     drop_duplicates: bool = True,
     embeddings: Folders = (),
     drop_outliers: bool = False,
@@ -63,14 +81,22 @@ def collect(
         min_examples: identities with fewer faces, after duplicates are gone, are dropped.
         validation: share of identities for validation.
         test: share of identities for the test.
+        unnamed: the identity, in form NFC, whose faces are of people without names; "" for none.
         drop_duplicates: whether copies of a picture are dropped, and pictures under two names.
         embeddings: of the faces that are left then, by one network, which is asked whose they are; () asks none.
         drop_outliers: whether the faces that it takes for somebody else's are dropped.
 
     Raises:
-        FacenetError: no identity is left.
-        UsageError: the embeddings lack a face, or do not tell people apart.
+        FacenetError: no face is left.
+        UsageError: there is no such identity, or the embeddings lack a face, or do not tell people apart.
     """
+    strangers, faces = faces[faces["identity"] == unnamed], faces[faces["identity"] != unnamed]
+    if unnamed and strangers.empty:
+        raise UsageError(
+            "No face is of the folder of people without names.",
+            received=f"--unnamed {unnamed}",
+            advice="Give the name of a folder in the folder of photos that was extracted.",
+        )
     rare = partial(without_rare, min_examples=min_examples)
     filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
     kept, dropped = _filter(faces, [*filters, rare])
@@ -78,7 +104,12 @@ def collect(
     if outliers and drop_outliers:
         kept, more = _filter(kept, [partial(without_outliers, outliers=outliers.faces), rare])
         dropped = pd.concat([dropped, more], ignore_index=True)
-    if kept.empty:
+    copied = dropped[:0]
+    if unnamed and drop_duplicates:
+        # A picture that somebody with a name has too is theirs alone: they may be kept for the test.
+        copies: list[Filter] = [without_duplicates, without_copies, partial(without_copies_of, others=faces)]
+        strangers, copied = _filter(strangers, copies)
+    if kept.empty and strangers.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(
             "No identity has enough faces.",
@@ -88,7 +119,14 @@ def collect(
         )
     split = {name: split_of(name, validation, test) for name in kept["identity"].unique()}
     dataset = kept.assign(split=kept["identity"].map(split))
-    return Collected(dataset[DATASET.schema.names], dropped[DROPPED.schema.names], outliers)
+    each = [identity_of_unnamed(unnamed, face_id) for face_id in strangers["face_id"]]
+    return Collected(
+        dataset[DATASET.schema.names],
+        dropped[DROPPED.schema.names],
+        outliers,
+        strangers.assign(identity=each, split=TRAIN)[DATASET.schema.names],
+        copied[DROPPED.schema.names],
+    )
 
 
 def _filter(faces: pd.DataFrame, filters: Sequence[Filter]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -105,6 +143,6 @@ def list_photos(dataset: pd.DataFrame) -> dict[str, list[str]]:
     return {str(name): list(paths) for name, paths in dataset.groupby("identity")["photo_path"]}
 
 
-def as_table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    """A data frame as an Arrow table of a manifest's schema."""
-    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+def as_table(schema: pa.Schema, *frames: pd.DataFrame) -> pa.Table:
+    """Data frames one after another as an Arrow table of a manifest's schema."""
+    return pa.concat_tables(pa.Table.from_pandas(each, schema=schema, preserve_index=False) for each in frames)

@@ -72,6 +72,21 @@ def without_two_names(faces: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return faces[names <= 1], _as_dropped(shared, TWO_NAMES, places)
 
 
+def without_copies_of(faces: pd.DataFrame, others: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drops the faces of photos that others have too, by their perceptual hashes.
+
+    Args:
+        faces: columns face_id, identity, photo_path, phash.
+        others: columns photo_path, phash.
+
+    Returns:
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
+    """
+    photo = faces["phash"].map(others.drop_duplicates("phash").set_index("phash")["photo_path"])
+    copies = photo.notna()
+    return faces[~copies], _as_dropped(faces[copies], COPY, "a copy of " + photo[copies].astype(str))
+
+
 def without_outliers(faces: pd.DataFrame, outliers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Drops the faces that a network takes for somebody else's.
 

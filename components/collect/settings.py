@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 from components.common.errors import UsageError
 from components.common.executor import inputs
-from components.common.flags import ExecutorInput, Html, Inputs, Markdown, Output, Pictures
+from components.common.flags import ExecutorInput, Flag, Html, Inputs, Markdown, Output, Pictures
 from components.common.manifest import EMBEDDINGS, FACES, order_shards
 
 
@@ -33,6 +34,9 @@ class Settings:
     """Also put all shards of the faces manifest into this folder, as one manifest, and let the dataset point there."""
     min_examples: int = 2
     """Smallest number of faces of an identity; identities with fewer are dropped."""
+    unnamed: Annotated[str, Flag("FOLDER")] = ""
+    """The folder of photos whose people have no names: a teacher's network can be learnt on their faces (`facenet
+    mine-and-train --teacher`). They are of the train split, and nobody is measured by them."""
     drop_duplicates: bool = True
     """Drop copies of a picture, and pictures under two names; false keeps them all."""
     outliers: tuple[Path, ...] = ()

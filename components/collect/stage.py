@@ -16,19 +16,20 @@ from components.collect.splits import SPLITS, TEST, TRAIN
 from components.common.atomic import write_file
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, DROPPED, FACES, gather_parts, parts, write
-from components.common.names import plain
+from components.common.names import one_form, plain
 from components.common.quantity import quantity
 
 
 def run(settings: Settings) -> None:
     """Chooses the faces; writes the manifests, the card and the numbers; prints what became of the faces."""
-    folders = settings.shards
+    folders, unnamed = settings.shards, one_form(settings.unnamed)
     faces = read_faces(folders)
     collected = collect(
         faces,
         min_examples=settings.min_examples,
         validation=settings.validation,
         test=settings.test,
+        unnamed=unnamed,
         drop_duplicates=settings.drop_duplicates,
         embeddings=settings.embeddings,
         drop_outliers=settings.drop_outliers,
@@ -41,17 +42,18 @@ def run(settings: Settings) -> None:
         "min_examples": settings.min_examples,
         "validation": settings.validation,
         "test": settings.test,
+        "unnamed": settings.unnamed,
         "drop_duplicates": settings.drop_duplicates,
         "drop_outliers": settings.drop_outliers,
     }
-    write(settings.dropped_folder, DROPPED, as_table(collected.dropped, DROPPED.schema))
-    write(settings.output, DATASET, as_table(collected.dataset, DATASET.schema), about)
+    write(settings.dropped_folder, DROPPED, as_table(DROPPED.schema, collected.dropped, collected.unnamed_dropped))
+    write(settings.output, DATASET, as_table(DATASET.schema, collected.dataset, collected.unnamed), about)
     if settings.listing:
         write_file(settings.listing, json.dumps(list_photos(collected.dataset), ensure_ascii=False, indent=1) + "\n")
     if settings.html or settings.markdown:
         files = parts(folders, FACES)
         card = show(
-            faces,
+            faces[faces["identity"] != unnamed],
             collected,
             files,
             settings.min_examples,
@@ -66,12 +68,12 @@ def run(settings: Settings) -> None:
 
 def _metrics(collected: Collected) -> dict[str, int]:
     identities = collected.dataset.groupby("split")["identity"].nunique()
-    reasons = collected.dropped["reason"].value_counts()
     return {
         "faces": len(collected.dataset),
         "identities": int(identities.sum()),
         **{f"{split}_identities": int(identities.get(split, 0)) for split in SPLITS},
-        **{f"dropped_{str(reason).replace('-', '_')}": int(count) for reason, count in reasons.items()},
+        **({"unnamed_faces": len(collected.unnamed)} if len(collected.unnamed) else {}),
+        **{f"dropped_{reason.replace('-', '_')}": count for reason, count in collected.reasons.items()},
     }
 
 
@@ -80,13 +82,15 @@ def _print_summary(collected: Collected, settings: Settings) -> None:
     print(f"{_faces_of_identities(dataset)} in {settings.output}")
     for split in SPLITS:
         print(f"  {split:<10} {_faces_of_identities(dataset[dataset['split'] == split])}")
-    for reason, count in collected.dropped["reason"].value_counts().items():
+    if len(collected.unnamed):
+        print(f"  train      {quantity(len(collected.unnamed), 'face')} of unnamed people, for a teacher")
+    for reason, count in collected.reasons.most_common():
         print(f"  dropped    {quantity(count, 'face')}: {reason} (listed in {settings.dropped_folder})")
     if collected.outliers:
         _print_outliers(collected.outliers, settings.drop_outliers)
     if not settings.drop_duplicates:
         print("  Copies and pictures under two names were not looked for, and are kept.")
-    if not (dataset["split"] == TRAIN).any():
+    if not (dataset["split"] == TRAIN).any() and collected.unnamed.empty:
         print("  Nobody is left to train on.")
     if dataset.loc[dataset["split"] == TEST, "identity"].nunique() < 2:
         print("  Fewer than two identities are in the test split: too few for an evaluation.")

@@ -18,6 +18,16 @@ def one_form(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def identity_of_unnamed(folder: str, face_id: str) -> str:
+    """The identity of one face in a folder of people without names: two faces there may be one person, or two."""
+    return f"{folder}/{face_id}"
+
+
+def is_unnamed(identity: str) -> bool:
+    """Whether an identity is that of one face of a person without a name: no folder has a slash in its name."""
+    return "/" in identity
+
+
 def plain(text: object, keep: str = "") -> str:
     r"""A text in which everything that would steer a terminal or a page is written as an escape: `\x1b`, `\u202e`.
 

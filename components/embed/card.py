@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from components.common.crops import decode_crops
-from components.common.manifest import Folders
+from components.common.manifest import Folders, unnamed
 from components.embed.layout import layout
 from components.embed.neighbours import Indices, nearest
 from components.page.pictures import thumbnail
@@ -74,14 +75,17 @@ def show(
     """The card of some embeddings; it reads the crops of those few faces that it shows.
 
     Args:
-        rows: rows of a dataset manifest.
+        rows: rows of a dataset manifest; those of unnamed people are only counted.
         embeddings: float32 [len(rows), size], unit length.
         faces: the faces manifest that the rows point into.
         checkpoint: SHA-256 of the network.
         pictures: whether it shows faces, or else points.
     """
+    everyone, nobodys = len(rows), unnamed(rows)
+    rows, embeddings = rows.filter(pc.invert(nobodys)), embeddings[~np.array(nobodys, bool)]
     values: dict[str, Any] = {
         "faces": len(rows),
+        "unnamed": everyone - len(rows),
         "people": len(rows["identity"].unique()),
         "size": embeddings.shape[1],
         "checkpoint": checkpoint,

@@ -12,6 +12,7 @@ import pyarrow as pa
 from components.common.cores import threads
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, Folders, folder_names, read
+from components.common.names import is_unnamed
 from components.common.quantity import quantity
 from components.evaluate.metrics import STEP
 
@@ -52,10 +53,8 @@ class Embeddings:
         return len(self.vectors)
 
     def of_split(self, split: str) -> Embeddings:
-        """The faces of one split, or all of them for "all"."""
-        if split == "all":
-            return self
-        rows = np.flatnonzero(self.split == split)
+        """The faces of one split, or of all for "all", but for unnamed people: a pair of them may show one or two."""
+        rows = np.flatnonzero(((self.split == split) | (split == "all")) & ~self.unnamed())
         return Embeddings(
             self.face_id[rows],
             self.identity[rows],
@@ -64,6 +63,10 @@ class Embeddings:
             self.vectors[rows],
             self.checkpoint_sha256,
         )
+
+    def unnamed(self) -> npt.NDArray[np.bool_]:
+        """Which faces are of people without names, bool [n]."""
+        return np.fromiter(map(is_unnamed, self.identity), bool, len(self))
 
     def identity_codes(self) -> Indices:
         """int64 [n]: the identities as numbers from 0."""

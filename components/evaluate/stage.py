@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": len(everyone),
-            "identities": len(set(everyone.identity)),
+            "identities": len(set(everyone.identity[~everyone.unnamed()])),
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
@@ -75,13 +75,18 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
     if settings.pairs:
         return everyone, from_pairs_file(settings.pairs, everyone, settings.folds)
     measured = everyone.of_split(settings.split)
-    return measured, from_identities(
+    protocol = from_identities(
         measured.identity_codes(),
         folds=settings.folds,
         max_pairs=settings.max_pairs,
         seed=settings.seed,
         where=f"{folder_names(settings.input)}, split {settings.split}",
     )
+    unnamed = int(everyone.unnamed().sum())
+    if unnamed and settings.split in ("train", "all"):
+        faces = quantity(unnamed, "face")
+        protocol.notes.append(f"{faces} of unnamed people are left out: nothing says which of them are one person.")
+    return measured, protocol
 
 
 def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.common import published
 from components.common.atomic import new_directory
 from components.common.crops import check_crop, decode_crops, faces_of
 from components.common.errors import FacenetError
-from components.common.manifest import DATASET, read
+from components.common.manifest import DATASET, read, unnamed
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
 from components.export.convert import convert, saved_model
@@ -109,6 +110,7 @@ def export(settings: Settings) -> Export:
         if is_dlibs:
             description["origin"] = published.ORIGIN
         values: dict[str, Any] = {"description": description, "splits": by_split(rows), "metrics": metrics}
+        values["unnamed"] = pc.sum(unnamed(rows)).as_py() or 0
         values["thresholds"] = thresholds if as_published else ()
         (folder / MODEL_CARD).write_text(model_card(result, values))
     return result

@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.common.errors import FacenetError
+from components.common.manifest import unnamed
 
 
 def by_split(rows: pa.Table) -> list[tuple[str, int, int]]:
-    """How many people and faces each split of a dataset has."""
+    """How many people and faces each split of a dataset has, of people with names."""
+    rows = rows.filter(pc.invert(unnamed(rows)))
     grouped = rows.group_by("split").aggregate([("identity", "count_distinct"), ("face_id", "count")])
     names = ("split", "identity_count_distinct", "face_id_count")
     return sorted(zip(*(grouped[name].to_pylist() for name in names), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ Result = TypeVar("Result")
 _AHEAD = 64
 # Processes that die one after another without finishing a single task: the fault is not the tasks'.
 _DEATHS_IN_A_ROW = 10
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 # Spawned, not forked: a caller may have threads of its own (TensorFlow's, a test runner's).
 _SPAWN = multiprocessing.get_context("spawn")
@@ -72,8 +75,9 @@ def in_order(
     Raises:
         FacenetError: processes keep dying, whatever the task.
     """
-    workers = [_Worker(work, seconds) for _ in range(min(processes, len(tasks)))]
+    workers: list[_Worker[Task, Result]] = []
     try:
+        workers.extend(_Worker(work, seconds) for _ in range(min(processes, len(tasks))))
         yield from _dealt(workers, tasks)
     finally:
         for worker in workers:
@@ -133,7 +137,7 @@ class _Worker(Generic[Task, Result]):
     def _begin(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self._process: BaseProcess = _SPAWN.Process(target=_serve, args=(theirs, self._work), daemon=True)
-        with _without_ctrl_c():
+        with _started_whole():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
@@ -168,14 +172,25 @@ class _Worker(Generic[Task, Result]):
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Holds back Ctrl-C here; what is started meanwhile never gets it, so that the parent alone answers it."""
+def _started_whole() -> Iterator[None]:
+    """Puts off what asks this process to stop: one that is started by half would complain.
+
+    What is started meanwhile never gets Ctrl-C, so that the parent alone answers it.
+    """
     resource_tracker.ensure_running()  # started on demand otherwise, and that would let Ctrl-C through
+    asked: list[int] = []
+    # To block a signal is not enough: the system gives it to another thread, and Python has the main one answer it.
+    main = threading.current_thread() is threading.main_thread()
+    answers = {each: signal.signal(each, lambda number, _: asked.append(number)) for each in _STOPS if main}
     former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        for each, answer in answers.items():
+            signal.signal(each, answer)
+    if asked:
+        signal.raise_signal(asked[0])
 
 
 def _serve(pipe: Connection, work: Callable[[Task], Result]) -> None:

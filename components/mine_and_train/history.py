@@ -158,8 +158,8 @@ def metrics(rounds: Sequence[Round], kept: Round, identities: int, faces: int) -
     Args:
         rounds: all of them, from round 0 where there is one.
         kept: one of them.
-        identities: trained on.
-        faces: likewise.
+        identities: trained on, of people with names.
+        faces: trained on, of anybody.
     """
     trained = [done for done in rounds if done.number]
     numbers: dict[str, float | int] = {"rounds": len(trained), "kept_round": kept.number}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from components.common.crops import decode_crops
 from components.common.executor import write_metrics
-from components.common.manifest import Folders
+from components.common.manifest import Folders, unnamed
 from components.mine_and_train.card import ShownFace, card
 from components.mine_and_train.events import write_projector
 from components.mine_and_train.hardest import hardest_triplets
@@ -52,7 +52,9 @@ def write_card(
     # As the last round drew its own: of an offline one these are the very faces.
     how = settings.hyperparameters
     rng = np.random.default_rng([how.seed, rounds[-1].number])
-    chosen = sample_round(labels, how.identities_per_round, how.faces_per_identity, rng)
+    named = np.flatnonzero(~np.array(unnamed(rows), bool))
+    some = named if len(named) else np.arange(len(labels))  # those without names are in no triplet to show
+    chosen = some[sample_round(labels[some], how.identities_per_round, how.faces_per_identity, rng)]
     embeddings = embedder_for(loop.training.network, loop.preprocessing)(images[chosen])
     names = rows["identity"].take(chosen).to_pylist()
     write_projector(loop.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
@@ -67,4 +69,4 @@ def write_card(
     shown.write(loop.folder / "card.html", None)
     shown.write(settings.html, settings.markdown)
     print(f"card in {loop.folder / 'card.html'}; for TensorBoard: {loop.folder / EVENTS}")
-    write_metrics(settings.executor_input, metrics(rounds, kept, len(np.unique(labels)), len(labels)))
+    write_metrics(settings.executor_input, metrics(rounds, kept, len(np.unique(labels[named])), len(labels)))

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from components.common.crops import crop_of, decode_crops
 from components.common.errors import UsageError
-from components.common.manifest import Folders
+from components.common.manifest import Folders, unnamed
 from components.common.preprocessing import SCALING, Preprocessing
 from components.common.quantity import quantity
 from components.evaluate.score import Score, protocol_for, score
@@ -78,10 +78,12 @@ def train(
         scaling=scaling,
         flip_averaging=settings.flip_averaging,
     )
-    people = len(np.unique(labels))
+    named = labels[~np.array(unnamed(training_rows), bool)]
+    people, strangers = len(np.unique(named)), len(labels) - len(named)
     identities = quantity(people, "identity", "identities")
-    faces_of = f"{quantity(len(images), 'face')} of {identities}"
-    print(f"{settings.backbone}, {network.count_params():,} parameters; {faces_of}")
+    faces_of = f"{quantity(len(named), 'face')} of {identities}"
+    more = f", and {quantity(strangers, 'face')} of unnamed people" if strangers else ""
+    print(f"{settings.backbone}, {network.count_params():,} parameters; {faces_of}{more}")
     least = settings.hyperparameters.identities_per_round
     if teacher is not None:
         print(f"Learnt from the embeddings of {teacher.network[:12]}, {settings.teacher}; --loss is left.")

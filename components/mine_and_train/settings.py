@@ -29,6 +29,8 @@ _NOT_IN_CONFIG = frozenset(
     }
 )
 
+LEAST_SHARE = 0.5  # of a face's side that the network is to see more than
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -106,8 +108,8 @@ class Settings:
     def check(self) -> None:
         """Refuses numbers out of range, a network that there is not, and something else in the checkpoint's place."""
         check(self.backbone, self.image_size)
-        if not 0.5 < self.crop_share <= 1:
-            raise UsageError("--crop_share is a part of the side, above 0.5 to 1.", received=self.crop_share)
+        if not LEAST_SHARE < self.crop_share <= 1:
+            raise UsageError(f"--crop_share is a part of the side, above {LEAST_SHARE} to 1.", received=self.crop_share)
         self.hyperparameters.check()
         if not self.hyperparameters.rounds and not self.pretrained:
             raise UsageError(

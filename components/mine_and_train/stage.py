@@ -19,13 +19,13 @@ from components.common.command import RESUMABLE, TENSORFLOW_THREADS
 from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
-from components.common.manifest import DATASET, read
+from components.common.manifest import DATASET, read, unnamed
+from components.common.preprocessing import Crop
 from components.common.quantity import quantity
 from components.mine_and_train import state
-from components.mine_and_train.settings import Settings
+from components.mine_and_train.settings import LEAST_SHARE, Settings
 from components.mine_and_train.teacher import Teacher, read_teacher
-from components.model import load_tensorflow
-from components.model.starts import check_members, find_start
+from components.model import load_tensorflow, starts
 
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
@@ -38,6 +38,7 @@ OF_A_ROUND = frozenset(
     {"identities_per_round", "faces_per_identity", "batch_size", "max_triplets", "positives", "negatives", "margin"}
 )
 
+_NO_PIXEL = 0.005  # a margin that is so much wider makes no difference of a pixel
 _LEAST_FACES = 2  # to learn from a teacher: one has no distance to another
 
 
@@ -56,7 +57,9 @@ def run(settings: Settings) -> None:
         config |= {"teacher": {"network": teacher.network, "embeddings": teacher.sha256}}
     former = _load_stopped(settings, config)
     if settings.pretrained and former is None:
-        check_members(find_start(Path(settings.pretrained)), settings.members)
+        start = starts.find_start(Path(settings.pretrained))
+        starts.check_members(start, settings.members)
+        _check_crop(settings, starts.crop_of(start), crop_of(faces))
     config |= {"threads": _threads(former)}
     os.environ[TENSORFLOW_THREADS] = str(config["threads"])
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it
@@ -80,10 +83,30 @@ def _check_size(settings: Settings, teacher: Teacher) -> None:
         )
 
 
+def _check_crop(settings: Settings, needed: Crop | None, crop: Crop) -> None:
+    """Refuses faces that are cut out otherwise than those which the weights to start from know, where they say it."""
+    seen = crop.middle(settings.crop_share)
+    if needed is None or (needed.alignment == seen.alignment and abs(needed.margin - seen.margin) < _NO_PIXEL):
+        return
+    share = needed.share_of(crop) or 0.0
+    raise UsageError(
+        "These faces are not cut out as those that the weights to start from were trained on.",
+        received=f"--pretrained {settings.pretrained}: {needed}; faces: {crop}, --crop_share {settings.crop_share:g}",
+        advice=f"Give --crop_share {share:.4g}."
+        if share > LEAST_SHARE
+        else f"Run `facenet extract {needed.flags}`, then collect.",
+    )
+
+
 def _training_rows(rows: pa.Table, dataset: Path, teacher: Teacher | None) -> pa.Table:
     train = _split(rows)
     if teacher is not None and len(train) >= _LEAST_FACES:
         return train
+    nobodys = unnamed(train)
+    if left := pc.sum(nobodys).as_py():
+        # One person may be on several of them, so they are no negatives either.
+        print(f"{quantity(left, 'face')} of unnamed people are left out: without a --teacher they say nothing.")
+        train = train.filter(pc.invert(nobodys))
     counts = pc.value_counts(train["identity"]).field("counts") if len(train) else pa.array([], pa.int64())
     usable = int(np.sum(counts.to_numpy() >= 2))
     if len(counts) < 2 or usable < 1:
@@ -111,6 +134,9 @@ def _load_stopped(settings: Settings, config: dict[str, Any]) -> state.State | N
     former = state.load(settings.training_folder)
     if former is None:
         return None
+    # What an older state does not say, there was no choice of: it was what it is now by default.
+    defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).config()
+    former = replace(former, settings=defaults | former.settings)
     print("\n".join(state.changes(former, config, FIXED)) or "Going on with the same settings.")
     rounds = settings.hyperparameters.rounds
     if rounds < len(former.rounds):

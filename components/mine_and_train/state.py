@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from components.common.atomic import write_file
 from components.common.errors import UsageError
+from components.common.preprocessing import Crop
 
 FORMAT = 1
 FILE = "state.npz"
@@ -80,6 +81,8 @@ def load(folder: Path) -> State | None:
         record = json.loads(arrays.pop(_RECORD).tobytes())
         if record.pop("format") != FORMAT:
             raise ValueError("another format")
+        if "crop" in (settings := record["settings"]):  # by the names that alignments have now
+            settings["crop"] = asdict(Crop.from_json(settings["crop"]))
         return State(measured=arrays.pop("measured"), arrays=arrays, **record)
     except Exception as error:  # NumPy, zipfile and Python's own tokenizer, which NumPy asks, raise whatever they met
         raise UsageError(

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from components.common import published
 from components.common.errors import UsageError
+from components.common.preprocessing import Crop, Preprocessing
 from components.model.checkpoint import DESCRIPTION, WEIGHTS, describe, fingerprint
 from components.model.dlib_file import BEGINNING
 
@@ -97,6 +98,19 @@ def check_members(start: Start, members: int) -> None:
             received=f"--members {members} --pretrained {start.path}",
             advice="Leave out one of the two, or give a checkpoint of as many members.",
         )
+
+
+def crop_of(start: Start) -> Crop | None:
+    """How the faces were cut out that weights were trained on; None where the weights do not say.
+
+    Raises:
+        UsageError: the description of a checkpoint of ours is not complete.
+    """
+    if start.kind is Kind.DLIB:
+        return published.CROP
+    if start.kind is Kind.OURS:
+        return Preprocessing.from_json(describe(start.path).get("preprocessing", {})).crop
+    return None
 
 
 def _prefix(path: Path) -> Path | None:

@@ -71,14 +71,14 @@ class Cache:
         return (run, record) if self.whole(record) else None
 
     def forget(self, name: str, runs: Iterable[str]) -> None:
-        """Answers with nothing that these runs made, and remembers no path in a folder of this name."""
+        """Answers with nothing that these runs made, and remembers no path of this name."""
         if not self._database.execute("PRAGMA database_list").fetchone()[2]:  # in memory
             (self._runs / _FILE).unlink(missing_ok=True)
         self._database.execute("PRAGMA secure_delete = ON")
         folder = f"/{one_form(name)}/"
         with self._database:
             known = self._database.execute("SELECT path FROM content UNION SELECT path FROM imports").fetchall()
-            theirs = [row for row in known if folder in one_form(os.fsdecode(row[0]))]
+            theirs = [row for row in known if folder in one_form(os.fsdecode(row[0])) + "/"]
             self._database.executemany("DELETE FROM content WHERE path = ?", theirs)
             # The code may lie below a folder of that name.
             self._database.executemany("DELETE FROM imports WHERE path = ?", theirs)

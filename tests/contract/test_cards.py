@@ -14,7 +14,7 @@ from components.common.names import plain
 from tests.stages import WORK, main_of
 
 HOSTILE = (
-    "<script>alert(1)</script>",
+    "<script>alert(1)<script>",  # without a slash, by which a face without a name is known
     "../../etc/passwd",
     "x" * 300,
     "\u202e\u0645\u0631\u062d\u0628\u0627 fdp.exe",

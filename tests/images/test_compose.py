@@ -27,7 +27,7 @@ from pipelines.look.show import main as show
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
 from pipelines.records.alive import is_alive
-from pipelines.records.files import read_run, read_task
+from pipelines.records.files import read_run
 from pipelines.records.record import FAILED, PENDING, RUNNING, SKIPPED, STOPPED, SUCCEEDED, TaskRecord
 
 SMALL = {
@@ -203,6 +203,16 @@ TINY = Pipeline(
 )
 
 
+def until_asleep(task: Path) -> None:
+    """Waits for a task to say so. Its record says that it is running before there is a log."""
+    for _ in range(1200):
+        log = task / "log.txt"
+        if log.exists() and "asleep" in log.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{task.name} does not begin")
+
+
 class ByHand:
     """The services of the tiny pipeline, in the order that docker compose gives them, as processes."""
 
@@ -244,12 +254,7 @@ class ByHand:
         return [task.state for task in self.tasks().values()]
 
     def until_asleep(self, task: str) -> None:
-        for _ in range(600):
-            log = self.run / task / "log.txt"
-            if log.exists() and "asleep" in log.read_text():
-                return
-            time.sleep(0.05)
-        pytest.fail(f"{task} does not begin")
+        until_asleep(self.run / task)
 
 
 @pytest.fixture
@@ -406,11 +411,7 @@ def test_ctrl_c_stops_a_run_by_compose_and_its_record_says_so(program, tiny, tmp
     env = {**os.environ, "PHOTOS": str(tmp_path / "photos"), "RUNS": str(runs), "SLEEP": "middle"}
     process = subprocess.Popen([program, *where, "up"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
     try:
-        for _ in range(600):
-            middle = read_task(runs.parent, "compose", "middle")
-            if middle and middle.state == RUNNING and "asleep" in (runs / "middle" / "log.txt").read_text():
-                break
-            time.sleep(0.1)
+        until_asleep(runs / "middle")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         (run,) = history.runs(runs.parent)

@@ -27,6 +27,7 @@ from components.common.errors import UsageError
 from components.common.manifest import (
     DATASET,
     DROPPED,
+    EMBEDDINGS,
     FACES,
     MANIFESTS,
     PAIRS,
@@ -38,6 +39,7 @@ from components.common.manifest import (
     write,
 )
 from components.common.shard import Shard
+from components.model.embeddings import write_embeddings
 from pipelines.cache.cache import Cache
 from pipelines.cli import main
 from pipelines.erase import erase as erasing
@@ -285,6 +287,41 @@ def test_of_faces_in_shards_the_others_are_found_again(in_processes, name, tmp_p
     assert len(decode_crops(after, faces_of(run / "collect" / "dataset", ()), 32)) == len(after)  # compares the ids
 
 
+def test_a_stranger_is_forgotten_by_their_photo_and_all_of_them_by_their_folder(faces, tmp_path, capsys):
+    run, (one, other, *_) = tmp_path / "1", sorted(set(read(faces, FACES)["identity"].to_pylist()))
+    shutil.copytree(faces, run / "faces")
+    assert collect(["-i", str(run / "faces"), "-o", str(run / "dataset"), "--unnamed", one]) == 0
+    rows = read(run / "dataset", DATASET)
+    vectors = np.eye(len(rows), dtype=np.float32)
+    write_embeddings(run / "embeddings", rows, vectors, "ab" * 32)
+    photos = [path for path in rows["photo_path"].to_pylist() if path.startswith(f"{one}/")]
+    log = run / "extract" / "log.txt"
+    log.parent.mkdir()
+    log.write_text(f"{photos[0]} is small\n{photos[1]} is small\n")
+    Cache(tmp_path, lambda executor, names: "")
+    with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as cache, cache:
+        paths = [(f"/photos/{photo}".encode(),) for photo in (photos[0], photos[1], f"{other}/1.jpg")]
+        cache.executemany("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", paths)
+
+    def left() -> list[list[str]]:
+        """The photos of strangers in each manifest, and those that the cache knows."""
+        kinds = {"faces": FACES, "dataset": DATASET, "embeddings": EMBEDDINGS}
+        known = [read(run / place, kind)["photo_path"].to_pylist() for place, kind in kinds.items()]
+        with closing(sqlite3.connect(tmp_path / "cache.sqlite")) as cache:
+            known.append([path.decode()[8:] for (path,) in cache.execute("SELECT path FROM content")])
+        return [[path for path in each if path.startswith(f"{one}/")] for each in known]
+
+    assert main(["forget", photos[0], "--runs", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "1 faces in 1 runs" in said and "nothing of them is left" in said and "Remove the photo" in said
+    assert left() == [photos[1:]] * 3 + [photos[1:2]]
+    assert log.read_text() == f"(erased)\n{photos[1]} is small\n"
+    assert main(["forget", one, "--runs", str(tmp_path)]) == 0
+    assert "nothing of them is left" in capsys.readouterr().out
+    assert left() == [[]] * 4
+    assert len(decode_crops(read(run / "dataset", DATASET), (run / "faces",), 8)) == len(rows) - len(photos)
+
+
 def test_a_former_result_whose_place_is_empty_is_put_back(tmp_path):
     """Somebody was killed between the two renames by which a result replaces a former one."""
     faces, aside = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob"), tmp_path / "1" / "extract"
@@ -380,7 +417,7 @@ def test_what_nobody_of_us_wrote_and_names_the_person_is_named(place, tmp_path, 
 def test_what_is_packed_or_given_or_under_another_name_too_is_said(tmp_path, capsys):
     faces = drawn(tmp_path / "1" / "extract" / "faces", NAME, "Bob")
     rows = read(faces, FACES).to_pylist()
-    rows.append(rows[0] | {"identity": "Eve"})
+    rows.append(rows[0] | {"identity": "Eve", "photo_path": "Eve/1.jpg"})
     write(faces, FACES, pa.Table.from_pylist(rows, schema=FACES.schema), {"margin": 0.25, "alignment": "none"})
     for place, content in {
         "logs.gz": gzip.compress(NAME.encode()),

@@ -29,6 +29,7 @@ from components.common.manifest.schemas import (
     REJECTS,
     Manifest,
     about_person,
+    unnamed,
 )
 from components.common.manifest.shards import gather_parts, order_shards, shard_of
 from components.common.manifest.writing import ROWS_PER_GROUP, ROWS_PER_PART, Writer, write, writer
@@ -59,6 +60,7 @@ __all__ = [
     "read",
     "reading",
     "shard_of",
+    "unnamed",
     "write",
     "writer",
 ]

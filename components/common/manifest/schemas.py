@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.names import one_form
+from components.common.names import is_unnamed, one_form
 
 # The files of a manifest's folder, and the entry of their metadata in which each says what it is.
 PARTS = "part-*.parquet"
@@ -23,8 +23,8 @@ class Manifest:
         version: the version of its schema.
         schema: its columns.
         written_by: the stage that makes it of something else. One that comes after may hand on another of the kind.
-        person: the columns that say whom a row is about: `identity`; `photo_path`, by its first folder; or face ids, of
-            faces that other manifests know.
+        person: the columns that say whom a row is about: `identity`, `photo_path`, or face ids, of faces that other
+            manifests know.
         texts: the columns with words for people, which may name somebody else than the row is about.
     """
 
@@ -64,7 +64,7 @@ FACES = Manifest(
         ("height", pa.int32()),
     ),
     "extract",
-    ("identity",),
+    ("identity", "photo_path"),
 )
 
 
@@ -88,7 +88,7 @@ DATASET = Manifest(
     1,
     _columns(
         ("face_id", pa.string()),
-        ("identity", pa.string()),
+        ("identity", pa.string()),  # of a person without a name, that of the face alone: FOLDER/FACE_ID
         ("split", pa.string()),  # train, validation or test: a function of the identity's name alone
         ("phash", pa.uint64()),
         ("photo_path", pa.string()),
@@ -96,7 +96,7 @@ DATASET = Manifest(
         ("row", pa.int32()),
     ),
     "collect",
-    ("identity",),
+    ("identity", "photo_path"),
 )
 
 
@@ -111,7 +111,7 @@ DROPPED = Manifest(
         ("detail", pa.string()),
     ),
     "collect",
-    ("identity",),
+    ("identity", "photo_path"),
     ("detail",),
 )
 
@@ -131,7 +131,7 @@ EMBEDDINGS = Manifest(
         ("checkpoint_sha256", pa.string()),
     ),
     "embed",
-    ("identity",),
+    ("identity", "photo_path"),
 )
 
 
@@ -162,17 +162,21 @@ def about_person(table: pa.Table, manifest: Manifest, name: str, face_ids: set[s
     Args:
         table: some rows, with the columns that `manifest.person` names.
         manifest: the kind of manifest that they are of.
-        name: the person's name, in either of Unicode's forms.
+        name: the person's folder of photos, or one photo as FOLDER/1.jpg, in either of Unicode's forms.
         face_ids: the person's faces.
     """
     name, about = one_form(name), pa.scalar(False)
     for column in manifest.person:
         values = table[column]
-        if column == "identity":
-            matches = pc.equal(pc.utf8_normalize(values, "NFC"), name)
-        elif column == "photo_path":
-            matches = pc.starts_with(pc.utf8_normalize(values, "NFC"), f"{name}/")
+        if column in ("identity", "photo_path"):
+            values = pc.utf8_normalize(values, "NFC")
+            matches = pc.or_(pc.equal(values, name), pc.starts_with(values, f"{name}/"))
         else:
             matches = pc.is_in(values, pa.array(sorted(face_ids), pa.string()))
         about = pc.or_(about, matches)
     return about
+
+
+def unnamed(table: pa.Table) -> pa.Array:
+    """Which rows of a dataset, or of embeddings, show a person without a name: bool [rows]."""
+    return pa.array(map(is_unnamed, table["identity"].to_pylist()), pa.bool_())

@@ -11,7 +11,7 @@ from components.collect.collect import collect, list_photos, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
 from components.common.crops import decode_crops, faces_of
-from components.common.errors import FacenetError
+from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, DROPPED, FACES, about, read, write
 from components.common.shard import Shard
 
@@ -140,3 +140,41 @@ def test_shares_and_minimum_out_of_range_are_refused(faces, tmp_path, flags, cap
     assert main(["-i", str(faces), "-o", str(tmp_path / "dataset"), *flags.split()]) == 2
     assert flags.split()[0] in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# Ada's first photo is a stranger's too; of the strangers one is there twice, and one in another size.
+STRANGERS = [("Ada", "1", 1), ("Ada", "2", 2), ("Bo", "3", 3), ("Bo", "4", 4), ("some", "1", 1), ("some", "5", 5)]
+STRANGERS += [("some", "5", 5), ("some", "6", 5), ("some", "7", 7)]
+
+
+def test_faces_of_unnamed_people_are_for_training_alone_and_no_conflict_of_names():
+    found = table(*STRANGERS)
+    collected = collect(found, min_examples=2, validation=0.5, test=0.5, unnamed="some")
+    without = collect(found[:4], min_examples=2, validation=0.5, test=0.5)
+    pd.testing.assert_frame_equal(collected.dataset, without.dataset)
+    pd.testing.assert_frame_equal(collected.dropped, without.dropped)
+    assert list(collected.unnamed["identity"]) == ["some/5", "some/7"]
+    assert set(collected.unnamed["split"]) == {"train"}
+    assert dict(zip(collected.unnamed_dropped["photo_path"], collected.unnamed_dropped["detail"], strict=True)) == {
+        "some/4.jpg": "a copy of Ada/0.jpg",
+        "some/6.jpg": "same as some/5.jpg",
+        "some/7.jpg": "a copy of some/5.jpg",
+    }
+    everything = collect(found, min_examples=1, validation=0, test=1, unnamed="some", drop_duplicates=False)
+    assert len(everything.unnamed) == 5 and not everything.reasons
+    card = show(found[:4], collected, [], 2, pictures=False)
+    for page in (card.html, card.markdown):
+        assert "2 faces of unnamed people" in page and "without 3 copies" in page
+
+
+def test_unnamed_people_alone_make_a_dataset_and_a_folder_that_is_not_there_makes_none(faces, tmp_path, capsys):
+    with pytest.raises(UsageError, match="--unnamed same"):
+        collect(table(*STRANGERS), min_examples=2, validation=0.1, test=0.2, unnamed="same")
+    rows = read(faces, FACES)
+    where = rows.schema.get_field_index("identity")
+    write(tmp_path / "faces", FACES, rows.set_column(where, "identity", [["some"] * len(rows)]), about(faces, FACES))
+    pages = ["--html", str(tmp_path / "card.html"), "--markdown", str(tmp_path / "card.md")]
+    assert main(["-i", str(tmp_path / "faces"), "-o", str(tmp_path / "dataset"), "--unnamed", "some", *pages]) == 0
+    dataset = read(tmp_path / "dataset", DATASET)
+    assert len(set(dataset["identity"].to_pylist())) == len(dataset) > 90
+    assert f"{len(dataset)} faces of unnamed people" in capsys.readouterr().out

@@ -99,6 +99,16 @@ def test_without_pictures_the_map_is_of_points(rows, faces):
     assert "switched off" in card.html and "switched off" in card.markdown
 
 
+def test_unnamed_people_are_counted_and_not_shown(rows, faces):
+    names = rows["identity"].to_pylist()
+    each = [f"some/{number}" if name == names[0] else name for number, name in enumerate(names)]
+    strangers = rows.set_column(rows.schema.get_field_index("identity"), "identity", [each])
+    card = shown(strangers, faces, pictures=False)
+    assert card.html.count('class="place"') == len(rows) - 4
+    assert "And 4 faces of unnamed people" in card.html and "unnamed people, not shown | 4 |" in card.markdown
+    assert "some/" not in card.html + card.markdown
+
+
 def test_the_card_of_many_faces_is_no_larger_and_says_of_how_many(faces):
     names = [f"person {i // 20}" for i in range(20_000)]
     fixed = {"split": "train", "phash": 0, "photo_path": "p.jpg", "part": 0, "row": 0}

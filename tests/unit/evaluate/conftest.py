@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.common.manifest import EMBEDDINGS, FACES, write
 
-AWKWARD = "<b>O'Neil</b> & |co|"
+AWKWARD = "<b>O'Neil<b> & |co|"
 
 
 def jpeg(colour):

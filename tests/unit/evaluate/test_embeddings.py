@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -41,6 +43,13 @@ def test_embeddings_are_read_as_written_and_filtered_by_split(tmp_path):
     assert np.array_equal(test.vectors, vectors[[1, 3]])
     assert len(found.of_split("all")) == 5
     assert len(found.of_split("validation")) == 0
+
+
+def test_unnamed_people_are_of_no_split_to_measure(tmp_path):
+    found = read_embeddings(manifest(tmp_path / "e", unit(4)))
+    found = replace(found, identity=np.array(["p0", "some/a", "p1", "some/b"], object))
+    assert found.of_split("all").face_id.tolist() == ["id0", "id2"] == found.of_split("train").face_id.tolist()
+    assert not len(found.of_split("test"))
 
 
 def change(row, value):

@@ -14,7 +14,7 @@ from components.evaluate.__main__ import main
 from components.evaluate.metrics import accuracy
 from components.page.words import markdown_text
 
-AWKWARD = "<b>O'Neil</b> & |co|"  # as in conftest.py
+AWKWARD = "<b>O'Neil<b> & |co|"  # as in conftest.py
 
 
 @pytest.fixture(scope="module")

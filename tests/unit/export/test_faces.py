@@ -42,6 +42,11 @@ def test_which_people_are_held_out_depends_on_the_seed():
     assert len(chosen) > 1
 
 
+def test_people_without_names_are_no_people_of_a_split():
+    strangers = pa.Table.from_pylist([{"face_id": f"{n}", "identity": f"some/{n}", "split": "train"} for n in range(9)])
+    assert by_split(pa.concat_tables([ROWS, strangers])) == by_split(ROWS)
+
+
 def test_an_empty_split_is_named():
     train = ROWS.filter(pa.compute.equal(ROWS["split"], "train"))
     test = ROWS.filter(pa.compute.equal(ROWS["split"], "test"))

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import gc
 import multiprocessing
+import os
+import signal
+import sys
+import threading
 import time
+from contextlib import suppress
+from multiprocessing import resource_tracker, util
 
 import pytest
 
@@ -53,3 +60,33 @@ def test_no_process_is_left_when_the_caller_stops_early():
 
 def test_no_task_is_no_work():
     assert list(in_order(eval, [], 3, seconds=60)) == []
+
+
+@pytest.mark.parametrize(("number", "stop"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_while_a_process_starts_is_answered_by_the_caller_alone(number, stop, monkeypatch, capfd):
+    """The system may give it to any thread: in Python, the main one answers it, and may be in the middle of a start."""
+    resource_tracker.ensure_running()
+    launch, pids, done = util.spawnv_passfds, [], threading.Event()
+
+    def launch_and_signal(*given):
+        pids.append(launch(*given))
+        os.kill(os.getpid(), number)
+        time.sleep(0.2)  # until another thread has it
+        return pids[-1]
+
+    monkeypatch.setattr(util, "spawnv_passfds", launch_and_signal)
+    former = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=done.wait).start()
+    try:
+        with pytest.raises(stop):
+            list(in_order(eval, ["1", "2"], 2, seconds=60))
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        done.set()
+    gc.collect()  # closes the pipes of a process whose start was cut off
+    for process in multiprocessing.active_children():
+        process.join()
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    assert capfd.readouterr().err == ""

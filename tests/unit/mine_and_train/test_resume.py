@@ -18,11 +18,15 @@ import numpy as np
 import pytest
 
 from components.common.command import TENSORFLOW_THREADS
-from components.mine_and_train import session, state
+from components.common.errors import UsageError
+from components.common.parsing import parse
+from components.mine_and_train import session, stage, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
+from components.mine_and_train.settings import Settings
+from components.mine_and_train.state import State
 from components.mine_and_train.strategy import Strategy
 from components.mine_and_train.train import Training
 from components.model.network import Architecture, build
@@ -88,6 +92,19 @@ def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_pat
         for weight, other in zip(expected, weights, strict=True):
             np.testing.assert_array_equal(weight, other)
         assert without_times(rounds) == without_times(undisturbed.rounds)
+
+
+def test_a_state_from_before_alignments_had_names_is_gone_on_from(tmp_path, capsys):
+    settings = parse(Settings, ["-i", "dataset", "-c", str(tmp_path / "checkpoint")], prog="")
+    config = settings.config() | {"dataset": "", "crop": {"margin": 0.25, "alignment": "dlib"}}
+    older = {name: value for name, value in config.items() if name != "crop_share"}
+    older["crop"] = {"margin": 0.25, "alignment": "five-point"}
+    settings.training_folder.mkdir()
+    state.save(settings.training_folder, State(older, [], 0, 7, np.zeros((0, 7), np.float32), 0.0, None, {}))
+    assert stage._load_stopped(settings, config).steps == 7
+    assert capsys.readouterr().out == "Going on with the same settings.\n"
+    with pytest.raises(UsageError, match=r"crop_share 1\.0 -> 0\.8"):
+        stage._load_stopped(settings, config | {"crop_share": 0.8})
 
 
 FLAGS = ["--backbone", "small_resnet", "--image_size", "32", "--embedding_size", "16", "--batch_size", "32"]

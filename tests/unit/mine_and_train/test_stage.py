@@ -134,6 +134,23 @@ def test_faces_cut_out_in_another_way_are_refused_by_embed(trained, dataset, fac
     assert not (tmp_path / "embeddings").exists()
 
 
+def test_a_start_is_given_faces_that_are_cut_out_as_its_own_were(dataset, faces, tmp_path, capsys):
+    from components.common.manifest import FACES
+
+    said = []
+    for number, (margin, alignment, more) in enumerate(
+        [(0.25, "none", []), (0.5, "dlib", []), (0.5, "dlib", ["--crop_share", "0.75", "--embedding_size", "0"])]
+    ):
+        write(folder := tmp_path / str(number), FACES, read(faces, FACES), {"margin": margin, "alignment": alignment})
+        flags = ["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "--faces", str(folder), *TINY, *more]
+        flags += ["-p", "dlib", "--backbone", "dlib_resnet", "--image_size", "150"]
+        assert mine_and_train(flags) == 2
+        said.append(capsys.readouterr().err)
+    assert "Run `facenet extract --margin 0.25 --alignment dlib`" in said[0]
+    assert "margin=0.5" in said[1] and "Give --crop_share 0.75." in said[1]
+    assert "cut out" not in said[2]  # refused for what is wrong with it later
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

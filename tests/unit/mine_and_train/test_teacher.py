@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.common.manifest import DATASET, EMBEDDINGS, read
+from components.collect.__main__ import main as collect
+from components.common.manifest import DATASET, EMBEDDINGS, read, unnamed
 from components.common.parsing import parse
 from components.embed.__main__ import main as embed
 from components.embed.settings import Settings as EmbedSettings
 from components.mine_and_train.__main__ import main as mine_and_train
 from components.mine_and_train.losses.distillation import distillation_loss
 from components.mine_and_train.sampler import sample_faces
+from components.mine_and_train.stage import _training_rows
 from components.mine_and_train.teacher import read_teacher
 from components.model.embeddings import write_embeddings
 
@@ -84,15 +86,39 @@ def test_the_teachers_embeddings_come_in_the_order_of_the_faces_and_of_one_devia
     assert teacher.network == "ab" * 32
 
 
+@pytest.fixture
+def strangers(faces, dataset, tmp_path):
+    """The same dataset, but somebody of the train split is taken for four people without names."""
+    rows = read(dataset, DATASET).to_pylist()
+    somebody = next(row["identity"] for row in rows if row["split"] == "train")
+    assert collect(["-i", str(faces), "-o", str(tmp_path / "strangers"), "--unnamed", somebody]) == 0
+    return tmp_path / "strangers"
+
+
+def test_without_a_teacher_unnamed_people_are_left_out(dataset, strangers, tmp_path, capsys):
+    rows, everybody = read(strangers, DATASET), read(dataset, DATASET)
+    kept = _training_rows(rows, strangers, None)
+    assert "4 faces of unnamed people are left out" in capsys.readouterr().out
+    assert set(kept["face_id"].to_pylist()) == {
+        row["face_id"]
+        for row, own in zip(rows.to_pylist(), unnamed(rows).to_pylist(), strict=True)
+        if row["split"] == "train" and not own
+    }
+    assert len(rows) == len(everybody)
+    assert len(kept) == everybody["split"].to_pylist().count("train") - 4
+
+
 def test_a_network_comes_nearer_to_its_teacher_and_a_second_training_gives_the_same_bytes(
-    dataset, taught, tmp_path, capsys
+    strangers, taught, tmp_path, capsys
 ):
     for name in ("one", "other"):
-        flags = ["-i", str(dataset), "-c", str(tmp_path / name), "--teacher", str(taught)]
+        flags = ["-i", str(strangers), "-c", str(tmp_path / name), "--teacher", str(taught)]
         assert mine_and_train([*flags, *TINY]) == 0
     files = [[(tmp_path / name / file).read_bytes() for name in ("one", "other")] for file in ("model.weights.h5",)]
     assert all(one == other for one, other in files)
-    assert "nearer to another's" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nearer to another's" in said and "and 4 faces of unnamed people" in said
+    assert "/" not in (tmp_path / "one-training" / "events" / "names.tsv").read_text()
     description = json.loads((tmp_path / "one" / "facenet.json").read_text())
     assert description["training"]["teacher"]["network"] == "ab" * 32
     rounds = description["training"]["rounds"]

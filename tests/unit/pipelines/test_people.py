@@ -12,7 +12,7 @@ from components.collect.splits import split_of
 from components.common.errors import UsageError
 from components.evaluate.chance import LEAST_PEOPLE
 from pipelines.configure import DEFAULT_PIPELINE, configure
-from pipelines.people import check_people, without_training
+from pipelines.people import check_people, count_photos, without_training
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import up_to
 
@@ -29,7 +29,8 @@ def folder_of(here: Path, people: int, photos: int = 2) -> Path:
 
 def said(photos: Path, recipe: str = "laptop", *settings: str, to: str | None = None) -> list[str]:
     pipeline = configure(DEFAULT_PIPELINE, recipe, str(photos), settings)[0]
-    return check_people(up_to(pipeline, to) if to else pipeline)
+    pipeline = up_to(pipeline, to) if to else pipeline
+    return check_people(pipeline, count_photos(pipeline))
 
 
 def test_the_people_are_counted_by_the_rule_of_collect(tmp_path):
@@ -60,6 +61,25 @@ def test_what_a_small_folder_lacks_is_said_with_settings_that_help(tmp_path, peo
     assert test >= min(6, people // 2)
     assert ("evaluate.split=all" in settings) == (people == 3)
     assert ("export=float32" in settings) == (train == 2)
+
+
+def test_a_folder_of_unnamed_people_is_no_person(tmp_path):
+    photos = folder_of(tmp_path, 60)
+    counted = said(photos)
+    for photo in range(500):
+        (photos / "some").mkdir(exist_ok=True)
+        (photos / "some" / f"{photo}.jpg").touch()
+    strangers = ["collect.unnamed=some"]
+    known = counted[0].replace("120 photos", "620 photos, 500 of them of unnamed people")
+    assert said(photos, "laptop", *strangers, "teacher=dlib") == [known]
+    assert said(photos, "laptop", *strangers)[1].startswith("The unnamed people are left out")
+    with pytest.raises(UsageError, match="no such folder of unnamed people"):
+        said(photos, "laptop", "collect.unnamed=nobody")
+    few = folder_of(tmp_path / "few", 1)
+    (photos / "some").rename(few / "some")
+    assert said(few, "laptop", *strangers, "teacher=dlib", to="mine-and-train")
+    with pytest.raises(UsageError, match="too few people to train on"):
+        said(few, "laptop", *strangers, to="mine-and-train")
 
 
 @pytest.mark.parametrize("people", [1, 2])
@@ -97,10 +117,11 @@ def test_too_few_to_tell_from_guessing_is_said_and_no_reason_not_to_begin(tmp_pa
 def own(photos: Path, *settings: str) -> tuple[dict[str, object], str, list[str]]:
     """What the recipe `own` makes of a folder, and what is said of its people then."""
     pipeline = configure(DEFAULT_PIPELINE, "own", str(photos), settings)[0]
-    untrained, why = without_training(pipeline, [each.partition("=")[0] for each in settings])
+    counted = count_photos(pipeline)
+    untrained, why = without_training(pipeline, counted, [each.partition("=")[0] for each in settings])
     for name, value in untrained.items():
         pipeline = with_setting(pipeline, name, value)
-    return untrained, why, check_people(pipeline)
+    return untrained, why, check_people(pipeline, counted)
 
 
 @pytest.mark.parametrize("people", [2, 4, 5, 8])
