@@ -1,7 +1,6 @@
 """Detectors against labels by hand: `python -m benchmarks.detectors FOLDER`, with the labelled photos below the folder.
 
-`labels.csv` knows a photo by the SHA-256 of its file, wherever it lies. The README beside it says how faces were
-labelled.
+`labels.csv` knows a photo by the SHA-256 of its file, wherever it lies. The README says how its faces were labelled.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ import csv
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from statistics import fmean
+from typing import Annotated, Literal
 
 from PIL import Image
 
@@ -25,22 +25,23 @@ from components.extract.crop import Box
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import Reason, Reject
 
-LABELS = Path("benchmarks/labels.csv")
 DETECTORS = {"dlib": Crop(0.25, "dlib")}
-# A detection is of a labelled face if of the area of both together at least this part is in both.
+# A detection is of a labelled face if at least this part of what both boxes cover is in both.
 OVERLAP = 0.4
 # A face is small if its side, the root of its box's area, is less than this part of the photo's longer side.
 SMALL = 1 / 8
-_DIGITS = 16  # of SHA-256
+_DIGITS = 16  # of a photo's SHA-256, in the labels
+
+Kind = Literal["all", "turned", "small"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Count the labelled faces that each detector finds, and what it takes for one."""
+    """Count the labelled faces that each detector finds, and what else it takes for a face."""
 
     photos: Annotated[Path, Flag(positional=True)]
     """A folder with the labelled photos somewhere below it."""
-    labels: Path = LABELS
+    labels: Path = Path("benchmarks/labels.csv")
     """The labels."""
 
 
@@ -50,8 +51,8 @@ class Face:
 
     Args:
         box: in pixels of the upright photo.
-        eyes: the centres of the person's right and left eye as x + iy; None where one of them cannot be seen.
-        turned: by more than 45 degrees to a side.
+        eyes: the centres of the person's right and left eye as x + iy; None where one of them is hidden or blurred.
+        turned: to a side, by more than 45 degrees.
         ignored: nobody is asked to find it, and finding it is no false alarm.
     """
 
@@ -60,25 +61,35 @@ class Face:
     turned: bool = False
     ignored: bool = False
 
+    @property
+    def side(self) -> float:
+        """That of a square as large as the box, in pixels."""
+        return _area(self.box) ** 0.5
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo's longer side in pixels, the faces that were labelled on it, and those that were found."""
+
+    long_side: int
+    labelled: Sequence[Face]
+    found: Sequence[Face]
+
 
 @dataclass
 class Score:
-    """What became of a kind of labelled faces.
+    """What became of the labelled faces of a kind.
 
     Args:
         faces: how many there are.
         found: how many of them were found.
-        errors: for each that was found and has eyes: how far the landmarks' eyes are from the labelled ones, their
-            mean, as a part of the face's side.
+        errors: of each that was found and has eyes, by the numbers of photo and face: how far the eyes found are from
+            those labelled, the mean of both, as a part of the face's side.
     """
 
-    faces: int
-    found: int
-    errors: tuple[float, ...]
-
-    def __str__(self) -> str:
-        error = f"{sum(self.errors) / len(self.errors):.1%}" if self.errors else ""
-        return f"{self.found} of {self.faces} ({self.found / max(self.faces, 1):.1%}) | {error}"
+    faces: int = 0
+    found: int = 0
+    errors: dict[tuple[int, int], float] = field(default_factory=dict)
 
 
 def read(path: Path) -> dict[str, list[Face]]:
@@ -101,26 +112,25 @@ def below(folder: Path, wanted: set[str]) -> dict[str, Path]:
     """The files below a folder whose SHA-256 begins with one of `wanted`, by these digits.
 
     Raises:
-        UsageError: one is not there.
+        UsageError: one of them is not there.
     """
-    files = {}
-    for path in folder.rglob("*"):
-        if path.is_file():
-            files[hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]] = path
+    files = {
+        hashlib.sha256(path.read_bytes()).hexdigest()[:_DIGITS]: path for path in folder.rglob("*") if path.is_file()
+    }
     if missing := wanted - files.keys():
         raise UsageError(
-            "Not all of the labelled photos are below this folder.",
+            "Labelled photos are not below this folder.",
             received=f"{folder}, without {len(missing)} of {len(wanted)}, {min(missing)}... among them",
-            advice="Labels are of one version of a photo, byte by byte.",
+            advice="The labels name photos by the SHA-256 of their files: a photo that was saved again is another one.",
         )
-    return {digits: files[digits] for digits in wanted}
+    return {digits: files[digits] for digits in sorted(wanted)}
 
 
 def detected(path: Path, crop: Crop) -> list[Face]:
-    """What extract finds in a photo, with the centres of the eyes between their corners.
+    """What extract finds in a photo, the eyes in the middle between their corners.
 
     Raises:
-        FacenetError: the photo is rejected for another reason than that it shows no face.
+        FacenetError: the photo is rejected, and not because it shows no face.
     """
     faces = faces_in(path, Extraction(which="all", crop=crop, landmarks=landmark_model(None)))
     if isinstance(faces, Reject):
@@ -131,18 +141,18 @@ def detected(path: Path, crop: Crop) -> list[Face]:
     for face in faces:
         assert face.landmarks is not None
         corners = [complex(*face.landmarks[place : place + 2]) for place in range(0, 8, 2)]
-        # dlib has the eye on the right first, which is the person's left one.
+        # dlib begins with the eye on the right, which is the person's left one.
         found.append(Face(face.box, (sum(corners[2:]) / 2, sum(corners[:2]) / 2)))
     return found
 
 
-def matched(labelled: Sequence[Box], found: Sequence[Box]) -> dict[int, int]:
-    """Which labelled box is which found one: pairs that overlap by `OVERLAP`, those that do most first, each box once."""
+def matched(labelled: Sequence[Face], found: Sequence[Face]) -> dict[int, int]:
+    """Which labelled face is which found one: pairs that overlap by `OVERLAP`, the closest first, each face once."""
     overlaps = [
-        (both / (_area(one) + _area(other) - both), here, there)
+        (both / (_area(one.box) + _area(other.box) - both), here, there)
         for here, one in enumerate(labelled)
         for there, other in enumerate(found)
-        if (both := _common(one, other))
+        if (both := _common(one.box, other.box)) and not one.ignored
     ]
     pairs: dict[int, int] = {}
     for overlap, here, there in sorted(overlaps, reverse=True):
@@ -151,43 +161,36 @@ def matched(labelled: Sequence[Box], found: Sequence[Box]) -> dict[int, int]:
     return pairs
 
 
-def false_alarms(labelled: Sequence[Face], found: Sequence[Face]) -> int:
-    """How many detections are of no labelled face.
+def false_alarms(photo: Photo) -> int:
+    """How many detections are of no labelled face, a second one of the same face among them.
 
-    One that has at least half of itself, or of an ignored face, in common with that face is not counted.
+    Those that share at least half of themselves, or of an ignored face, with that face are not counted.
     """
-    taken = matched([face.box for face in labelled if not face.ignored], [face.box for face in found]).values()
+    right = matched(photo.labelled, photo.found).values()
+    ignored = [face.box for face in photo.labelled if face.ignored]
     return sum(
-        there not in taken
-        and not any(
-            face.ignored and 2 * _common(face.box, one.box) >= min(_area(face.box), _area(one.box)) for face in labelled
-        )
-        for there, one in enumerate(found)
+        number not in right
+        and not any(2 * _common(face.box, box) >= min(_area(face.box), _area(box)) for box in ignored)
+        for number, face in enumerate(photo.found)
     )
 
 
-def score(photos: Sequence[tuple[int, Sequence[Face], Sequence[Face]]], kind: str) -> Score:
-    """Counts labelled faces of a kind.
-
-    Args:
-        photos: of each its longer side in pixels, its labelled faces, and those found.
-        kind: "all", "turned" or "small".
-    """
-    total = Score(0, 0, ())
-    for long_side, labelled, found in photos:
-        wanted = [face for face in labelled if not face.ignored]
-        pairs = matched([face.box for face in wanted], [face.box for face in found])
-        for here, face in enumerate(wanted):
-            side = _area(face.box) ** 0.5
-            if (kind == "turned" and not face.turned) or (kind == "small" and side >= SMALL * long_side):
+def score(photos: Sequence[Photo], kind: Kind) -> Score:
+    """Counts the labelled faces of a kind, and measures those that were found."""
+    total = Score()
+    for number, photo in enumerate(photos):
+        pairs = matched(photo.labelled, photo.found)
+        for here, face in enumerate(photo.labelled):
+            small = face.side < SMALL * photo.long_side
+            if face.ignored or not {"all": True, "turned": face.turned, "small": small}[kind]:
                 continue
             total.faces += 1
             if here in pairs:
                 total.found += 1
-                eyes = found[pairs[here]].eyes
+                eyes = photo.found[pairs[here]].eyes
                 if face.eyes and eyes:
-                    error = sum(abs(one - other) for one, other in zip(face.eyes, eyes, strict=True)) / 2
-                    total.errors += (error / side,)
+                    off = fmean(abs(one - other) for one, other in zip(face.eyes, eyes, strict=True))
+                    total.errors[number, here] = off / face.side
     return total
 
 
@@ -199,21 +202,29 @@ def _common(one: Box, other: Box) -> int:
     return _area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
 
 
+def _long_side(path: Path) -> int:
+    with Image.open(path) as photo:
+        return max(photo.size)
+
+
 def _detectors(settings: Settings) -> None:
     labels = read(settings.labels)
     paths = below(settings.photos, set(labels))
-    sides = {}
-    for digits, path in paths.items():
-        with Image.open(path) as photo:
-            sides[digits] = max(photo.size)
-    print("| detector | faces | found | eyes off, of the face's side | false alarms |")
-    print("| --- | --- | ---: | ---: | ---: |")
-    for name, crop in DETECTORS.items():
-        photos = [(sides[digits], labels[digits], detected(path, crop)) for digits, path in paths.items()]
-        wrong = sum(false_alarms(labelled, found) for _, labelled, found in photos)
-        for kind in ("all", "turned", "small"):
-            last = f"{wrong} in {len(photos)} photos" if kind == "all" else ""
-            print(f"| {name} | {kind} | {score(photos, kind)} | {last} |", flush=True)
+    photos = {
+        name: [Photo(_long_side(path), labels[digits], detected(path, crop)) for digits, path in paths.items()]
+        for name, crop in DETECTORS.items()
+    }
+    print("| faces | detector | found | eyes off | where all find the face | false alarms |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    kinds: tuple[Kind, ...] = ("all", "turned", "small")
+    for kind in kinds:
+        scores = {name: score(each, kind) for name, each in photos.items()}
+        everywhere = set.intersection(*(set(each.errors) for each in scores.values()))
+        for name, each in scores.items():
+            off = f"{fmean(each.errors.values()):.1%}" if each.errors else ""
+            alike = f"{fmean(each.errors[face] for face in everywhere):.1%}" if everywhere else ""
+            wrong = f"{sum(map(false_alarms, photos[name]))} in {len(paths)} photos" if kind == "all" else ""
+            print(f"| {kind} | {name} | {each.found} of {each.faces} | {off} | {alike} | {wrong} |")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
