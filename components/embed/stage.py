@@ -54,5 +54,8 @@ def _embed(path: Path, settings: Settings, rows: pa.Table, faces: Folders) -> tu
     images = decode_crops(rows, faces, network.image_size, share)
     views = [images, images[:, :, ::-1]] if settings.flip_averaging else [images]
     with progress(len(rows) * len(views), "embed") as bar:
-        total = sum(network.embed(view, bar) for view in views)
-    return network.sha256, total / np.linalg.norm(total, axis=1, keepdims=True) if len(views) > 1 else total
+        embeddings = [network.embed(view, bar) for view in views]
+    if len(embeddings) == 1:
+        return network.sha256, embeddings[0]
+    total: Vectors = np.sum(embeddings, axis=0)
+    return network.sha256, total / np.linalg.norm(total, axis=1, keepdims=True)

@@ -59,7 +59,7 @@ def run(settings: Settings) -> None:
     if settings.pretrained and former is None:
         start = starts.find_start(Path(settings.pretrained))
         starts.check_members(start, settings.members)
-        _check_crop(settings, starts.crop_of(start), crop_of(faces))
+        _check_crop(settings, starts.crop_of(start, settings.backbone, settings.image_size), crop_of(faces))
     config |= {"threads": _threads(former)}
     os.environ[TENSORFLOW_THREADS] = str(config["threads"])
     load_tensorflow()  # it takes seconds: wrong settings should not wait for it
@@ -84,7 +84,7 @@ def _check_size(settings: Settings, teacher: Teacher) -> None:
 
 
 def _check_crop(settings: Settings, needed: Crop | None, crop: Crop) -> None:
-    """Refuses faces that are cut out otherwise than those which the weights to start from know, where they say it."""
+    """Refuses faces that are cut out otherwise than those which the weights to start from ask for, where they do."""
     seen = crop.middle(settings.crop_share)
     if needed is None or (needed.alignment == seen.alignment and abs(needed.margin - seen.margin) < _NO_PIXEL):
         return
