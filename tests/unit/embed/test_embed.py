@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from components.collect.__main__ import main as collect
-from components.common.crops import crop_of
+from components.common.crops import crop_of, decode_crops
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, about, read, write
 from components.common.preprocessing import Preprocessing
@@ -124,6 +124,20 @@ def test_bfloat16_is_near_and_a_file_keeps_its_own_precision(tmp_path, published
     specified(published)
     assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "e"), "--precision", "bfloat16"]) == 2
     assert "the precision that it was exported with" in capsys.readouterr().err
+
+
+def test_averaged_with_the_mirror_image_both_sides_of_a_face_count_alike(tmp_path, published, dataset, faces):
+    specified(published)
+    for name, flags in {"plain": [], "averaged": ["--flip_averaging", "true"]}.items():
+        assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / name), *flags]) == 0
+    plain, averaged = (
+        np.array(read(tmp_path / name, EMBEDDINGS)["embedding"].to_pylist()) for name in ("plain", "averaged")
+    )
+    images = decode_crops(read(dataset, DATASET), [faces], 16)
+    mirrored = open_network(published).embed(np.ascontiguousarray(images[:, :, ::-1]), None)
+    wanted = plain + mirrored
+    np.testing.assert_allclose(averaged, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-5)
+    assert np.abs(averaged - plain).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["MODEL.TFLITE", "model.lite"])

@@ -149,6 +149,9 @@ def test_a_start_is_given_faces_that_are_cut_out_as_its_own_were(dataset, faces,
     assert "Run `facenet extract --margin 0.25 --alignment dlib`" in said[0]
     assert "margin=0.5" in said[1] and "Give --crop_share 0.75." in said[1]
     assert "cut out" not in said[2]  # refused for what is wrong with it later
+    flags[flags.index("dlib_resnet") :] = ["dlib_slim", "--image_size", "68"]
+    assert mine_and_train(flags) == 2
+    assert "Give --crop_share 0.68." in capsys.readouterr().err  # 68 of 75 pixels of dlib's, of which these show 4/3
 
 
 @pytest.mark.parametrize(
