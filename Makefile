@@ -11,7 +11,7 @@ BENCHMARKS := starting evaluating mining networks collecting growth
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup:  ## a virtual environment from the hash-locked requirements; PYTHON=python3.11 says of which Python
+setup:  ## a virtual environment from the hash-locked requirements, of the newest Python that suits, or PYTHON=python3.12
 	@sh venv.sh $(VENV) $(PYTHON)
 	@$(MAKE) --silent $(VENV)/.ready
 
@@ -91,7 +91,7 @@ ON_CPU := docker/cpu.in --override docker/cpu.txt
 # An image's packages are the extra of its name: with components/model, TensorFlow without its GPU kernels.
 define lock_image
 	@mkdir -p docker/$(1)
-	$(IMAGE_LOCK) $(if $(shell grep '^$(1) =.*model' pyproject.toml),$(ON_CPU)) --extra $(1) \
+	$(IMAGE_LOCK) $(if $(filter $(1),mine-and-train embed export),$(ON_CPU)) --extra $(1) \
 		$(if $(filter $(1),extract embed mine-and-train export verify),--extra alignment) --output-file docker/$(1)/requirements.lock
 
 endef
