@@ -6,12 +6,12 @@ PEOPLE := sample/people
 BENCH := benchmarks/.venv
 BENCHMARKS := starting evaluating mining networks collecting growth
 .DEFAULT_GOAL := help
-.PHONY: help setup run people test test-long pi-check fuzz kill soak bench check lint compile images lock clean
+.PHONY: help setup run people pi test test-long pi-check pi-wheels fuzz kill soak bench check lint compile images lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup:  ## a virtual environment from the hash-locked requirements; PYTHON=python3.11 says of which Python
+setup:  ## a virtual environment from the hash-locked requirements, of the newest Python that suits, or PYTHON=python3.12
 	@sh venv.sh $(VENV) $(PYTHON)
 	@$(MAKE) --silent $(VENV)/.ready
 
@@ -34,6 +34,18 @@ people: setup  ## real photos, DATA="FOLDER ..." of people each: the recipe `fac
 	done; done
 	@$(BIN)/facenet run --input $(PEOPLE) --recipe faces
 
+# What is installed by `make setup` has it all. The system's own Python, any from 3.11 on; its packages stay in sight,
+# because the camera's of Raspberry Pi OS are nowhere else.
+pi:  ## on a Raspberry Pi: what verify needs, without TensorFlow; ENROLL=FOLDER puts its people into gallery.db
+	@test -e $(VENV)/.ready || $(MAKE) --silent $(VENV)/.pi
+	$(if $(ENROLL),@$(BIN)/python -m components.verify enroll $(ENROLL))
+
+$(VENV)/.pi: docker/verify/requirements.lock
+	python3 -m venv --clear --system-site-packages $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	$(BIN)/python docker/slim.py $(VENV)/lib/python3*/site-packages
+	touch $@
+
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 test: setup lint  ## lint, types and tests
 	$(PYTEST) -m "not long and not kill"
@@ -41,8 +53,11 @@ test: setup lint  ## lint, types and tests
 test-long: setup  ## the tests that take minutes: several workers, whole networks, compose
 	$(PYTEST) -m long
 
-pi-check: setup  ## verify's commands in Debian for ARM, emulated, on the newest run's best file or MODEL=FILE; as root; minutes
-	$(BIN)/python -m tests.pi.check $(if $(MODEL),--model $(MODEL))
+pi-check: setup  ## verify's commands in Debian 13 for ARM, emulated, on the newest run's best file or MODEL=FILE; as root; minutes
+	$(BIN)/python -m tests.pi.check $(if $(MODEL),--model $(MODEL)) $(if $(DEBIAN),--debian $(DEBIAN))
+
+pi-wheels: setup  ## whether the images' packages are there for ARM, and load with a Raspberry Pi 5's memory pages; 0.7 GB of network
+	$(BIN)/python -m tests.pi.wheels
 
 INPUTS ?= 1000000
 FUZZ ?= 30
@@ -91,7 +106,7 @@ ON_CPU := docker/cpu.in --override docker/cpu.txt
 # An image's packages are the extra of its name: with components/model, TensorFlow without its GPU kernels.
 define lock_image
 	@mkdir -p docker/$(1)
-	$(IMAGE_LOCK) $(if $(shell grep '^$(1) =.*model' pyproject.toml),$(ON_CPU)) --extra $(1) \
+	$(IMAGE_LOCK) $(if $(filter $(1),mine-and-train embed export),$(ON_CPU)) --extra $(1) \
 		$(if $(filter $(1),extract embed mine-and-train export verify),--extra alignment) --output-file docker/$(1)/requirements.lock
 
 endef

@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
     packages = [Path(path) for path in argv if any(Path(path).glob("*.dist-info"))]
     if len(argv) != 1 or not packages:
         print(
-            "Give a folder of installed packages: python3 slim.py .venv/lib/python3.11/site-packages", file=sys.stderr
+            "Give a folder of installed packages: python3 slim.py .venv/lib/python3.13/site-packages", file=sys.stderr
         )
         print(f"Received: {' '.join(argv) or 'nothing'}", file=sys.stderr)
         sys.exit(2)

@@ -39,8 +39,8 @@ class Settings:
     """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
     push: bool = False
     """Push every image to its registry."""
-    base_image: Annotated[str, Flag("IMAGE")] = "python:3.11-slim"
-    """The image that all others are built on; it must contain Python 3.11."""
+    base_image: Annotated[str, Flag("IMAGE")] = "python:3.13-slim"
+    """The image that all others are built on; it must contain Python, 3.11 to 3.13."""
 
 
 def build(component: str, variant: str = "", base_image: str = Settings.base_image) -> str:

@@ -17,9 +17,8 @@ _FAMILIES = re.compile(
 )
 _LOGS = "TF_CPP_"  # how much TensorFlow says
 
-# A line of a lock, as `numpy==2.4.6 ; python_full_version < '3.12' \`.
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
-_LATER_PYTHON = "python_full_version >="
+# A line of a lock, as `tensorflow==2.21.0 ; platform_machine == 'aarch64' \`.
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 _INSTALLED = ".dist-info"
 
 
@@ -46,9 +45,8 @@ def packages(lock: Path | None, places: Iterable[str] | None = None) -> dict[str
 def packages_of_image(lock: Path) -> dict[str, list[str]]:
     """The versions in the image that is made of a lock; of some packages one for each kind of processor."""
     versions: dict[str, list[str]] = {}
-    for name, version, marker in _PIN.findall(lock.read_text(encoding="utf-8")):
-        if _LATER_PYTHON not in marker:
-            versions.setdefault(_plain(name), []).append(version)
+    for name, version in _PIN.findall(lock.read_text(encoding="utf-8")):
+        versions.setdefault(_plain(name), []).append(version)
     return versions
 
 

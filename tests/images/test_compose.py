@@ -368,7 +368,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compose file of the tiny pipeline, whose image has of a component's code what all have."""
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copytree(DEFAULT_OUTPUT.parent / "components" / "common", folder / "components" / "common")
-    (folder / "Dockerfile").write_text("FROM python:3.11-slim\nCOPY components /app/components\nENV HOME=/tmp\n")
+    (folder / "Dockerfile").write_text("FROM python:3.13-slim\nCOPY components /app/components\nENV HOME=/tmp\n")
     subprocess.run(["docker", "build", "--quiet", "--tag", IMAGE, folder], check=True, capture_output=True)
     (folder / "compose.yaml").write_text(_standing_alone(compose_file(TINY)))
     return folder / "compose.yaml"

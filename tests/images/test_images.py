@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,6 @@ from tests.unit.litert.published import SPECIFICATION, pair_model
 pytestmark = pytest.mark.docker
 
 HEAVY = ("dlib", "ai_edge_litert", "pyarrow", "tensorflow", "keras", "pandas", "matplotlib", "kfp", "pip", "setuptools")
-# What runs on a Raspberry Pi.
-ON_ARM = ("extract/requirements.lock", "embed/requirements-litert.lock", "verify/requirements.lock")
-PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
 
 
 @pytest.fixture(scope="module", params=images.COMPONENTS)
@@ -184,31 +180,3 @@ def test_both_builders_make_the_same_image(builder):
     subprocess.run(words, env=env, cwd=images.REPOSITORY, capture_output=True, check=True)
     code = "import pathlib; print(*sorted(p for f in ('/app', '/opt/facenet') for p in pathlib.Path(f).rglob('*')))"
     assert python(name, code) == python(build.build("verify"), code)
-
-
-def installer(*words: str) -> str:
-    """Runs pip or uv of the project's environment; what it said of its work."""
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stderr
-
-
-def test_the_variant_for_gpus_is_locked_and_resolves(tmp_path):
-    lock = images.REPOSITORY / images.requirements("mine-and-train", "gpu")
-    assert images.reference("mine-and-train", "gpu").endswith("-gpu")
-    assert f"REQUIREMENTS={lock.name}" in build.command("image", "mine-and-train", "gpu")
-    where = ["--python-platform=linux", "--python-version=3.11", f"--target={tmp_path}"]
-    what = ["--require-hashes", "--no-deps", f"--requirements={lock}"]
-    said = installer("uv", "pip", "install", "--no-config", "--dry-run", "--only-binary=:all:", *where, *what)
-    assert " + nvidia-cudnn-cu12==" in said
-    assert " + tensorflow==" in said
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("lock", ON_ARM)
-def test_what_runs_on_a_raspberry_pi_has_every_package_for_it_by_its_hash(lock, tmp_path):
-    where = ["--implementation=cp", "--python-version=3.11", *(f"--platform={name}_aarch64" for name in PLATFORMS)]
-    what = ["--require-hashes", "--no-deps", f"--requirement={images.REPOSITORY / 'docker' / lock}"]
-    installer("pip", "download", "--quiet", "--only-binary=:all:", f"--dest={tmp_path}", *where, *what)
-    assert list(tmp_path.glob("numpy-*aarch64.whl"))
-    assert not list(tmp_path.glob("tensorflow*"))

@@ -24,7 +24,7 @@ from tests.images.agreement import agree, agree_on_metrics
 
 pytestmark = pytest.mark.docker
 
-IMAGE = "python:3.11-slim"
+IMAGE = "python:3.13-slim"
 # Their content is their metadata.
 WITHOUT_FILE = ("system.Metrics", "system.ClassificationMetrics")
 

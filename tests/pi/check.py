@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
@@ -26,11 +26,13 @@ from components.specification.images import REPOSITORY, requirements
 from components.verify.runs import newest
 from components.verify.verify import DIFFERENT
 
-# Raspberry Pi OS of the same name has this Python, 3.11, and this C library.
-DEBIAN = "bookworm"
+# The Python of each Debian, and of the Raspberry Pi OS of the same name.
+PYTHONS = {"trixie": "3.13", "bookworm": "3.11"}
 # The processor of a Raspberry Pi 3: whatever needs a newer one stops here.
 PROCESSOR = "cortex-a53"
 CORES = 4
+# How the kernel of a Raspberry Pi 5 divides memory, in bytes; what loads there also loads with smaller pages.
+PAGE = 16 * 1024
 CPUINFO = """\
 processor\t: {}
 Features\t: fp asimd evtstrm crc32 cpuid
@@ -62,8 +64,10 @@ class Settings:
 
     model: Path | None = None
     """A .tflite file that `facenet export` wrote, with thresholds; the best one of the newest run when not given."""
+    debian: Literal["trixie", "bookworm"] = "trixie"
+    """Which Debian: 13, as today's Raspberry Pi OS, or 12."""
     root: Path = Path("build/pi")
-    """The emulated system; made when it is not there."""
+    """The folder of the emulated systems, one for each Debian; each is made when it is not there."""
 
 
 def _do(command: Sequence[str | Path], **options: Any) -> None:
@@ -83,12 +87,12 @@ def _emulator() -> str:
     return emulator
 
 
-def _system(root: Path, emulator: str) -> None:
+def _system(root: Path, debian: str, emulator: str) -> None:
     """Unpacks Debian's packages; they are not configured, which would run their programs."""
     aside = root.with_name(f"{root.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     options = ["--foreign", "--arch=arm64", "--variant=minbase", "--include=python3"]
-    _do(["debootstrap", *options, DEBIAN, aside], stdout=subprocess.DEVNULL)
+    _do(["debootstrap", *options, debian, aside], stdout=subprocess.DEVNULL)
     for package in sorted((aside / "var/cache/apt/archives").glob("*.deb")):
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as unpacked:
             _do(["tar", "-C", aside, "-x", "--keep-directory-symlink"], stdin=unpacked.stdout)
@@ -108,13 +112,13 @@ def _describe_processor(root: Path) -> None:
         (root / "sys/devices/system/cpu" / name).write_text(f"0-{CORES - 1}\n")
 
 
-def _install(root: Path, model: Path) -> None:
+def _install(root: Path, python: str, model: Path) -> None:
     """The packages for aarch64 as an image has them, the code of verify, the model, and drawn photos."""
     for place in (PACKAGES, CODE, DATA):
         shutil.rmtree(root / place, ignore_errors=True)
     platforms = [word for name in GLIBC for word in ("--platform", f"{name}_aarch64")]
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    target = ["--python-version", "3.11", "--target", str(root / PACKAGES), *platforms]
+    target = ["--python-version", python, "--target", str(root / PACKAGES), *platforms]
     _do([sys.executable, "-m", "pip", "install", *options, *target, "-r", REPOSITORY / requirements("verify")])
     _do([sys.executable, REPOSITORY / "docker/slim.py", root / PACKAGES])
     copy("components.verify", REPOSITORY, root / CODE)
@@ -126,7 +130,7 @@ def _megabytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
-def _told(command: Sequence[str | Path], name: str) -> tuple[dict[str, Any], str]:
+def _told(command: Sequence[str | Path | int], name: str) -> tuple[dict[str, Any], str]:
     """What a command prints as JSON, and the rest."""
     began = time.monotonic()
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
@@ -138,8 +142,9 @@ def _told(command: Sequence[str | Path], name: str) -> tuple[dict[str, Any], str
 
 def _there(root: Path, *flags: str | Path) -> dict[str, Any]:
     """What a command of verify says in the emulated system."""
-    python = ["/usr/bin/emulator", "-cpu", PROCESSOR, "-E", f"PYTHONPATH=/{PACKAGES}:/{CODE}", "/usr/bin/python3"]
-    answer, took = _told(["chroot", root, *python, "-c", _MEASURED, *flags, "--json"], str(flags[0]))
+    emulator = ["/usr/bin/emulator", "-cpu", PROCESSOR, "-p", PAGE, "-E", f"PYTHONPATH=/{PACKAGES}:/{CODE}"]
+    command = ["chroot", root, *emulator, "/usr/bin/python3", "-c", _MEASURED, *flags, "--json"]
+    answer, took = _told(command, str(flags[0]))
     print(f"  {flags[0]:<8} {took} resident at most, the emulator's own included", flush=True)
     return answer
 
@@ -180,12 +185,12 @@ def _check(settings: Settings) -> None:
             received=model or "none, and no run that left one",
             advice="make pi-check MODEL=FILE.tflite; a run of the pipeline leaves some in runs/latest/export/model.",
         )
-    root = settings.root.absolute()
+    root = settings.root.absolute() / settings.debian
     if not root.is_dir():
         root.parent.mkdir(parents=True, exist_ok=True)
-        _system(root, emulator)
-    _install(root, model)
-    print(f"Debian {DEBIAN} for aarch64 in {root}, emulated as {PROCESSOR}")
+        _system(root, settings.debian, emulator)
+    _install(root, PYTHONS[settings.debian], model)
+    print(f"Debian {settings.debian} for aarch64 in {root}, emulated as {PROCESSOR} with pages of {PAGE} bytes")
     print(f"  packages {_megabytes(root / PACKAGES):.0f} MB, code {_megabytes(root / CODE):.2f} MB", flush=True)
     _compare(root)
 

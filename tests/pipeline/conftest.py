@@ -186,7 +186,7 @@ class Tiny:
         Tiny.built = dict(mood)
         settings = "".join(f"ENV {name}={value}\n" for name, value in mood.items())
         build = ["docker", "build", "--quiet", "--tag", IMAGE, "-"]
-        subprocess.run(build, input=f"FROM python:3.11-slim\n{settings}", text=True, check=True, capture_output=True)
+        subprocess.run(build, input=f"FROM python:3.13-slim\n{settings}", text=True, check=True, capture_output=True)
         return {}
 
     def run(self, *flags: str) -> int:

@@ -154,7 +154,7 @@ def test_a_run_of_the_same_millisecond_in_another_folder_is_no_trouble(tiny, mon
 
     monkeypatch.setattr("pipelines.launch.new_run", only)
     other = subprocess.run(
-        ["docker", "create", "--name=20261231-235959-999-count", "python:3.11-slim"], check=True, capture_output=True
+        ["docker", "create", "--name=20261231-235959-999-count", "python:3.13-slim"], check=True, capture_output=True
     )
     try:
         assert tiny.run() == 0

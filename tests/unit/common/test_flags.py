@@ -149,7 +149,7 @@ def test_help_says_what_each_flag_is_and_its_default(capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "usage: facenet test [flags] WHAT A command. It does something." in said
     for flag in (
-        "-o PATH, --output PATH Where to. (required)",
+        "--output PATH Where to. (required)",  # after "-o PATH," or, since Python 3.13, "-o,"
         "How far, in %. (default: 0.2)",
         "(default: true)",
         "Settings. (repeatable)",

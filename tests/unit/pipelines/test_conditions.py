@@ -2,13 +2,12 @@
 
 import pytest
 
+from components.specification.images import REPOSITORY
 from pipelines.cache.conditions import packages, packages_of_image, variables
 
 LOCK = """\
-numpy==2.4.6 ; python_full_version < '3.12' \\
+numpy==2.4.6 \\
     --hash=sha256:00
-numpy==2.5.5 ; python_full_version >= '3.12' \\
-    --hash=sha256:01
 tensorflow==2.21.0 ; platform_machine == 'aarch64' \\
     --hash=sha256:02
 tensorflow-cpu==2.21.0 ; platform_machine == 'x86_64' \\
@@ -56,6 +55,12 @@ def test_what_comes_first_is_what_is_imported(lock, installed):
 
 def test_where_nobody_says_what_is_loaded_everything_counts(installed):
     assert packages(None, [installed("numpy-2.4.6", "Some.Thing-1.0")]) == {"numpy": "2.4.6", "some-thing": "1.0"}
+
+
+@pytest.mark.parametrize("lock", [REPOSITORY / "requirements.lock", *REPOSITORY.glob("docker/*/*.lock")])
+def test_every_python_gets_the_same_versions_and_so_the_same_numbers(lock):
+    assert packages_of_image(lock)["numpy"]
+    assert "python_full_version" not in lock.read_text()
 
 
 def test_variables_that_change_numbers_count_and_others_do_not():

@@ -46,7 +46,7 @@ def test_a_process_and_its_workers(tmp_path):
 def test_a_container(tmp_path):
     back_end = containers.back_end(print)
     command = ("python", "-c", WORK, "150", "100", WORK)
-    check(back_end.execute(invocation(tmp_path, *command, image="python:3.11-slim")))
+    check(back_end.execute(invocation(tmp_path, *command, image="python:3.13-slim")))
 
 
 def test_a_command_that_cannot_be_started_took_nothing_known(tmp_path):
