@@ -21,7 +21,7 @@ class Settings:
     """Find the faces in a folder of photos: PHOTOS/name/1.jpg, PHOTOS/name/2.jpg, PHOTOS/other name/1.jpg and so on."""
 
     input: Input
-    """The photo folder, with a folder for each person; .jpg, .png, .gif and JPEG by other names count."""
+    """The photo folder, with a folder for each person; JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP and JPEG 2000."""
     output: Output
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None
