@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from components.common.formats import FORMATS, Format, format_of
 from components.extract.reasons import Reason, RejectedError
@@ -118,7 +118,7 @@ class Photo:
 
 
 @contextmanager
-def _open(data: bytes) -> Iterator[Image.Image]:
+def _open(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """Opens an image; what Pillow raises inside the block, whatever it is, rejects the photo."""
     if not data:
         raise RejectedError(Reason.NOT_AN_IMAGE, "the file is empty")
@@ -133,7 +133,7 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     except RejectedError:
         raise
     except UnidentifiedImageError as error:
-        raise RejectedError(Reason.UNREADABLE, f"the header of the {kind.name} image is damaged or cut off") from error
+        raise RejectedError(Reason.UNREADABLE, f"Pillow finds no {kind.name} image that it can read") from error
     # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
     except Exception as error:
         cut_off = isinstance(error, EOFError) or any(
@@ -156,7 +156,7 @@ def _check_reader(kind: Format) -> None:
         raise RejectedError(Reason.NO_READER, f"{kind.name} (install a Pillow that was built with it)")
 
 
-def _checked_size(picture: Image.Image, max_pixels: int, *, halves: bool) -> int:
+def _checked_size(picture: ImageFile.ImageFile, max_pixels: int, *, halves: bool) -> int:
     """How many times smaller a picture has to be decoded: 2 where it has too many pixels and can be so."""
     width, height = picture.size
     if any(tile[0] == "bmp_rle" for tile in picture.tile):

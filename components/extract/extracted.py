@@ -36,6 +36,10 @@ class Extracted:
         """Number of rejected photos by reason, the commonest first."""
         return dict(Counter(str(row["reason"]) for row in self.rejects).most_common())
 
+    def misnamed_as(self) -> str:
+        """The photos of another format than their name says, for people: `2 HEIF named .jpg`."""
+        return ", ".join(f"{count} {what}" for what, count in self.misnamed.most_common())
+
     def unread(self) -> dict[str, int]:
         """Number of photos in formats that nothing installed reads, by format and what to install."""
         return dict(

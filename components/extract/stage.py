@@ -187,8 +187,8 @@ def _print_summary(extracted: Extracted, settings: Settings) -> None:
     for what, count in extracted.unread().items():
         print(f"  not read   {quantity(count, 'photo')}: {what}")
     if extracted.misnamed:
-        named = ", ".join(f"{count} {what}" for what, count in extracted.misnamed.most_common())
-        print(f"  misnamed   {quantity(extracted.misnamed.total(), 'photo')}: {named}; taken for what they are")
+        photos = quantity(extracted.misnamed.total(), "photo")
+        print(f"  misnamed   {photos}: {extracted.misnamed_as()}; read as what they hold")
     if extracted.scan.other:
         print(f"  not photos {quantity(extracted.scan.other.total(), 'file')}: {other_files(extracted.scan)}")
     if extracted.scan.hidden:

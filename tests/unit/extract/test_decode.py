@@ -171,8 +171,9 @@ def test_of_several_pictures_the_first_counts(encode, kind):
     assert Photo(data, PLENTY).small("L", 40).max() < 3
 
 
-def test_phones_jpeg_with_several_pictures_counts_as_jpeg(portrait, encode):
-    data = encode(portrait, "MPO", save_all=True, append_images=[Image.new("RGB", portrait.size)])
+@pytest.mark.parametrize("second", [Image.new("RGB", (255, 318)), Image.new("L", (64, 80))])
+def test_phones_jpeg_with_a_second_picture_or_a_map_counts_as_jpeg(portrait, encode, second):
+    data = encode(portrait, "MPO", save_all=True, append_images=[second])
     assert difference(Photo(data, PLENTY), portrait) < 3
 
 
