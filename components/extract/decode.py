@@ -20,8 +20,10 @@ _OPTIONAL = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 
 # How many bits of each pixel a deep picture may use, whatever their type has room for: cameras' sensors have 10 or 12.
 _DEPTHS = (8, 10, 12, 16)
-# How many times fewer pixels of BMP in run lengths: Pillow unpacks them in Python, and a hundred million take minutes.
-_SLOWER = 16
+# How many times fewer pixels are decoded where each costs more, by Pillow's names of formats and codecs. Memory: WebP's
+# decoder holds two more copies of the picture, and OpenJPEG four bytes for each channel. Time: Pillow unpacks BMP in
+# run lengths in Python, and a hundred million pixels of it take minutes.
+_COSTS = {"WEBP": 2, "JPEG2000": 2, "bmp_rle": 16}
 
 # What shines through transparent pixels: as on a page.
 BACKGROUND = (255, 255, 255, 255)
@@ -60,8 +62,8 @@ class Photo:
 
     Args:
         data: the file's bytes.
-        max_pixels: the largest width x height that is decoded; a JPEG of up to four times as many is decoded at half
-            its size, or less.
+        max_pixels: the largest width x height that is decoded; half of it of WebP and JPEG 2000; a JPEG of up to four
+            times as many is decoded at half its size, or less.
 
     Attributes:
         width: of the upright photo, in pixels.
@@ -159,8 +161,8 @@ def _check_reader(kind: Format) -> None:
 def _checked_size(picture: ImageFile.ImageFile, max_pixels: int, *, halves: bool) -> int:
     """How many times smaller a picture has to be decoded: 2 where it has too many pixels and can be so."""
     width, height = picture.size
-    if any(tile[0] == "bmp_rle" for tile in picture.tile):
-        max_pixels //= _SLOWER
+    names = [picture.format, *(tile.codec_name for tile in picture.tile[:1])]
+    max_pixels //= max(_COSTS.get(str(name), 1) for name in names)
     if halves and max_pixels < width * height <= 4 * max_pixels and min(width, height) > 1:
         return 2
     if width * height > max_pixels:
@@ -196,7 +198,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
         return Image.fromarray(_to_8_bits(np.asarray(picture)))
     if picture.has_transparency_data:
-        overlay = picture.convert("RGBA")
+        overlay = _in_mode(picture, "RGBA")
         return Image.alpha_composite(Image.new("RGBA", overlay.size, BACKGROUND), overlay).convert("RGB")
     return _in_mode(picture, "L" if picture.mode == "L" else "RGB")
 

@@ -31,7 +31,8 @@ MEANING = {
     Reason.NOT_AN_IMAGE: "The content is in no format of photos that is known here, whatever the name says.",
     Reason.NO_READER: "Nothing that is installed reads this format; the detail says what to install.",
     Reason.TRUNCATED: "The end of the image is missing.",
-    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` of extract allows; of JPEG four times as many.",
+    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` of extract allows; JPEG may have four times as many, "
+    "WebP and JPEG 2000 half.",
     Reason.NO_FACE: "The detector found none.",
     Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
     Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",

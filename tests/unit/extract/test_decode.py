@@ -243,6 +243,10 @@ def test_the_limit_itself_is_allowed(encode):
     png = encode(Image.new("L", (30, 20)), "PNG")
     assert Photo(png, 600).least == 1
     assert rejected(png, 599).reason is Reason.TOO_MANY_PIXELS
+    for kind in ("WEBP", "JPEG2000"):  # which take more memory
+        data = encode(Image.new("RGB", (30, 20)), kind)
+        assert Photo(data, 1200).width == 30
+        assert rejected(data, 1199).reason is Reason.TOO_MANY_PIXELS
 
 
 def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, monkeypatch):
