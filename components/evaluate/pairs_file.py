@@ -29,6 +29,7 @@ from typing import NoReturn
 import numpy as np
 
 from components.common.errors import UsageError
+from components.common.formats import ENDINGS
 from components.common.names import one_form
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings, Indices
@@ -38,7 +39,7 @@ from components.evaluate.protocols import Missing, Pairs, Protocol
 Photo = tuple[str, str]  # identity, and its path in there, with or without its ending
 
 _SLICE = "# slice:"
-_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+_ENDINGS = (*ENDINGS, ".ppm", ".pgm")  # published lists name photos in formats that were converted since
 _MISSING_NAMED = 10
 _BALANCED = 0.55  # above this share of one kind, accuracy flatters
 

@@ -65,6 +65,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "people": len(extracted.identities),
         "rejected": len(extracted.rejects),
         "reasons": [(reason, count, MEANING[Reason(reason)]) for reason, count in extracted.reasons().items()],
+        "misnamed": extracted.misnamed_as(),
         "other": extracted.scan.other.total(),
         "other_files": other_files(extracted.scan),
         "hidden": extracted.scan.hidden,

@@ -6,17 +6,24 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
+from components.common.formats import FORMATS, Format, format_of
 from components.extract.reasons import Reason, RejectedError
-from components.extract.scan import SIGNATURES
 
-# By content: what the file is called does not matter. Phones' MPO files are JPEG to Pillow.
-FORMATS = ("JPEG", "PNG", "GIF")
+# Formats that a Pillow may have been built without, by what `PIL.features` calls them.
+_OPTIONAL = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
+
+# How many bits of each pixel a deep picture may use, whatever their type has room for: cameras' sensors have 10 or 12.
+_DEPTHS = (8, 10, 12, 16)
+# How many times fewer pixels are decoded where each costs more, by Pillow's names of formats and codecs. Memory: WebP's
+# decoder holds two more copies of the picture, and OpenJPEG four bytes for each channel. Time: Pillow unpacks BMP in
+# run lengths in Python, and a hundred million pixels of it take minutes.
+_COSTS = {"WEBP": 2, "JPEG2000": 2, "bmp_rle": 16}
 
 # What shines through transparent pixels: as on a page.
 BACKGROUND = (255, 255, 255, 255)
@@ -47,14 +54,16 @@ def reduction(most: float) -> int:
 
 
 class Photo:
-    """An image file in memory, upright whatever its EXIF orientation; the first frame of an animation.
+    """An image file in memory, upright whatever orientation it is stored in; of several pictures in it, the first.
+
+    Its content says what it is, and not its name. Maps of depth and of gain (HDR) are left out.
 
     JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole.
 
     Args:
         data: the file's bytes.
-        max_pixels: the largest width x height that is decoded; a JPEG of up to four times as many is decoded at half
-            its size, or less.
+        max_pixels: the largest width x height that is decoded; half of it of WebP and JPEG 2000; a JPEG of up to four
+            times as many is decoded at half its size, or less.
 
     Attributes:
         width: of the upright photo, in pixels.
@@ -62,17 +71,18 @@ class Photo:
         least: how many times smaller copies are at least: 2 for such a JPEG, else 1.
 
     Raises:
-        RejectedError: not an image of a known format, too many pixels, or damaged.
+        RejectedError: not an image of a known format, one that nothing installed reads, too many pixels, or damaged.
     """
 
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
         with _open(data) as picture:
-            jpeg = picture.format in ("JPEG", "MPO")
+            jpeg = picture.format in ("JPEG", "MPO")  # phones' files of several pictures are MPO to Pillow
             self.least = _checked_size(picture, max_pixels, halves=jpeg)
-            self._stored_size = picture.size
             self._orientation = _orientation(picture)
-            self._whole = None if jpeg else self._upright(_opaque(picture))
+            stored = picture if jpeg else _opaque(picture)
+            self._stored_size = stored.size
+            self._whole = None if jpeg else self._upright(stored)
         sideways = self._orientation >= 5
         self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
 
@@ -110,44 +120,49 @@ class Photo:
 
 
 @contextmanager
-def _open(data: bytes) -> Iterator[Image.Image]:
+def _open(data: bytes) -> Iterator[ImageFile.ImageFile]:
     """Opens an image; what Pillow raises inside the block, whatever it is, rejects the photo."""
     if not data:
         raise RejectedError(Reason.NOT_AN_IMAGE, "the file is empty")
+    kind = format_of(data)
+    if kind is None:
+        known = ", ".join(one.name for one in FORMATS)
+        raise RejectedError(Reason.NOT_AN_IMAGE, f"none of {known}; starts with {data[:12]!r}")
+    _check_reader(kind)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=[kind.name]) as picture:
             yield picture
     except RejectedError:
         raise
     except UnidentifiedImageError as error:
-        if data.startswith(SIGNATURES):
-            raise RejectedError(Reason.UNREADABLE, "the header of the image is damaged") from error
-        other = _other_format(data)
-        explanation = f"{other}: convert it to JPEG or PNG" if other else f"starts with {data[:12]!r}"
-        raise RejectedError(Reason.NOT_AN_IMAGE, f"neither {', '.join(FORMATS)}; {explanation}") from error
+        raise RejectedError(Reason.UNREADABLE, f"Pillow finds no {kind.name} image that it can read") from error
     # Damaged files make Pillow's parsers raise almost anything: SyntaxError, struct.error, IndexError, ...
     except Exception as error:
-        cut_off = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        cut_off = isinstance(error, EOFError) or any(
+            sign in str(error).lower() for sign in ("truncated", "end of file")
+        )
         reason = Reason.TRUNCATED if cut_off else Reason.UNREADABLE
         raise RejectedError(reason, f"{type(error).__name__}: {error}") from error
 
 
-def _other_format(data: bytes) -> str:
-    """The name of a format of photos that is not read here, by what a file begins with; "" when it is none of them."""
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WebP"
-    if data[4:8] == b"ftyp":  # ISO 14496-12, section 4.3: the brand that follows is the format
-        return {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC or AVIF"}.get(
-            data[8:12], ""
-        )
-    if data.startswith((b"II*\0", b"MM\0*")):
-        return "TIFF"
-    return "BMP" if data.startswith(b"BM") else ""
+def _check_reader(kind: Format) -> None:
+    """Rejects a photo in a format that nothing here reads, and says what to install."""
+    if kind.name == "HEIF":
+        # Not at the top: importing it takes a quarter of a second.
+        try:
+            from pillow_heif import register_heif_opener
+        except ModuleNotFoundError:
+            raise RejectedError(Reason.NO_READER, "HEIF (install pillow-heif)") from None
+        register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    elif (part := _OPTIONAL.get(kind.name)) and not features.check(part):
+        raise RejectedError(Reason.NO_READER, f"{kind.name} (install a Pillow that was built with it)")
 
 
-def _checked_size(picture: Image.Image, max_pixels: int, *, halves: bool) -> int:
+def _checked_size(picture: ImageFile.ImageFile, max_pixels: int, *, halves: bool) -> int:
     """How many times smaller a picture has to be decoded: 2 where it has too many pixels and can be so."""
     width, height = picture.size
+    names = [picture.format, *(tile.codec_name for tile in picture.tile[:1])]
+    max_pixels //= max(_COSTS.get(str(name), 1) for name in names)
     if halves and max_pixels < width * height <= 4 * max_pixels and min(width, height) > 1:
         return 2
     if width * height > max_pixels:
@@ -161,6 +176,9 @@ def _checked_size(picture: Image.Image, max_pixels: int, *, halves: bool) -> int
 
 def _orientation(picture: Image.Image) -> int:
     """EXIF's orientation, 1 (upright) to 8; 1 as well when there is none or it makes no sense, as viewers do.
+
+    Of AVIF it is what the boxes `irot` and `imir` say, whatever EXIF says. TIFF and HEIF are upright once they are
+    decoded, and 1 here.
 
     Pillow also takes that of XMP, which viewers and browsers do not: such a photo's pixels are upright.
     """
@@ -176,14 +194,29 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
-    """L or RGB, whatever the mode: transparency laid on `BACKGROUND`, 16 bits scaled to 8."""
-    if picture.mode.startswith("I"):
-        # Pillow's own conversion has clipped these to 255 in some versions.
-        return Image.fromarray((np.asarray(picture, np.uint32) >> 8).astype(np.uint8))
+    """L or RGB, whatever the mode: transparency laid on `BACKGROUND`, deeper pixels scaled to 8 bits."""
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_8_bits(np.asarray(picture)))
     if picture.has_transparency_data:
-        overlay = picture.convert("RGBA")
+        overlay = _in_mode(picture, "RGBA")
         return Image.alpha_composite(Image.new("RGBA", overlay.size, BACKGROUND), overlay).convert("RGB")
     return _in_mode(picture, "L" if picture.mode == "L" else "RGB")
+
+
+def _to_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Deeper pixels, whole numbers or fractions, as 8 bits: Pillow's conversion clips them, or makes them black.
+
+    White is the least of `_DEPTHS` (of fractions also 1) that holds the brightest pixel: no header says it of 12 bits
+    that are stored as 16.
+    """
+    if grey.dtype.kind == "f":
+        grey = np.nan_to_num(grey, nan=0, posinf=0, neginf=0)
+        top = grey.max()
+        white = next((white for white in (1, *(2**bits - 1 for bits in _DEPTHS)) if top <= white), top)
+        return np.clip(grey * (255 / white) + 0.5, 0, 255).astype(np.uint8)
+    top = int(grey.max())
+    bits = next((bits for bits in _DEPTHS if top < 2**bits), top.bit_length())
+    return np.asarray(np.maximum(grey, 0) >> (bits - 8), np.uint8)
 
 
 def _in_mode(picture: Image.Image, mode: str) -> Image.Image:

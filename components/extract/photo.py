@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from components.common.formats import format_of
 from components.common.preprocessing import Crop
 from components.extract.align import align
 from components.extract.crop import Box, cut, encode, square
@@ -71,11 +72,13 @@ class Outcome:
         sha256: of the file's bytes; None when they could not be read.
         faces: sorted by box; empty when the photo was rejected.
         reject: why there is no face; None when there is one.
+        misnamed: "HEIF named .jpg", where the content is of another format than the name says; else "".
     """
 
     sha256: str | None
     faces: tuple[Face, ...] = ()
     reject: Reject | None = None
+    misnamed: str = ""
 
 
 def extract_photo(path: Path, extraction: Extraction) -> Outcome:
@@ -84,11 +87,16 @@ def extract_photo(path: Path, extraction: Extraction) -> Outcome:
         data = _read(path, extraction.max_pixels)
     except RejectedError as error:
         return Outcome(None, reject=error.reject)
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256, misnamed = hashlib.sha256(data).hexdigest(), _misnamed(path, data)
     try:
-        return Outcome(sha256, tuple(_faces(data, extraction)))
+        return Outcome(sha256, tuple(_faces(data, extraction)), misnamed=misnamed)
     except RejectedError as error:
-        return Outcome(sha256, reject=error.reject)
+        return Outcome(sha256, reject=error.reject, misnamed=misnamed)
+
+
+def _misnamed(path: Path, data: bytes) -> str:
+    kind, ending = format_of(data), path.suffix.lower()
+    return "" if kind is None or ending in kind.endings else f"{kind.name} named {ending}"
 
 
 def faces_in(photo: Path | bytes, extraction: Extraction) -> tuple[Face, ...] | Reject:

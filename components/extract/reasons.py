@@ -14,6 +14,7 @@ class Reason(StrEnum):
     NOT_A_FILE = "not-a-file"
     UNREADABLE = "unreadable"
     NOT_AN_IMAGE = "not-an-image"
+    NO_READER = "no-reader"
     TRUNCATED = "truncated"
     TOO_MANY_PIXELS = "too-many-pixels"
     NO_FACE = "no-face"
@@ -27,9 +28,11 @@ MEANING = {
     Reason.BAD_NAME: "The path is not UTF-8: no manifest can name it.",
     Reason.NOT_A_FILE: "A pipe, a device, a socket or a broken link that is named like a photo.",
     Reason.UNREADABLE: "The system did not give the bytes or show the folder, or no decoder could make sense of them.",
-    Reason.NOT_AN_IMAGE: "The content is neither JPEG, PNG nor GIF, whatever the name says.",
+    Reason.NOT_AN_IMAGE: "The content is in no format of photos that is known here, whatever the name says.",
+    Reason.NO_READER: "Nothing that is installed reads this format; the detail says what to install.",
     Reason.TRUNCATED: "The end of the image is missing.",
-    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` of extract allows; of JPEG four times as many.",
+    Reason.TOO_MANY_PIXELS: "More pixels than `--max_pixels` of extract allows; JPEG may have four times as many, "
+    "WebP and JPEG 2000 half.",
     Reason.NO_FACE: "The detector found none.",
     Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
     Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",

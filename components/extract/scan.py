@@ -12,14 +12,10 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 
 from components.common.errors import UsageError
+from components.common.formats import ENDINGS
 from components.common.names import one_form, plain
 from components.common.shard import Shard
 from components.extract.reasons import Reason, Reject
-
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif")
-# Under these names phones and browsers hand over JPEG at times: what such a file begins with says whether it counts.
-_DOUBTFUL = (".heic", ".heif", ".avif", ".webp", ".bmp", ".tif", ".tiff")
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
 
 # Where systems and programs keep copies of photos, and what was deleted: Synology, QNAP, Windows, macOS's archives,
 # ext4. In lower case; those that begin with a dot are hidden in any case.
@@ -80,7 +76,7 @@ def order(photo_path: str) -> tuple[str, str]:
 
 
 def scan(root: Path) -> Scan:
-    """Finds the photos in folders of people; opens none but those with the ending of another format.
+    """Finds the photos in folders of people, by the endings of their names; opens none.
 
     Links to files and folders are followed.
 
@@ -175,7 +171,7 @@ def part(content: Scan, shard: Shard) -> Scan:
 
 
 def other_files(content: Scan) -> str:
-    """The kinds of files that are no photos, for people: `3 .txt, 1 .webp`."""
+    """The kinds of files that are no photos, for people: `3 .txt, 1 .mp4`."""
     return ", ".join(f"{count} {plain(suffix) or 'without suffix'}" for suffix, count in content.other.most_common())
 
 
@@ -187,7 +183,7 @@ def shadow_folders(content: Scan) -> str:
 def _in_words(content: Scan) -> str:
     left_out = f"; left out: {shadow_folders(content)}" if content.shadows else ""
     if not content.other:
-        return f"without any {', '.join(SUFFIXES)}{left_out}"
+        return f"without any {', '.join(ENDINGS)}{left_out}"
     return f"with other files only: {other_files(content)}{left_out}"
 
 
@@ -247,20 +243,10 @@ def _kind(entry: os.DirEntry[str]) -> FileKind:
         return FileKind.OTHER
 
 
-def _begins_as_photo(entry: os.DirEntry[str]) -> bool:
-    if _kind(entry) is not FileKind.FILE:
-        return False
-    try:
-        with Path(entry.path).open("rb") as file:
-            return file.read(4).startswith(SIGNATURES)
-    except OSError:
-        return False
-
-
 def _classify(path: str, entry: os.DirEntry[str], content: Scan, *, loose: bool) -> None:
     suffix = PurePosixPath(entry.name).suffix.lower()
     name = _text(path)
-    if suffix not in SUFFIXES and not (suffix in _DOUBTFUL and _begins_as_photo(entry)):
+    if suffix not in ENDINGS:
         content.other[suffix.encode(errors="replace").decode()] += 1
     elif name != path:
         content.rejects[name] = Reject(Reason.BAD_NAME, "the path is not UTF-8; rename it")

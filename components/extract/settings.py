@@ -21,7 +21,7 @@ class Settings:
     """Find the faces in a folder of photos: PHOTOS/name/1.jpg, PHOTOS/name/2.jpg, PHOTOS/other name/1.jpg and so on."""
 
     input: Input
-    """The photo folder, with a folder for each person; .jpg, .png, .gif and JPEG by other names count."""
+    """The photo folder, with a folder for each person; JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF, BMP and JPEG 2000."""
     output: Output
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None
@@ -45,7 +45,8 @@ class Settings:
     workers: int = 0
     """Number of processes; 0 is one for each core."""
     max_pixels: int = MAX_PIXELS
-    """Photos with more pixels are rejected before they are decoded; JPEG only with four times as many."""
+    """Photos with more pixels are rejected before they are decoded; JPEG only with four times as many, WebP and JPEG
+    2000 with half."""
     shard: ShardText = "1/1"
     """Take a part of the photos only, as 2/4 for the second of four; the stages after it read all parts as one."""
     executor_input: ExecutorInput = ""

@@ -126,6 +126,8 @@ def _reject(extracted: Extracted, path: str, sha256: str | None, reject: Reject)
 
 
 def _count(extracted: Extracted, path: str, outcome: Outcome) -> None:
+    if outcome.misnamed:
+        extracted.misnamed[outcome.misnamed] += 1
     if outcome.reject is not None:
         _reject(extracted, path, outcome.sha256, outcome.reject)
     else:
@@ -138,7 +140,12 @@ def _no_face(extracted: Extracted, rejects: Path) -> FacenetError:
     return FacenetError(
         "There is no face in any photo.",
         received=f"{quantity(extracted.photos, 'photo')}, all rejected: {reasons}",
-        advice=f"The rejects manifest says it photo by photo: {rejects}",
+        advice="\n".join(
+            [
+                f"The rejects manifest says it photo by photo: {rejects}",
+                *(f"Not read: {one}" for one in extracted.unread()),
+            ]
+        ),
     )
 
 
@@ -177,6 +184,11 @@ def _print_summary(extracted: Extracted, settings: Settings) -> None:
     )
     for reason, count in extracted.reasons().items():
         print(f"  rejected   {quantity(count, 'photo')}: {reason} (listed in {settings.rejects_folder})")
+    for what, count in extracted.unread().items():
+        print(f"  not read   {quantity(count, 'photo')}: {what}")
+    if extracted.misnamed:
+        photos = quantity(extracted.misnamed.total(), "photo")
+        print(f"  misnamed   {photos}: {extracted.misnamed_as()}; read as what they hold")
     if extracted.scan.other:
         print(f"  not photos {quantity(extracted.scan.other.total(), 'file')}: {other_files(extracted.scan)}")
     if extracted.scan.hidden:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from components.common.cores import cores
 from components.common.errors import FacenetError, UsageError
+from components.common.formats import ENDINGS
 from components.extract.photo import Extraction, Face, Which, faces_in
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
-from components.extract.scan import SUFFIXES, below
+from components.extract.scan import below
 from components.verify.model import Model
 
 # A process of its own takes as long to start as a few photos take.
@@ -50,7 +51,7 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
             raise UsageError(
                 "There are no photos in this folder.",
                 received=path,
-                advice=f"Photos are files that end in {', '.join(SUFFIXES)}.",
+                advice=f"Photos are files that end in {', '.join(ENDINGS)}.",
             )
     if not given:
         raise UsageError("Which photos?", received="no photos", advice="Give photos, or folders of them.")

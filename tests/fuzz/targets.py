@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 import yaml
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from components.common import manifest
 from components.common.crops import crop_of, decode_crops
@@ -93,13 +94,18 @@ def _of(pattern: str) -> Callable[[Path], Iterator[bytes]]:
     return seeds
 
 
-def _photos(run: Path) -> Iterator[bytes]:
-    """A real JPEG of every kind, PNG and GIF: the smallest crop that the run has, as an editor would save it."""
+def _small(run: Path) -> tuple[Image.Image, bytes]:
+    """The smallest crop that the run has, and EXIF that turns it."""
     images = manifest.read(_faces(run), manifest.FACES, ["image"])["image"].to_pylist()
-    with Image.open(io.BytesIO(min(images, key=len))) as picture:
-        small = picture.convert("RGB").resize((96, 96))
     exif = Image.Exif()
     exif[0x0112] = 6
+    with Image.open(io.BytesIO(min(images, key=len))) as picture:
+        return picture.convert("RGB").resize((96, 96)), exif.tobytes()
+
+
+def _photos(run: Path) -> Iterator[bytes]:
+    """A real JPEG of every kind, PNG and GIF, as an editor would save them."""
+    small, exif = _small(run)
     for kind, picture, options in (
         ("JPEG", small, {"exif": exif}),
         ("JPEG", small, {"progressive": True}),
@@ -112,6 +118,31 @@ def _photos(run: Path) -> Iterator[bytes]:
         buffer = io.BytesIO()
         picture.save(buffer, kind, **options)
         yield buffer.getvalue()
+
+
+# Of the formats that codecs of their own read: the modes of pixels, and how they are saved.
+_CODED: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "WEBP": (("RGB", {}), ("RGBA", {"lossless": True}), ("RGB", {"save_all": True})),
+    "AVIF": (("RGB", {}), ("RGBA", {}), ("RGB", {"save_all": True})),
+    "HEIF": (("RGB", {}), ("RGBA", {}), ("RGB", {"save_all": True})),
+    "TIFF": tuple((mode, {"compression": how}) for mode in ("RGB", "CMYK") for how in ("raw", "tiff_lzw", "jpeg")),
+    "BMP": (("RGB", {}), ("P", {}), ("1", {})),
+    "JPEG2000": (("RGB", {}), ("RGBA", {"tile_size": (32, 32)}), ("L", {"no_jp2": True, "irreversible": True})),
+}
+
+
+def _coded(kind: str) -> Callable[[Path], Iterator[bytes]]:
+    def seeds(run: Path) -> Iterator[bytes]:
+        register_heif_opener()
+        small, exif = _small(run)
+        for mode, options in _CODED[kind]:
+            # Not both: Pillow 13.0 ends the process where it writes an animation as AVIF with an orientation.
+            more = {"append_images": [small.rotate(90)]} if "save_all" in options else {"exif": exif}
+            buffer = io.BytesIO()
+            small.convert(mode).save(buffer, kind, **options, **more)
+            yield buffer.getvalue()
+
+    return seeds
 
 
 def _faces(run: Path) -> Path:
@@ -345,6 +376,7 @@ def _read_table(path: Path) -> None:
 TARGETS = {
     "photo": Target(_photos, _read_photo),
     "picture": Target(_photos, _read_picture),
+    **{f"{kind} picture": Target(_coded(kind), _read_picture) for kind in _CODED},
     "crop": Target(_photos, _read_crops),
     **{f"{kind.name} manifest": Target(_some_rows(kind), _manifest(kind)) for kind in manifest.MANIFESTS.values()},
     "record of a manifest": Target(_about, _read_about, is_json=True),

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
+
+register_heif_opener()  # which writes HEIF too
 
 
 @pytest.fixture(scope="session")

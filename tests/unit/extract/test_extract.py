@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from components.common.crops import crop_of
 from components.common.manifest import FACES, REJECTS, order_shards, read
 from components.extract.__main__ import main
-from components.extract.photo import Extraction, faces_in
+from components.extract.photo import Extraction, extract_photo, faces_in
 from components.extract.stage import extract
 
 
@@ -224,3 +225,34 @@ def test_nearly_every_real_photo_gives_a_face(real_photos, tmp_path):
     assert main(["-i", str(photos), "-o", str(tmp_path / "faces")]) == 0
     faces, rejects = read(tmp_path / "faces", FACES), read(tmp_path / "faces-rejects", REJECTS)
     assert len(faces) >= 0.85 * (len(faces) + len(rejects))
+
+
+def test_photos_are_what_they_hold_and_what_is_misnamed_is_told(people, tmp_path, capsys):
+    photo = people / "person-00000" / "00.jpg"
+    with Image.open(photo) as picture:
+        for name, kind in (("a.jpg", "HEIF"), ("b.heic", "JPEG"), ("c.webp", "WEBP"), ("d.PNG", "TIFF")):
+            picture.save(photo.with_name(name), kind)
+    assert main(["-i", str(people), "-o", str(tmp_path / "faces"), "--workers", "1"]) == 0
+    assert "misnamed   3 photos: 1 HEIF named .jpg, 1 JPEG named .heic, 1 TIFF named .png" in capsys.readouterr().out
+    assert {"a.jpg", "b.heic", "c.webp", "d.PNG"} <= {
+        path.rpartition("/")[2] for path in read(tmp_path / "faces", FACES)["photo_path"].to_pylist()
+    }
+
+
+def test_without_a_reader_photos_are_rejected_and_what_to_install_is_said(people, tmp_path, capsys, monkeypatch):
+    from components.extract import stage
+
+    monkeypatch.setattr(
+        stage, "extract_photos", lambda photos, extraction, _: (extract_photo(p, extraction) for p in photos)
+    )
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with Image.open(people / "person-00000" / "00.jpg") as picture:
+        picture.save(people / "person-00000" / "2.heic", "HEIF")
+    arguments = ["-i", str(people), "-o", str(tmp_path / "faces")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "1 photo: no-reader" in said and "not read   1 photo: HEIF (install pillow-heif)" in said
+    for photo in people.rglob("*.jpg"):
+        photo.unlink()
+    assert main(arguments) == 1
+    assert "Not read: HEIF (install pillow-heif)" in capsys.readouterr().err

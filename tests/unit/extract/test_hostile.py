@@ -47,9 +47,15 @@ def with_chunk(png: bytes, name: bytes, body: bytes) -> bytes:
     return png[:33] + chunk(name, body) + png[33:]
 
 
+@pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Corrupt EXIF data")
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("GIF", {}), ("GIF", {"save_all": True})],
+    [
+        *(("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("GIF", {}), ("GIF", {"save_all": True})),
+        *(("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", {"save_all": True}), ("AVIF", {}), ("HEIF", {})),
+        *(("TIFF", {"compression": how}) for how in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")),
+        *(("BMP", {}), ("JPEG2000", {}), ("JPEG2000", {"no_jp2": True})),
+    ],
 )
 def test_cut_off_at_every_tenth_byte_a_photo_is_whole_or_rejected(portrait, encode, kind, options):
     small = portrait.resize((60, 60))
@@ -64,6 +70,51 @@ def test_cut_off_at_every_tenth_byte_a_photo_is_whole_or_rejected(portrait, enco
         except RejectedError:
             rejects += 1
     assert rejects > 20
+
+
+def of_size(data: bytes, before: bytes, layout: str, *size: int) -> bytes:
+    """A file whose header says another size: what follows `before`."""
+    at = data.index(before) + len(before)
+    return data[:at] + struct.pack(layout, *size) + data[at + struct.calcsize(layout) :]
+
+
+def bmp(width: int, height: int, data: bytes = b"", compression: int = 0) -> bytes:
+    """A BMP of black, 8 bits a pixel; compression 1 is run lengths."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, compression, len(data), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + header + bytes(1024) + data
+
+
+def bombs_of_codecs(encode) -> dict[str, bytes]:
+    """Small files of each format that say they are large; some would be, if they were decoded."""
+    small = Image.new("RGB", (64, 64))
+    animated = encode(small, "WEBP", save_all=True, append_images=[Image.new("RGB", (64, 64), "red")])
+    tiff = encode(Image.new("1", (20000, 20000)), "TIFF", compression="group4")
+    return {
+        "WEBP, the canvas of an animation": animated[:24] + b"\xff\x3f\0" * 2 + animated[30:],
+        "WEBP, a picture": of_size(encode(small, "WEBP"), b"\x9d\x01\x2a", "<HH", 0x3FFF, 0x3FFF),
+        "AVIF": of_size(encode(small, "AVIF"), b"ispe\0\0\0\0", ">II", 16000, 16000),
+        "HEIF": of_size(encode(small, "HEIF"), b"ispe\0\0\0\0", ">II", 16000, 16000),
+        "TIFF": tiff,
+        "BMP": bmp(20000, 20000),
+        "BMP in run lengths": bmp(10000, 10000, b"\1\1\0\0" * 10000, compression=1),
+        "JPEG 2000": of_size(encode(small, "JPEG2000"), b"ihdr", ">II", 60000, 60000),
+    }
+
+
+def test_a_bomb_of_each_codec_is_rejected_by_its_header(encode):
+    for name, bomb in bombs_of_codecs(encode).items():
+        reject = faces_in(bomb, Extraction())
+        assert (reject.reason, "million pixels" in reject.detail) == (Reason.TOO_MANY_PIXELS, True), name
+
+
+def test_a_picture_larger_than_its_header_says_is_rejected_or_scaled_to_it(encode):
+    large = Image.new("RGB", (700, 700), "red")
+    for kind, mark in (("AVIF", b"ispe\0\0\0\0"), ("HEIF", b"ispe\0\0\0\0"), ("JPEG2000", b"ihdr")):
+        try:
+            photo = Photo(of_size(encode(large, kind), mark, ">II", 64, 64), PLENTY)
+            assert photo.colour(1).size == (photo.width, photo.height) == (64, 64), kind
+        except RejectedError as error:
+            assert error.reject.reason is Reason.UNREADABLE, kind
 
 
 # What is far too large is told from its header: were a pixel of it decoded, there would not be the memory.
@@ -100,7 +151,7 @@ def test_of_a_hundred_thousand_frames_one_is_decoded(portrait, encode):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30000), (30000, 1), (2, 2), (9, 30000)])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "JPEG2000"])
 def test_a_photo_of_any_shape_is_looked_at(encode, size, kind):
     assert faces_in(encode(Image.new("RGB", size), kind), Extraction()).reason is Reason.NO_FACE
 
