@@ -1,17 +1,22 @@
-"""Inception-ResNet-v2, embedding and training, against plain Keras: `python -m benchmarks.networks`."""
+"""Networks, embedding and training, against plain Keras and dlib: `python -m benchmarks.networks`."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dlib
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import command_line, compare
+from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.export.convert import convert, saved_model
 from components.litert import metadata
 from components.litert.parallel import ParallelEmbedder
@@ -21,20 +26,23 @@ from components.mine_and_train.losses.online_triplet import online_triplet_loss
 from components.mine_and_train.step import training_step
 from components.mine_and_train.strategy import Strategy
 from components.model.network import Architecture, Embedder, build, scale
-from components.model.precision import Precision, layers_in
+from components.model.precision import Precision, fastest, layers_in
 
 Rows = npt.NDArray[np.float32]
 _BATCH = 16
 _IMAGES = 32
 _STEP = 96  # mine-and-train's --batch_size unless told otherwise
+_STUDENT_SIDE = 68  # pixels, as the recipe `faces` has it
+_DLIB_SIDE = 150
 _SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 160}}
+_INCEPTION = "inception_resnet_v2"
 
 
-def network(image_size: int, precision: Precision) -> keras.Model:
+def network(image_size: int, precision: Precision, backbone: str = _INCEPTION) -> keras.Model:
     """The same weights whatever the precision."""
     keras.utils.set_random_seed(0)
     with layers_in(precision):
-        return build(Architecture("inception_resnet_v2", image_size, 128))
+        return build(Architecture(backbone, image_size, 128))
 
 
 def in_plain_keras(network: keras.Model) -> keras.Model:
@@ -67,7 +75,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         compare(
             f"embed, Inception-ResNet-v2, {precision}",
             "Keras predict, float32",
-            lambda embed=embed: embed(images),
+            partial(embed, images),
             predict,
             nearness,
             at_least=1.7,
@@ -88,18 +96,52 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         )
 
 
-def training(images: npt.NDArray[np.uint8]) -> None:
-    """A step of the product in bfloat16; Keras' own fit in float32, the same loss on the same batch."""
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Pins the threads that are started meanwhile, and this one, to one core."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def student(images: npt.NDArray[np.uint8], chips: npt.NDArray[np.uint8]) -> None:
+    """The recipe `faces`' network as it is exported, and the network in dlib's C++ that it learns from, on one core.
+
+    Time does not depend on the weights, so nothing is trained, and both see noise.
+    """
+    with tempfile.TemporaryDirectory() as folder, on_one_core():
+        peer = dlib.face_recognition_model_v1(str(path_in_package(FACE_NETWORK)))
+        for kind in ("float32", "int8"):
+            file = Path(folder) / f"{kind}.tflite"
+            with saved_model(network(_STUDENT_SIDE, "float32", "dlib_slim")) as model:
+                content = convert(model, kind, images)
+            file.write_bytes(metadata.add(content, _SPECIFICATION))
+            compare(
+                f"embed, the student dlib_slim, {kind}, one core",
+                "dlib.face_recognition_model_v1",
+                partial(ParallelEmbedder(file), images),
+                lambda: np.array([peer.compute_face_descriptor(chip) for chip in chips]),
+                lambda ours, theirs: f"{len(ours)} and {len(theirs)} faces; what they are worth is a run's report",
+                at_least=30,
+                times=3,
+            )
+
+
+def training(images: npt.NDArray[np.uint8], backbone: str, precision: Precision, at_least: float) -> None:
+    """A step of the product; Keras' own fit in float32, the same loss on the same batch."""
     labels = np.repeat(np.arange(len(images) // 4), 4).astype(np.int32)
     loss = online_triplet_loss(Strategy(negatives="all"))
     seed = np.zeros(2, np.int32)
-    fast = network(images.shape[1], "bfloat16")
+    fast = network(images.shape[1], precision, backbone)
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(fast.trainable_variables)
     step = training_step(
         fast, optimizer, loss, Augmentation(flip=False), targets=LABELS, variables=fast.trainable_variables
     )
-    plain = in_plain_keras(network(images.shape[1], "float32"))
+    plain = in_plain_keras(network(images.shape[1], "float32", backbone))
     plain.compile(optimizer=keras.optimizers.Adam(1e-4), loss=lambda wanted, rows: loss(rows, labels, seed).loss)
     floats = np.asarray(scale(images))
 
@@ -111,22 +153,29 @@ def training(images: npt.NDArray[np.uint8]) -> None:
         return f"the loss of the first step {ours:.3f} and {theirs:.3f}"
 
     compare(
-        "training step, Inception-ResNet-v2, bfloat16",
+        f"training step, {'Inception-ResNet-v2' if backbone == _INCEPTION else backbone}, {precision}",
         "Keras fit, float32",
         lambda: float(step(images, labels, seed).loss),
         fit,
         equal,
-        at_least=1.9,
+        at_least=at_least,
         times=3,
     )
 
 
 def main() -> None:
-    """Images of 160 pixels, what the network is made for."""
+    """Images of the sizes that the networks are made for."""
     command_line(__doc__).parse_args()
-    images = np.random.default_rng(0).integers(256, size=(_STEP, 160, 160, 3), dtype=np.uint8)
+
+    def noise(count: int, side: int) -> npt.NDArray[np.uint8]:
+        return np.random.default_rng(0).integers(256, size=(count, side, side, 3), dtype=np.uint8)
+
+    images = noise(_STEP, 160)
     embedding(images[:_IMAGES])
-    training(images)
+    student(noise(_IMAGES, _STUDENT_SIDE), noise(_IMAGES, _DLIB_SIDE))
+    training(images, _INCEPTION, "bfloat16", at_least=1.9)
+    # As the recipe `own` fine-tunes.
+    training(noise(64, _DLIB_SIDE), "dlib_resnet", fastest(), at_least=1.5)
 
 
 if __name__ == "__main__":

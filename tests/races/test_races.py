@@ -135,11 +135,11 @@ def test_who_forgets_is_told_of_a_run_that_is_going_on(small, before):
 
 
 def test_a_task_that_outlives_its_runner_is_a_run_that_is_going_on(small):
-    gate = small.folder / "gate"
-    waits = f"{WAIT.format(gate=str(gate))}\n{COPY}"
+    gate, waiting = small.folder / "gate", small.folder / "waiting"
+    waits = f"open({str(waiting)!r}, 'w').close()\n{WAIT.format(gate=str(gate))}\n{COPY}"
     small.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"] = ["python", "-c", waits]
     other = small.running("--no-cache")
-    until(lambda: len(small.all_runs()) == 2 and (small.runs / "latest" / "report" / "log.txt").exists())
+    until(waiting.exists)
     other.kill()
     forgetting = small.forgetting(ADA)
     assert forgetting.go_on() == 2 and "fuser" in forgetting.output()
