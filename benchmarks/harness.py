@@ -9,7 +9,7 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.faces import machine
+from benchmarks.libraries import blas, environment
 from components.common.cores import cores
 
 RESULTS = Path("benchmarks/results.csv")
 COLUMNS = (
     *("date", "commit", "machine", "cores", "what", "peer", "at_least", "ratio", "processor_ratio", "ours_s", "peer_s"),
-    *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal"),
+    *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal", "blas", "environment"),
 )
 Result = TypeVar("Result")
 
@@ -105,8 +106,8 @@ def compare(
     write(row)
 
 
-def write(row: Mapping[str, Any]) -> None:
-    """Prints a row of some `COLUMNS`, and appends it to the results with the day, the code and the machine."""
+def write(row: dict[str, Any]) -> None:
+    """Prints a row of some `COLUMNS`, and appends it to the results with the day, the code, machine and libraries."""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     where = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -114,7 +115,8 @@ def write(row: Mapping[str, Any]) -> None:
         "machine": machine(),
         "cores": cores(),
     }
-    rounded = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()}
+    about = {"blas": blas(), "environment": environment()}
+    rounded = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in (row | about).items()}
     print("  ".join(f"{name} {value}" for name, value in rounded.items() if value != ""), flush=True)
     new = not RESULTS.is_file()
     with RESULTS.open("a", newline="") as file:
