@@ -54,6 +54,12 @@ def timed(call: Callable[[], Result]) -> tuple[Result, Times]:
     return result, Times(time.perf_counter() - clock, _processor() - processor)
 
 
+def timed_afresh(call: Callable[[], Result]) -> tuple[Result, Times]:
+    """The same for a call that is the first one of a new process, which has imported the call's module already."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(timed, call).result()
+
+
 def median(taken: Sequence[Times]) -> Times:
     """The median of each."""
     return Times(statistics.median(one.clock for one in taken), statistics.median(one.processor for one in taken))
@@ -66,9 +72,10 @@ def compare(
     peer: Callable[[], Any],
     equal: Callable[[Any, Any], str],
     *,
-    at_least: float,
+    at_least: float | None = None,
     times: int = 5,
     memory: tuple[float, float] | None = None,
+    fresh: bool = False,
 ) -> None:
     """Measures both, alternating, and adds a row to the results.
 
@@ -78,20 +85,22 @@ def compare(
         ours: the product's call.
         peer: the peer's, on the same input.
         equal: given what both returned, says in a few words how they agree; raises when they do not.
-        at_least: how many times faster ours is to be.
+        at_least: how many times faster ours is to be; None for a row that only gives a scale.
         times: how often each is measured, after a first call that warms up; 0 measures that one.
         memory: megabytes that ours and the peer took, from `memory_of`.
+        fresh: each time in a process of its own, so that nothing is warm.
     """
-    first, taken = zip(*map(timed, (ours, peer)), strict=True)
+    stopwatch = timed_afresh if fresh else timed
+    first, taken = zip(*map(stopwatch, (ours, peer)), strict=True)
     agreement = equal(*first)
     if times:
-        rounds = [[timed(call)[1] for call in (ours, peer)] for _ in range(times)]
+        rounds = [[stopwatch(call)[1] for call in (ours, peer)] for _ in range(times)]
         taken = tuple(map(median, zip(*rounds, strict=True)))
     mine, theirs = taken
     row: dict[str, Any] = {
         "what": what,
         "peer": peer_name,
-        "at_least": at_least,
+        "at_least": "" if at_least is None else at_least,
         "ratio": theirs.clock / mine.clock,
         "processor_ratio": theirs.processor / mine.processor,
         "ours_s": mine.clock,
