@@ -36,8 +36,10 @@ SIDE = 256  # of the model's input, in pixels
 _GRIDS = ((16, 2), (32, 6))
 # What a score must be above. Windows, which also show parts of faces, and skin, have to be surer.
 THRESHOLD, THRESHOLD_IN_WINDOWS = 0.65, 0.8
-# Boxes that have in common more than this part of what they cover are of one face.
+# Boxes that have in common at least this part of what they cover are of one face.
 _SAME_FACE = 0.3
+# A box with more than this part of itself in a surer face is no other face: a window showed that one's cheek and nose.
+_PART = 0.5
 
 # Of the longer side: windows in which small faces are searched for; their neighbours overlap by half.
 _WINDOW = 0.5
@@ -113,7 +115,7 @@ def decode(regressors: Floats, logits: Floats, threshold: float) -> tuple[Floats
 def merged(faces: Floats, scores: Floats) -> Iterator[tuple[Floats, float]]:
     """Each face once: the mean, weighted by their scores, of all whose boxes overlap with the surest one's.
 
-    In place of the usual suppression of all but the surest (BlazeFace, section 3.4).
+    In place of the usual suppression of all but the surest (BlazeFace, section 3.4). What lies inside a face is none.
 
     Args:
         faces: [n, 8, 2], boxes and points as of `decode`, in any unit.
@@ -125,17 +127,19 @@ def merged(faces: Floats, scores: Floats) -> Iterator[tuple[Floats, float]]:
     order = np.argsort(-scores, kind="stable")
     faces, scores = faces[order], scores[order]
     while len(scores):
-        same = _overlap(faces[0], faces) > _SAME_FACE
+        common = _common(faces[0], faces)
+        areas = (faces[:, 1] - faces[:, 0]).prod(axis=1)
+        same = common >= _SAME_FACE * (areas[0] + areas - common)
         yield np.average(faces[same], axis=0, weights=scores[same]), float(scores[0])
-        faces, scores = faces[~same], scores[~same]
+        others = ~same & (common <= _PART * areas)
+        faces, scores = faces[others], scores[others]
 
 
-def _overlap(face: Floats, others: Floats) -> Floats:
-    """[n]: what the box of a face and each of others have in common, as a part of what both cover."""
-    common = np.minimum(face[1], others[:, 1]) - np.maximum(face[0], others[:, 0])
-    area, areas = (face[1] - face[0]).prod(), (others[:, 1] - others[:, 0]).prod(axis=1)
-    both: Floats = common.clip(0).prod(axis=1)
-    return both / (area + areas - both)
+def _common(face: Floats, others: Floats) -> Floats:
+    """[n]: the area that the box of a face has in common with that of each of others."""
+    sides = np.minimum(face[1], others[:, 1]) - np.maximum(face[0], others[:, 0])
+    common: Floats = sides.clip(0).prod(axis=1)
+    return common
 
 
 def _windows(width: int, height: int) -> Iterator[_Window]:

@@ -63,21 +63,34 @@ def test_outputs_are_measured_from_the_anchors_of_mediapipes_graph():
     np.testing.assert_allclose(scores, [score for _, score in expected], atol=1e-6)
 
 
-def test_faces_that_overlap_are_averaged_by_their_scores():
+def inside(box, other):
+    """What part of a box is in another."""
+    width, height = (min(box[axis + 2], other[axis + 2]) - max(box[axis], other[axis]) for axis in (0, 1))
+    return max(0, width) * max(0, height) / ((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def test_faces_that_overlap_are_averaged_by_their_scores_and_parts_of_a_face_are_none():
     rng = np.random.default_rng(1)
     corner = rng.uniform(0, 100, (40, 1, 2))
-    faces = np.concatenate([corner, corner + rng.uniform(30, 60, (40, 1, 2)), rng.uniform(0, 100, (40, 6, 2))], axis=1)
+    faces = np.concatenate([corner, corner + rng.uniform(10, 60, (40, 1, 2)), rng.uniform(0, 100, (40, 6, 2))], axis=1)
     scores = rng.permutation(np.linspace(0.5, 1, 40))
     left, expected = sorted(range(40), key=lambda i: -scores[i]), []
+    dropped = []
     while left:
         same = [i for i in left if shared(faces[left[0]][:2].ravel(), faces[i][:2].ravel()) > 0.3]
         expected.append((sum(scores[i] * faces[i] for i in same) / sum(scores[same]), scores[left[0]]))
-        left = [i for i in left if i not in same]
+        parts = [i for i in left if inside(faces[i][:2].ravel(), faces[left[0]][:2].ravel()) > 0.5]
+        dropped += [i for i in parts if i not in same]
+        left = [i for i in left if i not in same + parts]
     found = list(blazeface.merged(faces, scores))
-    assert 5 < len(found) == len(expected) < 40
+    assert dropped and 5 < len(found) == len(expected) < 40
     for (face, score), (wanted, best) in zip(found, expected, strict=True):
         np.testing.assert_allclose(face, wanted)
         assert score == best
+
+
+def test_a_box_of_no_area_ends_the_search_too():
+    assert len(list(blazeface.merged(np.ones((3, 8, 2)), np.array([0.7, 0.9, 0.8])))) == 1
 
 
 def test_a_face_lies_where_dlib_sees_it_each_time_alike(portrait, encode):
