@@ -12,6 +12,7 @@ from components.collect.settings import Settings as Collect
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.flags import Checkpoint, Input, Output
+from components.common.preprocessing import Detector
 from components.embed.settings import Settings as Embed
 from components.evaluate.settings import Settings as Evaluate
 from components.extract.scan import identity_of, scan
@@ -35,6 +36,8 @@ class Settings:
     Faces are cut out as it asks for."""
     input: Input
     """The photo folder, with a folder for each person."""
+    detector: Detector | None = None
+    """What finds the faces, instead of what found those that the network was trained on: dlib or blazeface."""
     pairs: Path | None = None
     """The pairs to compare, in the format of LFW's pairs.txt; without it they are drawn, always alike."""
     output: Output = Path("score")
@@ -62,7 +65,8 @@ def _score(settings: Settings) -> None:
     crop = open_network(settings.checkpoint).crop
     folder = settings.output
     faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
-    extract = Extract(input=settings.input, output=faces, margin=crop.margin, alignment=crop.alignment)
+    detector = settings.detector or crop.detector
+    extract = Extract(settings.input, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
     extract.check()
     if drawn is not None:
         write_file(folder / _DRAWN, drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,13 @@ def is_kept(description: Mapping[str, Any]) -> bool:
         training.get("kept_round") == 0
         and not start.get("left_out", True)
         and start.get("sha256") == sha256()
-        and description["preprocessing"] == Preprocessing(IMAGE_SIZE, CROP).to_json()
+        and _by_dlib(Preprocessing.from_json(description["preprocessing"])) == Preprocessing(IMAGE_SIZE, CROP)
     )
+
+
+def _by_dlib(preprocessing: Preprocessing) -> Preprocessing:
+    """The same of faces that dlib finds: its network, and the thresholds, are those of BlazeFace's faces too."""
+    return replace(preprocessing, crop=replace(preprocessing.crop, detector=CROP.detector))
 
 
 def is_installed() -> bool:

@@ -36,10 +36,13 @@ class Detection:
     Args:
         box: in pixels of the upright photo; may leave it.
         score: the detector's confidence; larger is surer.
+        points: the eye on the left, the eye on the right, the tip of the nose and the middle of the mouth, as x + iy in
+            pixels of the upright photo; empty where the detector does not know them.
     """
 
     box: Box
     score: float
+    points: tuple[complex, ...] = ()
 
     def prominence(self, width: int, height: int, pull: float) -> float:
         """How much it looks like the face that the photo was taken of.

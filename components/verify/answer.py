@@ -30,6 +30,7 @@ def prepare(settings: NamingSettings) -> tuple[Model, ChosenThreshold, People]:
     model = open_model(settings)
     with open_gallery(settings.gallery, model.network) as gallery:
         people = gallery.people()
+        gallery.say_detectors()
     return model, choose_threshold(settings, model, len(people.embeddings)), people
 
 
