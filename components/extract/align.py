@@ -109,9 +109,14 @@ def _places(crop: Crop, points: Points) -> Points:
 
 def _landmarks(copy: Image.Image, box: tuple[float, ...], model: Path) -> Points:
     x0, y0, x1, y1 = (round(edge) for edge in box)
-    shape = _predictor(model)(np.asarray(copy), dlib.rectangle(x0, y0, x1 - 1, y1 - 1))
+    # The model looks no further than this, and of a large photo with many faces each copy costs more than its look.
+    reach = max(x1 - x0, y1 - y0)
+    left, top = max(0, x0 - reach), max(0, y0 - reach)
+    window = copy.crop((left, top, min(copy.width, x1 + reach), min(copy.height, y1 + reach)))
+    rectangle = dlib.rectangle(x0 - left, y0 - top, x1 - 1 - left, y1 - 1 - top)
+    shape = _predictor(model)(np.asarray(window), rectangle)
     # dlib counts from the middle of the first pixel, boxes and Pillow from its corner.
-    return np.array([point.x + 0.5 + (point.y + 0.5) * 1j for point in shape.parts()])
+    return np.array([left + point.x + 0.5 + (top + point.y + 0.5) * 1j for point in shape.parts()])
 
 
 @cache

@@ -58,7 +58,8 @@ class Photo:
 
     Its content says what it is, and not its name. Maps of depth and of gain (HDR) are left out.
 
-    JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole.
+    JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole. Copies
+    are kept, so that all faces of a photo share them.
 
     Args:
         data: the file's bytes.
@@ -76,6 +77,7 @@ class Photo:
 
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
+        self._copies: dict[tuple[str, int], Image.Image] = {}
         with _open(data) as picture:
             jpeg = picture.format in ("JPEG", "MPO")  # phones' files of several pictures are MPO to Pillow
             self.least = _checked_size(picture, max_pixels, halves=jpeg)
@@ -106,6 +108,11 @@ class Photo:
         return self._copy("RGB", factor)
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
+        if (mode, factor) not in self._copies:
+            self._copies[mode, factor] = self._decoded(mode, factor)
+        return self._copies[mode, factor]
+
+    def _decoded(self, mode: str, factor: int) -> Image.Image:
         if self._whole is not None:
             whole = _in_mode(self._whole, mode)
             return whole.reduce(factor) if factor > 1 else whole
