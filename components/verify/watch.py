@@ -76,7 +76,9 @@ def _answer_camera(
     former: list[str] = []
     for picture in pictures:
         tracks = sorted(follower.see(picture), key=lambda track: track.box)
-        faces = [{"track": track.number, **answer(track.box, track.embedding, people, threshold, top)} for track in tracks]
+        faces = [
+            {"track": track.number, **answer(track.box, track.embedding, people, threshold, top)} for track in tracks
+        ]
         who = sorted(str(face["name"] or face["track"]) for face in faces)
         if who != former:
             yield {"faces": faces}
