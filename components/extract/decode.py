@@ -88,6 +88,14 @@ class Photo:
         sideways = self._orientation >= 5
         self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
 
+    @classmethod
+    def decoded(cls, picture: Image.Image) -> Photo:
+        """A picture that is decoded and upright already, RGB, as a photo."""
+        photo = cls.__new__(cls)
+        photo.least, photo._whole = 1, picture
+        photo.width, photo.height = photo._stored_size = picture.size
+        return photo
+
     def small(self, mode: Literal["L", "RGB"], long_side: int) -> npt.NDArray[np.uint8]:
         """A copy whose longer side is at most `long_side` pixels, in the photo's proportions.
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.extract.crop import Box
+from components.extract.unpacked import frontal_face_detector
 
 NAME = f"dlib-hog {dlib.__version__}"
 
@@ -94,4 +95,4 @@ def _scale(rectangle: Any, across: float, down: float) -> Box:
 
 @cache
 def _detector() -> Any:
-    return dlib.get_frontal_face_detector()
+    return frontal_face_detector()
