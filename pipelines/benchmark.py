@@ -7,11 +7,13 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from components.common.alignment import ARCFACE
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import FACES, ROWS_PER_GROUP, writer
 from components.common.preprocessing import LARGEST_IMAGE, Crop, open_crop
@@ -26,8 +28,8 @@ from components.extract.scan import below, identity_of
 
 # Beside the photos themselves, CALFW and CPLFW hold them as their authors aligned them. Ours are aligned here.
 _ALIGNED = "aligned images"
-# How insightface cuts out the faces of its sets.
-_OF_BIN = Crop(0.0, "arcface")
+# How insightface cuts out the faces of its sets: margin and alignment.
+_OF_BIN = (0.0, ARCFACE)
 
 
 def is_bin(path: Path) -> bool:
@@ -116,13 +118,13 @@ def faces_of_bin(path: Path, files: Mapping[Photo, str], place: Path, crop: Crop
     Raises:
         UsageError: an image is damaged, too large or not square.
     """
-    if crop != _OF_BIN:
+    if (crop.margin, crop.alignment) != _OF_BIN:
         print(
-            f"NOTE: the crops of {path.name} are of {_OF_BIN.alignment}'s template ({_OF_BIN.flags}), and the network "
-            f"asks for others ({crop.flags}): it is measured on crops that it was not made for."
+            f"NOTE: the crops of {path.name} are of ArcFace's template without a margin, and the network asks for others "
+            f"(--margin {crop.margin} --alignment {crop.alignment}): it is measured on crops that it was not made for."
         )
     images = read_bin(path).images
-    about = {"which_faces": "given", "margin": crop.margin, "alignment": crop.alignment, "detector": "none"}
+    about = {"which_faces": "given", **asdict(crop)}
     with writer(place, FACES, about) as rows, progress(len(files), "read crops") as bar:
         waiting: list[dict[str, Any]] = []
         for identity, name in sorted(files):
