@@ -19,13 +19,13 @@ from PIL import Image
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
-from components.common.preprocessing import Crop
+from components.common.preprocessing import DETECTORS, Crop
 from components.extract.align import landmark_model
 from components.extract.crop import Box
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import Reason, Reject
 
-DETECTORS = {"dlib": Crop(0.25, "dlib")}
+CROPS = {detector: Crop(0.25, "dlib", detector) for detector in DETECTORS}
 # A detection is of a labelled face if at least this part of what both boxes cover is in both.
 OVERLAP = 0.4
 # A face is small if its side, the root of its box's area, is less than this part of the photo's longer side.
@@ -212,7 +212,7 @@ def _detectors(settings: Settings) -> None:
     paths = below(settings.photos, set(labels))
     photos = {
         name: [Photo(_long_side(path), labels[digits], detected(path, crop)) for digits, path in paths.items()]
-        for name, crop in DETECTORS.items()
+        for name, crop in CROPS.items()
     }
     print("| faces | detector | found | eyes off | where all find the face | false alarms |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")

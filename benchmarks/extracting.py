@@ -5,21 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmarks.harness import command_line, compare
-from benchmarks.photos import enlarged, given_or_drawn, some
+from benchmarks.photos import ACROSS, DOWN, enlarged, given_or_drawn, group, some
 from components.extract.crop import Box
 from components.extract.photo import Extraction, extract_photo
 from components.extract.photos import extract_photos
 
 # Of the faces that both find, at least so much of the area of both together is in both.
 _OVERLAP = 0.3
+# The longer side of the copy that an informed peer searches, as the product does.
+_COPY = 640
+_GROUPS = 4
 Found = list[list[Box]]
 
 
@@ -29,14 +33,25 @@ def ours(photos: Sequence[Path], which: str) -> Found:
     return [[face.box for face in outcome.faces] for outcome in outcomes]
 
 
-def theirs(photos: Sequence[Path], which: str) -> Found:
-    """The same with face_recognition: locations as it finds them by itself, then the crop."""
+def theirs(photos: Sequence[Path], which: str, copy: int | None = None) -> Found:
+    """The same with face_recognition: locations as it finds them by itself, then the crop.
+
+    With `copy`, it searches a copy whose longer side has so many pixels, and cuts out of the photo.
+    """
     import face_recognition  # not by every process of ours, which imports this module
 
     found = []
     for photo in photos:
         image = face_recognition.load_image_file(str(photo))
-        boxes = [(left, top, right, bottom) for top, right, bottom, left in face_recognition.face_locations(image)]
+        searched, scale = image, 1.0
+        if copy is not None:
+            small = Image.fromarray(image)
+            small.thumbnail((copy, copy))
+            searched, scale = np.asarray(small), image.shape[1] / small.width
+        boxes = [
+            (round(left * scale), round(top * scale), round(right * scale), round(bottom * scale))
+            for top, right, bottom, left in face_recognition.face_locations(searched)
+        ]
         if which == "largest":
             boxes = sorted(boxes, key=_area)[-1:]
         for left, top, right, bottom in boxes:
@@ -61,6 +76,52 @@ def found_too(mine: Found, peers: Found) -> str:
     return f"{hits} of its {len(pairs)} faces found, {sum(map(len, mine))} in all"
 
 
+def found_of(placed: Found, mine: Found, peers: Found) -> str:
+    """How many of the faces that were placed there each found."""
+    counts = [
+        sum(
+            any(_same(box, own) for own in boxes) for boxes, wanted in zip(found, placed, strict=True) for box in wanted
+        )
+        for found in (mine, peers)
+    ]
+    return f"{counts[0]} and {counts[1]} of {sum(map(len, placed))} faces found"
+
+
+def single(photos: Sequence[Path]) -> list[tuple[Path, Box]]:
+    """Those in which ours finds one face, with its box."""
+    return [(photo, boxes[0]) for photo, boxes in zip(photos, ours(photos, "all"), strict=True) if len(boxes) == 1]
+
+
+def against_peers(
+    what: str,
+    photos: Sequence[Path],
+    which: str,
+    equal: Callable[[Found, Found], str],
+    *,
+    at_least: float | None = None,
+    times: int = 1,
+) -> None:
+    """Two rows: face_recognition by itself, and one that searches a copy as small as the product's."""
+    mine = partial(ours, photos, which)
+    compare(what, "face_recognition", mine, partial(theirs, photos, which), equal, at_least=at_least, times=times)
+    peer = f"face_recognition on a copy of {_COPY} pixels"
+    compare(what, peer, mine, partial(theirs, photos, which, _COPY), equal, times=3)
+
+
+def groups(photos: Sequence[Path], folder: Path) -> None:
+    """Twelve faces at 12 megapixels, of several sizes."""
+    people = single(photos)
+    folder.mkdir()
+    for part in (8, 12, 20):
+        files = [folder / f"{part}-{number}.jpg" for number in range(_GROUPS)]
+        placed = []
+        for number, file in enumerate(files):
+            chosen = [people[(number * ACROSS * DOWN + one) % len(people)] for one in range(ACROSS * DOWN)]
+            placed.append(group(chosen, file, 4000, 3000, 4000 // part))
+        what = f"extract, 12 MP, 12 faces of 1/{part} of the long side"
+        against_peers(what, files, "all", partial(found_of, placed), times=0)
+
+
 def _whole(photos: Sequence[Path], workers: int) -> list[str]:
     outcomes = extract_photos(photos, Extraction(), workers)
     return [face.face_id for outcome in outcomes for face in outcome.faces]
@@ -83,7 +144,7 @@ def _equal(mine: list[str], others: list[str]) -> str:
 
 
 def main() -> None:
-    """12 megapixels, then 1280 x 960, on one core; then two processes."""
+    """12 megapixels, one large face and groups, then 1280 x 960, on one core; then two processes."""
     parser = command_line(__doc__)
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="folders of people; drawn ones without it")
     with given_or_drawn(parser.parse_args().photos) as folder, tempfile.TemporaryDirectory() as name:
@@ -92,24 +153,9 @@ def main() -> None:
         medium = enlarged(photos[:48], Path(name) / "medium", 1280, 960)
         every = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {min(every)})
-        compare(
-            "extract, 12 MP photos, all faces",
-            "face_recognition",
-            partial(ours, large, "all"),
-            partial(theirs, large, "all"),
-            found_too,
-            at_least=30,
-            times=0,
-        )
-        compare(
-            "extract, 1280 x 960, the largest face",
-            "face_recognition",
-            partial(ours, medium, "largest"),
-            partial(theirs, medium, "largest"),
-            found_too,
-            at_least=8,
-            times=1,
-        )
+        against_peers("extract, 12 MP photos, all faces", large, "all", found_too, at_least=30, times=0)
+        groups(photos, Path(name) / "groups")
+        against_peers("extract, 1280 x 960, the largest face", medium, "largest", found_too, at_least=8)
         os.sched_setaffinity(0, every)
         many = medium * 12
         compare(

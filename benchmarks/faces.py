@@ -24,6 +24,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from benchmarks.libraries import blas, environment
 from components.common.command import run
 from components.common.cores import cores
 from components.common.errors import FacenetError
@@ -84,7 +85,8 @@ def measured(model: Path, photos: Sequence[Path]) -> dict[str, Any]:
 
     Returns:
         decode_ms (the grey copy that is searched), detect_ms, cut_ms (the face in colour), embed_ms, compare_ms (with a
-        gallery of `GALLERY` faces), open_ms (of the model), memory_mb (resident at most), file_mb.
+        gallery of `GALLERY` faces), open_ms (of the model), memory_mb (resident at most), file_mb; and `blas` and
+        `environment` of `benchmarks.libraries`.
     """
     watch = Stopwatch()
     began = time.perf_counter()
@@ -113,7 +115,8 @@ def measured(model: Path, photos: Sequence[Path]) -> dict[str, Any]:
     size = sum(part.stat().st_size for part in ([model] if model.is_file() else model.iterdir()))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        **watch.medians(), "open_ms": round(open_ms, 1), "memory_mb": round(memory), "file_mb": round(size / 1e6, 2)
+        **watch.medians(), "open_ms": round(open_ms, 1), "memory_mb": round(memory), "file_mb": round(size / 1e6, 2),
+        "blas": blas(), "environment": environment(),
     }  # fmt: skip
 
 

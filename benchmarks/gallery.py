@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.libraries import blas, environment
 from components.common.command import run
 from components.common.preprocessing import Crop
 from components.embed.network import Network
@@ -63,6 +64,7 @@ def _gallery(settings: Settings) -> None:
         nearest(people, query, 3)
         times.append(1000 * (time.perf_counter() - began))
     print(f"searched in {np.median(times):.0f} ms (median of {_QUERIES}; {min(times):.0f} to {max(times):.0f})")
+    print(" ".join(("with", blas(), environment())))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

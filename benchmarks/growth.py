@@ -14,6 +14,7 @@ import matplotlib as mpl
 from PIL import Image
 
 from benchmarks.harness import command_line
+from benchmarks.libraries import blas, environment
 from components.sample.folder import draw
 
 _PHOTOS = 60  # of the smallest input
@@ -90,8 +91,11 @@ def main() -> None:
     found = [one for times in _TIMES for one in costs(times)]
     with (_TO / "growth.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["stage", "photos", "processor_s", "mb"])
-        table.writerows([one.stage, one.photos, f"{one.seconds:.1f}", f"{one.megabytes:.0f}"] for one in found)
+        table.writerow(["stage", "photos", "processor_s", "mb", "blas", "environment"])
+        table.writerows(
+            [one.stage, one.photos, f"{one.seconds:.1f}", f"{one.megabytes:.0f}", blas(), environment()]
+            for one in found
+        )
     plot(found)
 
 

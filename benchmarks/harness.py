@@ -9,7 +9,7 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.faces import machine
+from benchmarks.libraries import blas, environment
 from components.common.cores import cores
 
 RESULTS = Path("benchmarks/results.csv")
 COLUMNS = (
     *("date", "commit", "machine", "cores", "what", "peer", "at_least", "ratio", "processor_ratio", "ours_s", "peer_s"),
-    *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal"),
+    *("ours_processor_s", "peer_processor_s", "ours_mb", "peer_mb", "times", "equal", "blas", "environment"),
 )
 Result = TypeVar("Result")
 
@@ -53,6 +54,12 @@ def timed(call: Callable[[], Result]) -> tuple[Result, Times]:
     return result, Times(time.perf_counter() - clock, _processor() - processor)
 
 
+def timed_afresh(call: Callable[[], Result]) -> tuple[Result, Times]:
+    """The same for a call that is the first one of a new process, which has imported the call's module already."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(timed, call).result()
+
+
 def median(taken: Sequence[Times]) -> Times:
     """The median of each."""
     return Times(statistics.median(one.clock for one in taken), statistics.median(one.processor for one in taken))
@@ -65,9 +72,10 @@ def compare(
     peer: Callable[[], Any],
     equal: Callable[[Any, Any], str],
     *,
-    at_least: float,
+    at_least: float | None = None,
     times: int = 5,
     memory: tuple[float, float] | None = None,
+    fresh: bool = False,
 ) -> None:
     """Measures both, alternating, and adds a row to the results.
 
@@ -77,20 +85,22 @@ def compare(
         ours: the product's call.
         peer: the peer's, on the same input.
         equal: given what both returned, says in a few words how they agree; raises when they do not.
-        at_least: how many times faster ours is to be.
+        at_least: how many times faster ours is to be; None for a row that only gives a scale.
         times: how often each is measured, after a first call that warms up; 0 measures that one.
         memory: megabytes that ours and the peer took, from `memory_of`.
+        fresh: each time in a process of its own, so that nothing is warm.
     """
-    first, taken = zip(*map(timed, (ours, peer)), strict=True)
+    stopwatch = timed_afresh if fresh else timed
+    first, taken = zip(*map(stopwatch, (ours, peer)), strict=True)
     agreement = equal(*first)
     if times:
-        rounds = [[timed(call)[1] for call in (ours, peer)] for _ in range(times)]
+        rounds = [[stopwatch(call)[1] for call in (ours, peer)] for _ in range(times)]
         taken = tuple(map(median, zip(*rounds, strict=True)))
     mine, theirs = taken
     row: dict[str, Any] = {
         "what": what,
         "peer": peer_name,
-        "at_least": at_least,
+        "at_least": "" if at_least is None else at_least,
         "ratio": theirs.clock / mine.clock,
         "processor_ratio": theirs.processor / mine.processor,
         "ours_s": mine.clock,
@@ -105,8 +115,8 @@ def compare(
     write(row)
 
 
-def write(row: Mapping[str, Any]) -> None:
-    """Prints a row of some `COLUMNS`, and appends it to the results with the day, the code and the machine."""
+def write(row: dict[str, Any]) -> None:
+    """Prints a row of some `COLUMNS`, and appends it to the results with the day, the code, machine and libraries."""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     where = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -114,7 +124,8 @@ def write(row: Mapping[str, Any]) -> None:
         "machine": machine(),
         "cores": cores(),
     }
-    rounded = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()}
+    about = {"blas": blas(), "environment": environment()}
+    rounded = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in (row | about).items()}
     print("  ".join(f"{name} {value}" for name, value in rounded.items() if value != ""), flush=True)
     new = not RESULTS.is_file()
     with RESULTS.open("a", newline="") as file:

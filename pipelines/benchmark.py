@@ -120,8 +120,8 @@ def faces_of_bin(path: Path, files: Mapping[Photo, str], place: Path, crop: Crop
     """
     if (crop.margin, crop.alignment) != _OF_BIN:
         print(
-            f"NOTE: the crops of {path.name} are of ArcFace's template without a margin, and the network asks for others "
-            f"(--margin {crop.margin} --alignment {crop.alignment}): it is measured on crops that it was not made for."
+            f"NOTE: the crops of {path.name} are of ArcFace's template without a margin, and the network asks for "
+            f"--margin {crop.margin} --alignment {crop.alignment}: it is measured on crops that it was not made for."
         )
     images = read_bin(path).images
     about = {"which_faces": "given", **asdict(crop)}

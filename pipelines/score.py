@@ -15,6 +15,7 @@ from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Checkpoint, Input, Output
+from components.common.preprocessing import Detector
 from components.embed.settings import Settings as Embed
 from components.evaluate.settings import Settings as Evaluate
 from components.extract.scan import identity_of, scan
@@ -42,6 +43,8 @@ class Settings:
     input: Input
     """The photo folder, with a folder for each person; or a benchmark set as it is published: CFP, AgeDB-30, CALFW,
     CPLFW, IJB-B or IJB-C, or a .bin file of insightface."""
+    detector: Detector | None = None
+    """What finds the faces, instead of what found those that the network was trained on: dlib or blazeface."""
     pairs: Path | None = None
     """The list of pairs to compare, in the format of LFW's pairs.txt or of such a set; without it a set's own list is
     taken, and of a photo folder pairs are drawn, always alike."""
@@ -60,8 +63,12 @@ def _pairs(settings: Settings) -> tuple[Path, str | None, Mapping[Photo, str]]:
     from components.evaluate.templates import holds_templates, read_templates
     from pipelines.benchmark import is_bin, list_in
 
-    if settings.pairs is not None and is_bin(settings.input):
-        raise UsageError("A .bin set holds its own pairs.", received=settings.pairs, advice="Leave out --pairs.")
+    if is_bin(settings.input) and (settings.pairs or settings.detector):
+        raise UsageError(
+            "A .bin set holds its own pairs, and crops in which no face is looked for.",
+            received=settings.pairs or settings.detector,
+            advice="Leave out --pairs and --detector.",
+        )
     pairs = settings.pairs or list_in(settings.input)
     if pairs is None:
         photos = scan(settings.input).photos
@@ -79,11 +86,12 @@ def _score(settings: Settings) -> None:
     crop = open_network(settings.checkpoint).crop
     folder = settings.output
     faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
+    detector = settings.detector or crop.detector
     if is_bin(settings.input):
         faces_of_bin(settings.input, files, faces, crop)
     else:
         with laid_out(files, settings.input) if files else nullcontext(settings.input) as photos:
-            extract = Extract(input=photos, output=faces, margin=crop.margin, alignment=crop.alignment)
+            extract = Extract(photos, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
             extract.check()
             if drawn is not None:
                 write_file(pairs, drawn)

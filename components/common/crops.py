@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,9 @@ def crop_of(faces: Folders) -> Crop:
     """How the faces of a manifest were cut out."""
     record = about(faces, FACES)
     try:
-        return Crop.from_json({key: record[key] for key in ("margin", "alignment")})
+        # There the detector has its version: "dlib-hog 20.0.1".
+        (detector,) = re.findall(r"^\w+", record.get("detector", "dlib"))
+        return Crop.from_json({"margin": record["margin"], "alignment": record["alignment"], "detector": detector})
     except MALFORMED as error:
         raise UsageError(
             "This faces manifest does not say how its faces were cut out.",
@@ -59,7 +62,7 @@ def crop_of(faces: Folders) -> Crop:
 
 
 def check_crop(faces: Folders, network: Path, needed: Crop) -> float:
-    """Checks that faces were cut out the way a network needs them, or wider.
+    """Checks that faces were cut out the way a network needs them, or wider; says so where another detector found them.
 
     Args:
         faces: the faces manifest.
@@ -80,6 +83,8 @@ def check_crop(faces: Folders, network: Path, needed: Crop) -> float:
             received=f"faces: {crop}; {network}: {needed}",
             advice=f"Run `facenet extract {needed.flags}`, then collect; or give the network's dataset.",
         )
+    if said := needed.mixed_with(crop):
+        print(f"{folder_names(faces)}: {said}")
     return share
 
 

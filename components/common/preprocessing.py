@@ -10,8 +10,8 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,13 @@ SCALING = "[-1, 1]"
 STANDARDISED: Literal["standardised"] = "standardised"
 SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
+Detector = Literal["dlib", "blazeface"]
+DETECTORS: tuple[Detector, ...] = get_args(Detector)
+
+
+def mixed(found_by: str, wanted: str) -> str:
+    """What to expect where faces that one detector found are compared with another's: components/extract/README.md."""
+    return f"faces found by {found_by} are compared with others, found by {wanted}. Where measured, thresholds held."
 
 
 @dataclass(frozen=True)
@@ -37,21 +44,25 @@ class Crop:
             Of an aligned face, as a fraction of the side of the template's square.
         alignment: "none", or the template that a similarity transform puts eyes and nose at; see
             `components.common.alignment`.
+        detector: what found it.
 
     Raises:
-        TypeError, ValueError: no such alignment.
+        TypeError, ValueError: no such alignment or detector.
     """
 
     margin: float
     alignment: str
+    detector: Detector = "dlib"  # of faces and networks from before there were two
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alignment", canonical(self.alignment))
+        if self.detector not in DETECTORS:
+            raise ValueError(f"the detector is {self.detector!r}; known: {', '.join(DETECTORS)}")
 
     @property
     def flags(self) -> str:
         """What makes extract cut out such faces."""
-        return f"--margin {self.margin} --alignment {self.alignment}"
+        return f"--margin {self.margin} --alignment {self.alignment} --detector {self.detector}"
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Crop:
@@ -64,6 +75,10 @@ class Crop:
         if not 0 <= number(crop.margin) <= 2:
             raise ValueError(f"a margin from 0 to 2 is needed, not {crop.margin}")
         return crop
+
+    def mixed_with(self, other: Crop) -> str:
+        """What to expect of faces that another detector found, in a sentence; "" where it is the same."""
+        return "" if other.detector == self.detector else mixed(other.detector, self.detector)
 
     def middle(self, share: float) -> Crop:
         """The crop that is the middle part of this one, by its side; the inverse of `share_of`.
@@ -79,13 +94,13 @@ class Crop:
                 received=f"{self}, a share of {share:g}",
                 advice="Run `facenet extract --alignment dlib`, then collect again; or take the whole faces.",
             )
-        return Crop(round(((1 + 2 * self.margin) * share - 1) / 2, 6), self.alignment)
+        return replace(self, margin=round(((1 + 2 * self.margin) * share - 1) / 2, 6))
 
     def share_of(self, wider: Crop) -> float | None:
         """The middle part of a face that was cut out in a wider way which is this crop.
 
         Aligned faces lie at one place whatever the margin: a closer cut is the middle of a wider one. Others are cut
-        off where the photo ends, so their middle may be elsewhere.
+        off where the photo ends, so their middle may be elsewhere, and each detector has boxes of its own.
 
         Returns:
             The part of the side, in (0, 1]; None where this crop is not inside the other one.

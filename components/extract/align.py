@@ -1,7 +1,8 @@
-"""Faces turned upright and brought to one scale, by five points: the corners of the eyes and the base of the nose."""
+"""Faces turned upright and brought to one scale, by points in them: the detector's own, or those of dlib's model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import dlib
 import numpy as np
 from PIL import Image
 
-from components.common.alignment import AVERAGE_FACE, Points, similarity, template
+from components.common.alignment import AVERAGE_FACE, BLAZEFACE_POINTS, Points, similarity, template
 from components.common.dlib_models import LANDMARKS, path_in_package
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop
@@ -51,7 +52,9 @@ def landmark_model(path: Path | None) -> Path:
     return path
 
 
-def align(photo: Photo, box: Box, crop: Crop, model: Path) -> tuple[Image.Image, Box, list[float]]:
+def align(
+    photo: Photo, box: Box, crop: Crop, model: Path | None, points: Sequence[complex] = ()
+) -> tuple[Image.Image, Box, list[float]]:
     """Cuts out a face with its eyes and nose at the places of a template.
 
     The crop is a rotated square of the photo. Where it leaves the photo, it is black.
@@ -60,16 +63,23 @@ def align(photo: Photo, box: Box, crop: Crop, model: Path) -> tuple[Image.Image,
         photo: the photo.
         box: the detected face.
         crop: the template, and the margin around it.
-        model: dlib's landmark model of five points.
+        model: dlib's landmark model of five points; not needed with points.
+        points: of the face, where its detector knows them; see `Detection`.
 
     Returns:
         The crop, RGB and square, at most `LONGEST_SIDE` pixels wide; its bounds in the photo, which may leave it;
-        and the landmarks, x and y of each point in turn, in pixels of the photo.
+        and x and y of dlib's five landmarks in turn, in pixels of the photo: where its model finds them, or where they
+        must be by the detector's points.
     """
     copy, factor = source(photo, square(box, crop.margin, photo.width, photo.height))
-    landmarks = _landmarks(copy, tuple(edge / factor for edge in box), model)
-    places = (template(crop.alignment) + crop.margin * (1 + 1j)) / (1 + 2 * crop.margin)
-    turn, shift = similarity(places, landmarks)
+    places = _places(crop, AVERAGE_FACE)
+    if points:
+        turn, shift = similarity(_places(crop, BLAZEFACE_POINTS), np.array(points, np.complex128) / factor)
+        landmarks = turn * places + shift
+    else:
+        assert model is not None
+        landmarks = _landmarks(copy, tuple(edge / factor for edge in box), model)
+        turn, shift = similarity(places, landmarks)
     side = max(1, round(abs(turn)))
     # Pillow asks where in the copy each pixel of the crop comes from.
     step = turn / side
@@ -92,11 +102,21 @@ def align(photo: Photo, box: Box, crop: Crop, model: Path) -> tuple[Image.Image,
     return face, bounds, np.stack([in_photo.real, in_photo.imag], axis=1).ravel().tolist()
 
 
+def _places(crop: Crop, points: Points) -> Points:
+    """Where the points of an average face lie in a crop, as fractions of its side, its margin included."""
+    return (template(crop.alignment, points) + crop.margin * (1 + 1j)) / (1 + 2 * crop.margin)
+
+
 def _landmarks(copy: Image.Image, box: tuple[float, ...], model: Path) -> Points:
     x0, y0, x1, y1 = (round(edge) for edge in box)
-    shape = _predictor(model)(np.asarray(copy), dlib.rectangle(x0, y0, x1 - 1, y1 - 1))
+    # The model looks no further than this, and of a large photo with many faces each copy costs more than its look.
+    reach = max(x1 - x0, y1 - y0)
+    left, top = max(0, x0 - reach), max(0, y0 - reach)
+    window = copy.crop((left, top, min(copy.width, x1 + reach), min(copy.height, y1 + reach)))
+    rectangle = dlib.rectangle(x0 - left, y0 - top, x1 - 1 - left, y1 - 1 - top)
+    shape = _predictor(model)(np.asarray(window), rectangle)
     # dlib counts from the middle of the first pixel, boxes and Pillow from its corner.
-    return np.array([point.x + 0.5 + (point.y + 0.5) * 1j for point in shape.parts()])
+    return np.array([left + point.x + 0.5 + (top + point.y + 0.5) * 1j for point in shape.parts()])
 
 
 @cache

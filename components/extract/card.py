@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageDraw
 
-from components.common.manifest import FACES, open_part, parts
+from components.common.manifest import FACES, about, open_part, parts
 from components.common.preprocessing import open_crop
 from components.extract.decode import Photo
 from components.extract.extracted import Extracted
@@ -60,6 +60,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
     sides, scores = _numbers(files)
     listed = _to_look_at(extracted.rejects)
     values: dict[str, Any] = {
+        "detector": about(faces, FACES)["detector"],
         "photos": extracted.photos,
         "faces": extracted.faces,
         "people": len(extracted.identities),

@@ -58,7 +58,8 @@ class Photo:
 
     Its content says what it is, and not its name. Maps of depth and of gain (HDR) are left out.
 
-    JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole.
+    JPEG is decoded anew for each copy, as small as libjpeg can: two small copies cost far less than the whole. Copies
+    are kept, so that all faces of a photo share them.
 
     Args:
         data: the file's bytes.
@@ -76,6 +77,7 @@ class Photo:
 
     def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data = data
+        self._copies: dict[tuple[str, int], Image.Image] = {}
         with _open(data) as picture:
             jpeg = picture.format in ("JPEG", "MPO")  # phones' files of several pictures are MPO to Pillow
             self.least = _checked_size(picture, max_pixels, halves=jpeg)
@@ -85,6 +87,14 @@ class Photo:
             self._whole = None if jpeg else self._upright(stored)
         sideways = self._orientation >= 5
         self.width, self.height = self._stored_size[::-1] if sideways else self._stored_size
+
+    @classmethod
+    def decoded(cls, picture: Image.Image) -> Photo:
+        """A picture that is decoded and upright already, RGB, as a photo."""
+        photo = cls.__new__(cls)
+        photo.least, photo._whole = 1, picture
+        photo.width, photo.height = photo._stored_size = picture.size
+        return photo
 
     def small(self, mode: Literal["L", "RGB"], long_side: int) -> npt.NDArray[np.uint8]:
         """A copy whose longer side is at most `long_side` pixels, in the photo's proportions.
@@ -106,6 +116,11 @@ class Photo:
         return self._copy("RGB", factor)
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
+        if (mode, factor) not in self._copies:
+            self._copies[mode, factor] = self._decoded(mode, factor)
+        return self._copies[mode, factor]
+
+    def _decoded(self, mode: str, factor: int) -> Image.Image:
         if self._whole is not None:
             whole = _in_mode(self._whole, mode)
             return whole.reduce(factor) if factor > 1 else whole

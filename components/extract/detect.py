@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.extract.crop import Box
+from components.extract.unpacked import frontal_face_detector
 
 NAME = f"dlib-hog {dlib.__version__}"
 
@@ -36,10 +37,13 @@ class Detection:
     Args:
         box: in pixels of the upright photo; may leave it.
         score: the detector's confidence; larger is surer.
+        points: the eye on the left, the eye on the right, the tip of the nose and the middle of the mouth, as x + iy in
+            pixels of the upright photo; empty where the detector does not know them.
     """
 
     box: Box
     score: float
+    points: tuple[complex, ...] = ()
 
     def prominence(self, width: int, height: int, pull: float) -> float:
         """How much it looks like the face that the photo was taken of.
@@ -91,4 +95,4 @@ def _scale(rectangle: Any, across: float, down: float) -> Box:
 
 @cache
 def _detector() -> Any:
-    return dlib.get_frontal_face_detector()
+    return frontal_face_detector()

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from components.common.alignment import NONE
 from components.common.formats import format_of
-from components.common.preprocessing import Crop
+from components.common.preprocessing import Crop, Detector
+from components.extract import blazeface
 from components.extract.align import align
 from components.extract.crop import Box, cut, encode, square
 from components.extract.decode import Photo
-from components.extract.detect import LARGER_SIDE, LONG_SIDE, NEARLY, THRESHOLD, Detection, detect
+from components.extract.detect import LARGER_SIDE, LONG_SIDE, NAME, NEARLY, THRESHOLD, Detection, detect
 from components.extract.phash import phash
 from components.extract.reasons import Reason, Reject, RejectedError
 
@@ -38,8 +40,9 @@ class Extraction:
     Args:
         which: of several faces "central" takes the one that is large and near the middle of the photo, "largest" the
             largest, "all" every one; "only" rejects the photo.
-        crop: how they are cut out.
-        landmarks: dlib's landmark model of five points, to align them by; None where `crop` says "none".
+        crop: what finds them, and how they are cut out.
+        landmarks: dlib's landmark model of five points, to align them by; None where `crop` says "none", or another
+            detector, which knows points of its own.
         max_pixels: a photo with more is not decoded, a JPEG of up to four times as many at half its size.
     """
 
@@ -79,6 +82,15 @@ class Outcome:
     faces: tuple[Face, ...] = ()
     reject: Reject | None = None
     misnamed: str = ""
+
+
+def detector_name(detector: Detector) -> str:
+    """Name and version of a detector, as the manifest holds them.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    return NAME if detector == "dlib" else blazeface.name()
 
 
 def extract_photo(path: Path, extraction: Extraction) -> Outcome:
@@ -132,7 +144,10 @@ def _faces(data: bytes, extraction: Extraction) -> list[Face]:
     photo = Photo(data, extraction.max_pixels)
     grey = photo.small("L", LONG_SIDE)
     pull = _PULL.get(extraction.which)
-    faces = _detections(photo, grey, pull)
+    if extraction.crop.detector == "dlib":
+        faces = _detections(photo, grey, pull)
+    else:
+        faces = blazeface.detect(photo, small=pull is None)
     if not faces:
         raise RejectedError(Reason.NO_FACE, f"the detector found none in {photo.width} x {photo.height} pixels")
     if extraction.which == "only" and len(faces) > 1:
@@ -162,11 +177,11 @@ def _detections(photo: Photo, grey: npt.NDArray[np.uint8], pull: float | None) -
 
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
     points: list[float] | None = None
-    if extraction.landmarks is None:
+    if extraction.crop.alignment == NONE:
         crop_box = square(face.box, extraction.crop.margin, photo.width, photo.height)
         crop = cut(photo, crop_box)
     else:
-        crop, crop_box, points = align(photo, face.box, extraction.crop, extraction.landmarks)
+        crop, crop_box, points = align(photo, face.box, extraction.crop, extraction.landmarks, face.points)
     return Face(
         face_id=_face_id(crop),
         box=face.box,

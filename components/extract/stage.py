@@ -22,9 +22,8 @@ from components.common.quantity import quantity
 from components.common.shard import WHOLE, Shard
 from components.extract.align import landmark_model
 from components.extract.card import show
-from components.extract.detect import NAME
 from components.extract.extracted import Extracted
-from components.extract.photo import Extraction, Face, Outcome
+from components.extract.photo import Extraction, Face, Outcome, detector_name
 from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
 from components.extract.scan import identity_of, order, other_files, part, scan, shadow_folders
@@ -33,7 +32,8 @@ from components.extract.settings import Settings
 
 def run(settings: Settings) -> None:
     """Finds the faces, writes the manifests, the card and the numbers, and says what was found."""
-    landmarks = None if settings.crop.alignment == NONE else landmark_model(settings.landmarks)
+    by_dlib = settings.crop.alignment != NONE and settings.detector == "dlib"
+    landmarks = landmark_model(settings.landmarks) if by_dlib else None
     extracted = extract(
         settings.input,
         settings.output,
@@ -71,14 +71,15 @@ def extract(
         shard: which part of the photos to take; a part may be empty.
 
     Raises:
-        UsageError: no photos in the folder.
+        UsageError: no photos in the folder, or no such detector here.
         FacenetError: no face in any photo of the folder.
     """
+    detector = detector_name(extraction.crop.detector)
     extracted = Extracted(part(scan(photos), shard))
     about = {
         "which_faces": extraction.which,
         **asdict(extraction.crop),
-        "detector": NAME,
+        "detector": detector,
     }
     for path, reject in extracted.scan.rejects.items():
         _reject(extracted, path, None, reject)
@@ -86,7 +87,7 @@ def extract(
         waiting: list[dict[str, Any]] = []
         for path, outcome in _outcomes(photos, extracted.scan.photos, extraction, workers):
             _count(extracted, path, outcome)
-            waiting += [_row(path, outcome, face) for face in outcome.faces]
+            waiting += [_row(path, outcome, face, detector) for face in outcome.faces]
             if len(waiting) >= ROWS_PER_GROUP:
                 rows.add(waiting)
                 waiting = []
@@ -109,12 +110,12 @@ def _outcomes(root: Path, paths: list[str], extraction: Extraction, workers: int
             bar.update()
 
 
-def _row(path: str, outcome: Outcome, face: Face) -> dict[str, Any]:
+def _row(path: str, outcome: Outcome, face: Face, detector: str) -> dict[str, Any]:
     return {
         "photo_path": path,
         "photo_sha256": outcome.sha256,
         "identity": identity_of(path),
-        "detector": NAME,
+        "detector": detector,
         **asdict(face),
     }
 

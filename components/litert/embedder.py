@@ -122,7 +122,7 @@ class LiteRTEmbedder:
         three = (size, size, 3) if self.specification.layout == "NHWC" else (3, size, size)
         try:
             self._interpreter.resize_tensor_input(self._input["index"], (self.batch, *three))
-            with _silent_stderr():
+            with silent_stderr():
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise _cannot_run_error(self._file.path, error) from error
@@ -154,7 +154,7 @@ def _shapes(tensors: list[dict[str, Any]]) -> str:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Keeps LiteRT from writing to standard error that it uses XNNPACK, past Python and with no switch for it."""
     former = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:

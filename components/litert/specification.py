@@ -163,7 +163,9 @@ def _input(
     if image_size is not None and not 1 <= whole(image_size) <= LARGEST_IMAGE:
         raise ValueError(f"image_size is {image_size!r}; a whole number from 1 to {LARGEST_IMAGE} is needed")
     return {
-        "crop": Crop.from_json({name: crop[name] for name in ("margin", "alignment")}),
+        "crop": Crop.from_json(
+            {"margin": crop["margin"], "alignment": crop["alignment"], "detector": crop.get("detector", "dlib")}
+        ),
         "image_size": image_size,
         "scaling": _scaling(scaling),
         "colours": colours,

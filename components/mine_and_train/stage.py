@@ -136,7 +136,9 @@ def _load_stopped(settings: Settings, config: dict[str, Any]) -> state.State | N
         return None
     # What an older state does not say, there was no choice of: it was what it is now by default.
     defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).config()
-    former = replace(former, settings=defaults | former.settings)
+    # Nor of what found the faces: dlib.
+    crop = {"detector": "dlib"} | former.settings["crop"]
+    former = replace(former, settings=defaults | former.settings | {"crop": crop})
     print("\n".join(state.changes(former, config, FIXED)) or "Going on with the same settings.")
     rounds = settings.hyperparameters.rounds
     if rounds < len(former.rounds):

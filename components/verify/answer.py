@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.quantity import quantity
+from components.extract.crop import Box
 from components.verify.faces import EmbeddedFace
 from components.verify.gallery import open_gallery
 from components.verify.model import Model, open_model
@@ -30,22 +34,34 @@ def prepare(settings: NamingSettings) -> tuple[Model, ChosenThreshold, People]:
     model = open_model(settings)
     with open_gallery(settings.gallery, model.network) as gallery:
         people = gallery.people()
+        gallery.say_detectors()
     return model, choose_threshold(settings, model, len(people.embeddings)), people
 
 
 def answers(seen: Sequence[EmbeddedFace], people: People, threshold: ChosenThreshold, top: int) -> list[dict[str, Any]]:
-    """Whose faces these are.
+    """Whose faces these are: an `answer` for each."""
+    return [answer(face.face.box, face.embedding, people, threshold, top) for face in seen]
+
+
+def answer(
+    box: Box, embedding: npt.NDArray[np.float32], people: People, threshold: ChosenThreshold, top: int
+) -> dict[str, Any]:
+    """Whose face this is.
+
+    Args:
+        box: of the face.
+        embedding: float32 [size], unit length.
+        people: the gallery.
+        threshold: up to which distance a face is a person's.
+        top: how many people at most.
 
     Returns:
-        For each face its `box` (x0, y0, x1, y1 in pixels of the upright photo), the `name`, None when nobody's face is
-        near enough, and as `candidates` the nearest people (name, distance), the nearest first.
+        The `box` (x0, y0, x1, y1 in pixels of the upright photo), the `name`, None when nobody's face is near enough,
+        and as `candidates` the nearest people (name, distance), the nearest first.
     """
-    records = []
-    for face in seen:
-        candidates = nearest(people, face.embedding, top)
-        name = candidates[0].name if threshold.accepts(candidates[0].distance) else None
-        records.append({"box": face.face.box, "name": name, "candidates": [asdict(each) for each in candidates]})
-    return records
+    candidates = nearest(people, embedding, top)
+    name = candidates[0].name if threshold.accepts(candidates[0].distance) else None
+    return {"box": box, "name": name, "candidates": [asdict(each) for each in candidates]}
 
 
 def lines(photo: dict[str, Any]) -> list[str]:

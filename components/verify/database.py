@@ -20,8 +20,8 @@ from components.verify.untrusted import fault_beside, fault_in, guard, schema
 
 # Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
 APPLICATION_ID = 0x46414345  # "FACE"
-VERSION = 1
-_TABLES = """
+VERSION = 2
+_FIRST_TABLES = """
 CREATE TABLE IF NOT EXISTS model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS face (
@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS face (
     embedding BLOB NOT NULL        -- float32, little-endian, unit length
 ) STRICT;
 """
+# Version 2 says of each face what found it: in version 1 that was dlib. In the words that ALTER TABLE would leave.
+_DETECTOR = "detector TEXT NOT NULL DEFAULT 'dlib'"
+_TABLES = _FIRST_TABLES.removesuffix(") STRICT;\n") + f", {_DETECTOR}) STRICT;\n"
 _SECONDS_TO_WAIT = 10
 # What SQLite says when the system, and not what is in the file, is in the way.
 _SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
@@ -112,6 +115,18 @@ def change(connection: sqlite3.Connection) -> Iterator[None]:
         yield
 
 
+def has_detectors(connection: sqlite3.Connection) -> bool:
+    """Whether a gallery says of each face what found it: since version 2."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] > 1)
+
+
+def add_detectors(connection: sqlite3.Connection) -> None:
+    """Makes a gallery of version 1 one of version 2, in a change."""
+    if not has_detectors(connection):
+        connection.execute(f"ALTER TABLE face ADD COLUMN {_DETECTOR}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
 def _lacks_locks(folder: Path) -> bool:
     """Whether the system has no locks there; SQLite itself says that somebody else has locked the file."""
     try:
@@ -144,13 +159,13 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     )
     if application != APPLICATION_ID:
         raise _no_gallery(path)
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise UsageError(
             "This gallery has a version that this program does not read.",
-            received=f"{path}, version {version}; version {VERSION} is read",
+            received=f"{path}, version {version}; versions up to {VERSION} are read",
             advice="Enroll the photos again.",
         )
-    if fault := fault_in(connection, _TABLES):
+    if fault := fault_in(connection, _TABLES if version > 1 else _FIRST_TABLES):
         raise damaged_error(path, fault)
     made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
     if made_by is None or made_by[1] < 1:

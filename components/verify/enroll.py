@@ -98,6 +98,7 @@ def _enroll(settings: Settings) -> None:
     enrollments = list(_enrollments(named, model, rejects))
     with open_gallery(settings.gallery, model.network, create=True) as gallery:
         added = gallery.add(enrollments)
+        gallery.say_detectors()
     if settings.json:
         about = {"model": model.to_json(), "gallery": str(settings.gallery)}
         print(json.dumps({**about, **asdict(added), "rejected": [reject_record(*each) for each in rejects]}, indent=1))

@@ -14,7 +14,6 @@ from components.common.cores import cores
 from components.common.errors import FacenetError, UsageError
 from components.common.formats import ENDINGS
 from components.extract.photo import Extraction, Face, Which, faces_in
-from components.extract.photos import extract_photos
 from components.extract.reasons import Reject
 from components.extract.scan import below
 from components.verify.model import Model
@@ -84,6 +83,9 @@ def _extract(photos: Sequence[Path], extraction: Extraction) -> Iterator[Sequenc
     if workers < 2:
         yield from (faces_in(photo, extraction) for photo in photos)
         return
+    # Not at the top: it imports multiprocessing, which two photos should not wait for.
+    from components.extract.photos import extract_photos
+
     for outcome in extract_photos(photos, extraction, workers):
         yield outcome.reject or outcome.faces
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common.errors import UsageError
-from components.common.names import one_form
+from components.common.names import one_form, plain
+from components.common.preprocessing import DETECTORS, mixed
 from components.embed.network import Network
-from components.verify.database import change, connect, damaged_error, empty
+from components.verify.database import add_detectors, change, connect, damaged_error, empty, has_detectors
 from components.verify.search import People
 
 _STORED = np.dtype("<f4")
@@ -47,10 +49,11 @@ class Added:
 class Gallery:
     """An open gallery; see `open_gallery`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, embedding_size: int) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, embedding_size: int, detector: str) -> None:
         self._path = path
         self._connection = connection
         self._embedding_size = embedding_size
+        self._detector = detector
 
     def add(self, enrollments: Iterable[Enrollment]) -> Added:
         """Adds faces: all of them or, when anything goes wrong on the way, none.
@@ -62,6 +65,7 @@ class Gallery:
         """
         faces = known = 0
         with change(self._connection):
+            add_detectors(self._connection)
             for face in enrollments:
                 new = self._add(face, one_form(face.name))
                 faces, known = faces + new, known + (not new)
@@ -81,8 +85,8 @@ class Gallery:
             return False
         self._connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
         self._connection.execute(
-            "INSERT INTO face SELECT ?, id, ?, ? FROM person WHERE name = ?",
-            (face.face_id, face.photo, face.embedding.astype(_STORED).tobytes(), name),
+            "INSERT INTO face SELECT ?, id, ?, ?, ? FROM person WHERE name = ?",
+            (face.face_id, face.photo, face.embedding.astype(_STORED).tobytes(), self._detector, name),
         )
         return True
 
@@ -120,6 +124,25 @@ class Gallery:
             faces = self.faces_of(name)
             self._connection.executemany("DELETE FROM person WHERE id = ?", self._keys(name))
         return faces
+
+    def detectors(self) -> set[str]:
+        """What found the faces in the gallery.
+
+        Raises:
+            FacenetError: the gallery is damaged.
+        """
+        if not has_detectors(self._connection):
+            return {"dlib"} if self._count() else set()
+        query = "SELECT DISTINCT detector FROM face LIMIT ?"
+        found = {str(row[0]) for row in self._connection.execute(query, (len(DETECTORS) + 1,))}
+        if unknown := found - set(DETECTORS):
+            raise damaged_error(self._path, f"a face was found by {min(unknown)!r}")
+        return found
+
+    def say_detectors(self) -> None:
+        """Says so, on stderr, where another detector found faces in the gallery than finds those of now."""
+        for detector in sorted(self.detectors() - {self._detector}):
+            print(f"{plain(self._path)}: {mixed(detector, self._detector)}", file=sys.stderr)
 
     def people(self) -> People:
         """Everybody in the gallery, in memory.
@@ -162,4 +185,4 @@ class Gallery:
 def open_gallery(path: Path, network: Network | None = None, *, create: bool = False) -> Iterator[Gallery]:
     """Opens a gallery; see `database.connect` for what it takes and raises."""
     with connect(path, network, create=create) as (connection, embedding_size):
-        yield Gallery(path, connection, embedding_size)
+        yield Gallery(path, connection, embedding_size, network.crop.detector if network else "")

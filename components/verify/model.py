@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from components.common.alignment import NONE
 from components.common.errors import UsageError
 from components.common.flags import RUNS
 from components.common.names import plain
-from components.common.preprocessing import pixels
+from components.common.preprocessing import Detector, pixels
 from components.embed.network import Network, check_apart, open_network
 from components.extract.align import landmark_model
-from components.extract.photo import Extraction, Face, Which
+from components.extract.photo import Extraction, Face, Which, detector_name
 from components.litert.specification import path_beside
 from components.verify import runs
 from components.verify.dlib_network import open_dlib_network
@@ -39,7 +39,7 @@ class Model:
 
     Args:
         path: where it lies.
-        network: as it was read.
+        network: as it was read, with the detector that finds its faces now.
         landmarks: the landmark model for its alignment; None when it wants none.
         files: what its files were then.
     """
@@ -69,8 +69,8 @@ class Model:
         return self.network.embed(images, None)
 
     def to_json(self) -> dict[str, Any]:
-        """Which network, as plain values."""
-        return {"path": str(self.path), "sha256": self.network.sha256}
+        """Which network, and what finds its faces, as plain values."""
+        return {"path": str(self.path), "sha256": self.network.sha256, "detector": self.network.crop.detector}
 
 
 def open_model(settings: ModelSettings) -> Model:
@@ -83,7 +83,9 @@ def open_model(settings: ModelSettings) -> Model:
     path = settings.checkpoint or _default_path()
     files = _files(path)
     network = open_dlib_network() if published.is_meant(path) else open_network(path)
-    check_apart(path, network)
+    if network.sha256 != published.SHA256:  # dlib's own is known to be whole, and slow: two faces in 0.1 s
+        check_apart(path, network)
+    network = _with_detector(network, settings.detector)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
 
@@ -117,13 +119,29 @@ def _default_path() -> Path:
     return left.path
 
 
+def _with_detector(network: Network, given: Detector | None) -> Network:
+    """The network, whose faces a detector finds from now on; its own when None."""
+    own = network.crop
+    crop = replace(own, detector=given or own.detector)
+    if own.share_of(crop) is None:
+        raise UsageError(
+            "Faces that are not aligned must be found by the detector that found those of the training.",
+            received=f"--detector {crop.detector}; the network's: {own.detector}",
+            advice="Leave out --detector.",
+        )
+    detector_name(crop.detector)
+    if said := own.mixed_with(crop):
+        print(f"The network was trained and evaluated with other faces: {said}", file=sys.stderr)
+    return replace(network, crop=crop)
+
+
 def _landmarks(given: Path | None, network: Network) -> Path | None:
     """The landmark model, for a network that was trained on aligned faces."""
-    if network.crop.alignment != NONE:
+    if network.crop.alignment != NONE and network.crop.detector == "dlib":
         return landmark_model(given)
     if given is not None:
         raise UsageError(
-            "The faces must be cut out the way the network was trained.",
+            "The faces must be cut out the way the network was trained: no landmark model does that.",
             received=f"{network.crop}; --landmarks {given}",
             advice="Leave out --landmarks.",
         )

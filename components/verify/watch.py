@@ -13,17 +13,20 @@ from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
+from PIL import Image
+
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.common.names import plain
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, prepare, strangers
+from components.verify.answer import answer, answers, lines, prepare, strangers
 from components.verify.faces import embed_photo, reject_record
+from components.verify.follow import Follower
 from components.verify.model import Model
 from components.verify.search import People
 from components.verify.settings import NamingSettings
-from components.verify.sources import camera, folder
+from components.verify.sources import folder, pictures_of
 from components.verify.threshold import ChosenThreshold
 
 _CHANGED = "{} has changed. The network from the start goes on; begin again to use the new one."
@@ -37,7 +40,8 @@ class Settings(NamingSettings):
     """
 
     source: Annotated[str, Flag(positional=True)] = ""
-    """A folder; or with OpenCV a camera: its number, 0 is the first, or an address or film that OpenCV opens."""
+    """A folder; `picamera`, the Raspberry Pi's own camera; or with OpenCV another camera: its number, 0 is the first,
+    or an address or film that OpenCV opens."""
     top: int = 1
     """How many people to list for each face, the nearest first."""
 
@@ -66,16 +70,19 @@ def _answer_folder(
 
 
 def _answer_camera(
-    pictures: Iterable[bytes], model: Model, people: People, threshold: ChosenThreshold, top: int
+    pictures: Iterable[Image.Image], model: Model, people: People, threshold: ChosenThreshold, top: int
 ) -> Iterator[Any]:
-    former: list[str | None] = []
+    follower = Follower(model, threshold.distance)
+    former: list[str] = []
     for picture in pictures:
-        seen = embed_photo(picture, model, "all")
-        faces = [] if isinstance(seen, Reject) else answers(seen, people, threshold, top)
-        names = sorted((face["name"] for face in faces), key=str)
-        if names != former:
+        tracks = sorted(follower.see(picture), key=lambda track: track.box)
+        faces = [
+            {"track": track.number, **answer(track.box, track.embedding, people, threshold, top)} for track in tracks
+        ]
+        who = sorted(str(face["name"] or face["track"]) for face in faces)
+        if who != former:
             yield {"faces": faces}
-        former = names
+        former = who
 
 
 def _print_answer(record: dict[str, Any], *, as_json: bool) -> None:
@@ -97,7 +104,7 @@ def _watch(settings: Settings) -> None:
         if Path(source).is_dir():
             records = _answer_folder(folder(Path(source), stop.wait), model, people, threshold, settings.top)
         else:
-            pictures = camera(int(source) if source.isdecimal() else source, stop.wait)
+            pictures = pictures_of(source, stop.wait)
             records = _answer_camera(pictures, model, people, threshold, settings.top)
         print(f"Watching {plain(source)}; Ctrl-C ends.", file=sys.stderr, flush=True)
         changed = False

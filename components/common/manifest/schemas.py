@@ -55,7 +55,7 @@ FACES = Manifest(
         ("identity", pa.string()),  # the first folder level of photo_path, in Unicode's form NFC
         ("box", BOX),  # the detector's; may reach beyond the photo
         ("crop_box", BOX),  # what was cut out: square, inside the photo; for an aligned face, its bounds
-        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"
+        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1" or "blazeface 0.6.0"
         ("score", pa.float32()),  # the detector's confidence: larger is surer; it has no fixed range
         ("landmarks", pa.list_(pa.float32(), 10), "nullable"),  # x, y of five points in the photo, when aligned
         ("phash", pa.uint64()),  # perceptual hash of the whole photo: equal for resized or re-encoded copies

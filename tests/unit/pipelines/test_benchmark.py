@@ -92,7 +92,7 @@ def test_crops_of_a_bin_set_are_taken_as_they_are(sample_photos, network, tmp_pa
     assert measured["protocol"]["pairs_file"] == "lfw.bin"
     assert (measured["protocol"]["folds"], measured["missing"]["pairs"]) == (10, 0)
     assert score(network("dlib"), path, tmp_path / "other") == 0
-    assert "--margin 0.0 --alignment dlib): it is measured on crops that it was not made for" in capsys.readouterr().out
+    assert "--margin 0.0 --alignment dlib: it is measured on crops that it was not made for" in capsys.readouterr().out
 
 
 def test_wrong_use_and_damaged_images_are_refused(sample_photos, network, tmp_path, capsys):

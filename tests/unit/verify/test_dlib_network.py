@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.common import published
 from components.common.errors import UsageError
@@ -43,10 +44,22 @@ def test_where_nothing_was_trained_a_line_says_that_dlibs_is_taken(sample_photos
     out, err = capsys.readouterr()
     answer = json.loads(out)
     assert err.startswith("The network: dlib's for faces (no -c")
-    assert answer["model"] == {"path": "dlib", "sha256": published.sha256()}
+    assert answer["model"] == {"path": "dlib", "sha256": published.sha256(), "detector": "dlib"}
     assert answer["threshold"]["source"] == published.EVALUATED_ON
     assert answer["threshold"]["distance"] == {each["far"]: each["distance"] for each in published.THRESHOLDS}[0.01]
     assert answer["pairs"][0]["distance"] == 0
+
+
+def test_another_detector_finds_what_dlibs_does_not_and_a_line_says_what_that_costs(sample_photos, tmp_path, capsys):
+    with Image.open(sample_photos / "person-00000" / "00.jpg") as upright:
+        upright.rotate(70, Image.Resampling.BICUBIC, True, fillcolor="gray").save(tmp_path / "turned.png")
+    photos = [str(sample_photos / "person-00000" / "00.jpg"), str(tmp_path / "turned.png"), "-c", "dlib"]
+    assert main(photos) == 1
+    assert "no-face" in capsys.readouterr().err
+    assert main([*photos, "--detector", "blazeface", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["model"]["detector"] == "blazeface"
+    assert "found by blazeface" in err
 
 
 def test_a_damaged_network_is_refused_by_name(tmp_path, monkeypatch):

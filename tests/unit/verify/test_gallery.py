@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import FacenetError, UsageError
+from components.verify import database
 from components.verify.gallery import Added, Enrollment, open_gallery
 from tests.conftest import REPOSITORY
 from tests.unit.verify.rows import entries, network
@@ -95,7 +96,7 @@ def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
     with closing(sqlite3.connect(path)) as connection, connection:  # as a gallery of before holds them
         connection.execute("INSERT INTO person VALUES (99, ?)", (nfd,))
         face = (third.face_id, 99, third.photo, third.embedding.tobytes())
-        connection.execute("INSERT INTO face VALUES (?, ?, ?, ?)", face)
+        connection.execute("INSERT INTO face VALUES (?, ?, ?, ?, 'dlib')", face)
     with open_gallery(path, network()) as gallery:
         people = gallery.people()
         assert [name for name in people.names if name.startswith("Z")] == [nfc]
@@ -348,10 +349,36 @@ def test_what_is_no_gallery_is_refused_and_left_alone(tmp_path):
     assert not (tmp_path / "missing.db").exists()
 
 
+def test_a_gallery_from_before_there_were_two_detectors_is_dlibs_and_told_from_another(tmp_path, capsys):
+    path, first, blazefaces = tmp_path / "gallery.db", entries(4), network()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(database._FIRST_TABLES)
+        connection.executescript(f"PRAGMA application_id = {database.APPLICATION_ID}; PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO model VALUES (?, ?)", (blazefaces.sha256, blazefaces.embedding_size))
+        connection.execute("INSERT INTO person VALUES (1, 'p0')")
+        connection.execute(
+            "INSERT INTO face VALUES (?, 1, 'x.jpg', ?)", (first[0].face_id, first[0].embedding.tobytes())
+        )
+    with open_gallery(path, network()) as gallery:
+        gallery.say_detectors()
+        assert gallery.detectors() == {"dlib"} and len(gallery.people().embeddings) == 1
+    assert not capsys.readouterr().err
+    blazefaces = replace(blazefaces, crop=replace(blazefaces.crop, detector="blazeface"))
+    with open_gallery(path, blazefaces, create=True) as gallery:
+        assert gallery.add(first) == Added(faces=3, known=1, total_faces=4, total_people=3)
+        gallery.say_detectors()
+    assert re.search(r"gallery.db: .* dlib .* blazeface", capsys.readouterr().err)
+    with open_gallery(path, network()) as gallery:
+        assert gallery.detectors() == {"dlib", "blazeface"} and len(gallery.people().embeddings) == 4
+    by_hand(path, "UPDATE face SET detector = 'eyes' WHERE detector = 'dlib'")
+    with open_gallery(path, network()) as gallery, pytest.raises(FacenetError, match="damaged"):
+        gallery.detectors()
+
+
 def test_a_gallery_of_a_later_version_is_refused(path):
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(UsageError, match="version 2; version 1 is read"), open_gallery(path, network()):
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(UsageError, match="version 3; versions up to 2 are read"), open_gallery(path, network()):
         pass
 
 

@@ -13,6 +13,7 @@ from components.verify.cluster import main as cluster
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
 from components.verify.identify import main as identify
+from components.verify.tracks import PATIENCE
 from components.verify.verify import DIFFERENT
 from components.verify.verify import main as verify
 from components.verify.watch import main as watch
@@ -67,8 +68,9 @@ def test_watch(model, enrolled, people, empty, tmp_path, monkeypatch, capsys):
     photo = next(iter(people.values()))[0]
     monkeypatch.setattr("components.verify.watch.folder", lambda root, pause: [photo, tmp_path / "empty.png"])
     assert_is("watch", *printed(capsys, watch, tmp_path, *flags).splitlines())
-    pictures = [photo.read_bytes(), (tmp_path / "empty.png").read_bytes()]
-    monkeypatch.setattr("components.verify.watch.camera", lambda source, pause: pictures)
+    with Image.open(photo) as picture:
+        pictures = [picture.convert("RGB"), *[Image.new("RGB", (200, 200), "green")] * (PATIENCE + 1)]
+    monkeypatch.setattr("components.verify.watch.pictures_of", lambda source, pause: pictures)
     seen = printed(capsys, watch, "0", *flags).splitlines()
     assert len(seen) == 2
     assert_is("watch", *seen)

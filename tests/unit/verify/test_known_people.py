@@ -172,6 +172,7 @@ def test_a_forgotten_person_is_a_stranger(model, gallery, people, capsys):
         (enroll, ["{photo}", "--name", "\u200cAda"], "cannot be a person's name"),
         (enroll, ["{photo}", "--name", " "], "cannot be a person's name"),
         (enroll, ["missing", "--name", "x"], "no such photo or folder"),
+        (enroll, ["{photo}", "--name", "x", "--detector", "blazeface"], "must be found by the detector"),
         (enroll, ["{folder}"], "directly in the folder"),
         (forget, ["x", "-g", "missing.db"], "no gallery here"),
     ],

@@ -69,7 +69,7 @@ def test_the_threshold_for_a_false_accept_rate_comes_from_the_file_with_what_it_
 def test_json_says_the_same(model, photos, capsys):
     code = main([*photos, "-c", str(model), "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert told["model"] == {"path": str(model), "sha256": sha256_of(model)}
+    assert told["model"] == {"path": str(model), "sha256": sha256_of(model), "detector": "dlib"}
     assert told["threshold"] == {
         "distance": 0.45, "source": str(model), "far": 0.01, "interval": [0.4, 0.5], "val": 0.6
     }  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from components.verify import sources
+from components.verify.tracks import PATIENCE
 from components.verify.watch import main
 from tests.conftest import REPOSITORY
 
@@ -102,7 +103,7 @@ def test_a_network_that_is_replaced_is_said_once_and_the_one_from_the_start_goes
 ):
     mine = tmp_path / "facenet.tflite"
     mine.write_bytes(model.read_bytes())
-    frames = sources.camera
+    frames = sources.pictures_of
 
     def replaced(*given):
         for number, picture in enumerate(frames(*given)):
@@ -110,7 +111,7 @@ def test_a_network_that_is_replaced_is_said_once_and_the_one_from_the_start_goes
                 mine.write_bytes(b"\0" * mine.stat().st_size)  # in place, as `cp` does it
             yield picture
 
-    monkeypatch.setattr("components.verify.watch.camera", replaced)
+    monkeypatch.setattr("components.verify.watch.pictures_of", replaced)
     path, names = film
     assert main([str(path), "-g", str(enrolled), "-c", str(mine), "--far", "0.1", "--json"]) == 0
     said = capsys.readouterr()
@@ -121,9 +122,9 @@ def test_a_network_that_is_replaced_is_said_once_and_the_one_from_the_start_goes
 
 @pytest.fixture(scope="module")
 def film(people, tmp_path_factory):
-    """Two pictures of one enrolled person, two of nobody, one of another person; a camera shows it to OpenCV."""
+    """Two pictures of one enrolled person, some of nobody, one of another person; a camera shows it to OpenCV."""
     names = list(people)
-    shown = [people[names[0]][0]] * 2 + [None] * 2 + [people[names[1]][0]]
+    shown = [people[names[0]][0]] * 2 + [None] * (PATIENCE + 1) + [people[names[1]][0]]
     path = tmp_path_factory.mktemp("film") / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (480, 480))
     for photo in shown:
@@ -141,6 +142,7 @@ def test_a_camera_is_answered_when_who_is_there_changes(model, enrolled, film, c
     assert main([str(path), "-g", str(enrolled), "-c", str(model), "--far", "0.1", "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [[face["name"] for face in record["faces"]] for record in records] == [[names[0]], [], [names[1]]]
+    assert [face["track"] for record in records for face in record["faces"]] == [1, 2]
     assert main([str(path), "-g", str(enrolled), "-c", str(model), "--far", "0.1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and names[0] in lines[0] and lines[1].endswith("nobody") and names[1] in lines[2]
