@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.collect.settings import Settings as Collect
 from components.common.atomic import write_file
 from components.common.command import run
+from components.common.errors import UsageError
 from components.common.flags import Checkpoint, Input, Output
 from components.common.preprocessing import Detector
 from components.embed.settings import Settings as Embed
@@ -18,6 +21,9 @@ from components.evaluate.settings import Settings as Evaluate
 from components.extract.scan import identity_of, scan
 from components.extract.settings import Settings as Extract
 from components.specification.stages import package
+
+if TYPE_CHECKING:
+    from components.evaluate.pairs_list import Photo
 
 _DRAWN = "drawn-pairs.txt"
 
@@ -35,46 +41,64 @@ class Settings:
     """The network: a checkpoint folder, any LiteRT face embedder (MODEL.tflite), or `dlib`, dlib's network for faces.
     Faces are cut out as it asks for."""
     input: Input
-    """The photo folder, with a folder for each person."""
+    """The photo folder, with a folder for each person; or a benchmark set as it is published: CFP, AgeDB-30, CALFW,
+    CPLFW, IJB-B or IJB-C, or a .bin file of insightface."""
     detector: Detector | None = None
     """What finds the faces, instead of what found those that the network was trained on: dlib or blazeface."""
     pairs: Path | None = None
-    """The pairs to compare, in the format of LFW's pairs.txt; without it they are drawn, always alike."""
+    """The list of pairs to compare, in the format of LFW's pairs.txt or of such a set; without it a set's own list is
+    taken, and of a photo folder pairs are drawn, always alike."""
     output: Output = Path("score")
     """Folder for the report and all that it is made of: faces, dataset and embeddings; former ones are replaced."""
 
 
-def _pairs(settings: Settings) -> str | None:
-    """What to write as the list of pairs; None when there is one, which is read to see whether it can be."""
+def _pairs(settings: Settings) -> tuple[Path, str | None, Mapping[Photo, str]]:
+    """The list of pairs, what to write as that list where there is none, and the files that it names.
+
+    A list is read to see whether it can be. There are no files where photos are laid out by person.
+    """
     # Not before they are needed: --help should appear at once.
     from components.evaluate.drawn_pairs import draw_pairs
     from components.evaluate.pairs_file import read_pairs_file
+    from components.evaluate.templates import holds_templates, read_templates
+    from pipelines.benchmark import is_bin, list_in
 
-    if settings.pairs is not None:
-        read_pairs_file(settings.pairs)
-        return None
-    photos = scan(settings.input).photos
-    return draw_pairs(photos, [identity_of(path) for path in photos], Evaluate.folds, Evaluate.seed)
+    if is_bin(settings.input) and (settings.pairs or settings.detector):
+        raise UsageError(
+            "A .bin set holds its own pairs, and crops in which no face is looked for.",
+            received=settings.pairs or settings.detector,
+            advice="Leave out --pairs and --detector.",
+        )
+    pairs = settings.pairs or list_in(settings.input)
+    if pairs is None:
+        photos = scan(settings.input).photos
+        drawn = draw_pairs(photos, [identity_of(path) for path in photos], Evaluate.folds, Evaluate.seed)
+        return settings.output / _DRAWN, drawn, {}
+    return pairs, None, read_templates(pairs).files if holds_templates(pairs) else read_pairs_file(pairs).files
 
 
 def _score(settings: Settings) -> None:
-    drawn = _pairs(settings)
+    pairs, drawn, files = _pairs(settings)
     from components.embed.network import open_network
+    from pipelines.benchmark import faces_of_bin, is_bin, laid_out
 
     # Opened before the photos are: a network that cannot be used should not wait for thousands of them.
     crop = open_network(settings.checkpoint).crop
     folder = settings.output
     faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
     detector = settings.detector or crop.detector
-    extract = Extract(settings.input, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
-    extract.check()
-    if drawn is not None:
-        write_file(folder / _DRAWN, drawn)
-    _run("extract", extract)
+    if is_bin(settings.input):
+        faces_of_bin(settings.input, files, faces, crop)
+    else:
+        with laid_out(files, settings.input) if files else nullcontext(settings.input) as photos:
+            extract = Extract(photos, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
+            extract.check()
+            if drawn is not None:
+                write_file(pairs, drawn)
+            _run("extract", extract)
     # Whoever a list names is measured, by each photo that it names.
     _run("collect", Collect(output=dataset, input=(faces,), min_examples=1, drop_duplicates=False, test=1))
     _run("embed", Embed(input=dataset, checkpoint=str(settings.checkpoint), output=embeddings))
-    pairs = settings.pairs or folder / _DRAWN
     _run("evaluate", Evaluate(output=folder / "report", input=(embeddings,), pairs=pairs, faces=(faces,)))
 
 

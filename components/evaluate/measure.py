@@ -31,6 +31,8 @@ from components.evaluate.protocols import Protocol
 
 # The small rates are steps of three: a gallery takes one by its size, and a smaller rate than it needs costs VAL.
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
+# What is published of IJB-B and IJB-C.
+_OF_TEMPLATES = (1e-4, 1e-5)
 # In a fold of so many pairs, one pair is a tenth of the accuracy.
 _LARGE_FOLD = 10
 
@@ -50,13 +52,14 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         `metrics.json`; see README.md.
     """
     whole = compared.curve
+    rates = FALSE_ACCEPT_RATES + (_OF_TEMPLATES if protocol.kind == "templates" else ())
     rate, rate_threshold = equal_error_rate(whole)
     folds = list(fold_accuracies(scored, protocol.scored.same, protocol.fold))
     accepted = _accepted(protocol, scored, folds)
     pairs = protocol.scored
     error = accuracy_error(accepted == pairs.same, pairs.same, identity[pairs.first], identity[pairs.second], seed)
     people = np.unique(identity[compared.faces])
-    uncertain = intervals(compared.same.sample, compared.different.sample, identity, people, FALSE_ACCEPT_RATES, seed)
+    uncertain = intervals(compared.same.sample, compared.different.sample, identity, people, rates, seed)
     return {
         "accuracy": _accuracy(folds, error, protocol.missing.pairs_per_fold),
         "threshold": compared.threshold,
@@ -65,7 +68,7 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
         "auc_interval": list(uncertain.auc) if uncertain else None,
         "doubt": doubt(len(np.unique(identity[compared.same.sample.first])), uncertain.auc if uncertain else None),
         "eer": {"value": rate, "threshold": rate_threshold},
-        "val_at_far": [_val_at_far(whole, far, uncertain.rates if uncertain else {}) for far in FALSE_ACCEPT_RATES],
+        "val_at_far": [_val_at_far(whole, far, uncertain.rates if uncertain else {}) for far in rates],
         "roc": [list(point) for point in roc(whole)],
         "slices": _slices(protocol, accepted),
     }

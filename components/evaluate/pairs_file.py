@@ -22,7 +22,6 @@ Format: Huang et al., Labeled Faces in the Wild, 2007, and http://vis-www.cs.uma
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -34,9 +33,9 @@ from components.common.names import one_form
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings, Indices
 from components.evaluate.folds import deal_pairs
+from components.evaluate.pairs_list import PairsFile, Photo
 from components.evaluate.protocols import Missing, Pairs, Protocol
-
-Photo = tuple[str, str]  # identity, and its path in there, with or without its ending
+from components.evaluate.published import layout_of
 
 _SLICE = "# slice:"
 _ENDINGS = (*ENDINGS, ".ppm", ".pgm")  # published lists name photos in formats that were converted since
@@ -44,27 +43,15 @@ _MISSING_NAMED = 10
 _BALANCED = 0.55  # above this share of one kind, accuracy flatters
 
 
-@dataclass(frozen=True)
-class PairsFile:
-    """The content of a pairs file.
-
-    Args:
-        pairs: pairs of photos, in its order.
-        folds: the number of folds, all of one size.
-        slices: the slice of each pair; None for the pairs above the first slice's name.
-    """
-
-    pairs: list[tuple[Photo, Photo]]
-    folds: int
-    slices: list[str | None]
-
-
 def read_pairs_file(path: Path) -> PairsFile:
-    """Reads a pairs file.
+    """Reads a pairs file, or a list of another layout that `published` knows.
 
     Raises:
-        UsageError: the file is no text, a line has none of the forms, or the number of pairs is not the first line's.
+        UsageError: the file is no text, a line has none of the forms, or the number of pairs is not the first line's;
+            or see `published`.
     """
+    if (read := layout_of(path)) is not None:
+        return read(path)
     try:
         lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -92,7 +79,8 @@ def read_pairs_file(path: Path) -> PairsFile:
             received=f"{path}, {quantity(len(pairs), 'pair')}; {lines[0].strip()!r} means {promised}",
             advice="The first line is `folds<TAB>n` or `n`: per fold, n same and n different pairs. Is the file whole?",
         )
-    return PairsFile(pairs, folds, slices)
+    same = [first[0] == second[0] for first, second in pairs]
+    return PairsFile(pairs, same, [number // (2 * pairs_per_kind) for number in range(promised)], slices)
 
 
 def _header(line: str, path: Path) -> tuple[int, int]:
@@ -163,11 +151,11 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
     faces = _faces_of_photos(file, embeddings)
     known = np.array([first in faces and second in faces for first, second in file.pairs])
     kept = [pair for pair, is_known in zip(file.pairs, known, strict=True) if is_known]
-    fold_of_pair = np.arange(len(file.pairs), dtype=np.int32) // (len(file.pairs) // file.folds)
+    fold_of_pair = np.array(file.fold, np.int32)
     pairs = Pairs(
         np.array([faces[first][0] for first, _ in kept], np.int32),
         np.array([faces[second][0] for _, second in kept], np.int32),
-        np.array([first[0] == second[0] for first, second in kept], bool),
+        np.array(file.same, bool)[known],
     )
     smaller = min(pairs.same_count, len(pairs) - pairs.same_count)
     fold, left_out = fold_of_pair[known], np.bincount(fold_of_pair[~known], minlength=file.folds)
@@ -177,7 +165,7 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
         fold = deal_pairs(pairs.same, min(folds, smaller))
         left_out = np.diff(np.arange(fold.max() + 2) * left_out[0] // (fold.max() + 1))
     missing = _missing(file, faces, left_out)
-    notes = _notes(pairs, embeddings, missing, len(file.pairs))
+    notes = [*file.notes, *_notes(pairs, embeddings, missing, len(file.pairs))]
     if file.folds == 1:
         notes.append(f"The file has one fold: its pairs were dealt into {fold.max() + 1}, in their order.")
     elif len(np.unique(fold)) < file.folds:

@@ -72,7 +72,7 @@ class Protocol:
     """What is measured on what.
 
     Args:
-        kind: "unseen-folds", "shared-folds" or "pairs-file".
+        kind: "unseen-folds", "shared-folds", "pairs-file" or "templates".
         scored: pairs for accuracy.
         fold: int32 [len(scored)], from 0.
         compared: pairs for everything else; there may be too many of them to list.

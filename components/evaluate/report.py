@@ -82,5 +82,6 @@ def summary(record: Mapping[str, Any]) -> str:
         for kind in ("scored", "compared")
     )
     pairs = scored if scored == compared else f"{scored} for the accuracy, {compared} for everything else"
-    faces, people = quantity(protocol["faces"], "face"), quantity(protocol["identities"], "person", "people")
+    noun = "template" if protocol["kind"] == "templates" else "face"
+    faces, people = quantity(protocol["faces"], noun), quantity(protocol["identities"], "person", "people")
     return f"{faces} of {people} of {whose}; {pairs}."

@@ -26,7 +26,8 @@ class Settings:
     input: Inputs = ()
     """The embeddings that `facenet embed` wrote, or all shards of them."""
     pairs: Path | None = None
-    """Measure on the pairs of this file, in the format of LFW's pairs.txt, instead of pairs drawn from a split."""
+    """Measure on the pairs of this list instead of pairs drawn from a split: in the format of LFW's pairs.txt, or as
+    CFP, AgeDB-30, CALFW, CPLFW, insightface's .bin sets, IJB-B and IJB-C publish them."""
     faces: tuple[Path, ...] = ()
     """The faces manifest, or all shards of it, for pictures of the worst mistakes; without it there are none."""
     html: Html = None

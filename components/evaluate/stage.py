@@ -26,6 +26,7 @@ from components.evaluate.pairs_file import from_pairs_file
 from components.evaluate.protocols import Protocol, from_identities
 from components.evaluate.report import render, summary
 from components.evaluate.settings import Settings
+from components.evaluate.templates import from_templates, holds_templates
 from components.page.templates import Card
 from components.page.words import number, percent
 
@@ -73,6 +74,8 @@ def _why_no_pictures(settings: Settings) -> str:
 def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
     """The embeddings that are measured, and the pairs among them."""
     if settings.pairs:
+        if holds_templates(settings.pairs):
+            return from_templates(settings.pairs, everyone, settings.folds)
         return everyone, from_pairs_file(settings.pairs, everyone, settings.folds)
     measured = everyone.of_split(settings.split)
     protocol = from_identities(

@@ -77,8 +77,12 @@ WIRING = {
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
     # The stages' settings, which it fills in; it has no other code of theirs but what must be known before they run.
     "pipelines/score.py": {"components.common", "components.embed.network", "components.extract.scan"}
-    | {"components.evaluate.drawn_pairs", "components.evaluate.pairs_file", "components.specification.stages"}
-    | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")},
+    | {f"components.evaluate.{module}" for module in ("drawn_pairs", "pairs_file", "pairs_list", "templates")}
+    | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")}
+    | {"components.specification.stages", "pipelines.benchmark"},
+    # Lays benchmark sets out for the stages: what their lists say, and crops as rows of the faces manifest.
+    "pipelines/benchmark.py": {"components.common", "components.extract.phash", "components.extract.scan", "numpy"}
+    | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
     # Galleries are what it shares with the command of a Pi.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -254,6 +255,15 @@ def _read_gallery(path: Path) -> None:
 def _pairs(_: Path) -> Iterator[bytes]:
     yield b"2\t1\nAda\t1\t2\nAda\t1\tBob\t2\nAda\t3\t4\nBob\t1\tEve\t1\n"
     yield b"1\n# slice: near\nAda/1 Ada/2\nAda/x y/1\tBob/1\n"
+    yield b"Ada_0001.jpg 1\nAda_0002.jpg 1\nAda_0001.jpg 0\nBob_0001.jpg 0\n"
+    yield b"1.jpg 2.jpg 1\n1.jpg 3.jpg 0\n"
+
+
+def _bins(_: Path) -> Iterator[bytes]:
+    images = [b"\xff\xd8\n'" + bytes([number]) for number in range(4)]
+    for protocol in (0, 2, 4, 5):
+        yield pickle.dumps((images, [True, False]), protocol)
+        yield pickle.dumps(([np.frombuffer(image, np.uint8).copy() for image in images], [True, False]), protocol)
 
 
 def _compiled(_: Path) -> Iterator[bytes]:
@@ -384,6 +394,7 @@ TARGETS = {
     "preprocessing": Target(_preprocessing, _read_preprocessing, is_json=True),
     "specification": Target(_specifications, lambda data, _: parse(data.decode(errors="replace"), "x"), is_json=True),
     "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
+    ".bin set": Target(_bins, _file("set.bin", read_pairs_file)),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
     "recipe": Target(_recipes, _file("recipe.yaml", lambda path: recipe.read(str(path))), is_json=True),
