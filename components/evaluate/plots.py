@@ -80,8 +80,8 @@ def det_plot(galleries: Sequence[Mapping[str, Any]]) -> str:
     most = max(row["enrolled_faces"] for row in galleries)
     drawn: list[str] = []
     with axes("DET curve", drawn, (5, 4.2)) as plot:
-        # A rate of 0 is drawn at the edge: half of the smallest that can be counted.
-        least_fpir = 0.5 / max(row["stranger_faces"] for row in galleries)
+        # A rate of 0 is drawn at the edge, no higher than the smallest that can be counted.
+        least_fpir = 1 / max(row["stranger_faces"] for row in galleries)
         least_fnir = 0.5 / max(row["mated_searches"] for row in galleries)
         for row in galleries:
             if row["enrolled_faces"] in (1, most):
