@@ -78,13 +78,51 @@ def intervals(
             areas.append(_area(accepted[0][edges], accepted[1], nearer, as_near))
     if not at_each_rate:
         return None
+    least, most = np.quantile(areas, _TAILS)
+    return Ranges((float(least), float(most)), _intervals(at_each_rate, rates))
+
+
+def search_intervals(
+    mates: Distances,
+    mate_people: Indices,
+    nearest: Distances,
+    stranger_people: Indices,
+    rates: Sequence[float],
+    seed: int,
+) -> dict[float, Interval]:
+    """95 % intervals of the share of mated searches that succeed, at some false positive identification rates.
+
+    A search counts as often as its probe's person was drawn. Galleries stay as they are.
+
+    Args:
+        mates: float64 [mated], how far the mates are.
+        mate_people: int64 [mated], the people of the probes, numbers from 0.
+        nearest: float64 [nonmated], how far the nearest candidates are.
+        stranger_people: int64 [nonmated], likewise.
+        rates: each above 0 and below 1.
+        seed: seed of the draws.
+
+    Returns:
+        By rate; empty when no replicate has searches of both kinds.
+    """
+    mated, nonmated = _Side.of_searches(mates, mate_people), _Side.of_searches(nearest, stranger_people)
+    at_each_rate: list[list[Range]] = []
+    for drawn in _draws(np.union1d(mate_people, stranger_people), seed):
+        accepted = mated.count_accepted(drawn), nonmated.count_accepted(drawn)
+        if accepted[0][-1] and accepted[1][-1]:
+            at_each_rate.append([_val_at_far(mated, nonmated, *accepted, far) for far in rates])
+    return _intervals(at_each_rate, rates)
+
+
+def _intervals(at_each_rate: Sequence[Sequence[Range]], rates: Sequence[float]) -> dict[float, Interval]:
+    """From VAL and its threshold, of each replicate and at each rate, to their ranges."""
+    if not at_each_rate or not rates:
+        return {}
     low, high = np.quantile(np.array(at_each_rate), _TAILS, axis=0)  # [rates, 2] each
-    at_rates = {
+    return {
         far: Interval((float(low[i, 0]), float(high[i, 0])), (float(low[i, 1]), float(high[i, 1])))
         for i, far in enumerate(rates)
     }
-    least, most = np.quantile(areas, _TAILS)
-    return Ranges((float(least), float(most)), at_rates)
 
 
 def accuracy_error(right: Flags, same: Flags, first: Indices, second: Indices, seed: int) -> float | None:
@@ -120,22 +158,26 @@ def accuracy_error(right: Flags, same: Flags, first: Indices, second: Indices, s
 
 @dataclass(frozen=True)
 class _Side:
-    """The pairs of one kind, nearest first: distances, and both people of each."""
+    """The pairs of one kind, or the searches of one, nearest first: distances, and both people of each, or one."""
 
     distances: Distances
     first: Indices
-    second: Indices
-    same: bool
+    second: Indices | None
 
     @classmethod
     def of(cls, pairs: MeasuredPairs, identity: Indices, same: bool) -> _Side:
         pairs = pairs[np.argsort(pairs.distances)]
-        return cls(pairs.distances, identity[pairs.first], identity[pairs.second], same)
+        return cls(pairs.distances, identity[pairs.first], None if same else identity[pairs.second])
+
+    @classmethod
+    def of_searches(cls, distances: Distances, people: Indices) -> _Side:
+        order = np.argsort(distances)
+        return cls(distances[order], people[order], None)
 
     def count_accepted(self, drawn: Indices) -> Indices:
         """int64 [pairs + 1]: the nearest 0, 1, ... pairs, each counted as often as it was drawn."""
         times = drawn[self.first]
-        if not self.same:
+        if self.second is not None:
             times *= drawn[self.second]
         accepted = np.zeros(len(times) + 1, np.int64)
         np.cumsum(times, out=accepted[1:])

@@ -14,7 +14,7 @@ from components.common.quantity import quantity
 from components.page.words import number, percent
 
 Record = Mapping[str, Any]
-# Of the FARs at which VAL is measured, the one that is shown where there is room for one.
+# Of the FARs and FPIRs that something is measured at, the one that is shown where there is room for one.
 SHOWN_RATE = 0.01
 
 
@@ -58,6 +58,27 @@ def _val(record: Record) -> float | None:
     return None if not rows or rows[0] is None else records.number(rows[0])
 
 
+def _fnir(record: Record) -> float | None:
+    """Of the largest gallery with one face of each person: what several faces gain depends on a rule."""
+    gallery = _gallery(record)
+    rates = [at["fnir"] for at in gallery["fnir_at_fpir"] if at["fpir"] == SHOWN_RATE] if gallery else []
+    return None if not rates or rates[0] is None else records.number(rates[0])
+
+
+def _gallery(record: Record) -> Record | None:
+    rows = [row for row in record.get("identification", {}).get("galleries", []) if row["enrolled_faces"] == 1]
+    return rows[-1] if rows else None
+
+
+def _whose(record: Record) -> str:
+    gallery = _gallery(record)
+    if gallery is None:
+        return "too few people for a gallery and strangers"
+    if _fnir(record) is None:
+        return f"{quantity(gallery['stranger_faces'], 'face')} of strangers are too few"
+    return f"of {gallery['people']:,} people in a gallery not named, where that share of strangers is"
+
+
 def _error(record: Record) -> str:
     accuracy = record["accuracy"]
     error = accuracy.get("standard_error_over_people")  # older reports have none
@@ -82,6 +103,7 @@ NUMBERS = (
         _val,
         lambda _: "of the pairs of one person accepted, at that rate of false accepts",
     ),
+    Number(f"fnir_at_fpir_{SHOWN_RATE:g}", f"FNIR at FPIR {SHOWN_RATE:g}", _fnir, _whose, more_is_better=False),
 )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from components.evaluate.metrics import Curve
-from components.page.figures import DIFFERENT, INK, SAME, axes, roc_curves
+from components.page.figures import DIFFERENT, INK, SAME, axes, plain_numbers, roc_curves
 
 _BINS = 50
+_LINES = ("-", "--", "-.", ":")
 
 
 def roc_plot(
@@ -62,4 +64,44 @@ def distance_plot(curve: Curve, threshold: float) -> str:
         plot.set_ylabel("share of pairs")
         # Above the data: inside, it would hide whichever histogram is there.
         plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1, handlelength=1.2, fontsize=9)
+    return drawn[0]
+
+
+def det_plot(galleries: Sequence[Mapping[str, Any]]) -> str:
+    """DET curves, FNIR over FPIR, both logarithmic: a line for each size of a gallery, a colour for faces enrolled.
+
+    Args:
+        galleries: as in `metrics.json`, of one rule; those with the fewest and with the most enrolled faces are drawn.
+
+    Returns:
+        An `<svg>` element.
+    """
+    sizes = sorted({row["people"] for row in galleries})
+    most = max(row["enrolled_faces"] for row in galleries)
+    drawn: list[str] = []
+    with axes("DET curve", drawn, (5, 4.2)) as plot:
+        # A rate of 0 is drawn at the edge, no higher than the smallest that can be counted.
+        least_fpir = 1 / max(row["stranger_faces"] for row in galleries)
+        least_fnir = 0.5 / max(row["mated_searches"] for row in galleries)
+        for row in galleries:
+            if row["enrolled_faces"] in (1, most):
+                fpir, fnir, _ = np.array(row["det"]).T
+                faces = "1 face" if row["enrolled_faces"] == 1 else f"{most} faces"
+                plot.plot(
+                    np.maximum(fpir, least_fpir),
+                    np.maximum(fnir, least_fnir),
+                    color=DIFFERENT if row["enrolled_faces"] == 1 else SAME,
+                    linestyle=_LINES[sizes.index(row["people"])],
+                    drawstyle="steps-post",
+                    label=f"{row['people']:,} people, {faces} each",
+                )
+        plot.set_xscale("log")
+        plot.set_yscale("log")
+        plot.set_xlim(least_fpir, 1)
+        plot.set_ylim(least_fnir, 1)
+        plain_numbers(plot.xaxis)
+        plain_numbers(plot.yaxis)
+        plot.set_xlabel("share of strangers who get a name (FPIR)")
+        plot.set_ylabel("share of the enrolled not named (FNIR)")
+        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1, fontsize=9)
     return drawn[0]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.common.quantity import quantity
 from components.evaluate.former import Comparison
+from components.evaluate.identification import RULE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
-from components.evaluate.numbers import rows
-from components.evaluate.plots import distance_plot, roc_plot
+from components.evaluate.numbers import SHOWN_RATE, rows
+from components.evaluate.plots import det_plot, distance_plot, roc_plot
+from components.evaluate.references import RULES
 from components.page.templates import Card, fill_card
 from components.page.words import number
 
@@ -38,12 +40,17 @@ def render(
         comparison: with a former report.
         without_pictures: why there are no pictures; "" when there are.
     """
+    galleries = [row for row in record["identification"]["galleries"] if row["rule"] == RULE]
     former = comparison.roc if comparison and comparison.roc else None  # old reports have none
     values = {
         **record,
         "mistakes": mistakes,
         "roc_svg": roc_plot(record["roc"], curve.different_pairs, former),
         "distance_svg": distance_plot(curve, record["threshold"]),
+        "det_svg": det_plot(galleries) if galleries else "",
+        "galleries": galleries,
+        "shown_rate": SHOWN_RATE,
+        "rules": _rules(record["identification"]["galleries"]),
         "comparison": comparison,
         "without_pictures": without_pictures,
         "rows": _ROWS,
@@ -52,6 +59,12 @@ def render(
         "promise": promise(record),
     }
     return fill_card(Path(__file__).parent, values, "report")
+
+
+def _rules(galleries: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The largest gallery with several faces of each person, by the rule that makes one score of these."""
+    largest = [row for row in galleries if row["people"] == galleries[-1]["people"] and row["enrolled_faces"] > 1]
+    return {rule: [row for row in largest if row["rule"] == rule] for rule in RULES} if largest else {}
 
 
 def promise(record: Mapping[str, Any]) -> str:

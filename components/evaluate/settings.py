@@ -36,7 +36,7 @@ class Settings:
     former: Path | None = None
     """Compare with this former report: its folder, or its metrics.json."""
     split: Literal["train", "validation", "test", "all"] = "test"
-    """Split whose faces are measured; has no effect with --pairs, where the file names the faces."""
+    """Split whose faces are measured; with --pairs, where the file names the faces, for identification only."""
     folds: int = 10
     """Number of folds over which accuracy is measured; a pairs file with several folds keeps its own."""
     max_pairs: int = 1_000_000

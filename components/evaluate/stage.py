@@ -17,6 +17,7 @@ from components.common.records import METRICS, METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
 from components.evaluate.former import compare, read_former
+from components.evaluate.identification import identification
 from components.evaluate.kubeflow import classification_metrics
 from components.evaluate.measure import describe, measure, pairs_table
 from components.evaluate.metrics import best_threshold, curve
@@ -43,6 +44,7 @@ def run(settings: Settings) -> None:
     record = {
         "schema_version": METRICS_VERSION,
         **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
+        "identification": _identification(settings, everyone),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": len(everyone),
@@ -92,6 +94,12 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
     return measured, protocol
 
 
+def _identification(settings: Settings, everyone: Embeddings) -> dict[str, Any]:
+    """A pairs file names no galleries: they are drawn from the split, with or without one."""
+    people = everyone.of_split(settings.split)
+    return identification(people.vectors, people.identity_codes(), settings.seed)
+
+
 def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
     if settings.pairs:
         return describe(protocol, faces, measured, pairs_file=settings.pairs.name, split=None, seed=None)
@@ -137,7 +145,7 @@ def _print_summary(record: Mapping[str, Any], settings: Settings) -> None:
             lines.append((f"VAL at FAR {row['far']:g}", percent(row["val"]), pairs))
     lines.append(("Threshold", number(record["threshold"]), "same person if distance <= threshold"))
     for label, value, detail in lines:
-        print(f"  {label:<16} {value:>8}  {detail}")
+        print(f"  {label:<17} {value:>8}  {detail}")
     for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
         print(f"  NOTE       {note}")
     print(f"Report: {settings.output / 'report.html'}")

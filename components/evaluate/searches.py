@@ -1,0 +1,97 @@
+"""Searches of a gallery: every probe against every person, by matrix products of blocks.
+
+Memory holds a block for each thread, and a number or two for each probe. Similarities are exact (`references.py`), so
+any size of blocks gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from components.common.cores import threads
+from components.evaluate.embeddings import Indices
+from components.evaluate.references import Vectors
+
+Similarities = npt.NDArray[np.float64]
+
+PROBES, PEOPLE = 512, 1024  # of a block
+
+
+def best_similarities(
+    references: Vectors, probes: npt.NDArray[np.float32], *, block: tuple[int, int] = (PROBES, PEOPLE)
+) -> Similarities:
+    """How similar to each probe the best candidate of a gallery is.
+
+    Args:
+        references: [people, references of each, size], of `references.references`.
+        probes: float32 [probes, size], of `references.on_grid`.
+        block: probes and people that are compared at a time.
+
+    Returns:
+        float64 [probes], -1 to 1.
+    """
+    best = np.full(len(probes), -np.inf)
+
+    def search(some: slice) -> None:
+        for scores in _scores(references, probes[some], block[1]):
+            np.maximum(best[some], scores.max(axis=1), out=best[some])
+
+    _in_threads(search, len(probes), block[0])
+    return best
+
+
+def mate_ranks(
+    references: Vectors,
+    probes: npt.NDArray[np.float32],
+    mate: Indices,
+    *,
+    block: tuple[int, int] = (PROBES, PEOPLE),
+) -> tuple[Similarities, Indices]:
+    """How similar the mate of each probe is, and which place among the candidates that gives them.
+
+    The rank is the number of people who are at least as similar, the mate included. So somebody equally similar stands
+    before the mate: whoever breaks the tie by chance or by order cannot count on more.
+
+    Args:
+        references: [people, references of each, size].
+        probes: float32 [probes, size].
+        mate: int64 [probes], the person in the gallery whose face the probe is.
+        block: probes and people that are compared at a time.
+
+    Returns:
+        float64 [probes] similarities, -1 to 1, and int64 [probes] ranks, from 1.
+    """
+    similarity, rank = np.empty(len(probes)), np.zeros(len(probes), np.int64)
+
+    def search(some: slice) -> None:
+        own = np.einsum("prs,ps->pr", references[mate[some]].astype(np.float64), probes[some].astype(np.float64))
+        similarity[some] = own.max(axis=1)
+        for scores in _scores(references, probes[some], block[1]):
+            # Counting takes longer than finding the largest, and mostly the mate is it.
+            rows = np.flatnonzero(scores.max(axis=1) >= similarity[some])
+            rank[some][rows] += np.count_nonzero(scores[rows] >= similarity[some][rows, None], axis=1)
+
+    _in_threads(search, len(probes), block[0])
+    return similarity, rank
+
+
+def _scores(references: Vectors, probes: npt.NDArray[np.float32], people: int) -> Iterator[Similarities]:
+    """Each person's similarity to each probe, float64 [probes, people], some people at a time; reused memory."""
+    exact = probes.astype(np.float64)
+    memory = np.empty((2, len(probes) * people))
+    for begin in range(0, len(references), people):
+        block = references[begin : begin + people].astype(np.float64)
+        best, other = memory[:, : len(probes) * len(block)].reshape(2, len(probes), len(block))
+        np.matmul(exact, block[:, 0].T, out=best)
+        for number in range(1, block.shape[1]):
+            np.maximum(best, np.matmul(exact, block[:, number].T, out=other), out=best)
+        yield best
+
+
+def _in_threads(search: Callable[[slice], None], probes: int, at_once: int) -> None:
+    """Searches for some probes in each thread: none of them writes where another does."""
+    with threads() as pool:
+        list(pool.map(search, (slice(begin, begin + at_once) for begin in range(0, probes, at_once))))
