@@ -92,7 +92,7 @@ class Photo:
     def decoded(cls, picture: Image.Image) -> Photo:
         """A picture that is decoded and upright already, RGB, as a photo."""
         photo = cls.__new__(cls)
-        photo.least, photo._whole = 1, picture
+        photo.least, photo._whole, photo._copies = 1, picture, {}
         photo.width, photo.height = photo._stored_size = picture.size
         return photo
 
