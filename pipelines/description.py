@@ -17,6 +17,7 @@ Output = Callable[[str, str], Path | None]
 # The task whose numbers tell how good a run's network is, and those that do at a glance, with their names for people.
 SCORED_BY = "evaluate"
 HEADLINE = {one.key: one.label for one in NUMBERS}
+LESS_IS_BETTER = tuple(one.key for one in NUMBERS if not one.more_is_better)
 # Of the numbers that tell which run is better, whether more of them is. Counts do not, and no loss does where the
 # margin or the kind of loss differs.
 BETTER: Mapping[re.Pattern[str], Callable[[Sequence[float]], float]] = {

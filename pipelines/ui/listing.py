@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from pipelines.description import HEADLINE
+from pipelines.description import HEADLINE, LESS_IS_BETTER
 from pipelines.look.history import Run, began, photos
 from pipelines.plan.changes import in_words
 from pipelines.plan.tasks import PHOTOS
@@ -21,7 +21,7 @@ _KEYS: dict[str, Callable[[Run], Any]] = {
     **{name: lambda run, name=name: run.metrics.get(name) for name in HEADLINE},  # type: ignore[misc]
 }
 # What one looks for in a column comes first when it is clicked: the newest, the longest, the most accurate.
-_RISING = ("state", "recipe", PHOTOS, "eer")
+_RISING = ("state", "recipe", PHOTOS, *LESS_IS_BETTER)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_pat
 
 def test_a_state_from_before_alignments_had_names_is_gone_on_from(tmp_path, capsys):
     settings = parse(Settings, ["-i", "dataset", "-c", str(tmp_path / "checkpoint")], prog="")
-    config = settings.config() | {"dataset": "", "crop": {"margin": 0.25, "alignment": "dlib"}}
+    config = settings.config() | {"dataset": "", "crop": {"margin": 0.25, "alignment": "dlib", "detector": "dlib"}}
     older = {name: value for name, value in config.items() if name != "crop_share"}
     older["crop"] = {"margin": 0.25, "alignment": "five-point"}
     settings.training_folder.mkdir()

@@ -146,7 +146,7 @@ def test_a_start_is_given_faces_that_are_cut_out_as_its_own_were(dataset, faces,
         flags += ["-p", "dlib", "--backbone", "dlib_resnet", "--image_size", "150"]
         assert mine_and_train(flags) == 2
         said.append(capsys.readouterr().err)
-    assert "Run `facenet extract --margin 0.25 --alignment dlib`" in said[0]
+    assert "Run `facenet extract --margin 0.25 --alignment dlib --detector dlib`" in said[0]
     assert "margin=0.5" in said[1] and "Give --crop_share 0.75." in said[1]
     assert "cut out" not in said[2]  # refused for what is wrong with it later
     flags[flags.index("dlib_resnet") :] = ["dlib_slim", "--image_size", "68"]
