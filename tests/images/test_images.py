@@ -91,7 +91,9 @@ def test_an_image_has_no_entrypoint_and_is_no_larger_than_it_says(image):
     told = json.loads(subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=True).stdout)[0]
     assert not told["Config"]["Entrypoint"]
     assert told["Config"]["User"] == "65532:65532"
-    assert told["Size"] < {"extract": 420e6, "mine-and-train": 1.3e9, "embed": 1.3e9, "export": 1.3e9}.get(component, 400e6)
+    assert told["Size"] < {"extract": 420e6, "mine-and-train": 1.3e9, "embed": 1.3e9, "export": 1.3e9}.get(
+        component, 400e6
+    )
     history = subprocess.run(
         ["docker", "history", "--no-trunc", name], capture_output=True, text=True, check=True
     ).stdout
