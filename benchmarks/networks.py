@@ -34,8 +34,12 @@ _IMAGES = 32
 _STEP = 96  # mine-and-train's --batch_size unless told otherwise
 _STUDENT_SIDE = 68  # pixels, as the recipe `faces` has it
 _DLIB_SIDE = 150
-_SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": 160}}
 _INCEPTION = "inception_resnet_v2"
+
+
+def specification(image_size: int) -> dict[str, Any]:
+    """What lies beside an exported file."""
+    return {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}, "image_size": image_size}}
 
 
 def network(image_size: int, precision: Precision, backbone: str = _INCEPTION) -> keras.Model:
@@ -49,7 +53,8 @@ def in_plain_keras(network: keras.Model) -> keras.Model:
     """The same network and weights, of Keras's own layers alone."""
 
     def plain(layer: keras.Layer) -> keras.Layer:
-        return getattr(keras.layers, type(layer).__name__).from_config(layer.get_config())
+        # What Keras has no layer for is ours on both sides.
+        return getattr(keras.layers, type(layer).__name__, type(layer)).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=plain)
     copy.set_weights(network.get_weights())
@@ -84,7 +89,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
         with saved_model(plain) as model:
-            file.write_bytes(metadata.add(convert(model, "int8", images), _SPECIFICATION))
+            file.write_bytes(metadata.add(convert(model, "int8", images), specification(images.shape[1])))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",
@@ -118,7 +123,7 @@ def student(images: npt.NDArray[np.uint8], chips: npt.NDArray[np.uint8]) -> None
             file = Path(folder) / f"{kind}.tflite"
             with saved_model(network(_STUDENT_SIDE, "float32", "dlib_slim")) as model:
                 content = convert(model, kind, images)
-            file.write_bytes(metadata.add(content, _SPECIFICATION))
+            file.write_bytes(metadata.add(content, specification(_STUDENT_SIDE)))
             compare(
                 f"embed, the student dlib_slim, {kind}, one core",
                 "dlib.face_recognition_model_v1",
