@@ -129,7 +129,7 @@ def write(row: dict[str, Any]) -> None:
     print("  ".join(f"{name} {value}" for name, value in rounded.items() if value != ""), flush=True)
     new = not RESULTS.is_file()
     with RESULTS.open("a", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS)
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             table.writeheader()
         table.writerow({**where, **rounded})
