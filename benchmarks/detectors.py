@@ -21,7 +21,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from components.common.preprocessing import DETECTORS, Crop
 from components.extract.align import landmark_model
-from components.extract.crop import Box
+from components.extract.crop import Box, overlap
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import Reason, Reject
 
@@ -149,14 +149,14 @@ def detected(path: Path, crop: Crop) -> list[Face]:
 def matched(labelled: Sequence[Face], found: Sequence[Face]) -> dict[int, int]:
     """Which labelled face is which found one: pairs that overlap by `OVERLAP`, the closest first, each face once."""
     overlaps = [
-        (both / (_area(one.box) + _area(other.box) - both), here, there)
+        (overlap(one.box, other.box), here, there)
         for here, one in enumerate(labelled)
         for there, other in enumerate(found)
-        if (both := _common(one.box, other.box)) and not one.ignored
+        if not one.ignored
     ]
     pairs: dict[int, int] = {}
-    for overlap, here, there in sorted(overlaps, reverse=True):
-        if overlap >= OVERLAP and here not in pairs and there not in pairs.values():
+    for share, here, there in sorted(overlaps, reverse=True):
+        if share >= OVERLAP and here not in pairs and there not in pairs.values():
             pairs[here] = there
     return pairs
 

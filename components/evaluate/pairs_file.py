@@ -33,7 +33,7 @@ from components.common.names import one_form
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings, Indices
 from components.evaluate.folds import deal_pairs
-from components.evaluate.pairs_list import PairsFile, Photo
+from components.evaluate.pairs_list import PairsFile, Photo, is_number, lines_of
 from components.evaluate.protocols import Missing, Pairs, Protocol
 from components.evaluate.published import layout_of
 
@@ -52,16 +52,7 @@ def read_pairs_file(path: Path) -> PairsFile:
     """
     if (read := layout_of(path)) is not None:
         return read(path)
-    try:
-        lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "The pairs file cannot be read.",
-            received=f"{path} ({error.strerror if isinstance(error, OSError) else 'not UTF-8 text'})",
-            advice="Give a text file in the format of LFW's pairs.txt to --pairs.",
-        ) from error
-    while lines and not lines[-1].strip():
-        lines.pop()
+    lines = lines_of(path)
     folds, pairs_per_kind = _header(lines[0] if lines else "", path)
     pairs: list[tuple[Photo, Photo]] = []
     slices: list[str | None] = []
@@ -85,7 +76,7 @@ def read_pairs_file(path: Path) -> PairsFile:
 
 def _header(line: str, path: Path) -> tuple[int, int]:
     fields = line.split()
-    if len(fields) not in (1, 2) or not all(_is_number(field) and int(field) for field in fields):
+    if len(fields) not in (1, 2) or not all(is_number(field) and int(field) for field in fields):
         _refuse(line, 1, path, "it must be `folds<TAB>n` or `n`, positive whole numbers")
     folds, pairs_per_kind = (int(field) for field in (["1", *fields])[-2:])
     return folds, pairs_per_kind
@@ -94,9 +85,9 @@ def _header(line: str, path: Path) -> tuple[int, int]:
 def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
     fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
     match fields:
-        case [name, i, j] if _is_number(i) and _is_number(j):
+        case [name, i, j] if is_number(i) and is_number(j):
             first, second = _lfw_photo(name, i), _lfw_photo(name, j)
-        case [name1, i, name2, j] if _is_number(i) and _is_number(j):
+        case [name1, i, name2, j] if is_number(i) and is_number(j):
             first, second = _lfw_photo(name1, i), _lfw_photo(name2, j)
             if name1 == name2:
                 _refuse(line, number, path, "the names of a pair of two people are equal")
@@ -107,10 +98,6 @@ def _pair(line: str, number: int, path: Path) -> tuple[Photo, Photo]:
     if first == second:
         _refuse(line, number, path, "a photo is paired with itself")
     return first, second
-
-
-def _is_number(field: str) -> bool:
-    return field.isdecimal() and len(field) < 10
 
 
 def _lfw_photo(name: str, number: str) -> Photo:

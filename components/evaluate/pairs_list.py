@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from components.common.errors import UsageError
+from components.common.names import one_form
 from components.evaluate.embeddings import Indices
 
 Photo = tuple[str, str]  # identity, and its path in there, with or without its ending
@@ -36,6 +39,30 @@ class PairsFile:
     def folds(self) -> int:
         """The number of folds."""
         return max(self.fold) + 1
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a list, names in Unicode's form NFC, without blank ones at its end.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    try:
+        lines = one_form(path.read_text(encoding="utf-8-sig")).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "The pairs file cannot be read.",
+            received=f"{path} ({error.strerror if isinstance(error, OSError) else 'not UTF-8 text'})",
+            advice="Give a text file, whole; the layouts are in components/evaluate/README.md.",
+        ) from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def is_number(field: str) -> bool:
+    """Whether a field of a list is a number, of a size that lists have."""
+    return field.isdecimal() and len(field) < 10
 
 
 def people_of(pairs: Indices, same: Sequence[bool], count: int) -> list[str]:

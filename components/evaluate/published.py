@@ -23,11 +23,10 @@ import numpy as np
 
 from components.common.errors import UsageError
 from components.common.formats import ENDINGS
-from components.common.names import one_form
 from components.common.quantity import quantity
 from components.evaluate.bin_file import read_bin
 from components.evaluate.folds import deal_pairs
-from components.evaluate.pairs_list import PairsFile, Photo, people_of
+from components.evaluate.pairs_list import PairsFile, Photo, is_number, lines_of, people_of
 
 _FOLDS = 10
 _MADE_FOR_ARCFACE = (
@@ -57,7 +56,7 @@ def layout_of(path: Path) -> Callable[[Path], PairsFile] | None:
             fields = file.readline(1000).split()
     except (OSError, UnicodeDecodeError):
         return None  # who reads it next says so
-    if len(fields) == 2 and _is_photo(fields[0]) and _is_number(fields[1]):
+    if len(fields) == 2 and _is_photo(fields[0]) and is_number(fields[1]):
         return _read_flagged
     if len(fields) == 3 and all(map(_is_photo, fields[:2])) and fields[2] in ("0", "1"):
         return _read_labelled
@@ -66,22 +65,6 @@ def layout_of(path: Path) -> Callable[[Path], PairsFile] | None:
 
 def _is_photo(field: str) -> bool:
     return field.lower().endswith(ENDINGS)
-
-
-def _is_number(field: str) -> bool:
-    return field.isdecimal() and len(field) < 10
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = one_form(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "A list of pairs cannot be read.",
-            received=f"{path} ({error.strerror if isinstance(error, OSError) else 'not UTF-8 text'})",
-            advice="Take it again from where it was published, whole.",
-        ) from error
-    return text.rstrip().splitlines()
 
 
 def _refuse(why: str, path: Path, number: int, line: str) -> NoReturn:
@@ -103,10 +86,10 @@ def _check_pair(one: str, other: str, path: Path, number: int, line: str) -> Non
 
 def _read_flagged(path: Path) -> PairsFile:
     """CALFW's and CPLFW's."""
-    lines, pairs, flags = _lines(path), [], []
+    lines, pairs, flags = lines_of(path), [], []
     for number in range(0, len(lines), 2):
         fields = [field for line in lines[number : number + 2] for field in line.split()]
-        if len(fields) != 4 or not _is_number(fields[1]) or fields[1] != fields[3]:
+        if len(fields) != 4 or not is_number(fields[1]) or fields[1] != fields[3]:
             _refuse("two lines `photo flag` with one flag make a pair", path, number + 1, lines[number])
         _check_pair(fields[0], fields[2], path, number + 1, lines[number])
         pairs.append((_named_as_lfw(fields[0]), _named_as_lfw(fields[2])))
@@ -130,7 +113,7 @@ def _named_as_lfw(photo: str) -> Photo:
 def _read_labelled(path: Path) -> PairsFile:
     photos: dict[str, int] = {}
     pairs, same = [], []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         match line.split():
             case [one, other, ("0" | "1") as label]:
                 _check_pair(one, other, path, number, line)
@@ -184,7 +167,7 @@ def _read_cfp(path: Path) -> PairsFile:
     fold: list[int] = []
     for number, split in enumerate(sorted(entry.parent for entry in folder.glob("[0-9]*/same.txt"))):
         for name in ("same.txt", "diff.txt"):
-            for at, line in enumerate(_lines(split / name), start=1):
+            for at, line in enumerate(lines_of(split / name), start=1):
                 fields = [field.strip() for field in line.split(",")]
                 if len(fields) != 2 or fields[0] not in first or fields[1] not in second:
                     _refuse("it must be `i,j`, two numbers of the lists of photos", split / name, at, line)
@@ -202,7 +185,7 @@ def _read_cfp(path: Path) -> PairsFile:
 def _numbered(path: Path) -> dict[str, Photo]:
     """The photos of `Pair_list_F.txt` by their numbers: `1 ../Data/Images/001/frontal/01.jpg`."""
     photos: dict[str, Photo] = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         fields = line.split()
         parts = PurePosixPath(fields[-1]).parts[-3:] if len(fields) == 2 else ()
         if len(parts) != 3 or ".." in parts or not _is_photo(parts[2]):

@@ -17,6 +17,15 @@ LONGEST_SIDE = 256
 JPEG_QUALITY = 95
 
 
+def overlap(one: Box, other: Box) -> float:
+    """Of what two boxes cover together, the part that both cover."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    both = max(0, width) * max(0, height)
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return both / (areas - both)
+
+
 def square(box: Box, margin: float, width: int, height: int) -> Box:
     """The square to cut out around a detected face.
 

@@ -175,13 +175,28 @@ def _detections(photo: Photo, grey: npt.NDArray[np.uint8], pull: float | None) -
     return detect(photo.small("L", LARGER_SIDE), photo.width, photo.height)
 
 
+def cut_out(
+    photo: Photo, face: Detection, crop: Crop, landmarks: Path | None
+) -> tuple[Image.Image, Box, list[float] | None]:
+    """Cuts a face out of its photo.
+
+    Args:
+        photo: the photo.
+        face: as it was found there.
+        crop: how it is cut out.
+        landmarks: see `Extraction`.
+
+    Returns:
+        The crop, its box, and the landmarks, x and y in turn; None where it is not aligned.
+    """
+    if crop.alignment == NONE:
+        crop_box = square(face.box, crop.margin, photo.width, photo.height)
+        return cut(photo, crop_box), crop_box, None
+    return align(photo, face.box, crop, landmarks, face.points)
+
+
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
-    points: list[float] | None = None
-    if extraction.crop.alignment == NONE:
-        crop_box = square(face.box, extraction.crop.margin, photo.width, photo.height)
-        crop = cut(photo, crop_box)
-    else:
-        crop, crop_box, points = align(photo, face.box, extraction.crop, extraction.landmarks, face.points)
+    crop, crop_box, points = cut_out(photo, face, extraction.crop, extraction.landmarks)
     return Face(
         face_id=_face_id(crop),
         box=face.box,

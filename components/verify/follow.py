@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from components.common.alignment import NONE
 from components.extract import blazeface
-from components.extract.align import align
-from components.extract.crop import Box, cut, square
+from components.extract.crop import Box, overlap, square
 from components.extract.decode import Photo
 from components.extract.detect import LONG_SIDE, NEARLY, Detection, detect
+from components.extract.photo import cut_out
 from components.verify.model import Model
-from components.verify.tracks import Track, Tracks, overlap
+from components.verify.tracks import Track, Tracks
 
 # The whole picture is searched when nobody is there, and in every so manieth picture: so long may somebody stay unseen
 # who comes to those who are there.
@@ -65,9 +64,12 @@ class Follower:
         return _distinct(found)
 
     def _embed(self, photo: Photo, faces: Sequence[Detection]) -> npt.NDArray[np.float32]:
-        size = self._model.network.image_size
-        crops = [_crop(photo, face, self._model).resize((size, size), Image.Resampling.BILINEAR) for face in faces]
-        return self._model.network.embed(np.stack([np.asarray(crop) for crop in crops]), None)
+        network, landmarks = self._model.network, self._model.landmarks
+        size = network.image_size, network.image_size
+        crops = [cut_out(photo, face, network.crop, landmarks)[0] for face in faces]
+        return network.embed(
+            np.stack([np.asarray(crop.resize(size, Image.Resampling.BILINEAR)) for crop in crops]), None
+        )
 
 
 def _detect_near(photo: Photo, box: Box) -> list[Detection]:
@@ -89,10 +91,3 @@ def _distinct(faces: Sequence[Detection]) -> list[Detection]:
         if all(overlap(face.box, other.box) <= _SAME_FACE for other in kept):
             kept.append(face)
     return kept
-
-
-def _crop(photo: Photo, face: Detection, model: Model) -> Image.Image:
-    crop = model.network.crop
-    if crop.alignment == NONE:
-        return cut(photo, square(face.box, crop.margin, photo.width, photo.height))
-    return align(photo, face.box, crop, model.landmarks, face.points)[0]

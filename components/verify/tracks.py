@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from components.extract.crop import Box
+from components.extract.crop import Box, overlap
 
 Row = npt.NDArray[np.float32]
 
@@ -146,12 +146,3 @@ class Tracks:
             taken = taken | {number}
             pairs.append((number, face))
         return pairs
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Of what two boxes cover together, the part that both cover."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    both = max(0, width) * max(0, height)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)

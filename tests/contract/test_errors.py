@@ -376,7 +376,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "bin_file.py: This .bin set holds something else than",
         "bin_file.py: A .bin set needs two images",
         "published.py: A protocol in MATLAB's format",
-        "published.py: A list of pairs cannot be",
         "published.py: Line {number} of a list of pairs",
         "published.py: A list of pairs needs pairs of",
         "templates.py: The lists of templates do not",

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.verify.tracks import PATIENCE, VOTES, Tracks, overlap
+from components.extract.crop import overlap
+from components.verify.tracks import PATIENCE, VOTES, Tracks
 from tests.unit.verify.rows import SIZE, unit
 
 ADA, BOB, EVE = unit(np.eye(3, SIZE))
