@@ -46,7 +46,7 @@ def identification(vectors: npt.NDArray[np.float32], identity: Indices, seed: in
         seed: of the draws of galleries, and of the bootstrap.
 
     Returns:
-        The key identification of `metrics.json`; see README.md.
+        The key identification of `metrics.json`; see metrics.schema.json.
     """
     plan = Plan.of(identity)
     if not plan.sizes:

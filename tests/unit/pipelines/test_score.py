@@ -16,6 +16,7 @@ from components.common.manifest import EMBEDDINGS, FACES, about, read
 from components.evaluate.pairs_file import read_pairs_file
 from pipelines.cli import main
 from pipelines.compile import DEFAULT_OUTPUT
+from tests.answers import checked_metrics
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
 
@@ -46,7 +47,7 @@ def score(network, photos, folder, *more):
 
 
 def record(folder):
-    return json.loads((folder / "report" / "metrics.json").read_text())
+    return checked_metrics(folder / "report")
 
 
 @pytest.fixture(scope="module")
