@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from components.common.quantity import quantity
+from components.evaluate.differentials import ratios_in_words
 from components.evaluate.former import Comparison
 from components.evaluate.identification import RULE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.numbers import SHOWN_RATE, rows
-from components.evaluate.plots import det_plot, distance_plot, roc_plot
+from components.evaluate.plots import det_plot, differential_plot, distance_plot, roc_plot
 from components.evaluate.references import RULES
 from components.page.templates import Card, fill_card
 from components.page.words import number
@@ -57,6 +58,11 @@ def render(
         "numbers": rows(record),
         "summary": summary(record),
         "promise": promise(record),
+        "differential_svgs": [
+            differential_plot(number, column, record["differentials"]["everybody"], _ROWS)
+            for number, column in enumerate(record["differentials"]["columns"], start=1)
+        ],
+        "ratios_in_words": ratios_in_words,
     }
     return fill_card(Path(__file__).parent, values, "report")
 
