@@ -245,6 +245,6 @@ def ratios_in_words(column: Mapping[str, Any]) -> str:
         elif found["ratio"] is None:
             told.append(f"{high}, at least {least:.1f} times as high as {low}, where it is 0.")
         else:
-            span = f"{least:.1f} or more" if most is None else f"{least:.1f} to {most:.1f}"
+            span = f"{least:.2f} or more" if most is None else f"{least:.2f} to {most:.2f}"
             told.append(f"{high}, {found['ratio']:.1f} times as high as {low} (95% range {span}).")
     return " ".join(told)
