@@ -169,6 +169,8 @@ COMMANDS = {
     "evaluate -i {tmp} -o {tmp}/x --max_pairs 3": (2, "--max_pairs must be at least twice"),
     "evaluate -i {run}/embed/embeddings -o {tmp}/x --pairs {tmp}/none": (2, "pairs file cannot be read"),
     "evaluate -i {run}/embed/embeddings -o {tmp}/x --pairs {file}": (2, "pairs file is malformed"),
+    "evaluate -i {run}/embed/embeddings -o {tmp}/x --slices {tmp}/none": (2, "file of groups cannot be read"),
+    "evaluate -i {run}/embed/embeddings -o {tmp}/x --slices {file}": (2, "file of groups is malformed"),
     "evaluate -i {run}/embed/embeddings -o {tmp}/x --former {tmp}": (2, "former"),
     "evaluate -i {run}/embed/embeddings -o {tmp}/x --faces {run}/collect/dataset": (2, "faces manifest is needed"),
     "export -i {tmp} -c {tmp} -o {tmp}/x --variants none": (2, "no such variant"),
@@ -371,6 +373,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "outliers.py: Nobody's faces can be compared with the",
         "outliers.py: These embeddings do not tell the people",
     ),
+    "unit/evaluate/test_differentials.py": ("slices.py: None of the people measured",),
     "unit/evaluate/test_pairs_file.py": ("pairs_file.py: The pairs file names a photo that may be",),
     "unit/evaluate/test_published.py": (
         "bin_file.py: This .bin set holds something else than",
