@@ -77,7 +77,7 @@ WIRING = {
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
     # The stages' settings, which it fills in; it has no other code of theirs but what must be known before they run.
     "pipelines/score.py": {"components.common", "components.embed.network", "components.extract.scan"}
-    | {f"components.evaluate.{module}" for module in ("drawn_pairs", "pairs_file", "pairs_list", "templates")}
+    | {f"components.evaluate.{module}" for module in ("drawn_pairs", "pairs_file", "pairs_list", "slices", "templates")}
     | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")}
     | {"components.specification.stages", "pipelines.benchmark"},
     # Lays benchmark sets out for the stages: what their lists say, and crops as rows of the faces manifest.
