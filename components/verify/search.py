@@ -1,11 +1,14 @@
-"""Who is nearest to a face: exact, by one matrix product over every enrolled face."""
+"""Who is nearest to a face, exactly."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from components.verify.index import Index
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class People:
     names: list[str]
     person: npt.NDArray[np.int32]
     embeddings: npt.NDArray[np.float32]
+
+    @cached_property
+    def index(self) -> Index:
+        """Their embeddings, to search."""
+        return Index(self.embeddings)
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,13 @@ def nearest(people: People, embedding: npt.NDArray[np.float32], top: int) -> lis
         embedding: float32 [size], unit length.
         top: how many people at most.
     """
-    similarity = people.embeddings @ embedding
-    best = np.full(len(people.names), -np.inf, np.float32)
-    np.maximum.at(best, people.person, similarity)
-    top = min(top, len(best))
-    chosen = np.argpartition(-best, top - 1)[:top]
+    top = min(top, len(people.names))
+    faces, whose = top, np.empty(0, np.int32)
+    while len(whose) < top:  # the nearest faces may be those of a few people
+        rows, similarities = people.index.nearest(embedding, faces)
+        whose, first = np.unique(people.person[rows], return_index=True)
+        faces *= 4
     # Unit vectors: |a - b|^2 = 2 - 2 a.b
-    distances = np.sqrt(np.maximum(2 - 2 * best[chosen].astype(np.float64), 0))
-    order = np.lexsort((chosen, distances))
-    return [Candidate(people.names[chosen[i]], float(distances[i])) for i in order]
+    distances = np.sqrt(np.maximum(2 - 2 * similarities[first], 0))
+    order = np.lexsort((whose, distances))[:top]
+    return [Candidate(people.names[whose[i]], float(distances[i])) for i in order]
