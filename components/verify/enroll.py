@@ -14,9 +14,8 @@ from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.quantity import quantity
 from components.extract.reasons import Reject
-from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
-from components.verify.faces import embed_photos, no_face_error, photos_of, reject_record
+from components.verify.faces import embed_photos, no_face_error, photos_by_name, photos_of, reject_record
 from components.verify.gallery import Enrollment, open_gallery
 from components.verify.model import Model, open_model
 from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
@@ -47,16 +46,12 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
         raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
     if settings.name:
         return [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
-    named = []
     for folder in settings.photos:
         if folder.is_file():
             raise UsageError(
                 "Nothing says whom this photo shows.", received=folder, advice="Say it with --name, or give a folder."
             )
-        listing = scan(folder)
-        named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
-        rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
-    return named
+    return photos_by_name(settings.photos, rejects)
 
 
 def _is_name(text: str) -> bool:

@@ -92,6 +92,7 @@ COMMANDS = {
     "enroll": (2, "nothing to enroll"),
     "identify {file} -c {tmp}/x.tflite": (2, "no LiteRT model"),
     "cluster {tmp} -c {tmp}/x.tflite": (2, "no photos in this folder"),
+    "cluster {tmp} --same {file}": (2, "--same takes two photos or more"),
     "watch {tmp} -c {tmp}/x.tflite": (2, "no LiteRT model"),
     "forget Ada -g {tmp}/none.db": (2, "no gallery here"),
     "forget Ada --runs {tmp}/none": (2, "no such runs folder"),
@@ -355,6 +356,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "unit/common/test_manifest.py": (
         "shards.py: This folder holds parts of several shards of a",
         "columns.py: A column of a manifest lacks values",
+    ),
+    "unit/verify/test_corrections.py": (
+        "corrections.py: The corrections cannot be",
+        "corrections.py: There is no such photo to",
+        "corrections.py: This photo is not among those",
+        "corrections.py: Which face of this photo",
+        "corrections.py: What was said of these photos",
     ),
     "unit/verify/test_gallery.py": ("database.py: The gallery lies on a drive without locks",),
     "unit/pipelines/test_build.py": (
