@@ -22,14 +22,8 @@ from components.common.quantity import quantity
 from components.extract.reasons import Reject
 from components.verify.agreement import agreement
 from components.verify.corrections import Corrections, KnownFaces, read_corrections, write_corrections
-from components.verify.faces import (
-    EmbeddedFace,
-    embed_photos,
-    no_face_error,
-    photos_by_name,
-    photos_of,
-    reject_record,
-)
+from components.verify.enroll import photos_of_people
+from components.verify.faces import EmbeddedFace, embed_photos, no_face_error, photos_of, reject_record
 from components.verify.grouping import groups
 from components.verify.model import Model, open_model
 from components.verify.settings import PhotosOrFolders, ThresholdSettings
@@ -114,8 +108,10 @@ def _cluster(settings: Settings) -> None:
                 advice=f"For example: facenet cluster FOLDER --{flag} A.jpg B.jpg",
             )
     rejects: Rejects = []
-    name_of = dict(photos_by_name(settings.photos, rejects)) if settings.named else {}
-    photos = list(name_of if settings.named else dict.fromkeys(photos_of(settings.photos, rejects)))
+    name_of: dict[Path, str] = {}
+    if settings.named and settings.photos:
+        name_of = dict(photos_of_people(settings.photos, rejects))
+    photos = list(name_of or dict.fromkeys(photos_of(settings.photos, rejects)))
     if settings.output is not None:
         check_replaceable(settings.output, ["person-*"])
     said = read_corrections(settings.corrections)  # an unreadable file is to be known before the photos are looked at

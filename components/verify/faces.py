@@ -15,7 +15,7 @@ from components.common.errors import FacenetError, UsageError
 from components.common.formats import ENDINGS
 from components.extract.photo import Extraction, Face, Which, faces_in
 from components.extract.reasons import Reject
-from components.extract.scan import below, identity_of, scan
+from components.extract.scan import below
 from components.verify.model import Model
 
 # A process of its own takes as long to start as a few photos take.
@@ -32,7 +32,6 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
     Raises:
         UsageError: nothing is given, something that does not exist, or a folder without a photo.
     """
-    _check_given(given)
     photos = []
     for path in given:
         if not path.exists():
@@ -53,31 +52,9 @@ def photos_of(given: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list
                 received=path,
                 advice=f"Photos are files that end in {', '.join(ENDINGS)}.",
             )
-    return photos
-
-
-def _check_given(given: Sequence[Path]) -> None:
     if not given:
         raise UsageError("Which photos?", received="no photos", advice="Give photos, or folders of them.")
-
-
-def photos_by_name(folders: Sequence[Path], rejects: list[tuple[Path, Reject]]) -> list[tuple[Path, str]]:
-    """The photos in folders of people, and whom they show.
-
-    Args:
-        folders: each holds a folder for each person, named after them.
-        rejects: gets what is named like a photo and cannot be one, or lies outside the folders of people.
-
-    Raises:
-        UsageError: nothing is given, or as `scan`.
-    """
-    _check_given(folders)
-    named = []
-    for folder in folders:
-        listing = scan(folder)
-        named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
-        rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
-    return named
+    return photos
 
 
 @dataclass(frozen=True)
