@@ -41,6 +41,7 @@ from components.mine_and_train import state
 from components.model import checkpoint, face_weights
 from components.model.starts import find_start, unpack
 from components.verify import gallery, runs
+from components.verify.corrections import read_corrections
 from pipelines.compiled import ir
 from pipelines.local import results
 from pipelines.look import history, preview, show
@@ -232,6 +233,11 @@ def _embed(path: Path) -> None:
     embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
 
 
+def _corrections(_: Path) -> Iterator[bytes]:
+    faces = [{"photo": f"{name}.jpg", "sha256": name * 64, "box": [0, 0, 9, 9]} for name in "abc"]
+    yield json.dumps({"version": 1, "same": [faces[:2]], "different": [faces[::2]]}).encode()
+
+
 def _galleries(_: Path) -> Iterator[bytes]:
     embeddings = np.eye(8, dtype=np.float32)
     entries = [gallery.Enrollment(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
@@ -395,6 +401,7 @@ TARGETS = {
     "specification": Target(_specifications, lambda data, _: parse(data.decode(errors="replace"), "x"), is_json=True),
     "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
     ".bin set": Target(_bins, _file("set.bin", read_pairs_file)),
+    "corrections": Target(_corrections, _file("corrections.json", read_corrections), is_json=True),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
     "recipe": Target(_recipes, _file("recipe.yaml", lambda path: recipe.read(str(path))), is_json=True),
