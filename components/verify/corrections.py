@@ -119,12 +119,12 @@ class KnownFaces:
 
     def __init__(self, faces: Sequence[tuple[Path, Box]]) -> None:
         self._faces = faces
-        of_photo: dict[Path, list[int]] = defaultdict(list)
+        self._of_photo: dict[Path, list[int]] = defaultdict(list)
         for number, (photo, _) in enumerate(faces):
-            of_photo[photo].append(number)
+            self._of_photo[photo].append(number)
         # A photo that is there twice has its faces twice.
         self._copies: dict[str, list[list[int]]] = defaultdict(list)
-        for photo, numbers in of_photo.items():
+        for photo, numbers in self._of_photo.items():
             self._copies[_sha256(photo)].append(numbers)
 
     def named(self, text: str) -> Mention:
@@ -148,7 +148,7 @@ class KnownFaces:
                 advice="Name photos of what is sorted, or copies of them.",
             )
         numbers = self._copies[sha256][0]
-        photo, boxes = self._faces[numbers[0]][0], [self._faces[each][1] for each in numbers]
+        boxes = [self._faces[each][1] for each in numbers]
         chosen = int(number or 1) if (number or "1").isdecimal() else 0
         if not 1 <= chosen <= len(boxes) or (not number and len(boxes) > 1):
             places = "; ".join(f"#{place} at {x0},{y0} to {x1},{y1}" for place, (x0, y0, x1, y1) in enumerate(boxes, 1))
@@ -157,7 +157,13 @@ class KnownFaces:
                 received=f"{text}, which has {places}",
                 advice=f"Write {path}#1 for the first from the left.",
             )
-        return Mention(f"{photo}#{chosen}" if len(boxes) > 1 else str(photo), sha256, boxes[chosen - 1])
+        return Mention(self._name(numbers[chosen - 1]), sha256, boxes[chosen - 1])
+
+    def _name(self, face: int) -> str:
+        """What `named` takes for a face."""
+        photo = self._faces[face][0]
+        numbers = self._of_photo[photo]
+        return f"{photo}#{numbers.index(face) + 1}" if len(numbers) > 1 else str(photo)
 
     def of(self, mention: Mention) -> list[int]:
         """The numbers of a face, one for each copy of its photo; none when it is not there."""
@@ -199,11 +205,16 @@ class KnownFaces:
         Raises:
             UsageError: with the names of the faces.
         """
-        faces = {mention: self._face(mention) for said in corrections.same + corrections.different for mention in said}
+        mentions = {mention: self.of(mention) for said in corrections.same + corrections.different for mention in said}
+        # What tells a face from others, and what it is called: now, or then if it is not there.
+        faces: dict[Mention, object] = {
+            each: min(there) if there else (each.sha256, each.box) for each, there in mentions.items()
+        }
+        names = {each: self._name(there[0]) if there else each.photo for each, there in mentions.items()}
         one_person: dict[object, list[tuple[object, str]]] = defaultdict(list)
         for statement in corrections.same:
             for one, other in pairwise(statement):
-                equation = f"{one.photo} = {other.photo}"
+                equation = f"{names[one]} = {names[other]}"
                 one_person[faces[one]].append((faces[other], equation))
                 one_person[faces[other]].append((faces[one], equation))
         for statement in corrections.different:
@@ -213,13 +224,9 @@ class KnownFaces:
                     because = ", ".join(chain) or "they are one face"
                     raise UsageError(
                         "What was said of these photos contradicts itself.",
-                        received=f"{one.photo} ≠ {other.photo}, but {because}",
+                        received=f"{names[one]} ≠ {names[other]}, but {because}",
                         advice="Leave one of them out. What was said before is in the file of --corrections.",
                     )
-
-    def _face(self, mention: Mention) -> object:
-        """What tells a face from others, there or not."""
-        return min(self.of(mention), default=(mention.sha256, mention.box))
 
 
 def _connected(links: Mapping[object, Sequence[tuple[object, str]]], start: object, end: object) -> list[str] | None:
