@@ -66,7 +66,7 @@ def _embed(photos: Sequence[Path], model: Model, rejects: Rejects) -> Iterator[t
 def _people(faces: Faces, threshold: float, known: KnownFaces, said: Corrections) -> list[str]:
     """Each face's person, the person of most faces first."""
     embeddings = np.stack([face.embedding for _, face in faces])
-    group = groups(embeddings, threshold, known.same(said), known.different(said)).tolist()
+    group = groups(embeddings, threshold, *known.pairs(said)).tolist()
     rank = {number: place for place, (number, _) in enumerate(Counter(group).most_common(), 1)}
     return [_PERSON.format(rank[number]) for number in group]
 

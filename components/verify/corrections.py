@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, pairwise, product
 from pathlib import Path
@@ -37,6 +37,7 @@ class Mention:
 
 
 Statement = tuple[Mention, ...]
+Pairs = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -185,19 +186,36 @@ class KnownFaces:
             if not self.of(mention)
         }
 
-    def same(self, corrections: Corrections) -> Iterator[tuple[int, int]]:
-        """Pairs of numbers of faces that were said to be one person, and together connect all that were."""
-        for statement in corrections.same:
-            yield from pairwise(face for mention in statement for face in self.of(mention))
-        for statement in corrections.different:
-            for mention in statement:
-                yield from pairwise(self.of(mention))
+    def pairs(self, corrections: Corrections) -> tuple[Pairs, Pairs]:
+        """What follows of the faces, also by way of faces that are not there.
 
-    def different(self, corrections: Corrections) -> Iterator[tuple[int, int]]:
-        """Pairs of numbers of faces that were said to be two people."""
-        for statement in corrections.different:
-            for one, other in combinations(statement, 2):
-                yield from product(self.of(one), self.of(other))
+        Returns:
+            Pairs of numbers of faces that connect all that are one person, and pairs of faces of two people.
+        """
+        one_person: dict[object, object] = {}
+
+        def person(mention: Mention) -> object:
+            face = self._face(mention)
+            while (other := one_person.setdefault(face, face)) != face:
+                face = other
+            return face
+
+        for statement in corrections.same:
+            for one, other in pairwise(statement):
+                one_person[person(one)] = person(other)
+        faces: dict[object, list[int]] = defaultdict(list)
+        for mention in dict.fromkeys(each for said in corrections.same + corrections.different for each in said):
+            faces[person(mention)] += self.of(mention)
+        different = (pair for statement in corrections.different for pair in combinations(map(person, statement), 2))
+        return (
+            [pair for of_one in faces.values() for pair in pairwise(of_one)],
+            [pair for one, other in different for pair in product(faces[one][:1], faces[other][:1])],
+        )
+
+    def _face(self, mention: Mention) -> object:
+        """What tells a face from others, there or not."""
+        there = self.of(mention)
+        return min(there) if there else (mention.sha256, mention.box)
 
     def check(self, corrections: Corrections) -> None:
         """Refuses what contradicts itself, also about faces that are not there.
@@ -206,11 +224,9 @@ class KnownFaces:
             UsageError: with the names of the faces.
         """
         mentions = {mention: self.of(mention) for said in corrections.same + corrections.different for mention in said}
-        # What tells a face from others, and what it is called: now, or then if it is not there.
-        faces: dict[Mention, object] = {
-            each: min(there) if there else (each.sha256, each.box) for each, there in mentions.items()
-        }
+        # By what a face is called now, or was then if it is not there.
         names = {each: self._name(there[0]) if there else each.photo for each, there in mentions.items()}
+        faces = {each: self._face(each) for each in mentions}
         one_person: dict[object, list[tuple[object, str]]] = defaultdict(list)
         for statement in corrections.same:
             for one, other in pairwise(statement):
