@@ -28,8 +28,8 @@ from components.evaluate.metrics import Curve, Distances, curve, roc, val_at_far
 from components.evaluate.references import RULES, Rule, on_grid, references
 from components.evaluate.searches import Similarities, best_similarities, mate_ranks
 
-# `identify` goes by the nearest of a person's enrolled faces.
-RULE: Rule = "nearest"
+# That of `identify`: `components.common.directions`.
+RULE: Rule = "mean embedding"
 FALSE_POSITIVE_RATES = (1e-1, 1e-2, 1e-3)
 RANKS = (1, 5, 10)
 # Where a mate is who is not the first candidate: farther than any face.
