@@ -114,6 +114,19 @@ def search_intervals(
     return _intervals(at_each_rate, rates)
 
 
+def share_interval(counted: Indices, all_of_them: Indices, seed: int) -> Range:
+    """The 95 % interval of a share, of searches for instance, with other people like these.
+
+    Args:
+        counted: int64 [people], how many of each person's searches count.
+        all_of_them: int64 [people], how many searches each person has, 1 at least.
+        seed: seed of the draws.
+    """
+    shares = [drawn @ counted / (drawn @ all_of_them) for drawn in _draws(np.arange(len(counted)), seed)]
+    low, high = np.quantile(shares, _TAILS)
+    return float(low), float(high)
+
+
 def _intervals(at_each_rate: Sequence[Sequence[Range]], rates: Sequence[float]) -> dict[float, Interval]:
     """From VAL and its threshold, of each replicate and at each rate, to their ranges."""
     if not at_each_rate or not rates:

@@ -52,10 +52,14 @@ class ThresholdSettings(ModelSettings):
 class NamingSettings(ThresholdSettings):
     """What every command needs to know that names faces by a gallery."""
 
+    fpir: float | None = None
+    """The largest share of strangers that may be called by a name of this gallery (false-positive identification rate),
+    0.01 for one in a hundred. The evaluation of the network must say something of it for a gallery of so many people
+    and faces. When neither this nor --far nor --threshold is given: 0.01, or 0.1 where that says nothing of 0.01."""
     far: float | None = None
-    """False-accept rate: the largest share of pairs of different people that may be called the same. The evaluation of
-    the network must have a threshold for it. Without it, the largest rate with which at most 10 of 100 strangers are
-    called by a name of this gallery."""
+    """Instead, the false-accept rate of a pair: the largest share of pairs of different people that may be called the
+    same. The evaluation must have a threshold for it. When nothing is given, and the evaluation says nothing of
+    galleries: the largest rate with which about 10 of 100 strangers are called by a name of this gallery."""
     gallery: GalleryFile = GALLERY
     """The gallery that `facenet enroll` filled, as it is at the start."""
     top: int = 3

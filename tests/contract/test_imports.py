@@ -41,7 +41,8 @@ ALLOWED = {
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "dlib", "picamera2", "components.extract", "components.embed.network"}
-    | {"components.litert.report", "components.litert.specification", "components.model.checkpoint.describe"},
+    | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
+    | {"components.model.checkpoint.describe"},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},

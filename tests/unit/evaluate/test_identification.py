@@ -72,7 +72,7 @@ def test_rates_are_those_of_the_definitions(enrolled, rule, copies):
     found = Searches.of(grid, identity, drawn, enrolled, rule)
     numbers = found.numbers(seed=0)
     np.testing.assert_allclose(found.distances, [distance for distance, _ in mated], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.nearest, nonmated, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.nonmated.nearest, nonmated, rtol=0, atol=1e-12)
     assert found.ranks.tolist() == [rank for _, rank in mated]
     for hit, rank in zip(numbers["hit_rates"], RANKS, strict=True):
         assert hit["rate"] == pytest.approx(sum(place <= rank for _, place in mated) / len(mated), abs=1e-12)

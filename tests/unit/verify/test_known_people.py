@@ -96,7 +96,7 @@ def test_a_folder_of_one_person_is_enrolled_under_a_name(name, model, sample_pho
     enrolled = told(enroll, sample_photos / folder, "--name", name, "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
     assert (enrolled["faces"], enrolled["total_people"]) == (4, 1)
     answer = told(identify, people[folder][0], "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
-    assert answer["photos"][0]["faces"][0]["name"] == name
+    assert answer["photos"][0]["faces"][0]["candidates"][0]["name"] == name
     assert forget([name, "-g", str(tmp_path / "g.db")]) == 0
 
 
