@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
+    "rehearse": ("components.verify.rehearse", "say how identify would do with people, and which setting suits them"),
     "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),
     "forget": ("pipelines.forget", "erase a person from a gallery, and from what runs left"),
     "cluster": ("components.verify.cluster", "sort photos into people without knowing any of them"),
@@ -38,7 +39,7 @@ COMMANDS = {
 # What installs the packages of a command, where that has another name.
 _EXTRAS = {
     **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
-    **dict.fromkeys(("enroll", "identify", "watch", "forget", "cluster"), "verify"),
+    **dict.fromkeys(("enroll", "identify", "rehearse", "watch", "forget", "cluster"), "verify"),
     "show": "pipeline,manifests",
     "score": "extract,collect,embed,evaluate",
 }

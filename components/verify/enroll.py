@@ -46,9 +46,20 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
     if not settings.photos:
         raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
     if settings.name:
-        return [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
+        named = [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
+        _check_names(named)
+        return named
+    return photos_of_people(settings.photos, rejects)
+
+
+def photos_of_people(folders: Sequence[Path], rejects: Rejects) -> list[tuple[Path, str]]:
+    """The photos in folders of people's folders, and whom they show; adds to `rejects` what cannot be a photo.
+
+    Raises:
+        UsageError: a photo is given, or a name cannot be one.
+    """
     named = []
-    for folder in settings.photos:
+    for folder in folders:
         if folder.is_file():
             raise UsageError(
                 "Nothing says whom this photo shows.", received=folder, advice="Say it with --name, or give a folder."
@@ -56,6 +67,7 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
         listing = scan(folder)
         named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
         rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
+    _check_names(named)
     return named
 
 
@@ -79,7 +91,8 @@ def _check_names(named: Sequence[tuple[Path, str]]) -> None:
             )
 
 
-def _enrollments(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Enrollment]:
+def enrollments(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Enrollment]:
+    """A face of each photo that shows one; adds the others to `rejects`."""
     photos = [photo for photo, _ in named]
     for (photo, name), seen in zip(named, embed_photos(photos, model, "only"), strict=True):
         if isinstance(seen, Reject):
@@ -91,13 +104,12 @@ def _enrollments(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejec
 def _enroll(settings: Settings) -> None:
     rejects: Rejects = []
     named = _photos_by_name(settings, rejects)
-    _check_names(named)
     model = open_model(settings)
     with open_gallery(settings.gallery, model.network, create=True):
         pass  # whether it can be used is to be known before the photos are looked at, which takes long
-    enrollments = list(_enrollments(named, model, rejects))
+    faces = list(enrollments(named, model, rejects))
     with open_gallery(settings.gallery, model.network, create=True) as gallery:
-        added = gallery.add(enrollments)
+        added = gallery.add(faces)
         gallery.say_detectors()
     if settings.json:
         about = {"model": model.to_json(), "gallery": str(settings.gallery)}

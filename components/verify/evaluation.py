@@ -20,7 +20,7 @@ from components.litert.report import (
 )
 from components.litert.specification import Threshold
 from components.verify.model import Model
-from components.verify.settings import ThresholdSettings
+from components.verify.settings import EvaluationSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Evaluation:
     source: str
 
 
-def evaluation_of(settings: ThresholdSettings, model: Model) -> Evaluation:
+def evaluation_of(settings: EvaluationSettings, model: Model) -> Evaluation:
     """What is known of a network: by --report, by its own file, or by a report beside it.
 
     Raises:

@@ -35,7 +35,16 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class ThresholdSettings(ModelSettings):
+class EvaluationSettings(ModelSettings):
+    """What every command needs to know that asks what an evaluation says of the network."""
+
+    report: Path | None = None
+    """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
+    report beside it."""
+
+
+@dataclass(frozen=True)
+class ThresholdSettings(EvaluationSettings):
     """What every command needs to know that says who is who."""
 
     far: float | None = FAR
@@ -43,9 +52,6 @@ class ThresholdSettings(ModelSettings):
     the network must have a threshold for it."""
     threshold: float | None = None
     """The largest distance at which two faces are the same person, 0 to 2, instead of the one that was evaluated."""
-    report: Path | None = None
-    """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
-    report beside it."""
 
 
 @dataclass(frozen=True)

@@ -110,13 +110,30 @@ def choose_for_gallery(settings: NamingSettings, model: Model, people: People) -
     if settings.threshold is not None or settings.far is not None:
         return choose_threshold(settings, model)
     evaluation = evaluation_of(settings, model)
-    each = len(people.embeddings) / len(people.names)
-    for rate in DEFAULT_FPIRS if settings.fpir is None else (settings.fpir,):
-        promised = promise(evaluation.identification, len(people.names), each, rate)
-        if promised is not None:
-            return ChosenThreshold(promised.distance, evaluation.source, promised=promised)
-    if settings.fpir is not None:
+    if settings.fpir is None:
+        return by_default(evaluation, people)
+    chosen = keeping(settings.fpir, evaluation, people)
+    if chosen is None:
         raise _no_promise(settings.fpir, evaluation, people)
+    return chosen
+
+
+def keeping(rate: float, evaluation: Evaluation, people: People) -> ChosenThreshold | None:
+    """The threshold that keeps a rate of named strangers; None where nothing was evaluated that says so."""
+    each = len(people.embeddings) / len(people.names)
+    promised = promise(evaluation.identification, len(people.names), each, rate)
+    return promised and ChosenThreshold(promised.distance, evaluation.source, promised=promised)
+
+
+def by_default(evaluation: Evaluation, people: People) -> ChosenThreshold:
+    """The threshold for a gallery where no flag chooses one.
+
+    Raises:
+        UsageError: nothing was evaluated that chooses one.
+    """
+    for rate in DEFAULT_FPIRS:
+        if chosen := keeping(rate, evaluation, people):
+            return chosen
     taken = _by_pairs(len(people.embeddings), evaluation.thresholds)
     if taken is None:
         raise _no_rate("", evaluation)
