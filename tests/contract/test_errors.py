@@ -190,6 +190,7 @@ COMMANDS = {
     "identify {photo} -c {model} --top 0": (2, "--top"),
     "identify {photo} -c {model} --threshold 1 -g {tmp}/none": (2, "no gallery here"),
     "identify {photo} -c {model} --threshold 1 -g {file}": (2, "not a gallery"),
+    "rehearse": (2, "Whose photos?"),
     "cluster": (2, "Which photos?"),
     "watch": (2, "What is to be watched?"),
     "forget Ada -g {file}": (2, "not a gallery"),
@@ -499,7 +500,18 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "sources.py: No camera is connected.",
         "sources.py: The Raspberry Pi's camera needs Picamera2, which is not",
     ),
-    "unit/verify/test_verify.py": ("threshold.py: No evaluation of this network was",),
+    "unit/verify/test_rehearse.py": (
+        "rehearse.py: The same picture shows two people",
+        "rehearse.py: Nobody has two photos",
+        "rehearse.py: Nobody here is a stranger",
+    ),
+    "unit/verify/test_strangers.py": (
+        "threshold.py: Only one of --fpir",
+        "threshold.py: --fpir is a share",
+        "threshold.py: The evaluation of this network says nothing",
+        "threshold.py: The evaluation says nothing of this rate",
+    ),
+    "unit/verify/test_verify.py": ("evaluation.py: No evaluation of this network was",),
     "unit/verify/test_watch.py": (
         "sources.py: A camera needs OpenCV, which is",
         "sources.py: The camera does not open",

@@ -126,6 +126,12 @@ def test_photos_that_do_not_suffice_are_refused_with_what_to_do(model, folders, 
             (folders / "known" / other / photo.name).unlink()
     assert rehearse([str(folders / "known"), "-c", str(model)]) == FacenetError.exit_code
     assert "Give two photos or more of each person" in capsys.readouterr().err
+    alone = folders / "alone" / "Ada"
+    alone.mkdir(parents=True)
+    for photo in people[name][:2]:
+        (alone / photo.name).write_bytes(photo.read_bytes())
+    assert rehearse([str(alone.parent), "-c", str(model)]) == UsageError.exit_code
+    assert "photos of Ada alone" in capsys.readouterr().err
     copy = folders / "others" / list(people)[3] / "copy.png"
     copy.write_bytes(people[name][0].read_bytes())
     flags = ["--strangers", str(folders / "others"), "-c", str(model)]
