@@ -24,8 +24,7 @@ from components.litert.identification import GalleryThreshold, Promise, promise
 from components.litert.report import published_identification
 
 _SIZES, _FACES, _RATES = (10, 100, 1_000), (1, 2, 4, 8), (0.1, 0.01)
-# Galleries of a split, and splits.
-_DRAWS, _SPLITS = 20, 20
+_DRAWS = 20  # of galleries, in each split
 
 Kind = tuple[int, int, float]
 Vectors = npt.NDArray[np.float32]
@@ -76,10 +75,10 @@ def named(gallery: Faces, strangers: Faces, size: int, each: int, distance: floa
     return float(np.mean(shares))
 
 
-def splits(faces: Faces, strangers: int) -> Iterator[tuple[Faces, Faces, int]]:
+def splits(faces: Faces, strangers: int, number: int) -> Iterator[tuple[Faces, Faces, int]]:
     """Everybody but the strangers, the strangers, and the seed."""
     people = np.unique(faces.identity)
-    for seed in range(_SPLITS):
+    for seed in range(number):
         drawn = np.random.default_rng(seed).permutation(people)
         yield faces.of(drawn[strangers:]), faces.of(drawn[:strangers]), seed
 
@@ -98,11 +97,15 @@ def show(what: str, found: dict[Kind, list[tuple[Promise, float]]]) -> None:
 
 
 def measure(
-    faces: Faces, strangers: int, others: Sequence[tuple[str, Faces]], measured: Sequence[GalleryThreshold] | None
+    faces: Faces,
+    strangers: int,
+    number: int,
+    others: Sequence[tuple[str, Faces]],
+    measured: Sequence[GalleryThreshold] | None,
 ) -> Iterator[tuple[str, dict[Kind, list[tuple[Promise, float]]]]]:
     """What was stated and what was measured, by whose strangers they are and by kind of gallery."""
     found: dict[str, dict[Kind, list[tuple[Promise, float]]]] = {}
-    for gallery, own, seed in splits(faces, strangers):
+    for gallery, own, seed in splits(faces, strangers, number):
         rows = chosen(gallery, seed) if measured is None else measured
         enough = np.bincount(np.bincount(gallery.identity), minlength=_FACES[-1] + 1)[::-1].cumsum()[::-1]
         for size in _SIZES:
@@ -122,6 +125,7 @@ def main() -> None:
     command = command_line(__doc__)
     command.add_argument("embeddings", type=Path, help="of people with two photos or more")
     command.add_argument("--strangers", type=int, default=184, help="how many of them are strangers")
+    command.add_argument("--splits", type=int, default=20)
     command.add_argument("--others", type=Path, nargs="*", default=[], help="embeddings of other sets: strangers too")
     command.add_argument("--published", action="store_true", help="by the thresholds that dlib's network brings along")
     given = command.parse_args()
@@ -130,7 +134,7 @@ def main() -> None:
     print("| strangers of | people | faces | FPIR | stated interval | measured | inside |")
     print("| --- | ---: | ---: | ---: | --- | --- | ---: |")
     published = published_identification() if given.published else None
-    for what, found in measure(Faces.read(given.embeddings), given.strangers, others, published):
+    for what, found in measure(Faces.read(given.embeddings), given.strangers, given.splits, others, published):
         show(what, found)
 
 

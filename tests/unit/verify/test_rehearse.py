@@ -81,7 +81,7 @@ def score_interval(share, photos):
     ("flags", "people", "worth"),
     [
         ([1, 0, 1, 1, 0, 1, 0, 1], range(8), 8),
-        ([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0], np.repeat(range(4), 3), 3),  # persons are all or nothing: 4 - 1 of them
+        ([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0], np.repeat(range(4), 3), 36 / 11),  # all or none of each person's
         ([0] * 12, np.repeat(range(4), 3), 4),
         ([1] * 6, [0] * 6, 1),
     ],
