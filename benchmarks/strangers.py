@@ -26,7 +26,7 @@ from components.litert.report import published_identification
 _SIZES, _FACES, _RATES = (10, 100, 1_000), (1, 2, 4, 8), (0.1, 0.01)
 _DRAWS = 20  # of galleries, in each split
 
-Kind = tuple[int, int, float]
+Found = dict[tuple[int, int, float], list[tuple[Promise, list[float]]]]
 Vectors = npt.NDArray[np.float32]
 
 
@@ -61,8 +61,8 @@ def chosen(faces: Faces, seed: int) -> list[GalleryThreshold]:
     ]
 
 
-def named(gallery: Faces, strangers: Faces, size: int, each: int, distance: float, seed: int) -> float:
-    """The share of strangers' faces that get a name, by galleries drawn from some people."""
+def named(gallery: Faces, strangers: Faces, size: int, each: int, distance: float, seed: int) -> list[float]:
+    """The share of strangers' faces that get a name, in each of some galleries drawn from some people."""
     rng, shares = np.random.default_rng(seed), []
     able = np.flatnonzero(np.bincount(gallery.identity) >= each)
     for _ in range(_DRAWS if size < len(able) else 1):
@@ -71,8 +71,8 @@ def named(gallery: Faces, strangers: Faces, size: int, each: int, distance: floa
             for one in rng.permutation(able)[:size]
         ]
         best = (strangers.vectors @ directions(np.stack(means)).T).max(axis=1)
-        shares.append(np.mean(np.sqrt(np.maximum(2 - 2 * best, 0)) <= distance))
-    return float(np.mean(shares))
+        shares.append(float(np.mean(np.sqrt(np.maximum(2 - 2 * best, 0)) <= distance)))
+    return shares
 
 
 def splits(faces: Faces, strangers: int, number: int) -> Iterator[tuple[Faces, Faces, int]]:
@@ -83,15 +83,18 @@ def splits(faces: Faces, strangers: int, number: int) -> Iterator[tuple[Faces, F
         yield faces.of(drawn[strangers:]), faces.of(drawn[:strangers]), seed
 
 
-def show(what: str, found: dict[Kind, list[tuple[Promise, float]]]) -> None:
-    """Prints a row for each kind of gallery: what was stated and what was measured, on average over the splits."""
+def show(what: str, found: Found) -> None:
+    """Prints a row for each kind of gallery: what was stated and what was measured, on average over the splits.
+
+    The deviation is that of the splits. Inside are single galleries, each with the faces of a split's strangers.
+    """
     for (size, each, rate), rows in found.items():
         low, high = (np.mean([getattr(at, end) for at, _ in rows]) for end in ("low", "high"))
-        shares = [share for _, share in rows]
-        inside = sum(at.low <= share <= at.high for at, share in rows)
+        shares = [np.mean(of_galleries) for _, of_galleries in rows]
+        inside = [at.low <= share <= at.high for at, of_galleries in rows for share in of_galleries]
         print(
             f"| {what} | {size:,} | {each} | {rate} | {low:.4f} to {high:.4f} | {np.mean(shares):.4f} ± "
-            f"{np.std(shares) if len(shares) > 1 else 0:.4f} | {inside} of {len(rows)} |",
+            f"{np.std(shares):.4f} | {sum(inside)} of {len(inside)} |",
             flush=True,
         )
 
@@ -102,9 +105,9 @@ def measure(
     number: int,
     others: Sequence[tuple[str, Faces]],
     measured: Sequence[GalleryThreshold] | None,
-) -> Iterator[tuple[str, dict[Kind, list[tuple[Promise, float]]]]]:
+) -> dict[str, Found]:
     """What was stated and what was measured, by whose strangers they are and by kind of gallery."""
-    found: dict[str, dict[Kind, list[tuple[Promise, float]]]] = {}
+    found: dict[str, Found] = {}
     for gallery, own, seed in splits(faces, strangers, number):
         rows = chosen(gallery, seed) if measured is None else measured
         enough = np.bincount(np.bincount(gallery.identity), minlength=_FACES[-1] + 1)[::-1].cumsum()[::-1]
@@ -115,9 +118,9 @@ def measure(
                     if at is None or enough[each] < size:
                         continue
                     for what, some in [("the same set", own), *others]:
-                        share = named(gallery, some, size, each, at.distance, seed)
-                        found.setdefault(what, {}).setdefault((size, each, rate), []).append((at, share))
-    yield from found.items()
+                        shares = named(gallery, some, size, each, at.distance, seed)
+                        found.setdefault(what, {}).setdefault((size, each, rate), []).append((at, shares))
+    return found
 
 
 def main() -> None:
@@ -134,7 +137,7 @@ def main() -> None:
     print("| strangers of | people | faces | FPIR | stated interval | measured | inside |")
     print("| --- | ---: | ---: | ---: | --- | --- | ---: |")
     published = published_identification() if given.published else None
-    for what, found in measure(Faces.read(given.embeddings), given.strangers, given.splits, others, published):
+    for what, found in measure(Faces.read(given.embeddings), given.strangers, given.splits, others, published).items():
         show(what, found)
 
 

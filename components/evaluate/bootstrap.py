@@ -114,15 +114,19 @@ def search_intervals(
     return _intervals(at_each_rate, rates)
 
 
-def share_interval(counted: Indices, all_of_them: Indices, seed: int) -> Range:
-    """The 95 % interval of a share, of searches for instance, with other people like these.
+def gallery_interval(named: Indices, searched: Indices, seed: int) -> Range:
+    """The 95 % interval of the share of strangers that get a name, with one other gallery and other strangers.
+
+    Each replicate is one of the galleries, and draws the strangers' people.
 
     Args:
-        counted: int64 [people], how many of each person's searches count.
-        all_of_them: int64 [people], how many searches each person has, 1 at least.
+        named: int64 [galleries, people], how many of each person's searches in each gallery give a name.
+        searched: int64 [galleries, people], how many searches there are; none where somebody is enrolled.
         seed: seed of the draws.
     """
-    shares = [drawn @ counted / (drawn @ all_of_them) for drawn in _draws(np.arange(len(counted)), seed)]
+    gallery = np.random.default_rng(seed).integers(len(named), size=REPLICATES)
+    drawn = zip(gallery, _draws(np.arange(named.shape[1]), seed), strict=True)
+    shares = [times @ named[one] / max(1, times @ searched[one]) for one, times in drawn]
     low, high = np.quantile(shares, _TAILS)
     return float(low), float(high)
 

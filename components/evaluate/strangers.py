@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluate.bootstrap import share_interval
+from components.evaluate.bootstrap import gallery_interval
 from components.evaluate.embeddings import Indices
 from components.evaluate.galleries import DRAWS, LEAST_PEOPLE, SIZES, Gallery, Plan, galleries
 from components.evaluate.metrics import Distances
@@ -38,11 +38,13 @@ class Nonmated:
         nearest: float64 [searches], distances of the nearest candidates.
         faces: int64 [searches], the probes.
         people: int64 [searches], their identities.
+        gallery: int64 [searches], which of the galleries is searched, numbers from 0.
     """
 
     nearest: Distances
     faces: Indices
     people: Indices
+    gallery: Indices
 
     @classmethod
     def of(
@@ -54,7 +56,8 @@ class Nonmated:
             for gallery in drawn
         ]
         faces = np.concatenate([gallery.strangers for gallery in drawn])
-        return cls(as_distances(np.concatenate(similarities)), faces, identity[faces])
+        number = np.repeat(np.arange(len(drawn)), [len(gallery.strangers) for gallery in drawn])
+        return cls(as_distances(np.concatenate(similarities)), faces, identity[faces], number)
 
     @property
     def different_faces(self) -> int:
@@ -65,9 +68,9 @@ class Nonmated:
         """For each rate, and for the smallest that can be measured, the largest distance at which not more get a name.
 
         It is None where fewer than `LEAST_NAMED` different faces would get one. The interval is that of the rate at
-        this distance; `seed` is that of its bootstrap.
+        this distance in one other gallery; `seed` is that of its bootstrap.
         """
-        nearest, searched = np.sort(self.nearest), np.bincount(self.people)
+        nearest, searched = np.sort(self.nearest), self._of_each(np.ones(len(self.nearest), bool))
         smallest = LEAST_NAMED / self.different_faces
         measurable = {
             rate for rate in (*FALSE_POSITIVE_RATES, smallest) if smallest <= rate <= max(FALSE_POSITIVE_RATES)
@@ -78,9 +81,15 @@ class Nonmated:
             named = int(np.searchsorted(nearest, nearest[int(fpir * len(nearest) + 1e-9)]))
             if fpir in measurable and named:
                 threshold = float(nearest[named - 1])
-                of_each = np.bincount(self.people, self.nearest <= threshold)
-                interval = list(share_interval(of_each[searched > 0], searched[searched > 0], seed))
+                interval = list(gallery_interval(self._of_each(self.nearest <= threshold), searched, seed))
             yield {"fpir": fpir, "threshold": threshold, "fpir_interval": interval}
+
+    def _of_each(self, counted: npt.NDArray[np.bool_]) -> Indices:
+        """How many of the searches count, int64 [galleries, people], of everybody who is a stranger to one of them."""
+        people = np.unique(self.people, return_inverse=True)[1]
+        counts = np.zeros((int(self.gallery.max()) + 1, int(people.max()) + 1), np.int64)
+        np.add.at(counts, (self.gallery, people), counted)
+        return counts
 
 
 def thresholds(grid: npt.NDArray[np.float32], identity: Indices, rule: Rule, seed: int) -> list[dict[str, Any]]:

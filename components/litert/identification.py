@@ -24,7 +24,7 @@ class GalleryThreshold:
         faces: of each of them, 1 or more.
         fpir: the share of strangers' faces that got a name, above 0 and below 1.
         distance: Euclidean, 0 to 2: a face is the nearest person's at this distance or nearer.
-        low: lower end of the 95 % interval of that share among other strangers.
+        low: lower end of the 95 % interval of that share in one such gallery with other strangers.
         high: its upper end.
 
     Raises:

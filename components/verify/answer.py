@@ -94,7 +94,7 @@ def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
         said = (
             f"At most about {_one_in(promised.fpir)} gets a name, in a gallery of "
             f"{quantity(len(people.names), 'person', 'people')} with {quantity(faces, 'face')} "
-            f"(FPIR {promised.fpir:g}; 95 % interval {promised.low:.2g} to {promised.high:.2g}, as in the evaluation)."
+            f"(FPIR {promised.fpir:g}; 95 % interval {promised.low:.2g} to {promised.high:.2g}, by the evaluation)."
         )
         return {**gallery, "fpir": promised.fpir, "interval": [promised.low, promised.high], "said": said}
     if threshold.evaluated is None:

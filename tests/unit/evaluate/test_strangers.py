@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from components.evaluate.bootstrap import REPLICATES, share_interval
+from components.evaluate.bootstrap import REPLICATES, gallery_interval
 from components.evaluate.galleries import Plan, galleries
 from components.evaluate.references import on_grid
 from components.evaluate.strangers import ENROLLED, LEAST_NAMED, thresholds
@@ -61,13 +61,17 @@ def test_too_few_people_give_none(number, faces):
     assert thresholds(*people(number, faces), "mean embedding", seed=0) == []
 
 
-def test_the_interval_is_that_of_searches_repeated_as_often_as_their_people_are_drawn():
+def test_the_interval_is_that_of_single_galleries_searched_as_often_as_people_are_drawn():
     rng = np.random.default_rng(0)
-    searches = rng.integers(1, 6, 20)
-    named = rng.integers(0, searches + 1)
+    searched = rng.integers(0, 6, (3, 20))
+    named = rng.integers(0, searched + 1)
     draws, shares = np.random.default_rng(7), []
-    for _ in range(REPLICATES):
+    galleries_drawn = np.random.default_rng(7).integers(3, size=REPLICATES)
+    for gallery in galleries_drawn:
         times = draws.multinomial(20, np.full(20, 1 / 20))
-        flags = [flag for i in range(20) for flag in ([1] * named[i] + [0] * (searches[i] - named[i])) * times[i]]
+        flags = []
+        for person in range(20):
+            flags += [1] * (named[gallery, person] * times[person])
+            flags += [0] * ((searched[gallery, person] - named[gallery, person]) * times[person])
         shares.append(sum(flags) / len(flags))
-    assert share_interval(named, searches, 7) == pytest.approx(tuple(np.quantile(shares, (0.025, 0.975))))
+    assert gallery_interval(named, searched, 7) == pytest.approx(tuple(np.quantile(shares, (0.025, 0.975))))
