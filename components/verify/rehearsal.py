@@ -54,7 +54,7 @@ class Share:
         if persons > 1 and 0 < share < 1:
             excess = np.bincount(people, flags) - share * each
             between = persons / (persons - 1) * (excess @ excess) / of**2
-            effect = between / (share * (1 - share) / (of - 1))
+            effect = float(between / (share * (1 - share) / (of - 1)))
             worth = of / max(1.0, effect)
         middle = (share + _Z**2 / (2 * worth)) / (1 + _Z**2 / worth)
         half = _Z * np.sqrt(share * (1 - share) / worth + (_Z / (2 * worth)) ** 2) / (1 + _Z**2 / worth)

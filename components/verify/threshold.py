@@ -122,7 +122,7 @@ def keeping(rate: float, evaluation: Evaluation, people: People) -> ChosenThresh
     """The threshold that keeps a rate of named strangers; None where nothing was evaluated that says so."""
     each = len(people.embeddings) / len(people.names)
     promised = promise(evaluation.identification, len(people.names), each, rate)
-    return promised and ChosenThreshold(promised.distance, evaluation.source, promised=promised)
+    return None if promised is None else ChosenThreshold(promised.distance, evaluation.source, promised=promised)
 
 
 def by_default(evaluation: Evaluation, people: People) -> ChosenThreshold:
