@@ -104,7 +104,11 @@ def choose_for_gallery(settings: NamingSettings, model: Model, people: People) -
     rates = {"--fpir": settings.fpir, "--far": settings.far, "--threshold": settings.threshold}
     given = [f"{name} {value:g}" for name, value in rates.items() if value is not None]
     if len(given) > 1:
-        raise UsageError("Only one of --fpir, --far and --threshold can choose.", received=" ".join(given))
+        raise UsageError(
+            "Only one of --fpir, --far and --threshold can choose.",
+            received=" ".join(given),
+            advice="Leave out the others.",
+        )
     if settings.fpir is not None and not 0 < settings.fpir < 1:
         raise UsageError("--fpir is a share of strangers, above 0 and below 1.", received=settings.fpir)
     if settings.threshold is not None or settings.far is not None:
