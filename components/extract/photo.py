@@ -20,6 +20,7 @@ from components.extract.crop import Box, cut, encode, square
 from components.extract.decode import Photo
 from components.extract.detect import LARGER_SIDE, LONG_SIDE, NAME, NEARLY, THRESHOLD, Detection, detect
 from components.extract.phash import phash
+from components.extract.quality import Quality, measure
 from components.extract.reasons import Reason, Reject, RejectedError
 
 Which = Literal["central", "largest", "all", "only"]
@@ -54,7 +55,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Face:
-    """A face and its crop; the fields are columns of the faces manifest and are described there."""
+    """A face and its crop; the fields, and those of `quality`, are columns of the faces manifest: see there."""
 
     face_id: str
     box: Box
@@ -65,6 +66,7 @@ class Face:
     image: bytes
     width: int
     height: int
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: in
         image=encode(crop),
         width=crop.width,
         height=crop.height,
+        quality=measure(crop, extraction.crop, face.box, crop_box, face.score, points, face.points),
     )
 
 

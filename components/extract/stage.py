@@ -117,6 +117,7 @@ def _row(path: str, outcome: Outcome, face: Face, detector: str) -> dict[str, An
         "identity": identity_of(path),
         "detector": detector,
         **asdict(face),
+        **asdict(face.quality),  # also puts the number in the place of the record
     }
 
 
