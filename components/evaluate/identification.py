@@ -116,10 +116,20 @@ class Searches:
             identity,
         )
 
+    @property
+    def named(self) -> Distances:
+        """float64 [mated]: of the mates who are the first candidates; of the others farther than any face."""
+        return np.where(self.ranks == 1, self.distances, _MISSED)
+
+    @property
+    def curve(self) -> Curve:
+        """How many mates are named, and how many strangers get a name, at every threshold."""
+        named = np.arange(len(self.ranks) + len(self.nearest)) < len(self.ranks)
+        return curve(np.concatenate([self.named, self.nearest]), named)
+
     def numbers(self, seed: int) -> dict[str, Any]:
         """Rates, with the ranges in which 95 % of a bootstrap over people lie; `seed` is that of the bootstrap."""
-        named = np.where(self.ranks == 1, self.distances, _MISSED)
-        whole = curve(np.concatenate([named, self.nearest]), np.arange(len(named) + len(self.nearest)) < len(named))
+        named, whole = self.named, self.curve
         # Draws show a face again, which tells no more of strangers.
         faces = len(np.unique(self.strangers))
         measurable = [rate for rate in FALSE_POSITIVE_RATES if faces * rate >= 1]

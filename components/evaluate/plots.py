@@ -67,6 +67,33 @@ def distance_plot(curve: Curve, threshold: float) -> str:
     return drawn[0]
 
 
+def discard_plot(points: Sequence[Mapping[str, Any]]) -> str:
+    """FNMR and FNIR over the share of faces that are left out, the worst first.
+
+    Args:
+        points: as in `metrics.json`; a rate that is None is not drawn.
+
+    Returns:
+        An `<svg>` element.
+    """
+    drawn: list[str] = []
+    with axes("Error versus discard", drawn) as plot:
+        for key, colour, label in (
+            ("fnmr", SAME, "pairs of one person rejected (FNMR)"),
+            ("fnir", DIFFERENT, "the enrolled not named (FNIR at FPIR 0.01)"),
+        ):
+            known = [(row["discarded"], row[key]) for row in points if row[key] is not None]
+            if known:
+                plot.plot(*zip(*known, strict=True), color=colour, linewidth=2, marker=".", label=label)
+        plot.set_ylim(bottom=0)
+        plot.xaxis.set_major_formatter(PercentFormatter(1))
+        plot.yaxis.set_major_formatter(PercentFormatter(1))
+        plot.set_xlabel("share of faces left out, the worst first")
+        plot.set_ylabel("share of errors")
+        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=9)
+    return drawn[0]
+
+
 def det_plot(galleries: Sequence[Mapping[str, Any]]) -> str:
     """DET curves, FNIR over FPIR, both logarithmic: a line for each size of a gallery, a colour for faces enrolled.
 

@@ -12,7 +12,7 @@ from components.evaluate.identification import RULE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.numbers import SHOWN_RATE, rows
-from components.evaluate.plots import det_plot, distance_plot, roc_plot
+from components.evaluate.plots import det_plot, discard_plot, distance_plot, roc_plot
 from components.evaluate.references import RULES
 from components.page.templates import Card, fill_card
 from components.page.words import number
@@ -48,6 +48,7 @@ def render(
         "roc_svg": roc_plot(record["roc"], curve.different_pairs, former),
         "distance_svg": distance_plot(curve, record["threshold"]),
         "det_svg": det_plot(galleries) if galleries else "",
+        "discard_svg": discard_plot(record["discard"]["points"]) if record["discard"]["points"] else "",
         "galleries": galleries,
         "shown_rate": SHOWN_RATE,
         "rules": _rules(record["identification"]["galleries"]),

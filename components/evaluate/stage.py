@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from components.common.manifest import FACES, PAIRS, folder_names, parts, write
 from components.common.quantity import quantity
 from components.common.records import METRICS, METRICS_VERSION
 from components.evaluate.compared import Compared
+from components.evaluate.discard import discard, quality_of
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
 from components.evaluate.former import compare, read_former
 from components.evaluate.identification import identification
@@ -45,6 +47,7 @@ def run(settings: Settings) -> None:
         "schema_version": METRICS_VERSION,
         **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
         "identification": _identification(settings, everyone),
+        "discard": _discard(settings, files, measured, compared, everyone),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": len(everyone),
@@ -98,6 +101,14 @@ def _identification(settings: Settings, everyone: Embeddings) -> dict[str, Any]:
     """A pairs file names no galleries: they are drawn from the split, with or without one."""
     people = everyone.of_split(settings.split)
     return identification(people.vectors, people.identity_codes(), settings.seed)
+
+
+def _discard(
+    settings: Settings, files: Sequence[Path], measured: Embeddings, compared: Compared, everyone: Embeddings
+) -> dict[str, Any]:
+    people = everyone.of_split(settings.split)
+    qualities = [quality_of(faces.face_id, files) for faces in (measured, people)]
+    return discard(qualities[0], compared.same.sample, compared.threshold, people, qualities[1], settings.seed)
 
 
 def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def write_inputs(folder, *, identities=24, faces=4, noise=1.6, split=lambda numb
                     "image": jpeg((number * 9, i * 50, 90)),
                     "width": 40,
                     "height": 40,
+                    "quality": 90.0 - i,
                 }
             )
     write(folder / "embeddings", EMBEDDINGS, pa.Table.from_pylist(embeddings, schema=EMBEDDINGS.schema))

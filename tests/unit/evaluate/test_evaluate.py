@@ -47,7 +47,7 @@ def test_the_report_is_whole_and_the_single_files_are_the_same_bytes(report):
 
 def test_the_keys_of_the_metrics_are_those_of_the_readme(metrics):
     keys = (
-        "accuracy auc auc_interval checkpoint_sha256 confusion doubt eer embeddings identification missing "
+        "accuracy auc auc_interval checkpoint_sha256 confusion discard doubt eer embeddings identification missing "
         "protocol roc schema_version slices threshold val_at_far"
     )
     assert sorted(metrics) == keys.split()
@@ -103,7 +103,7 @@ def test_the_page_is_self_contained_and_names_are_text(report):
     assert page.links
     assert all(link.startswith(("data:image/jpeg;base64,", "#")) for link in page.links)
     assert not re.search(r"url\((?!#)", (report / "report.html").read_text())
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 4
     assert "b" not in page.tags
     assert AWKWARD in page.text
     assert (report / "report.html").stat().st_size < 1_000_000
