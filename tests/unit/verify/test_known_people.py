@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
@@ -88,6 +89,21 @@ def test_folders_of_people_are_enrolled_once_and_what_gives_no_single_face_is_li
     assert enroll(list(map(str, flags))) == 0
     said = capsys.readouterr().out
     assert "rejected: several-faces" in said and "it holds 6 faces of 3 people" in said
+
+
+def test_a_poor_face_is_enrolled_with_a_word_and_a_worse_one_refused_with_it(model, people, tmp_path, capsys):
+    photo, dark = people[next(iter(people))][0], tmp_path / "dark.png"
+    with Image.open(photo) as picture:
+        ImageEnhance.Brightness(picture).enhance(0.25).save(dark)
+    flags = [dark, "--name", "Ada", "-g", tmp_path / "new.db", "-c", model]
+    said = told(enroll, *flags, "--min_quality", 0, capsys=capsys)
+    (poor,) = said["poor"]
+    assert said["faces"] == 1 and poor["photo"] == str(dark) and poor["reasons"][0] == "too dark"
+    assert enroll([*map(str, flags), "--min_quality", str(poor["quality"] + 1)]) == 1
+    assert re.search(r"dark.png: quality \d+ of at least [\d.]+: too dark", capsys.readouterr().err)
+    assert told(enroll, photo, *flags[1:], capsys=capsys)["poor"] == []
+    assert enroll([*map(str, flags), "--min_quality", "101"]) == 2
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize("name", ["Ada L.", "山田\u3000太郎", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"])
