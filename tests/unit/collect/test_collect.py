@@ -148,7 +148,7 @@ def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_int
 
 
 OUT_OF_RANGE = ["--test 1.1", "--test nan", "--test 0.9001 --validation 0.1", "--test 1 --validation 1.1"]
-OUT_OF_RANGE += ["--validation -0.1", "--min_examples 0"]
+OUT_OF_RANGE += ["--validation -0.1", "--min_examples 0", "--min_quality 101", "--min_quality nan"]
 
 
 @pytest.mark.parametrize("flags", OUT_OF_RANGE)
