@@ -86,10 +86,10 @@ def _score(settings: Settings) -> None:
     crop = open_network(settings.checkpoint).crop
     folder = settings.output
     faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
-    detector = settings.detector or crop.detector
     if is_bin(settings.input):
         faces_of_bin(settings.input, files, faces, crop)
     else:
+        detector = settings.detector or crop.finder
         with laid_out(files, settings.input) if files else nullcontext(settings.input) as photos:
             extract = Extract(photos, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
             extract.check()

@@ -19,7 +19,7 @@ from components.extract.extracted import Extracted
 from components.extract.reasons import MEANING, Reason, RejectedError
 from components.extract.scan import other_files, shadow_folders
 from components.page.figures import histogram
-from components.page.pictures import data_uri, thumbnail
+from components.page.pictures import data_uri, spread, thumbnail
 from components.page.templates import Card, fill_card
 
 _SHOWN = 12
@@ -100,28 +100,12 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
 
 def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Shown]:
     """Faces at even distances in the manifest, which is sorted by photo: people take turns by how many they have."""
-    for row in _rows(files):
+    for row in spread(files, _SHOWN, ["photo_path", "box", "landmarks", "score", "image"]):
         photo = _preview(photos / row["photo_path"], max_pixels, row["box"], row["landmarks"])
         x0, y0, x1, y1 = row["box"]
         detail = f"{max(x1 - x0, y1 - y0)} pixels, score {row['score']:.2f}"
         with open_crop(row["image"]) as crop:
             yield Shown(row["photo_path"], detail, photo, thumbnail(crop))
-
-
-def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Up to `_SHOWN` rows at even distances, reading no other row groups than theirs."""
-    parquets = [open_part(file) for file in files]
-    total = sum(parquet.metadata.num_rows for parquet in parquets)
-    wanted = np.unique(np.linspace(0, total - 1, min(_SHOWN, total)).astype(int))
-    start = 0
-    for parquet in parquets:
-        for group in range(parquet.num_row_groups):
-            stop = start + parquet.metadata.row_group(group).num_rows
-            inside = wanted[(wanted >= start) & (wanted < stop)] - start
-            if len(inside):
-                columns = ["photo_path", "box", "landmarks", "score", "image"]
-                yield from parquet.read_row_group(group, columns=columns).take(inside).to_pylist()
-            start = stop
 
 
 def _preview(path: Path, max_pixels: int, box: Sequence[int] = (), landmarks: Sequence[float] | None = None) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from components.common.alignment import NONE
 from components.common.formats import format_of
-from components.common.preprocessing import Crop, Detector
+from components.common.preprocessing import Crop, Detector, digest_of
 from components.extract import blazeface
 from components.extract.align import align
 from components.extract.crop import Box, cut, encode, square
@@ -144,7 +144,7 @@ def _faces(data: bytes, extraction: Extraction) -> list[Face]:
     photo = Photo(data, extraction.max_pixels)
     grey = photo.small("L", LONG_SIDE)
     pull = _PULL.get(extraction.which)
-    if extraction.crop.detector == "dlib":
+    if extraction.crop.finder == "dlib":
         faces = _detections(photo, grey, pull)
     else:
         faces = blazeface.detect(photo, small=pull is None)
@@ -198,7 +198,7 @@ def cut_out(
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
     crop, crop_box, points = cut_out(photo, face, extraction.crop, extraction.landmarks)
     return Face(
-        face_id=_face_id(crop),
+        face_id=digest_of(np.asarray(crop))[:32],
         box=face.box,
         crop_box=crop_box,
         score=face.score,
@@ -208,8 +208,3 @@ def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: in
         width=crop.width,
         height=crop.height,
     )
-
-
-def _face_id(crop: Image.Image) -> str:
-    pixels = np.asarray(crop)
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]
