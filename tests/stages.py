@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from components.specification.code import module_of
-from components.specification.stages import STAGES, package
+from components.specification.stages import STAGES, command, package
 from pipelines.cli import COMMANDS
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compiled import ir
@@ -55,6 +55,13 @@ WORK = {
     "extract": Work(
         "-i {photos} --workers 1", "--margin 0.25", "--margin 0.5", "extract/faces", megabytes=((10, 150), (50, 300))
     ),
+    "import-faces": Work(
+        "-i {photos} --alignment none --detector dlib --workers 1",
+        "--margin 0.25",
+        "--margin 0.5",
+        "import-faces/faces",
+        megabytes=((10, 150), (50, 300)),
+    ),
     "collect": Work(
         "-i {run}/extract/faces",
         "--min_examples 2",
@@ -96,6 +103,6 @@ WORK = {
 }
 
 
-def main_of(command: str) -> Callable[[Sequence[str]], int]:
-    """The function that `facenet COMMAND` calls."""
-    return importlib.import_module(COMMANDS[command][0]).main
+def main_of(stage: str) -> Callable[[Sequence[str]], int]:
+    """The function that the stage's command calls."""
+    return importlib.import_module(COMMANDS[command(stage)][0]).main

@@ -102,9 +102,9 @@ def _read_record(file: BinaryIO, extent: int) -> bytes:
         mark, length = length >> _LENGTH_BITS, length & (1 << _LENGTH_BITS) - 1
         if magic != _MAGIC or mark not in ((_MIDDLE, _LAST) if parts else (_WHOLE, _FIRST)):
             raise RejectedError(Reason.DAMAGED, f"no record {'goes on' if parts else 'begins'} here")
-        checked_size(length + sum(map(len, parts)), "the record")
         if length > (left := extent - file.tell()):
             raise RejectedError(Reason.DAMAGED, f"of {length:,} bytes the file has {left:,}")
+        checked_size(length + sum(map(len, parts)), "the record")
         parts.append(file.read(-(-length // 4) * 4)[:length])
         if mark in (_WHOLE, _LAST):
             return _MAGIC.join(parts)

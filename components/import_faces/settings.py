@@ -34,7 +34,7 @@ class Settings:
     arcface for a train.rec and a .bin set."""
     margin: float = 0.0
     """What they show around the template's square, or around the detector's box, as a fraction of its side."""
-    detector: FoundBy | None = None
+    detector: FoundBy = "unknown"
     """What found them: dlib, blazeface, mtcnn or unknown. To be said where --alignment is none; aligned faces may be
     found by any."""
     label: Annotated[str, Flag("NAME")] = ""
@@ -71,7 +71,7 @@ class Settings:
             UsageError: neither the flags nor the layout say so, or the flags say what cannot be.
         """
         alignment = self.alignment or KNOWN_ALIGNMENTS.get(self.found.kind, "")
-        if not alignment or (alignment == NONE and self.detector is None):
+        if not alignment or (alignment == NONE and self.detector == "unknown"):
             raise UsageError(
                 "It has to be said how the crops were cut out: a network that is trained on them needs photos cut so.",
                 received=f"{self.input}, " + ("--alignment none, no --detector" if alignment else "no --alignment"),
@@ -80,7 +80,7 @@ class Settings:
                 f"--alignment {UNKNOWN}.",
             )
         try:
-            return Crop(self.margin, alignment, self.detector or "unknown")
+            return Crop(self.margin, alignment, self.detector)
         except ValueError as error:
             raise UsageError(
                 "There is no such --alignment.",

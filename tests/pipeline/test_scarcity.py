@@ -19,6 +19,7 @@ from components.common.command import report_errors
 from components.common.errors import FacenetError
 from components.common.preprocessing import Crop
 from components.embed.network import Network
+from components.specification.stages import command
 from components.verify.gallery import Enrollment, open_gallery
 from pipelines.cli import COMMANDS, main
 from tests.pipeline.conftest import REPOSITORY, Tiny
@@ -171,7 +172,7 @@ def test_a_stage_without_memory_says_so_and_leaves_what_was_there(stage, megabyt
     shutil.copytree(places["run"] / work.result, tmp_path / "results" / "result")
     min(path for path in (tmp_path / "results").rglob("*") if path.is_file()).write_text("former")
     before = content(tmp_path / "results")
-    limited = [sys.executable, "-c", LIMITED, COMMANDS[stage][0], str(megabytes * 2**20)]
+    limited = [sys.executable, "-c", LIMITED, COMMANDS[command(stage)][0], str(megabytes * 2**20)]
     done = subprocess.run(
         [*limited, *work.flags(tmp_path / "results/result", **places), *work.former.split()],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
