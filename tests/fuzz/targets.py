@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from components.evaluate.pairs_file import read_pairs_file
 from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import RejectedError
+from components.import_faces import layouts
+from components.import_faces.faces import look_at
+from components.import_faces.source import open_source
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.report import read_report
 from components.litert.specification import Threshold, parse, record_of
@@ -47,6 +51,7 @@ from pipelines.look import history, preview, show
 from pipelines.look.find import find
 from pipelines.plan import recipe
 from pipelines.records.files import read_run, read_task
+from tests.unit.import_faces import made_sources
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ROWS = 8
@@ -383,6 +388,38 @@ def _read_table(path: Path) -> None:
     preview._table([path], "a", 0, _ROWS)
 
 
+def _crops(run: Path) -> list[tuple[int, bytes]]:
+    """Two small crops of each of two people, a JPEG and a PNG."""
+    small, _ = _small(run)
+    found = []
+    for person in (0, 1):
+        for kind in ("JPEG", "PNG"):
+            small.resize((16 + person, 16 + person)).save(buffer := io.BytesIO(), kind)
+            found.append((person, buffer.getvalue()))
+    return found
+
+
+def _sources(write: Callable[[Path, list[tuple[int, bytes]]], Path], pattern: str) -> Callable[[Path], Iterator[bytes]]:
+    def seeds(run: Path) -> Iterator[bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder) / "source", _crops(run))
+            yield from (path.read_bytes() for path in sorted(Path(folder, "source").glob(pattern)))
+
+    return seeds
+
+
+def _read_source(path: Path) -> None:
+    """A source of crops, its whole and a part."""
+    source = open_source(layouts.find(path), "")
+    for start in (0, source.extent // 2):
+        for _ in look_at(source.samples(start), 1):
+            pass
+
+
+def _import_of(name: str, seeds: Callable[[Path], Iterator[bytes]]) -> Target:
+    return Target(seeds, _file(f"source.{name}", _read_source))
+
+
 TARGETS = {
     "photo": Target(_photos, _read_photo),
     "picture": Target(_photos, _read_picture),
@@ -395,6 +432,10 @@ TARGETS = {
     "specification": Target(_specifications, lambda data, _: parse(data.decode(errors="replace"), "x"), is_json=True),
     "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
     ".bin set": Target(_bins, _file("set.bin", read_pairs_file)),
+    "RecordIO": _import_of("rec", _sources(partial(made_sources.write_recordio, ranges=True), "*.rec")),
+    ".bin set of crops": _import_of("bin", _bins),
+    "Parquet of crops": _import_of("parquet", _sources(partial(made_sources.write_parquet, names=["a", "b"]), "*")),
+    "tar of crops": _import_of("tar", _sources(partial(made_sources.write_tars, as_json=True), "*")),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
     "recipe": Target(_recipes, _file("recipe.yaml", lambda path: recipe.read(str(path))), is_json=True),
