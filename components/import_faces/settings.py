@@ -22,8 +22,8 @@ class Settings:
     """Take over crops that others made, as they are encoded, without looking for faces in them."""
 
     input: Input
-    """The source: a train.rec or its folder, a .bin set, Parquet files, WebDataset's tars, or a folder with a folder of
-    crops for each person."""
+    """The source: a train.rec or its folder, a .bin set, Parquet files, WebDataset's tars, an LMDB, or a folder with a
+    folder of crops for each person."""
     output: Output
     """Where the faces go; former ones are replaced."""
     rejects: Path | None = None

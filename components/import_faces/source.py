@@ -5,7 +5,8 @@ from __future__ import annotations
 from components.common.errors import UsageError
 from components.import_faces.bin_set import BinSet
 from components.import_faces.folder import Folder
-from components.import_faces.layouts import BIN, PARQUET, RECORDIO, TARS, Found
+from components.import_faces.layouts import BIN, LMDB, PARQUET, RECORDIO, TARS, Found
+from components.import_faces.lmdb_file import Lmdb
 from components.import_faces.parquet import Parquet
 from components.import_faces.recordio import RecordIO
 from components.import_faces.sample import Source
@@ -33,6 +34,8 @@ def open_source(found: Found, label: str) -> Source:
                 return Parquet(found.files, label)
             case kind if kind == TARS:
                 return WebDataset(found.files, label)
+            case kind if kind == LMDB:
+                return Lmdb(first)
             case _:
                 return Folder(first)
     except OSError as error:

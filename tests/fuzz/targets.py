@@ -435,6 +435,7 @@ TARGETS = {
     "RecordIO": _import_of("rec", _sources(partial(made_sources.write_recordio, ranges=True), "*.rec")),
     ".bin set of crops": _import_of("bin", _bins),
     "Parquet of crops": _import_of("parquet", _sources(partial(made_sources.write_parquet, names=["a", "b"]), "*")),
+    "LMDB of crops": _import_of("mdb", _sources(partial(made_sources.write_lmdb, msgpack=True), "data.mdb")),
     "tar of crops": _import_of("tar", _sources(partial(made_sources.write_tars, as_json=True), "*")),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),

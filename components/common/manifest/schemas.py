@@ -55,11 +55,12 @@ FACES = Manifest(
         ("identity", pa.string()),  # the first folder level of photo_path, in Unicode's form NFC
         ("box", BOX),  # the detector's; may reach beyond the photo
         ("crop_box", BOX),  # what was cut out: square, inside the photo; for an aligned face, its bounds
-        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1" or "blazeface 0.6.0"
+        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"; "none" for a crop that was imported
         ("score", pa.float32()),  # the detector's confidence: larger is surer; it has no fixed range
         ("landmarks", pa.list_(pa.float32(), 10), "nullable"),  # x, y of five points in the photo, when aligned
-        ("phash", pa.uint64()),  # perceptual hash of the whole photo: equal for resized or re-encoded copies
-        ("image", pa.binary()),  # the crop, encoded as JPEG, square
+        # perceptual hash of the whole photo: equal for resized or re-encoded copies; of an imported crop, of its pixels
+        ("phash", pa.uint64()),
+        ("image", pa.binary()),  # the crop, square, encoded as JPEG; an imported one may be PNG
         ("width", pa.int32()),  # of the encoded crop, in pixels
         ("height", pa.int32()),
     ),
@@ -74,7 +75,7 @@ REJECTS = Manifest(
     _columns(
         ("photo_path", pa.string()),
         ("photo_sha256", pa.string(), "nullable"),  # null when the bytes could not be read
-        ("reason", pa.string()),  # one of components.extract.reasons
+        ("reason", pa.string()),  # one of components.extract.reasons, or of components.import_faces.reasons
         ("detail", pa.string()),  # for people: the library's own words, or numbers
     ),
     "extract",

@@ -45,6 +45,8 @@ LAYOUTS = {
     "texts": lambda place, crops: made.write_parquet(place, crops, structs=False),
     "cls": lambda place, crops: made.write_tars(place, crops, as_json=False),
     "json": lambda place, crops: made.write_tars(place, crops, as_json=True),
+    "msgpack": lambda place, crops: made.write_lmdb(place, crops, msgpack=True),
+    "images": lambda place, crops: made.write_lmdb(place, crops, msgpack=False),
 }
 
 
@@ -181,6 +183,7 @@ def test_nobody_cuts_photos_for_crops_of_which_nobody_knows_how_they_were_cut():
         ({"a.tar": b"no tar"}, "--alignment arcface", "tar cannot be read"),
         ({"a.parquet": b"no parquet"}, "--alignment arcface", "Parquet file cannot be read"),
         ({"a.txt": b"x"}, "--alignment arcface", "no crops here"),
+        ({"data.mdb": b"no LMDB"}, "--alignment arcface", "LMDB cannot be read"),
         ({"p/a.jpg": b"x"}, "", "has to be said how"),
         ({"p/a.jpg": b"x"}, "--alignment none", "has to be said how"),
         ({"p/a.jpg": b"x"}, "--alignment triangle", "no such --alignment"),
