@@ -37,23 +37,18 @@ class Parquet:
     def __init__(self, files: Sequence[Path], label: str) -> None:
         self.left_out: Counter[str] = Counter()
         self._files = files
-        rows = []
-        for file in files:
-            with reading(file):
-                metadata = pq.read_metadata(file)
-                schema = metadata.schema.to_arrow_schema()
-            if file == files[0]:
-                self._columns = _image_column(schema, file), _label_column(schema, label, file)
-                self._names = _class_names(schema, self._columns[1])
-            elif any(name not in schema.names or schema.field(name) != known for name, known in self._known.items()):
+        described = [_described(file) for file in files]
+        _, schema = described[0]
+        self._columns = _image_column(schema, files[0]), _label_column(schema, label, files[0])
+        self._names = _class_names(schema, self._columns[1])
+        for file, (_, other) in zip(files, described, strict=True):
+            if any(name not in other.names or other.field(name) != schema.field(name) for name in self._columns):
                 raise UsageError(
                     "These Parquet files are not of one set.",
                     received=f"{file}, without the columns {' and '.join(self._columns)} of {files[0].name}",
                     advice="Give a folder with the files of one set, or one file.",
                 )
-            self._known = {name: schema.field(name) for name in self._columns}
-            rows.append(metadata.num_rows)
-        self._starts = [0, *accumulate(rows)]
+        self._starts = [0, *accumulate(rows for rows, _ in described)]
         self.extent = self._starts[-1]
 
     def samples(self, start: int) -> Iterator[tuple[int, Sample]]:
@@ -65,7 +60,8 @@ class Parquet:
 
     def _samples_of(self, file: Path, first: int, start: int) -> Iterator[tuple[int, Sample]]:
         parquet = pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER)
-        position, groups = first, []
+        position = first
+        groups: list[int] = []
         for group in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(group).num_rows
             if not groups and position + rows <= start:
@@ -92,6 +88,13 @@ class Parquet:
             return Sample(person, name, data)
         except RejectedError as error:
             return Sample(person, name, reject=error.reject)
+
+
+def _described(file: Path) -> tuple[int, pa.Schema]:
+    """The number of rows of a file, and its columns."""
+    with reading(file):
+        metadata = pq.read_metadata(file)
+        return metadata.num_rows, metadata.schema.to_arrow_schema()
 
 
 def _is_image(kind: pa.DataType) -> bool:

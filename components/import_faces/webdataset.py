@@ -109,7 +109,7 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
 
 def _files_of(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := archive.next()) is not None:
-        archive.members.clear()  # they would all be kept, of a million crops in gigabytes
+        archive.members.clear()  # type: ignore[attr-defined]  # they would all be kept, of a million crops in gigabytes
         if member.isfile() and not member.issparse():
             yield member
 

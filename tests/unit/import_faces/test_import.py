@@ -16,7 +16,9 @@ from components.common.crops import check_crop, crop_of
 from components.common.errors import UsageError
 from components.common.manifest import FACES, REJECTS, order_shards, read
 from components.common.preprocessing import Crop
+from components.import_faces.layouts import RECORDIO, Found
 from components.import_faces.sample import LARGEST_BYTES
+from components.import_faces.source import open_source
 from pipelines.cli import main
 from tests.unit.evaluate.published_sets import crop, draw_bin, people
 from tests.unit.import_faces import made_sources as made
@@ -201,6 +203,11 @@ def test_what_is_no_source_and_wrong_use_are_refused(files, flags, says, tmp_pat
     run(source, tmp_path / "faces", *flags.format(source=source, faces=tmp_path / "faces").split(), code=2)
     assert says in capsys.readouterr().err
     assert not (tmp_path / "faces").exists()
+
+
+def test_a_source_that_has_gone_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"source cannot be read(?s:.)*No such file"):
+        open_source(Found(RECORDIO, [tmp_path / "train.rec"]), "")
 
 
 def test_a_file_of_another_kind_and_columns_that_are_missing_are_refused(crops, tmp_path, capsys):
