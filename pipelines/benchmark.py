@@ -21,7 +21,7 @@ from components.evaluate.pairs_list import Photo
 from components.evaluate.published import layout_of
 from components.evaluate.templates import holds_templates
 from components.extract.scan import below
-from components.import_faces.faces import row_of
+from components.import_faces.faces import row_of, see
 from components.import_faces.reasons import Reject
 from components.import_faces.sample import Sample
 
@@ -128,14 +128,14 @@ def faces_of_bin(path: Path, files: Mapping[Photo, str], place: Path, crop: Crop
         waiting: list[dict[str, Any]] = []
         for identity, name in sorted(files):
             number = int(Path(name).stem)
-            row = row_of(Sample(identity, name, images[number]))
-            if isinstance(row, Reject):
+            seen = see(images[number])
+            if isinstance(seen, Reject):
                 raise UsageError(
                     "An image of the set cannot be used.",
-                    received=f"{path}, image {number}: {row.reason}, {row.detail}",
+                    received=f"{path}, image {number}: {seen.reason}, {seen.detail}",
                     advice="Take the set again from where it was made.",
                 )
-            waiting.append(row)
+            waiting.append(row_of(Sample(identity, name, images[number]), seen))
             if len(waiting) >= ROWS_PER_GROUP:
                 rows.add(waiting)
                 waiting = []

@@ -187,13 +187,11 @@ class Preprocessing:
         return spec
 
 
-def digest_of(face: npt.NDArray[np.uint8]) -> str:
-    """SHA-256 of a face's pixels, as hex digits: its first 32 are the face's id.
-
-    Args:
-        face: uint8 [height, width, 3], RGB.
-    """
-    return hashlib.sha256(repr(face.shape).encode() + face.tobytes()).hexdigest()
+def digest_of(face: Image.Image) -> str:
+    """SHA-256 of the shape and the pixels of a face, in RGB, as hex digits: its first 32 are the face's id."""
+    digest = hashlib.sha256(repr((face.height, face.width, 3)).encode())
+    digest.update(face.tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager

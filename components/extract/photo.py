@@ -198,7 +198,7 @@ def cut_out(
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
     crop, crop_box, points = cut_out(photo, face, extraction.crop, extraction.landmarks)
     return Face(
-        face_id=digest_of(np.asarray(crop))[:32],
+        face_id=digest_of(crop)[:32],
         box=face.box,
         crop_box=crop_box,
         score=face.score,

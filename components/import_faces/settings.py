@@ -44,7 +44,7 @@ class Settings:
     markdown: Markdown = None
     pictures: Pictures = True
     workers: int = 0
-    """Number of threads; 0 is one for each core."""
+    """Number of processes; 0 is one for each core."""
     shard: ShardText = "1/1"
     """Take a part of the source only, as 2/4 for the second of four; the stages after it read all parts as one."""
     executor_input: ExecutorInput = ""
@@ -93,7 +93,7 @@ class Settings:
         if not 0 <= self.margin <= 2:
             raise UsageError("--margin is a fraction from 0 to 2.", received=self.margin)
         if self.workers < 0:
-            raise UsageError("--workers is a number of threads, or 0 for one for each core.", received=self.workers)
+            raise UsageError("--workers is a number of processes, or 0 for one for each core.", received=self.workers)
         Shard.read(self.shard)
         _ = self.crop
         source, places = self.input.resolve(), {"--output": self.output, "--rejects": self.rejects_folder}

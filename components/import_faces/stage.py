@@ -58,7 +58,7 @@ def import_faces(
         faces: where the faces manifest goes; its rows are in the order of the source.
         rejects: where the rejects manifest goes, in that order too; it is written even when there is no face.
         crop: how the crops were cut out.
-        workers: number of threads.
+        workers: number of processes.
         shard: which part of the source to take; a part may be empty.
 
     Raises:

@@ -63,7 +63,8 @@ OF_OTHERS = {
     "mine-and-train": {f"components.evaluate.{module}" for module in ("embeddings", "protocols", "score")},
     "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
     "collect": {"components.evaluate.embeddings"},
-    "import-faces": {"components.extract.scan", "components.evaluate.bin_file", "components.evaluate.pairs_file"},
+    "import-faces": {f"components.extract.{module}" for module in ("scan", "workers")}
+    | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_file")},
 }
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}

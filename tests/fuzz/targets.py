@@ -36,7 +36,7 @@ from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import RejectedError
 from components.import_faces import layouts
-from components.import_faces.faces import look_at
+from components.import_faces.faces import see
 from components.import_faces.source import open_source
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.report import read_report
@@ -412,8 +412,8 @@ def _read_source(path: Path) -> None:
     """A source of crops, its whole and a part."""
     source = open_source(layouts.find(path), "")
     for start in (0, source.extent // 2):
-        for _ in look_at(source.samples(start), 1):
-            pass
+        for _, sample in source.samples(start):
+            see(sample.image)
 
 
 def _import_of(name: str, seeds: Callable[[Path], Iterator[bytes]]) -> Target:

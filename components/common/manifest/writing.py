@@ -42,7 +42,7 @@ class Writer:
 
     def add(self, rows: pa.Table | Iterable[Mapping[str, Any]]) -> None:
         """Adds rows: a table with the manifest's columns, or one mapping per row."""
-        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=self._schema)
+        table = rows if isinstance(rows, pa.Table) else self._table(list(rows))
         self._waiting.append(table.select(self._schema.names).cast(self._schema))
         if sum(len(table) for table in self._waiting) >= ROWS_PER_GROUP:
             waiting = pa.concat_tables(self._waiting)
@@ -50,6 +50,11 @@ class Writer:
             for start in range(0, whole, ROWS_PER_GROUP):
                 self._write(waiting.slice(start, ROWS_PER_GROUP))
             self._waiting = [waiting.slice(whole)]
+
+    def _table(self, rows: list[Mapping[str, Any]]) -> pa.Table:
+        # Column by column: pyarrow's from_pylist takes thirty times as long.
+        columns = {name: [row[name] for row in rows] for name in self._schema.names}
+        return pa.Table.from_pydict(columns, schema=self._schema)
 
     def finish(self) -> None:
         """Writes what is left: at least one part, so that an empty manifest is a manifest too."""
