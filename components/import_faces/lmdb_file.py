@@ -112,7 +112,9 @@ class Lmdb:
             checked_size(size)
             if flags & _ELSEWHERE:
                 (number,) = struct.unpack("<Q", value)
-                value = self._read(file, number, _PAGE.size + size)[_PAGE.size :] if number < 2**40 else b""
+                value = b""
+                if number <= self._meta.pages:
+                    value = self._read(file, number, _PAGE.size + size)[_PAGE.size :]
             if len(value) < size or flags & ~_ELSEWHERE:
                 raise RejectedError(Reason.DAMAGED, "an entry without its value, or of another kind")
             label, image = _divided(key, value)
@@ -138,16 +140,17 @@ def _not_lmdb(path: Path, why: str) -> UsageError:
 def _read_meta(file: BinaryIO, path: Path) -> _Meta:
     """The newer of the two pages in which a file says what it holds."""
     found = []
+    length = file.seek(0, os.SEEK_END)
     for place in (0, *_PAGE_SIZES):
         data = os.pread(file.fileno(), _META.size, place + _PAGE.size)
         if len(data) == _META.size:
             magic, version, _, size, *_, entries, root, last, transaction = _META.unpack(data)
             if (magic, version) == (_MAGIC, _VERSION) and size in _PAGE_SIZES and place in (0, size):
-                found.append(_Meta(transaction, size, entries, root, last))
+                found.append(_Meta(transaction, size, entries, root, min(last, length // size)))
     if not found:
         raise _not_lmdb(path, "it does not begin as LMDB's files do")
     newest = max(found)
-    if newest.entries > file.seek(0, os.SEEK_END):  # an entry takes more than a byte
+    if newest.entries > length:  # an entry takes more than a byte
         raise _not_lmdb(path, f"it states {newest.entries:,} entries")
     return newest
 

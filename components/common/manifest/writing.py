@@ -44,16 +44,16 @@ class Writer:
         """Adds rows: a table with the manifest's columns, or one mapping per row."""
         table = rows if isinstance(rows, pa.Table) else self._table(list(rows))
         self._waiting.append(table.select(self._schema.names).cast(self._schema))
-        if sum(len(table) for table in self._waiting) >= ROWS_PER_GROUP:
+        if sum(len(table) for table in self._waiting) >= self._next_group():
             waiting = pa.concat_tables(self._waiting)
-            whole = len(waiting) // ROWS_PER_GROUP * ROWS_PER_GROUP
-            for start in range(0, whole, ROWS_PER_GROUP):
-                self._write(waiting.slice(start, ROWS_PER_GROUP))
-            self._waiting = [waiting.slice(whole)]
+            while len(waiting) >= (rows := self._next_group()):
+                self._write(waiting.slice(0, rows))
+                waiting = waiting.slice(rows)
+            self._waiting = [waiting]
 
     def _table(self, rows: list[Mapping[str, Any]]) -> pa.Table:
         # Column by column: pyarrow's from_pylist takes thirty times as long.
-        columns = {name: [row[name] for row in rows] for name in self._schema.names}
+        columns = {name: [row.get(name) for row in rows] for name in self._schema.names}
         return pa.Table.from_pydict(columns, schema=self._schema)
 
     def finish(self) -> None:
@@ -68,6 +68,10 @@ class Writer:
         if self._part is not None:
             self._part.close()
             self._part = None
+
+    def _next_group(self) -> int:
+        """How many rows the next row group has, unless the manifest ends before."""
+        return min(ROWS_PER_GROUP, ROWS_PER_PART - self._written % ROWS_PER_PART)
 
     def _write(self, group: pa.Table) -> None:
         if self._part is None:

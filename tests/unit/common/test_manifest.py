@@ -30,7 +30,6 @@ def test_rows_and_what_was_said_of_them_come_back(tmp_path):
 
 
 def test_many_rows_become_parts_and_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_GROUP", 2)
     monkeypatch.setattr("components.common.manifest.writing.ROWS_PER_PART", 4)
     manifest.write(tmp_path / "rejects", REJECTS, pa.Table.from_pylist(rejects(11), schema=REJECTS.schema))
     files = manifest.parts(tmp_path / "rejects", REJECTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tarfile
 from collections import Counter
 
@@ -203,6 +204,17 @@ def test_what_is_no_source_and_wrong_use_are_refused(files, flags, says, tmp_pat
     run(source, tmp_path / "faces", *flags.format(source=source, faces=tmp_path / "faces").split(), code=2)
     assert says in capsys.readouterr().err
     assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.parametrize(("offset", "value"), [(120, 2**62), (120, 0), (112, 99), (112, 13)])
+def test_an_lmdb_whose_tree_is_damaged_is_refused(offset, value, crops, tmp_path, capsys):
+    """Its root lies beyond all pages, or in no page of a table; it states more entries than bytes, or than there are."""
+    path = made.write_lmdb(tmp_path / "source", crops, msgpack=True) / "data.mdb"
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<Q", content, 4096 + 16 + offset - 8, value * (len(content) if value == 99 else 1))
+    path.write_bytes(content)
+    run(path, tmp_path / "faces", "--alignment", "arcface", code=2)
+    assert "LMDB cannot be read" in capsys.readouterr().err
 
 
 def test_a_source_that_has_gone_is_refused(tmp_path):
