@@ -190,8 +190,6 @@ def test_nobody_cuts_photos_for_crops_of_which_nobody_knows_how_they_were_cut():
         ({"p/a.jpg": b"x"}, "", "has to be said how"),
         ({"p/a.jpg": b"x"}, "--alignment none", "has to be said how"),
         ({"p/a.jpg": b"x"}, "--alignment triangle", "no such --alignment"),
-        ({"p/a.jpg": b"x"}, "--alignment arcface --margin 3", "--margin is a fraction"),
-        ({"p/a.jpg": b"x"}, "--alignment arcface --workers -1", "--workers is a number"),
         ({"p/a.jpg": b"x"}, "--alignment arcface --rejects {source}/r", "must not contain each other"),
         ({"p/a.jpg": b"x"}, "--alignment arcface --rejects {faces}", "in the place of another result"),
     ],
