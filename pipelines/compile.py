@@ -117,7 +117,7 @@ def _compile(settings: Settings) -> None:
         raise UsageError(
             "pipeline.yaml is the pipeline for any cluster, and for this machine.",
             received="--source, or settings of one cluster, without -o",
-            advice="Write another to a file of its own: -o cluster.yaml.",
+            advice="Write them to a file of their own: -o cluster.yaml.",
         )
     _put(settings.output, compile_pipeline(*options, source=settings.source), settings)
     if settings.output == DEFAULT_OUTPUT:
