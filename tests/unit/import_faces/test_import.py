@@ -17,8 +17,9 @@ from components.common.crops import check_crop, crop_of
 from components.common.errors import UsageError
 from components.common.manifest import FACES, REJECTS, order_shards, read
 from components.common.preprocessing import Crop
+from components.import_faces.faces import look_at
 from components.import_faces.layouts import RECORDIO, Found
-from components.import_faces.sample import LARGEST_BYTES
+from components.import_faces.sample import LARGEST_BYTES, Sample
 from components.import_faces.source import open_source
 from pipelines.cli import main
 from tests.unit.evaluate.published_sets import crop, draw_bin, people
@@ -107,6 +108,13 @@ def test_equal_pixels_are_copies_and_alike_ones_are_not(crops, tmp_path):
     first, same, other = rows
     assert (first["face_id"], first["phash"]) == (same["face_id"], same["phash"])
     assert first["face_id"] != other["face_id"] and first["phash"] != other["phash"]
+
+
+def test_many_crops_are_looked_at_by_processes_and_stay_in_order(crops):
+    samples = [(at, Sample("x", str(at), crops[at % len(crops)][1] if at % 50 else b"no picture")) for at in range(400)]
+    looked = list(look_at(samples, 2))
+    assert [(at, sample) for at, sample, _ in looked] == samples
+    assert [row for _, _, row in looked] == [row for one in samples for _, _, row in look_at([one], 1)]
 
 
 def encoded(size, kind="JPEG"):
