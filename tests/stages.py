@@ -32,6 +32,7 @@ class Work:
         former: flags that lead to one result, the usual one where there is such.
         new: flags that lead to another.
         result: what the stage makes, as it lies in the run's folder.
+        like: where a result of its form lies in the folder of a run on photos; its own place when not given.
         megabytes: limits of memory, besides what the process has at its start, in every test and in long ones. Below
             the least, a stage that imports TensorFlow fails before it has, or after seconds.
         output: the flag that says where the result goes.
@@ -42,6 +43,7 @@ class Work:
     former: str
     new: str
     result: str = ""
+    like: str = ""
     megabytes: tuple[Sequence[int], Sequence[int]] = ((), ())
     output: str = "-o"
     has_tensorflow: bool = False
@@ -56,10 +58,11 @@ WORK = {
         "-i {photos} --workers 1", "--margin 0.25", "--margin 0.5", "extract/faces", megabytes=((10, 150), (50, 300))
     ),
     "import-faces": Work(
-        "-i {photos} --alignment none --detector dlib --workers 1",
+        "-i {run}/extract/faces --alignment none --detector dlib --workers 1",  # Parquet with images and names, too
         "--margin 0.25",
         "--margin 0.5",
         "import-faces/faces",
+        like="extract/faces",
         megabytes=((10, 150), (50, 300)),
     ),
     "collect": Work(
