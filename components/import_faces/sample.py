@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from components.common.names import one_form
@@ -49,14 +49,6 @@ class Source(Protocol):
         Raises:
             UsageError: the source is damaged in a way that leaves nothing to read behind it.
         """
-
-
-@dataclass
-class Listed:
-    """What all sources have."""
-
-    extent: int
-    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def between_people(source: Source, start: int, stop: int) -> Iterator[tuple[int, Sample]]:
