@@ -117,7 +117,9 @@ class Photo:
 
     def _copy(self, mode: str, factor: int) -> Image.Image:
         if (mode, factor) not in self._copies:
-            self._copies[mode, factor] = self._decoded(mode, factor)
+            # Decoding a large photo takes as long as searching it: grey comes out of colours that are here.
+            colour = self._copies.get(("RGB", factor))
+            self._copies[mode, factor] = colour.convert(mode) if colour else self._decoded(mode, factor)
         return self._copies[mode, factor]
 
     def _decoded(self, mode: str, factor: int) -> Image.Image:

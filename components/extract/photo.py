@@ -142,12 +142,13 @@ def _read(path: Path, max_pixels: int) -> bytes:
 
 def _faces(data: bytes, extraction: Extraction) -> list[Face]:
     photo = Photo(data, extraction.max_pixels)
-    grey = photo.small("L", LONG_SIDE)
     pull = _PULL.get(extraction.which)
     if extraction.crop.finder == "dlib":
+        grey = photo.small("L", LONG_SIDE)
         faces = _detections(photo, grey, pull)
     else:
         faces = blazeface.detect(photo, small=pull is None)
+        grey = photo.small("L", LONG_SIDE)  # comes out of the colours that were searched
     if not faces:
         raise RejectedError(Reason.NO_FACE, f"the detector found none in {photo.width} x {photo.height} pixels")
     if extraction.which == "only" and len(faces) > 1:

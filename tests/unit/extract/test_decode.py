@@ -249,13 +249,19 @@ def test_the_limit_itself_is_allowed(encode):
         assert rejected(data, 1199).reason is Reason.TOO_MANY_PIXELS
 
 
-def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, monkeypatch):
+@pytest.fixture
+def decoded(monkeypatch):
+    """The pictures that Pillow decodes, in the order in which it does."""
+    pictures = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: (pictures.append(self), load(self))[1])
+    return pictures
+
+
+def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, decoded):
     """As a phone of 108 megapixels makes them; the square of a face is then half as large."""
     scene = portrait.resize((300, 200))
     photo = Photo(encode(scene), 200 * 150)
-    decoded = []
-    load = ImageFile.ImageFile.load
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: (decoded.append(self.size), load(self))[1])
     assert (photo.width, photo.height, photo.least) == (300, 200, 2)
     assert difference(photo, scene) < 3
     crop = cut(photo, (100, 50, 200, 150))
@@ -263,7 +269,14 @@ def test_a_jpeg_of_more_pixels_is_never_decoded_whole(portrait, encode, monkeypa
     assert (
         np.abs(np.asarray(crop, float) - np.asarray(scene.crop((100, 50, 200, 150)).resize((50, 50)), float)).mean() < 4
     )
-    assert set(decoded) == {(150, 100)}
+    assert {picture.size for picture in decoded} == {(150, 100)}
+
+
+def test_grey_comes_out_of_colours_that_are_decoded(portrait, encode, decoded):
+    photo = Photo(encode(portrait), PLENTY)
+    photo.colour(1)
+    assert difference(photo, portrait) < 3
+    assert len({id(picture) for picture in decoded}) == 1
 
 
 @pytest.mark.parametrize(("size", "shape"), [((1, 1), (1, 1)), ((1, 3000), (640, 1)), ((3000, 2), (1, 640))])
