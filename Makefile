@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SAMPLE := sample/photos
 PEOPLE := sample/people
 BENCH := benchmarks/.venv
-BENCHMARKS := starting evaluating identifying mining networks collecting growth
+BENCHMARKS := starting evaluating identifying searching mining networks collecting growth
 .DEFAULT_GOAL := help
 .PHONY: help setup run people pi test test-long pi-check pi-wheels fuzz kill soak bench check lint compile images lock clean
 

@@ -56,8 +56,9 @@ def _gallery(settings: Settings) -> None:
         began = time.perf_counter()
         with open_gallery(file, network) as gallery:
             people = gallery.people()
+        searched = len(people.references)  # made once, for the first search
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"loaded in {time.perf_counter() - began:.1f} s, {memory:.0f} MB resident at most")
+        print(f"{searched:,} people loaded in {time.perf_counter() - began:.1f} s, {memory:.0f} MB resident at most")
     times = []
     for query in people.embeddings[:_QUERIES].copy():
         began = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -11,20 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from components.common.alignment import ARCFACE
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import UsageError
 from components.common.manifest import FACES, ROWS_PER_GROUP, writer
-from components.common.preprocessing import LARGEST_IMAGE, Crop, open_crop
+from components.common.preprocessing import Crop
 from components.common.progress import progress
 from components.common.quantity import quantity
 from components.evaluate.bin_file import read_bin
 from components.evaluate.pairs_list import Photo
 from components.evaluate.published import layout_of
 from components.evaluate.templates import holds_templates
-from components.extract.phash import phash
-from components.extract.scan import below, identity_of
+from components.extract.scan import below
+from components.import_faces.faces import row_of, see
+from components.import_faces.reasons import Reject
+from components.import_faces.sample import Sample
 
 # Beside the photos themselves, CALFW and CPLFW hold them as their authors aligned them. Ours are aligned here.
 _ALIGNED = "aligned images"
@@ -129,40 +128,16 @@ def faces_of_bin(path: Path, files: Mapping[Photo, str], place: Path, crop: Crop
         waiting: list[dict[str, Any]] = []
         for identity, name in sorted(files):
             number = int(Path(name).stem)
-            waiting.append(_row(path, f"{identity}/{name}", number, images[number]))
+            seen = see(images[number])
+            if isinstance(seen, Reject):
+                raise UsageError(
+                    "An image of the set cannot be used.",
+                    received=f"{path}, image {number}: {seen.reason}, {seen.detail}",
+                    advice="Take the set again from where it was made.",
+                )
+            waiting.append(row_of(Sample(identity, name, images[number]), seen))
             if len(waiting) >= ROWS_PER_GROUP:
                 rows.add(waiting)
                 waiting = []
             bar.update()
         rows.add(waiting)
-
-
-def _row(path: Path, photo: str, number: int, image: bytes) -> dict[str, Any]:
-    try:
-        with open_crop(image) as picture:
-            width, height = picture.size
-            if width != height or width > LARGEST_IMAGE:
-                raise ValueError(f"{width} x {height} pixels; squares of up to {LARGEST_IMAGE} are needed")
-            grey, pixels = np.asarray(picture.convert("L")), np.asarray(picture.convert("RGB"))
-    except FacenetError as error:
-        raise UsageError(
-            "An image of the set cannot be used.",
-            received=f"{path}, image {number}: {error.received}",
-            advice="Take the set again from where it was made.",
-        ) from error
-    box = [0, 0, width, height]
-    return {
-        "face_id": hashlib.sha256(pixels.tobytes()).hexdigest()[:32],
-        "photo_path": photo,
-        "photo_sha256": hashlib.sha256(image).hexdigest(),
-        "identity": identity_of(photo),
-        "box": box,
-        "crop_box": box,
-        "detector": "none",
-        "score": 1.0,
-        "landmarks": None,
-        "phash": phash(grey),
-        "image": image,
-        "width": width,
-        "height": height,
-    }

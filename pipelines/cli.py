@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from components.common.errors import UsageError
 from components.common.suggest import suggestion
-from components.specification.stages import STAGES, package
+from components.specification.stages import STAGES, command, package
 
 # command: (module with `main`, what it does)
 COMMANDS = {
@@ -24,11 +24,12 @@ COMMANDS = {
     "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
     "submit": ("pipelines.submit", "start a run of the pipeline on a Kubeflow cluster"),
     "sample": ("components.sample.__main__", "draw photos of people who do not exist, to try things with"),
-    **{stage: (f"{package(stage)}.__main__", about) for stage, about in STAGES.items()},
+    **{command(stage): (f"{package(stage)}.__main__", about) for stage, about in STAGES.items()},
     "score": ("pipelines.score", "score a network on a folder of people, or on a list of pairs"),
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
+    "rehearse": ("components.verify.rehearse", "say how identify would do with people, and which setting suits them"),
     "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),
     "forget": ("pipelines.forget", "erase a person from a gallery, and from what runs left"),
     "cluster": ("components.verify.cluster", "sort photos into people without knowing any of them"),
@@ -38,7 +39,8 @@ COMMANDS = {
 # What installs the packages of a command, where that has another name.
 _EXTRAS = {
     **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
-    **dict.fromkeys(("enroll", "identify", "watch", "forget", "cluster"), "verify"),
+    **dict.fromkeys(("enroll", "identify", "rehearse", "watch", "forget", "cluster"), "verify"),
+    "import": "import-faces",
     "show": "pipeline,manifests",
     "score": "extract,collect,embed,evaluate",
 }

@@ -14,6 +14,8 @@ from components.common.errors import FacenetError, UsageError
 from components.common.flags import Output
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
+# That of crops that others made: `facenet run --source`.
+SOURCE_OUTPUT = DEFAULT_OUTPUT.with_name("pipeline-source.yaml")
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
 # The recipe of docker/compose.yaml, which starts its containers whoever is in the photos.
 _COMPOSED = "laptop"
@@ -25,7 +27,9 @@ class Settings:
     """Compile the pipeline to the file that a cluster and `facenet run` execute, and to the one for docker compose."""
 
     output: Output = DEFAULT_OUTPUT
-    """The file to write; docker/compose.yaml is made from the default one only."""
+    """The file to write; with the default one docker/compose.yaml and pipeline-source.yaml are written too."""
+    source: bool = False
+    """Compile the pipeline that takes over crops, as `facenet import` does, in place of finding faces in photos."""
     check: bool = False
     """Write nothing, and fail when a file is not what the pipeline compiles to."""
     gpus: int = 0
@@ -41,7 +45,12 @@ class Settings:
 
 
 def compile_pipeline(
-    gpus: int = 0, image_pull_secret: str = "", workspace: str = Settings.workspace, storage_class: str = ""
+    gpus: int = 0,
+    image_pull_secret: str = "",
+    workspace: str = Settings.workspace,
+    storage_class: str = "",
+    *,
+    source: bool = False,
 ) -> str:
     """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source.
 
@@ -60,7 +69,7 @@ def compile_pipeline(
             from pipelines.facenet import ClusterSettings, pipeline
 
             cluster = ClusterSettings(gpus, image_pull_secret, workspace, storage_class)
-            compiler.Compiler().compile(pipeline(cluster), str(file))
+            compiler.Compiler().compile(pipeline(cluster, imports=source), str(file))
         except (FacenetError, ImportError, OSError):
             raise
         except Exception as error:  # kfp has no class of errors of its own
@@ -104,14 +113,15 @@ def _compile(settings: Settings) -> None:
             advice="Leave out one of them.",
         )
     usual = (Settings.gpus, Settings.image_pull_secret, Settings.workspace, Settings.storage_class)
-    if settings.output == DEFAULT_OUTPUT and options != usual:
+    if settings.output == DEFAULT_OUTPUT and (options != usual or settings.source):
         raise UsageError(
             "pipeline.yaml is the pipeline for any cluster, and for this machine.",
-            received="settings of one cluster without -o",
+            received="--source, or settings of one cluster, without -o",
             advice="Write them to a file of their own: -o cluster.yaml.",
         )
-    _put(settings.output, compile_pipeline(*options), settings)
+    _put(settings.output, compile_pipeline(*options, source=settings.source), settings)
     if settings.output == DEFAULT_OUTPUT:
+        _put(SOURCE_OUTPUT, compile_pipeline(source=True), settings)
         _put(COMPOSE_FILE, compile_compose(DEFAULT_OUTPUT), settings)
 
 

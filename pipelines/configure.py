@@ -15,6 +15,8 @@ from pipelines.plan.tasks import PHOTOS, Pipeline
 from pipelines.plan.values import Value
 
 DEFAULT_PIPELINE = images.REPOSITORY / "pipeline.yaml"
+# That of crops that others made.
+SOURCE_PIPELINE = images.REPOSITORY / "pipeline-source.yaml"
 
 
 def assignment(text: str, flag: str = "--set") -> tuple[str, str]:

@@ -55,6 +55,16 @@ def _photos(metrics: Metrics) -> str:
     return f"{text} ({listed})" if listed else text
 
 
+def _crops(metrics: Metrics) -> str:
+    return _join(
+        [
+            ("{faces:,} faces taken over of {crops:,} crops", metrics),
+            ("{identities:,} people", metrics),
+            ("{rejected:,} crops rejected", metrics),
+        ]
+    )
+
+
 def _dataset(metrics: Metrics) -> str:
     splits = _join(
         [
@@ -136,6 +146,7 @@ def _export(metrics: Metrics) -> str:
 # The lines of a summary: label, the task whose numbers it shows, how
 LINES: Sequence[tuple[str, str, Callable[[Metrics], str]]] = (
     ("photos", "extract", _photos),
+    ("crops", "import-faces", _crops),
     ("dataset", "collect", _dataset),
     ("training", "mine-and-train", _training),
     ("", "mine-and-train", _kept),

@@ -11,6 +11,7 @@ from components.embed.component import embed, teach
 from components.evaluate.component import evaluate
 from components.export.component import export as export_component
 from components.extract.component import extract
+from components.import_faces.component import import_faces
 from components.mine_and_train.component import mine_and_train
 from components.specification.images import reference
 
@@ -129,9 +130,29 @@ def _extraction(cluster: ClusterSettings) -> Any:
     return extraction
 
 
-def pipeline(cluster: ClusterSettings) -> Any:
-    """The pipeline, ready to compile, for a cluster."""
-    extraction = _extraction(cluster)
+def _importing(cluster: ClusterSettings) -> Any:
+    @dsl.pipeline(name="importing", description="Crops that others made, a part of the source by each task.")
+    def importing(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
+        """In place of `extraction`."""
+        source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
+        source.set_display_name("source")
+        with dsl.ParallelFor(items=shards, name="shards") as shard:
+            imported = _task(import_faces, source=source.output, pictures=pictures, shard=shard)
+            cluster.limit(imported, cpus=4, memory=2)
+        return dsl.Collected(imported.outputs["faces"])
+
+    return importing
+
+
+def pipeline(cluster: ClusterSettings, *, imports: bool = False) -> Any:
+    """The pipeline, ready to compile, for a cluster.
+
+    Args:
+        cluster: the cluster.
+        imports: whether the parameter `photos` names crops that others made, which import-faces takes over in place of
+            extract. One pipeline with both would run, and on a cluster feed, a task that does nothing.
+    """
+    first, name = (_importing(cluster), "import") if imports else (_extraction(cluster), "extract")
 
     @dsl.pipeline(
         name="facenet",
@@ -155,8 +176,8 @@ def pipeline(cluster: ClusterSettings) -> Any:
         """Wires the stages.
 
         Args:
-            photos: URI of a folder of photos, one folder per identity: `gs://`, `s3://`, `minio://` or
-                a local path.
+            photos: URI of a folder of photos, one folder per identity, or of a source of crops: `gs://`, `s3://`,
+                `minio://` or a local path.
             shards: how extract and embed are divided among tasks that run at the same time: `["1/2", "2/2"]` for two.
             min_examples: identities with fewer faces are left out.
             backbone: the network; see components/model/backbones.
@@ -169,7 +190,7 @@ def pipeline(cluster: ClusterSettings) -> Any:
             pictures: false shows no faces and no photos in any stage's card.
             seed: of every random choice.
         """
-        extracted = extraction(photos=photos, shards=shards, pictures=pictures).set_display_name("extract")
+        extracted = first(photos=photos, shards=shards, pictures=pictures).set_display_name(name)
         collected = _task(collect, extracted=extracted.output, min_examples=min_examples, pictures=pictures)
         cluster.limit(collected, cpus=1, memory=4)
         taught = _task(

@@ -11,7 +11,7 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import RUNS, Flag, Runs
-from pipelines.configure import DEFAULT_PIPELINE, assignment, configure, hint_at_setting
+from pipelines.configure import DEFAULT_PIPELINE, SOURCE_PIPELINE, assignment, configure, hint_at_setting
 from pipelines.launch import Launch, RunnerName, launch
 from pipelines.people import check_people, count_photos, without_training
 from pipelines.plan import recipe
@@ -38,10 +38,13 @@ class Settings:
     # Text, not a path: `gs://bucket/photos` must arrive as written, to be refused as what it is.
     input: Annotated[str | None, Flag("PHOTOS", short="-i")] = None
     """The folder of photos: one folder per person, named after them."""
+    source: Annotated[str | None, Flag("SOURCE")] = None
+    """In place of photos, crops that others made: whatever `facenet import` takes. How they were cut out is given as
+    --set import-faces.alignment=arcface, where their kind does not say it."""
     recipe: Annotated[str | None, Flag("NAME")] = None
     """Settings by name: own (from dlib's network for faces, for one's own photos; the default), laptop (a small network
     from random weights, minutes on a CPU), faces (thousands of real faces, 20 minutes), full (the pipeline's own), or
-    the path of a YAML file. With --pipeline the default is none."""
+    the path of a YAML file. With --source or --pipeline the default is none."""
     set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
     """Give a parameter of a task, or of the pipeline (PARAM=VALUE), another value. It overrides the recipe."""
     from_task: Annotated[str | None, Flag("TASK", name="from")] = None
@@ -74,8 +77,15 @@ def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 
 
 def _run(settings: Settings) -> None:
-    named = settings.recipe or (recipe.DEFAULT if settings.pipeline == DEFAULT_PIPELINE else None)
-    pipeline, name, given = configure(settings.pipeline, named, settings.input, settings.set)
+    if settings.source and (settings.input or settings.pipeline != DEFAULT_PIPELINE):
+        raise UsageError(
+            "--source is given in place of photos, and has a pipeline of its own.",
+            received=f"--source {settings.source}; {settings.input or settings.pipeline}",
+            advice="Leave out -i and --pipeline.",
+        )
+    file = SOURCE_PIPELINE if settings.source else settings.pipeline
+    named = settings.recipe or (recipe.DEFAULT if file == DEFAULT_PIPELINE else None)
+    pipeline, name, given = configure(file, named, settings.source or settings.input, settings.set)
     pipeline, anew, answered = _choose(expand(pipeline), settings)
     photos = count_photos(pipeline)
     untrained, why = without_training(pipeline, photos, [assignment(each)[0] for each in settings.set])
@@ -91,7 +101,7 @@ def _run(settings: Settings) -> None:
         launch(
             Launch(
                 pipeline=pipeline,
-                pipeline_file=str(settings.pipeline.absolute()),
+                pipeline_file=str(file.absolute()),
                 recipe=name,
                 settings=given | untrained,
                 recipe_settings=recipe.read(named).settings if named else {},

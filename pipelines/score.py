@@ -48,6 +48,8 @@ class Settings:
     pairs: Path | None = None
     """The list of pairs to compare, in the format of LFW's pairs.txt or of such a set; without it a set's own list is
     taken, and of a photo folder pairs are drawn, always alike."""
+    slices: Path | None = None
+    """Also measure how groups of people differ: a CSV file whose first line is `identity,group`."""
     output: Output = Path("score")
     """Folder for the report and all that it is made of: faces, dataset and embeddings; former ones are replaced."""
 
@@ -80,16 +82,19 @@ def _pairs(settings: Settings) -> tuple[Path, str | None, Mapping[Photo, str]]:
 def _score(settings: Settings) -> None:
     pairs, drawn, files = _pairs(settings)
     from components.embed.network import open_network
+    from components.evaluate.slices import Groups
     from pipelines.benchmark import faces_of_bin, is_bin, laid_out
 
-    # Opened before the photos are: a network that cannot be used should not wait for thousands of them.
+    # Opened before the photos are: what cannot be used should not wait for thousands of them.
+    if settings.slices:
+        Groups.read(settings.slices)
     crop = open_network(settings.checkpoint).crop
     folder = settings.output
     faces, dataset, embeddings = (folder / name for name in ("faces", "dataset", "embeddings"))
-    detector = settings.detector or crop.detector
     if is_bin(settings.input):
         faces_of_bin(settings.input, files, faces, crop)
     else:
+        detector = settings.detector or crop.finder
         with laid_out(files, settings.input) if files else nullcontext(settings.input) as photos:
             extract = Extract(photos, faces, detector=detector, margin=crop.margin, alignment=crop.alignment)
             extract.check()
@@ -99,7 +104,8 @@ def _score(settings: Settings) -> None:
     # Whoever a list names is measured, by each photo that it names.
     _run("collect", Collect(output=dataset, input=(faces,), min_examples=1, drop_duplicates=False, test=1))
     _run("embed", Embed(input=dataset, checkpoint=str(settings.checkpoint), output=embeddings))
-    _run("evaluate", Evaluate(output=folder / "report", input=(embeddings,), pairs=pairs, faces=(faces,)))
+    report = Evaluate(folder / "report", (embeddings,), pairs=pairs, faces=(faces,), slices=settings.slices)
+    _run("evaluate", report)
 
 
 def _run(stage: str, settings: Collect | Embed | Evaluate | Extract) -> None:

@@ -1,8 +1,12 @@
-"""Whether what a command prints with --json is what a schema says."""
+"""Whether what a command prints with --json, or a report's metrics.json, is what a schema says."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+_METRICS = Path(__file__).parents[1] / "components/evaluate/metrics.schema.json"
 
 TYPES: dict[str, Any] = {
     "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float),
@@ -48,3 +52,11 @@ def problems(value: Any, schema: dict[str, Any], definitions: dict[str, Any], pl
     if isinstance(value, (int, float)) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return [f"{place} is {value}"]
     return []
+
+
+def checked_metrics(report: Path) -> Any:
+    """What the metrics.json of a report holds, all of it as its schema says."""
+    metrics = json.loads((report / "metrics.json").read_text())
+    found = problems(metrics, {"$ref": "#/$defs/report"}, json.loads(_METRICS.read_text())["$defs"])
+    assert not found, found
+    return metrics

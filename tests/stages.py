@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from components.specification.code import module_of
-from components.specification.stages import STAGES, package
+from components.specification.stages import STAGES, command, package
 from pipelines.cli import COMMANDS
 from pipelines.compile import DEFAULT_OUTPUT
 from pipelines.compiled import ir
@@ -32,6 +32,7 @@ class Work:
         former: flags that lead to one result, the usual one where there is such.
         new: flags that lead to another.
         result: what the stage makes, as it lies in the run's folder.
+        like: where a result of its form lies in the folder of a run on photos; its own place when not given.
         megabytes: limits of memory, besides what the process has at its start, in every test and in long ones. Below
             the least, a stage that imports TensorFlow fails before it has, or after seconds.
         output: the flag that says where the result goes.
@@ -42,6 +43,7 @@ class Work:
     former: str
     new: str
     result: str = ""
+    like: str = ""
     megabytes: tuple[Sequence[int], Sequence[int]] = ((), ())
     output: str = "-o"
     has_tensorflow: bool = False
@@ -54,6 +56,14 @@ class Work:
 WORK = {
     "extract": Work(
         "-i {photos} --workers 1", "--margin 0.25", "--margin 0.5", "extract/faces", megabytes=((10, 150), (50, 300))
+    ),
+    "import-faces": Work(
+        "-i {run}/extract/faces --alignment none --detector dlib --workers 1",  # Parquet with images and names, too
+        "--margin 0.25",
+        "--margin 0.5",
+        "import-faces/faces",
+        like="extract/faces",
+        megabytes=((10, 150), (50, 300)),
     ),
     "collect": Work(
         "-i {run}/extract/faces",
@@ -96,6 +106,6 @@ WORK = {
 }
 
 
-def main_of(command: str) -> Callable[[Sequence[str]], int]:
-    """The function that `facenet COMMAND` calls."""
-    return importlib.import_module(COMMANDS[command][0]).main
+def main_of(stage: str) -> Callable[[Sequence[str]], int]:
+    """The function that the stage's command calls."""
+    return importlib.import_module(COMMANDS[command(stage)][0]).main

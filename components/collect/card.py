@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.collect.collect import Collected
-from components.collect.filters import COPY, EXACT_DUPLICATE, OUTLIER, TOO_FEW_FACES, TWO_NAMES
+from components.collect.filters import COPY, EXACT_DUPLICATE, LOW_QUALITY, OUTLIER, TOO_FEW_FACES, TWO_NAMES
 from components.collect.splits import SPLITS
 from components.page.figures import histogram
 from components.page.pictures import thumbnails
@@ -55,6 +55,7 @@ def show(
     min_examples: int,
     drop_duplicates: bool = True,
     drop_outliers: bool = False,
+    min_quality: float = 0.0,
     *,
     pictures: bool,
 ) -> Card:
@@ -67,6 +68,7 @@ def show(
         min_examples: identities with fewer faces were dropped.
         drop_duplicates: whether copies and pictures under two names were dropped.
         drop_outliers: whether the faces that look like somebody else were dropped.
+        min_quality: faces below were dropped.
         pictures: whether it shows any.
     """
     duplicates, two_names = same_pictures(faces, collected.dropped), under_two_names(collected.dropped)
@@ -81,7 +83,7 @@ def show(
     values: dict[str, Any] = {
         "unnamed": len(collected.unnamed),
         "unnamed_dropped": len(collected.unnamed_dropped),
-        "steps": steps(faces, collected, min_examples, drop_duplicates, drop_outliers),
+        "steps": steps(faces, collected, min_examples, drop_duplicates, drop_outliers, min_quality),
         "splits": [
             (split, rows["identity"].nunique(), len(rows))
             for split, rows in ((split, collected.dataset[collected.dataset["split"] == split]) for split in SPLITS)
@@ -122,25 +124,31 @@ def steps(
     min_examples: int,
     drop_duplicates: bool = True,
     drop_outliers: bool = False,
+    min_quality: float = 0.0,
 ) -> list[Step]:
     """How many faces the manifest has, and how many each filter left."""
     dropped = collected.dropped
     lost = {
-        reason: dropped["reason"] == reason for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, OUTLIER, TOO_FEW_FACES)
+        reason: dropped["reason"] == reason
+        for reason in (EXACT_DUPLICATE, COPY, TWO_NAMES, LOW_QUALITY, OUTLIER, TOO_FEW_FACES)
     }
     kept = set(collected.dataset["identity"])
     before_rare = kept | set(dropped.loc[lost[TOO_FEW_FACES], "identity"])
     before_outliers = before_rare | set(dropped.loc[lost[OUTLIER], "identity"])
+    before_quality = before_outliers | set(dropped.loc[lost[LOW_QUALITY], "identity"])
     distinct = len(faces) - int((lost[EXACT_DUPLICATE] | lost[COPY]).sum())
     single = distinct - int(lost[TWO_NAMES].sum())
     duplicates = [
         Step("without copies of a person's own pictures", distinct, faces["identity"].nunique()),
-        Step("without pictures under two names", single, len(before_outliers)),
+        Step("without pictures under two names", single, len(before_quality)),
     ]
-    outliers = Step("without faces that look like somebody else", single - int(lost[OUTLIER].sum()), len(before_rare))
+    good = single - int(lost[LOW_QUALITY].sum())
+    quality = Step(f"of quality {min_quality:g} or more", good, len(before_outliers))
+    outliers = Step("without faces that look like somebody else", good - int(lost[OUTLIER].sum()), len(before_rare))
     return [
         Step("found", len(faces), faces["identity"].nunique()),
         *(duplicates if drop_duplicates else []),
+        *([quality] if min_quality else []),
         *([outliers] if drop_outliers else []),
         Step(f"of people with {min_examples} faces or more", len(collected.dataset), len(kept)),
     ]

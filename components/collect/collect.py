@@ -16,6 +16,7 @@ from components.collect.filters import (
     without_copies_of,
     without_duplicates,
     without_outliers,
+    without_poor,
     without_rare,
     without_two_names,
 )
@@ -56,7 +57,7 @@ def read_faces(folders: Folders) -> pd.DataFrame:
     tables = []
     for part, file in enumerate(parts(folders, FACES)):
         with reading(file):
-            table = open_part(file).read(["face_id", "identity", "photo_path", "phash", "width"])
+            table = open_part(file).read(["face_id", "identity", "photo_path", "phash", "width", "quality"])
             table.validate(full=True)  # Parquet keeps any bytes as text
         tables.append(table.to_pandas().assign(part=part, row=range(len(table))))
     faces = pd.concat(tables, ignore_index=True)
@@ -69,6 +70,7 @@ def collect(
     min_examples: int,
     validation: float,
     test: float,
+    min_quality: float = 0.0,
     unnamed: str = "",
     drop_duplicates: bool = True,
     embeddings: Folders = (),
@@ -81,6 +83,7 @@ def collect(
         min_examples: identities with fewer faces, after duplicates are gone, are dropped.
         validation: share of identities for validation.
         test: share of identities for the test.
+        min_quality: faces below are dropped, 0 to 100.
         unnamed: the identity, in form NFC, whose faces are of people without names; "" for none.
         drop_duplicates: whether copies of a picture are dropped, and pictures under two names.
         embeddings: of the faces that are left then, by one network, which is asked whose they are; () asks none.
@@ -88,7 +91,8 @@ def collect(
 
     Raises:
         FacenetError: no face is left.
-        UsageError: there is no such identity, or the embeddings lack a face, or do not tell people apart.
+        UsageError: there is no such identity, the faces have no quality, or the embeddings lack a face, or do not tell
+            people apart.
     """
     strangers, faces = faces[faces["identity"] == unnamed], faces[faces["identity"] != unnamed]
     if unnamed and strangers.empty:
@@ -99,16 +103,23 @@ def collect(
         )
     rare = partial(without_rare, min_examples=min_examples)
     filters: list[Filter] = [without_duplicates, without_copies, without_two_names] if drop_duplicates else []
-    kept, dropped = _filter(faces, [*filters, rare])
+    good: list[Filter] = [partial(without_poor, min_quality=min_quality)] if min_quality else []
+    if good and (unmeasured := int(pd.concat([faces, strangers])["quality"].isna().sum())):
+        raise UsageError(
+            "Not all of these faces have a quality.",
+            received=f"--min_quality {min_quality:g}; {quantity(unmeasured, 'face')} without one",
+            advice="Run `facenet extract` again, which measures it; or leave the flag out.",
+        )
+    kept, dropped = _filter(faces, [*filters, *good, rare])
     outliers = find_outliers(kept, vectors_of(kept, embeddings)) if embeddings and len(kept) else None
     if outliers and drop_outliers:
         kept, more = _filter(kept, [partial(without_outliers, outliers=outliers.faces), rare])
         dropped = pd.concat([dropped, more], ignore_index=True)
-    copied = dropped[:0]
-    if unnamed and drop_duplicates:
+    lost = dropped[:0]
+    if unnamed and (drop_duplicates or good):
         # A picture that somebody with a name has too is theirs alone: they may be kept for the test.
         copies: list[Filter] = [without_duplicates, without_copies, partial(without_copies_of, others=faces)]
-        strangers, copied = _filter(strangers, copies)
+        strangers, lost = _filter(strangers, [*(copies if drop_duplicates else []), *good])
     if kept.empty and strangers.empty:
         counts = dropped["reason"].value_counts().to_dict()
         raise FacenetError(
@@ -125,7 +136,7 @@ def collect(
         dropped[DROPPED.schema.names],
         outliers,
         strangers.assign(identity=each, split=TRAIN)[DATASET.schema.names],
-        copied[DROPPED.schema.names],
+        lost[DROPPED.schema.names],
     )
 
 

@@ -13,6 +13,7 @@ COPY = "copy"
 TWO_NAMES = "two-names"
 TOO_FEW_FACES = "too-few-faces"
 OUTLIER = "outlier"
+LOW_QUALITY = "low-quality"
 
 
 def _as_dropped(faces: pd.DataFrame, reason: str, detail: pd.Series | str) -> pd.DataFrame:
@@ -99,6 +100,22 @@ def without_outliers(faces: pd.DataFrame, outliers: pd.DataFrame) -> tuple[pd.Da
     """
     listed = faces.index.isin(outliers.index)
     return faces[~listed], _as_dropped(faces[listed], OUTLIER, "looks like " + outliers["like_path"])
+
+
+def without_poor(faces: pd.DataFrame, min_quality: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Drops the faces whose quality is below `min_quality`, 0 to 100.
+
+    Args:
+        faces: columns face_id, identity, photo_path, quality.
+        min_quality: the least quality to keep.
+
+    Returns:
+        The faces kept, and the faces dropped in the columns of the dropped manifest.
+    """
+    kept = faces["quality"] >= min_quality
+    poor = faces[~kept]
+    detail = poor["quality"].map("quality {:.1f}".format) + f" of at least {min_quality:g}"
+    return faces[kept], _as_dropped(poor, LOW_QUALITY, detail)
 
 
 def without_rare(faces: pd.DataFrame, min_examples: int) -> tuple[pd.DataFrame, pd.DataFrame]:

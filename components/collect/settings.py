@@ -34,6 +34,8 @@ class Settings:
     """Also put all shards of the faces manifest into this folder, as one manifest, and let the dataset point there."""
     min_examples: int = 2
     """Smallest number of faces of an identity; identities with fewer are dropped."""
+    min_quality: float = 0.0
+    """Smallest quality of a face, 0 to 100, as `facenet extract` measured it; faces below are dropped."""
     unnamed: Annotated[str, Flag("FOLDER")] = ""
     """The folder of photos whose people have no names: a teacher's network can be learnt on their faces (`facenet
     mine-and-train --teacher`). They are of the train split, and nobody is measured by them."""
@@ -64,6 +66,8 @@ class Settings:
         """Refuses shares out of range, and a faces manifest that is missing or incomplete."""
         if self.min_examples < 1:
             raise UsageError("--min_examples must be at least 1.", received=self.min_examples)
+        if not 0 <= self.min_quality <= 100:
+            raise UsageError("--min_quality is a number from 0 to 100.", received=self.min_quality)
         shares = self.validation, self.test
         if not (all(0 <= share <= 1 for share in shares) and (self.test == 1 or sum(shares) <= 1)):
             raise UsageError(

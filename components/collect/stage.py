@@ -29,6 +29,7 @@ def run(settings: Settings) -> None:
         min_examples=settings.min_examples,
         validation=settings.validation,
         test=settings.test,
+        min_quality=settings.min_quality,
         unnamed=unnamed,
         drop_duplicates=settings.drop_duplicates,
         embeddings=settings.embeddings,
@@ -40,6 +41,7 @@ def run(settings: Settings) -> None:
     about = {
         "faces": [Path(os.path.relpath(folder, settings.output)).as_posix() for folder in folders],
         "min_examples": settings.min_examples,
+        "min_quality": settings.min_quality,
         "validation": settings.validation,
         "test": settings.test,
         "unnamed": settings.unnamed,
@@ -59,6 +61,7 @@ def run(settings: Settings) -> None:
             settings.min_examples,
             settings.drop_duplicates,
             settings.drop_outliers,
+            settings.min_quality,
             pictures=settings.pictures,
         )
         card.write(settings.html, settings.markdown)

@@ -19,6 +19,8 @@ Points = npt.NDArray[np.complex128]
 
 NONE, DLIB, ARCFACE = "none", "dlib", "arcface"
 ALIGNMENTS = (NONE, DLIB, ARCFACE)
+# Of crops that others made, where nobody knows: see `Crop.finder`.
+UNKNOWN = "unknown"
 # What `dlib` was called when it was the only one.
 _FORMER = {"five-point": DLIB}
 
@@ -52,15 +54,15 @@ def canonical(value: Any) -> str:
     """The one way in which an alignment is written, whichever way it is given.
 
     Args:
-        value: one of `ALIGNMENTS` or a former name; or five points [x, y] in the order of ArcFace's, as fractions of
-            the crop's side from its upper left corner; or their ten numbers as text with commas between.
+        value: one of `ALIGNMENTS`, `UNKNOWN`, or a former name; or five points [x, y] in the order of ArcFace's, as
+            fractions of the crop's side from its upper left corner; or their ten numbers as text with commas between.
 
     Raises:
         TypeError, ValueError: it is none of these, or the five points are not those of a face.
     """
     if isinstance(value, str):
         name = _FORMER.get(value, value)
-        if name in ALIGNMENTS:
+        if name in (*ALIGNMENTS, UNKNOWN):
             return name
         if "," not in name:
             raise ValueError(f"the alignment is {name!r}; known: {', '.join(ALIGNMENTS)}, or five points")
@@ -78,7 +80,7 @@ def template(alignment: str, points: Points = AVERAGE_FACE) -> Points:
     that both kinds of five points have in common. Other points are taken for ArcFace's, turned, scaled and shifted.
 
     Args:
-        alignment: as `canonical` writes it; not "none".
+        alignment: as `canonical` writes it; not "none" and not "unknown".
         points: of an average face, where the template `dlib` has them.
 
     Returns:

@@ -53,7 +53,7 @@ def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str], file
     """Takes columns of a table in this order; those that are declared are converted to their declared types.
 
     Args:
-        table: of a file.
+        table: of a file; a nullable column that it lacks is null.
         declared: the declared columns.
         names: the columns to take.
         file: the file, for messages.
@@ -63,7 +63,8 @@ def as_declared(table: pa.Table, declared: pa.Schema, names: Sequence[str], file
         pyarrow.ArrowException: a list has another length than is declared.
     """
     fields = [(declared if name in declared.names else table.schema).field(name) for name in names]
-    columns = [_column(table[field.name], field, file) for field in fields]
+    there, lacking = set(table.column_names), pa.chunked_array([pa.nulls(len(table))])
+    columns = [_column(table[field.name] if field.name in there else lacking, field, file) for field in fields]
     return pa.table(columns, pa.schema(fields))  # without what pandas stores in it, such as which column is the index
 
 

@@ -6,6 +6,7 @@ the public FaceNet numbers so often fail to reproduce.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from components.common.alignment import NONE, canonical
+from components.common.alignment import NONE, UNKNOWN, canonical
 from components.common.errors import MALFORMED, FacenetError, UsageError
 from components.common.records import number, whole
 
@@ -28,6 +29,8 @@ SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
 Detector = Literal["dlib", "blazeface"]
 DETECTORS: tuple[Detector, ...] = get_args(Detector)
+# What crops that others made were found by, too.
+FoundBy = Literal["dlib", "blazeface", "mtcnn", "unknown"]
 
 
 def mixed(found_by: str, wanted: str) -> str:
@@ -43,7 +46,7 @@ class Crop:
         margin: what is added around the detector's box on every side, as a fraction of the box's longer side.
             Of an aligned face, as a fraction of the side of the template's square.
         alignment: "none", or the template that a similarity transform puts eyes and nose at; see
-            `components.common.alignment`.
+            `components.common.alignment`. "unknown" of crops that others made in a way that nobody knows.
         detector: what found it.
 
     Raises:
@@ -52,17 +55,36 @@ class Crop:
 
     margin: float
     alignment: str
-    detector: Detector = "dlib"  # of faces and networks from before there were two
+    detector: FoundBy = "dlib"  # of faces and networks from before there were two
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alignment", canonical(self.alignment))
-        if self.detector not in DETECTORS:
-            raise ValueError(f"the detector is {self.detector!r}; known: {', '.join(DETECTORS)}")
+        if self.detector not in get_args(FoundBy):
+            raise ValueError(f"the detector is {self.detector!r}; known: {', '.join(get_args(FoundBy))}")
 
     @property
     def flags(self) -> str:
         """What makes extract cut out such faces."""
-        return f"--margin {self.margin} --alignment {self.alignment} --detector {self.detector}"
+        return f"--margin {self.margin} --alignment {self.alignment} --detector {self.finder}"
+
+    @property
+    def finder(self) -> Detector:
+        """What finds faces in photos that are to be cut out so. Aligned ones may be found by any detector.
+
+        Raises:
+            UsageError: nobody can cut out faces so: they are crops that others made, in a way that is not known here.
+        """
+        for detector in DETECTORS:
+            if self.detector == detector and self.alignment != UNKNOWN:
+                return detector
+        if self.alignment in (NONE, UNKNOWN):
+            raise UsageError(
+                "Faces in photos cannot be cut out in this way.",
+                received=self,
+                advice="It is said of crops that others made. If you know a template that is like theirs, say it to "
+                "`facenet import --alignment`, and train on that.",
+            )
+        return DETECTORS[0]
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Crop:
@@ -78,7 +100,8 @@ class Crop:
 
     def mixed_with(self, other: Crop) -> str:
         """What to expect of faces that another detector found, in a sentence; "" where it is the same."""
-        return "" if other.detector == self.detector else mixed(other.detector, self.detector)
+        unsaid = "unknown" in (self.detector, other.detector)
+        return "" if unsaid or other.detector == self.detector else mixed(other.detector, self.detector)
 
     def middle(self, share: float) -> Crop:
         """The crop that is the middle part of this one, by its side; the inverse of `share_of`.
@@ -162,6 +185,13 @@ class Preprocessing:
                 f"image_size 1 to {LARGEST_IMAGE}.",
             )
         return spec
+
+
+def digest_of(face: Image.Image) -> str:
+    """SHA-256 of the shape and the pixels of a face, in RGB, as hex digits: its first 32 are the face's id."""
+    digest = hashlib.sha256(repr((face.height, face.width, 3)).encode())
+    digest.update(face.tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager

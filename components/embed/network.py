@@ -14,6 +14,7 @@ import numpy.typing as npt
 from components.common import published
 from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop
+from components.litert.identification import GalleryThreshold
 from components.litert.specification import Threshold
 from components.model import load_tensorflow
 from components.model.checkpoint import describe, load
@@ -40,6 +41,7 @@ class Network:
         embed: uint8 [n, image_size, image_size, 3] and a progress bar -> float32 [n, embedding_size], unit length; it
             raises a FacenetError where the network gives no embedding.
         thresholds: by ascending false-accept rate, where a file states them; a checkpoint states none.
+        identification: those for galleries, likewise.
         as_published: whether a checkpoint is of dlib's network as it is; see `components.common.published.is_kept`.
     """
 
@@ -49,6 +51,7 @@ class Network:
     sha256: str
     embed: Embed
     thresholds: tuple[Threshold, ...] = ()
+    identification: tuple[GalleryThreshold, ...] = ()
     as_published: bool = False
 
 
@@ -168,4 +171,8 @@ def _litert(path: Path, many: bool) -> Network:
     else:
         embed = model = LiteRTEmbedder(path)
     spec = model.specification
-    return Network(spec.crop, model.image_size, model.embedding_size, model.sha256, embed, spec.thresholds)
+    return Network(
+        *(spec.crop, model.image_size, model.embedding_size, model.sha256, embed),
+        thresholds=spec.thresholds,
+        identification=spec.identification,
+    )

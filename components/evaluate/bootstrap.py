@@ -17,7 +17,7 @@ from components.evaluate.embeddings import Indices
 from components.evaluate.metrics import Distances, Flags
 
 REPLICATES = 200
-_TAILS = (0.025, 0.975)
+TAILS = (0.025, 0.975)
 # Points of the curve whose area is taken: enough for an area that is right to 1e-5 and better.
 _POINTS = 1 << 16
 
@@ -78,7 +78,7 @@ def intervals(
             areas.append(_area(accepted[0][edges], accepted[1], nearer, as_near))
     if not at_each_rate:
         return None
-    least, most = np.quantile(areas, _TAILS)
+    least, most = np.quantile(areas, TAILS)
     return Ranges((float(least), float(most)), _intervals(at_each_rate, rates))
 
 
@@ -114,11 +114,28 @@ def search_intervals(
     return _intervals(at_each_rate, rates)
 
 
+def gallery_interval(named: Indices, searched: Indices, seed: int) -> Range:
+    """The 95 % interval of the share of strangers that get a name, with one other gallery and other strangers.
+
+    Each replicate is one of the galleries, and draws the strangers' people.
+
+    Args:
+        named: int64 [galleries, people], how many of each person's searches in each gallery give a name.
+        searched: int64 [galleries, people], how many searches there are; none where somebody is enrolled.
+        seed: seed of the draws.
+    """
+    gallery = np.random.default_rng(seed).integers(len(named), size=REPLICATES)
+    drawn = zip(gallery, _draws(np.arange(named.shape[1]), seed), strict=True)
+    shares = [times @ named[one] / max(1, times @ searched[one]) for one, times in drawn]
+    low, high = np.quantile(shares, TAILS)
+    return float(low), float(high)
+
+
 def _intervals(at_each_rate: Sequence[Sequence[Range]], rates: Sequence[float]) -> dict[float, Interval]:
     """From VAL and its threshold, of each replicate and at each rate, to their ranges."""
     if not at_each_rate or not rates:
         return {}
-    low, high = np.quantile(np.array(at_each_rate), _TAILS, axis=0)  # [rates, 2] each
+    low, high = np.quantile(np.array(at_each_rate), TAILS, axis=0)  # [rates, 2] each
     return {
         far: Interval((float(low[i, 0]), float(high[i, 0])), (float(low[i, 1]), float(high[i, 1])))
         for i, far in enumerate(rates)
@@ -154,6 +171,32 @@ def accuracy_error(right: Flags, same: Flags, first: Indices, second: Indices, s
                 )
             )
     return float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
+
+
+def rate_replicates(
+    errors: Indices, pairs: Indices, first: Indices, second: Indices | None, people: Indices, seed: int
+) -> Distances:
+    """An error rate in each replicate, NaN where none of its pairs is drawn.
+
+    Equal people and seeds draw alike, so rates of several groups can be compared within a replicate.
+
+    Args:
+        errors: int64 [n], the pairs of a person, or of two people, that are called wrongly.
+        pairs: int64 [n], all pairs of theirs.
+        first: int64 [n], the people, numbers from 0.
+        second: int64 [n], the other people; None for pairs of one person.
+        people: int64 [people], the identities to draw from, each once.
+        seed: seed of the draws.
+
+    Returns:
+        float64 [REPLICATES], 0 to 1.
+    """
+    rates = np.full(REPLICATES, np.nan)
+    for number, drawn in enumerate(_draws(people, seed)):
+        times = drawn[first] if second is None else drawn[first] * drawn[second]
+        if total := times @ pairs:
+            rates[number] = (times @ errors) / total
+    return rates
 
 
 @dataclass(frozen=True)

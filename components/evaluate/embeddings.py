@@ -54,7 +54,10 @@ class Embeddings:
 
     def of_split(self, split: str) -> Embeddings:
         """The faces of one split, or of all for "all", but for unnamed people: a pair of them may show one or two."""
-        rows = np.flatnonzero(((self.split == split) | (split == "all")) & ~self.unnamed())
+        return self.at(np.flatnonzero(((self.split == split) | (split == "all")) & ~self.unnamed()))
+
+    def at(self, rows: Indices) -> Embeddings:
+        """Some of the faces; `rows` is int64 [m]."""
         return Embeddings(
             self.face_id[rows],
             self.identity[rows],

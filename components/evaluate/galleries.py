@@ -70,7 +70,7 @@ class Gallery:
     strangers: Indices
 
 
-def galleries(identity: Indices, plan: Plan, size: int, seed: int) -> Iterator[Gallery]:
+def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = DRAWS) -> Iterator[Gallery]:
     """Draws galleries of one size; those of another size and the same seed hold the same people, or some of them.
 
     Nobody takes part with more faces than the median person has (`folds.faces_alike`).
@@ -80,9 +80,10 @@ def galleries(identity: Indices, plan: Plan, size: int, seed: int) -> Iterator[G
         plan: of these faces.
         size: of `plan.sizes`.
         seed: of all draws.
+        draws: how many.
     """
     rng, most = np.random.default_rng(seed), plan.enrolled[-1]
-    for _ in range(DRAWS):
+    for _ in range(draws):
         faces = rng.permutation(faces_alike(identity, rng))
         faces = faces[np.argsort(identity[faces], kind="stable")]
         begin = np.searchsorted(identity[faces], np.arange(identity.max() + 1))

@@ -26,11 +26,11 @@ from components.evaluate.embeddings import Indices
 from components.evaluate.galleries import DRAWS, Gallery, Plan, galleries
 from components.evaluate.metrics import Curve, Distances, curve, roc, val_at_far
 from components.evaluate.references import RULES, Rule, on_grid, references
-from components.evaluate.searches import Similarities, best_similarities, mate_ranks
+from components.evaluate.searches import mate_ranks
+from components.evaluate.strangers import FALSE_POSITIVE_RATES, Nonmated, as_distances, thresholds
 
-# `identify` goes by the nearest of a person's enrolled faces.
-RULE: Rule = "nearest"
-FALSE_POSITIVE_RATES = (1e-1, 1e-2, 1e-3)
+# That of `identify`: `components.common.directions`.
+RULE: Rule = "mean embedding"
 RANKS = (1, 5, 10)
 # Where a mate is who is not the first candidate: farther than any face.
 _MISSED = 3.0
@@ -46,11 +46,11 @@ def identification(vectors: npt.NDArray[np.float32], identity: Indices, seed: in
         seed: of the draws of galleries, and of the bootstrap.
 
     Returns:
-        The key identification of `metrics.json`; see README.md.
+        The key identification of `metrics.json`; see metrics.schema.json.
     """
     plan = Plan.of(identity)
     if not plan.sizes:
-        return {"not_measured": _too_few(plan), "draws": DRAWS, "galleries": []}
+        return {"not_measured": _too_few(plan), "draws": DRAWS, "galleries": [], "thresholds": []}
     grid, rows = on_grid(vectors), []
     for size in plan.sizes:
         drawn = list(galleries(identity, plan, size, seed))
@@ -60,7 +60,12 @@ def identification(vectors: npt.NDArray[np.float32], identity: Indices, seed: in
             for rule in rules:
                 searches = Searches.of(grid, identity, drawn, enrolled, rule)
                 rows.append({"people": size, "enrolled_faces": enrolled, "rule": rule, **searches.numbers(seed)})
-    return {"not_measured": "", "draws": DRAWS, "galleries": rows}
+    return {
+        "not_measured": "",
+        "draws": DRAWS,
+        "galleries": rows,
+        "thresholds": thresholds(grid, identity, RULE, seed),
+    }
 
 
 def _too_few(plan: Plan) -> str:
@@ -79,17 +84,13 @@ class Searches:
         distances: float64 [mated], of the mates.
         ranks: int64 [mated], their places among the candidates, from 1.
         people: int64 [mated], the identities of the probes.
-        nearest: float64 [nonmated], distances of the nearest candidates.
-        strangers: int64 [nonmated], the probes.
-        identity: int64 [faces].
+        nonmated: those for strangers.
     """
 
     distances: Distances
     ranks: Indices
     people: Indices
-    nearest: Distances
-    strangers: Indices
-    identity: Indices
+    nonmated: Nonmated
 
     @classmethod
     def of(
@@ -101,32 +102,38 @@ class Searches:
         rule: Rule,
     ) -> Searches:
         """Searches galleries in which so many faces of each person are enrolled."""
-        mates, nearest = [], []
-        for gallery in drawn:
-            kept = references(grid[gallery.enrolled[:, :enrolled]], rule)
-            mates.append(mate_ranks(kept, grid[gallery.mated], gallery.mate))
-            nearest.append(best_similarities(kept, grid[gallery.strangers]))
+        mates = [
+            mate_ranks(references(grid[gallery.enrolled[:, :enrolled]], rule), grid[gallery.mated], gallery.mate)
+            for gallery in drawn
+        ]
         similarities, ranks = map(np.concatenate, zip(*mates, strict=True))
         return cls(
-            _as_distances(similarities),
+            as_distances(similarities),
             ranks,
             identity[np.concatenate([gallery.mated for gallery in drawn])],
-            _as_distances(np.concatenate(nearest)),
-            np.concatenate([gallery.strangers for gallery in drawn]),
-            identity,
+            Nonmated.of(grid, identity, drawn, enrolled, rule),
         )
+
+    @property
+    def named(self) -> Distances:
+        """float64 [mated]: of the mates who are the first candidates; of the others farther than any face."""
+        return np.where(self.ranks == 1, self.distances, _MISSED)
+
+    @property
+    def curve(self) -> Curve:
+        """How many mates are named, and how many strangers get a name, at every threshold."""
+        nearest = self.nonmated.nearest
+        return curve(np.concatenate([self.named, nearest]), np.arange(len(self.ranks) + len(nearest)) < len(self.ranks))
 
     def numbers(self, seed: int) -> dict[str, Any]:
         """Rates, with the ranges in which 95 % of a bootstrap over people lie; `seed` is that of the bootstrap."""
-        named = np.where(self.ranks == 1, self.distances, _MISSED)
-        whole = curve(np.concatenate([named, self.nearest]), np.arange(len(named) + len(self.nearest)) < len(named))
-        # Draws show a face again, which tells no more of strangers.
-        faces = len(np.unique(self.strangers))
+        named, whole, nearest = self.named, self.curve, self.nonmated.nearest
+        faces = self.nonmated.different_faces
         measurable = [rate for rate in FALSE_POSITIVE_RATES if faces * rate >= 1]
-        uncertain = search_intervals(named, self.people, self.nearest, self.identity[self.strangers], measurable, seed)
+        uncertain = search_intervals(named, self.people, nearest, self.nonmated.people, measurable, seed)
         return {
             "mated_searches": len(named),
-            "nonmated_searches": len(self.nearest),
+            "nonmated_searches": len(nearest),
             "stranger_faces": faces,
             "hit_rates": [{"rank": rank, "rate": float(np.mean(self.ranks <= rank))} for rank in RANKS],
             "fnir_at_fpir": [
@@ -148,8 +155,3 @@ def _fnir_at_fpir(whole: Curve | None, fpir: float, uncertain: Interval | None) 
         "threshold": threshold,
         "threshold_interval": list(uncertain.threshold) if uncertain else None,
     }
-
-
-def _as_distances(similarities: Similarities) -> Distances:
-    """Of unit vectors |a - b|^2 = 2 - 2 a.b; of a mean score, the root of the mean squared distance."""
-    return np.sqrt(np.maximum(2 - 2 * similarities, 0))

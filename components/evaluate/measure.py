@@ -49,7 +49,7 @@ def measure(protocol: Protocol, scored: Distances, compared: Compared, identity:
 
     Returns:
         The keys accuracy, threshold, confusion, auc, auc_interval, doubt, eer, val_at_far, roc and slices of
-        `metrics.json`; see README.md.
+        `metrics.json`; see metrics.schema.json.
     """
     whole = compared.curve
     rates = FALSE_ACCEPT_RATES + (_OF_TEMPLATES if protocol.kind == "templates" else ())

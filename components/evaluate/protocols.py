@@ -162,7 +162,8 @@ class DrawnPairs:
 
     def as_pairs(self) -> Pairs:
         """All pairs, listed: the same-identity pairs first."""
-        first, second = zip(*self.of_kind(True), *self.of_kind(False), strict=True)
+        none = np.empty(0, np.int32)  # a single face is in no pair
+        first, second = zip((none, none), *self.of_kind(True), *self.of_kind(False), strict=True)
         return Pairs(
             np.concatenate(first),
             np.concatenate(second),

@@ -13,6 +13,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from components.common.directions import directions
+
 Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 Rule = Literal["nearest", "mean embedding", "mean score"]
@@ -45,8 +47,7 @@ def references(faces: npt.NDArray[np.float32], rule: Rule) -> Vectors:
         return faces
     mean = faces.mean(axis=1, keepdims=True, dtype=np.float64)
     if rule == "mean embedding":
-        # Opposite faces have a mean of no direction: it is as far from everybody.
-        mean /= np.maximum(np.linalg.norm(mean, axis=2, keepdims=True), np.finfo(np.float64).tiny)
+        mean = directions(mean)
     return _rounded(mean, _REFERENCE_STEP)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from components.common.quantity import quantity
+from components.evaluate.differentials import ratios_in_words
 from components.evaluate.former import Comparison
 from components.evaluate.identification import RULE
 from components.evaluate.metrics import Curve
 from components.evaluate.mistakes import Mistakes
 from components.evaluate.numbers import SHOWN_RATE, rows
-from components.evaluate.plots import det_plot, distance_plot, roc_plot
+from components.evaluate.plots import det_plot, differential_plot, discard_plot, distance_plot, roc_plot
 from components.evaluate.references import RULES
 from components.page.templates import Card, fill_card
 from components.page.words import number
@@ -48,6 +49,7 @@ def render(
         "roc_svg": roc_plot(record["roc"], curve.different_pairs, former),
         "distance_svg": distance_plot(curve, record["threshold"]),
         "det_svg": det_plot(galleries) if galleries else "",
+        "discard_svg": discard_plot(record["discard"]["points"]) if record["discard"]["points"] else "",
         "galleries": galleries,
         "shown_rate": SHOWN_RATE,
         "rules": _rules(record["identification"]["galleries"]),
@@ -57,6 +59,11 @@ def render(
         "numbers": rows(record),
         "summary": summary(record),
         "promise": promise(record),
+        "differential_svgs": [
+            differential_plot(number, column, record["differentials"]["everybody"], _ROWS)
+            for number, column in enumerate(record["differentials"]["columns"], start=1)
+        ],
+        "ratios_in_words": ratios_in_words,
     }
     return fill_card(Path(__file__).parent, values, "report")
 

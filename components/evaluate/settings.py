@@ -30,6 +30,9 @@ class Settings:
     CFP, AgeDB-30, CALFW, CPLFW, insightface's .bin sets, IJB-B and IJB-C publish them."""
     faces: tuple[Path, ...] = ()
     """The faces manifest, or all shards of it, for pictures of the worst mistakes; without it there are none."""
+    slices: Path | None = None
+    """Also measure how groups of people differ: a CSV file whose first line is `identity,group`, or names several
+    columns. Without it, slices are of photos alone: their format and, with --faces, what is known of each face."""
     html: Html = None
     markdown: Markdown = None
     pictures: Pictures = True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from components.common.atomic import new_directory, write_file
@@ -15,7 +17,10 @@ from components.common.manifest import FACES, PAIRS, folder_names, parts, write
 from components.common.quantity import quantity
 from components.common.records import METRICS, METRICS_VERSION
 from components.evaluate.compared import Compared
+from components.evaluate.differentials import differentials, ratios_in_words
+from components.evaluate.discard import discard, quality_of
 from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
+from components.evaluate.folds import faces_alike
 from components.evaluate.former import compare, read_former
 from components.evaluate.identification import identification
 from components.evaluate.kubeflow import classification_metrics
@@ -27,6 +32,7 @@ from components.evaluate.pairs_file import from_pairs_file
 from components.evaluate.protocols import Protocol, from_identities
 from components.evaluate.report import render, summary
 from components.evaluate.settings import Settings
+from components.evaluate.slices import Groups, slices_of_photos
 from components.evaluate.templates import from_templates, holds_templates
 from components.page.templates import Card
 from components.page.words import number, percent
@@ -37,14 +43,17 @@ def run(settings: Settings) -> None:
     settings = settings.with_shards
     files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
+    groups = Groups.read(settings.slices) if settings.slices else None
     everyone = read_embeddings(settings.input)
     measured, protocol = _protocol(settings, everyone)
     scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
     compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
+    numbers = measure(protocol, scored, compared, measured.identity_codes(), settings.seed)
     record = {
         "schema_version": METRICS_VERSION,
-        **measure(protocol, scored, compared, measured.identity_codes(), settings.seed),
+        **numbers,
         "identification": _identification(settings, everyone),
+        "discard": _discard(settings, files, measured, compared, everyone),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": len(everyone),
@@ -52,6 +61,7 @@ def run(settings: Settings) -> None:
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
+        "differentials": _differentials(settings, everyone, groups, numbers["val_at_far"]),
         "protocol": _describe(settings, measured, protocol, compared.faces),
     }
     shown = files if settings.pictures else []
@@ -94,10 +104,35 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
     return measured, protocol
 
 
+def _differentials(
+    settings: Settings, everyone: Embeddings, groups: Groups | None, rates: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Of the split too: a list of pairs has few within each slice. The threshold is the report's."""
+    people = everyone.of_split(settings.split)
+    faces = people.at(faces_alike(people.identity_codes(), np.random.default_rng(settings.seed)))
+    columns, told = groups.slices(faces, everyone) if groups else ([], [])
+    columns += slices_of_photos(faces, settings.faces)
+    (threshold,) = (row["threshold"] for row in rates if row["far"] == SHOWN_RATE)
+    return {
+        "far": SHOWN_RATE,
+        "threshold": threshold,
+        "notes": told,
+        **differentials(faces.vectors, faces.identity_codes(), columns, threshold, settings.seed),
+    }
+
+
 def _identification(settings: Settings, everyone: Embeddings) -> dict[str, Any]:
     """A pairs file names no galleries: they are drawn from the split, with or without one."""
     people = everyone.of_split(settings.split)
     return identification(people.vectors, people.identity_codes(), settings.seed)
+
+
+def _discard(
+    settings: Settings, files: Sequence[Path], measured: Embeddings, compared: Compared, everyone: Embeddings
+) -> dict[str, Any]:
+    people = everyone.of_split(settings.split)
+    qualities = [quality_of(faces.face_id, files) for faces in (measured, people)]
+    return discard(qualities[0], compared.same.sample, compared.threshold, people, qualities[1], settings.seed)
 
 
 def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:
@@ -146,6 +181,10 @@ def _print_summary(record: Mapping[str, Any], settings: Settings) -> None:
     lines.append(("Threshold", number(record["threshold"]), "same person if distance <= threshold"))
     for label, value, detail in lines:
         print(f"  {label:<17} {value:>8}  {detail}")
-    for note in (*filter(None, [record["doubt"]]), *record["protocol"]["notes"]):
+    differ = record["differentials"]
+    for column in differ["columns"]:
+        print(f"  By {column['column']}: {ratios_in_words(column) or 'no slices to compare have errors.'}")
+    notes = [record["doubt"], *record["protocol"]["notes"], differ["not_measured"], *differ["notes"]]
+    for note in filter(None, notes):
         print(f"  NOTE       {note}")
     print(f"Report: {settings.output / 'report.html'}")

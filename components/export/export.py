@@ -30,8 +30,14 @@ from components.export.settings import Settings
 from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
-from components.litert.report import published_thresholds, read_report, thresholds_of
-from components.litert.specification import Threshold, record_of
+from components.litert.report import (
+    identification_of,
+    published_identification,
+    published_thresholds,
+    read_report,
+    thresholds_of,
+)
+from components.litert.specification import record_of
 from components.model.checkpoint import Checkpoint, describe, load
 from components.model.network import embedder_for
 
@@ -84,6 +90,7 @@ def export(settings: Settings) -> Export:
     is_dlibs = published.is_kept(description)
     as_published = is_dlibs and (metrics is None or bool(metrics.get("doubt")))
     thresholds = published_thresholds() if as_published else thresholds_of(metrics) if metrics else ()
+    galleries = published_identification() if as_published else identification_of(metrics) if metrics else ()
     # Of a network that was trained on nobody here there is nothing to calibrate on, and only int8 asks for it.
     chosen = calibration_rows(rows, settings.calibration, settings.seed) if "int8" in settings.chosen else rows[:0]
     calibration = decode_crops(chosen, faces, image_size, share)
@@ -93,7 +100,8 @@ def export(settings: Settings) -> Export:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
         with saved_model(checkpoint.network) as model:
             for variant, file in files.items():
-                record = _record(checkpoint, variant, metrics, thresholds)
+                about = _about(checkpoint, variant, metrics)
+                record = record_of(checkpoint.preprocessing.to_json(), thresholds, about, galleries)
                 content = convert(model, variant, calibration, checkpoint.preprocessing.scaling)
                 file.write_bytes(metadata.add(content, record))
         embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
@@ -112,6 +120,7 @@ def export(settings: Settings) -> Export:
         values: dict[str, Any] = {"description": description, "splits": by_split(rows), "metrics": metrics}
         values["unnamed"] = pc.sum(unnamed(rows)).as_py() or 0
         values["thresholds"] = thresholds if as_published else ()
+        values["galleries"] = galleries
         (folder / MODEL_CARD).write_text(model_card(result, values))
     return result
 
@@ -124,10 +133,8 @@ def _hold_out(settings: Settings, checkpoint: Checkpoint, unseen: pa.Table, imag
     return _HeldOut(images, embed(images), protocol, note)
 
 
-def _record(
-    checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None, thresholds: tuple[Threshold, ...]
-) -> dict[str, Any]:
-    """What a file says of itself."""
+def _about(checkpoint: Checkpoint, variant: str, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """What else a file says of itself."""
     about = {"variant": variant, "checkpoint_sha256": checkpoint.sha256, **checkpoint.architecture.to_json()}
     if metrics is not None:
         about["evaluation"] = {
@@ -136,7 +143,7 @@ def _record(
             "threshold": metrics["threshold"],
             "protocol": metrics["protocol"],
         }
-    return record_of(checkpoint.preprocessing.to_json(), thresholds, about)
+    return about
 
 
 def _milliseconds(embedders: Sequence[LiteRTEmbedder], images: npt.NDArray[np.uint8]) -> list[float]:

@@ -118,7 +118,8 @@ def model_card(export: Export, values: Mapping[str, Any]) -> str:
         export: the files.
         values: description (of the checkpoint), splits (rows of split, people, faces), unnamed (how many faces of
             people without names there are besides), metrics (of the evaluation, None without one), thresholds (rows as
-            `published.THRESHOLDS`, where those take the place of the evaluation's).
+            `published.THRESHOLDS`, where those take the place of the evaluation's), galleries (the thresholds
+            for these).
     """
     metrics = values["metrics"]
     scores = [(one.label, one.as_text(one.of(metrics))) for one in NUMBERS] if metrics else []

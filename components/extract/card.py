@@ -12,14 +12,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageDraw
 
+from components.common.crops import crop_of
 from components.common.manifest import FACES, about, open_part, parts
 from components.common.preprocessing import open_crop
 from components.extract.decode import Photo
 from components.extract.extracted import Extracted
+from components.extract.quality import POOR, reasons
 from components.extract.reasons import MEANING, Reason, RejectedError
 from components.extract.scan import other_files, shadow_folders
 from components.page.figures import histogram
-from components.page.pictures import data_uri, thumbnail
+from components.page.pictures import data_uri, rows_at, spread, thumbnail
 from components.page.templates import Card, fill_card
 
 _SHOWN = 12
@@ -57,7 +59,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         pictures: false shows neither faces nor photos.
     """
     files = parts(faces, FACES)
-    sides, scores = _numbers(files)
+    sides, scores, qualities = _numbers(files)
     listed = _to_look_at(extracted.rejects)
     values: dict[str, Any] = {
         "detector": about(faces, FACES)["detector"],
@@ -74,6 +76,7 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "figures": [
             histogram("Size of the faces", sides, "longer side in the photo, pixels", logarithmic=True),
             histogram("Score of the detector", scores, "the larger, the surer"),
+            histogram("Quality of the faces", qualities, "0 to 100"),
         ]
         if extracted.faces
         else [],
@@ -81,16 +84,22 @@ def show(extracted: Extracted, photos: Path, faces: Path, max_pixels: int, *, pi
         "median": int(np.median(sides)) if extracted.faces else 0,
         "pictures": pictures,
         "sheet": list(_sheet(files, photos, max_pixels)) if pictures else [],
+        "poor": int((qualities < POOR).sum()),
+        "poor_below": POOR,
+        "worst": list(_worst(files, faces, qualities, pictures=pictures)),
         "look_at": [_show_rejected(row, photos, max_pixels, pictures=pictures) for row in listed],
     }
     return fill_card(Path(__file__).parent, values)
 
 
-def _numbers(files: Sequence[Path]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """int32 [n], the longer side of each face's box in pixels; float32 [n], its score."""
-    tables = [open_part(file).read(["box", "score"]) for file in files]
+def _numbers(
+    files: Sequence[Path],
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """int32 [n], the longer side of each face's box in pixels; float32 [n], its score; float32 [n], its quality."""
+    tables = [open_part(file).read(["box", "score", "quality"]) for file in files]
     x0, y0, x1, y1 = np.concatenate([_flat(table["box"]).reshape(-1, 4) for table in tables]).T
-    return np.maximum(x1 - x0, y1 - y0), np.concatenate([table["score"].to_numpy() for table in tables])
+    scores, qualities = (np.concatenate([table[name].to_numpy() for table in tables]) for name in ("score", "quality"))
+    return np.maximum(x1 - x0, y1 - y0), scores, qualities
 
 
 def _flat(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
@@ -100,7 +109,7 @@ def _flat(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
 
 def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Shown]:
     """Faces at even distances in the manifest, which is sorted by photo: people take turns by how many they have."""
-    for row in _rows(files):
+    for row in spread(files, _SHOWN, ["photo_path", "box", "landmarks", "score", "image"]):
         photo = _preview(photos / row["photo_path"], max_pixels, row["box"], row["landmarks"])
         x0, y0, x1, y1 = row["box"]
         detail = f"{max(x1 - x0, y1 - y0)} pixels, score {row['score']:.2f}"
@@ -108,20 +117,20 @@ def _sheet(files: Sequence[Path], photos: Path, max_pixels: int) -> Iterator[Sho
             yield Shown(row["photo_path"], detail, photo, thumbnail(crop))
 
 
-def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Up to `_SHOWN` rows at even distances, reading no other row groups than theirs."""
-    parquets = [open_part(file) for file in files]
-    total = sum(parquet.metadata.num_rows for parquet in parquets)
-    wanted = np.unique(np.linspace(0, total - 1, min(_SHOWN, total)).astype(int))
-    start = 0
-    for parquet in parquets:
-        for group in range(parquet.num_row_groups):
-            stop = start + parquet.metadata.row_group(group).num_rows
-            inside = wanted[(wanted >= start) & (wanted < stop)] - start
-            if len(inside):
-                columns = ["photo_path", "box", "landmarks", "score", "image"]
-                yield from parquet.read_row_group(group, columns=columns).take(inside).to_pylist()
-            start = stop
+def _worst(
+    files: Sequence[Path], faces: Path, qualities: npt.NDArray[np.float32], *, pictures: bool
+) -> Iterator[Shown]:
+    """Poor faces, the worst first, and what lowers their quality."""
+    worst = np.argsort(qualities, kind="stable")[: min(_SHOWN, int((qualities < POOR).sum()))]
+    columns = ["photo_path", "score", *FACES.since, *(["image"] if pictures else [])]
+    rows = list(rows_at(files, np.sort(worst), columns))
+    for row in sorted(rows, key=lambda row: float(row["quality"])):
+        why = ", ".join(reasons(row, row["score"], crop_of(faces).finder))
+        crop = ""
+        if pictures:
+            with open_crop(row["image"]) as picture:
+                crop = thumbnail(picture)
+        yield Shown(row["photo_path"], f"quality {row['quality']:.0f}: {why}", crop=crop)
 
 
 def _preview(path: Path, max_pixels: int, box: Sequence[int] = (), landmarks: Sequence[float] | None = None) -> str:

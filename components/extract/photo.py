@@ -13,13 +13,14 @@ from PIL import Image
 
 from components.common.alignment import NONE
 from components.common.formats import format_of
-from components.common.preprocessing import Crop, Detector
+from components.common.preprocessing import Crop, Detector, digest_of
 from components.extract import blazeface
 from components.extract.align import align
 from components.extract.crop import Box, cut, encode, square
 from components.extract.decode import Photo
 from components.extract.detect import LARGER_SIDE, LONG_SIDE, NAME, NEARLY, THRESHOLD, Detection, detect
 from components.extract.phash import phash
+from components.extract.quality import Quality, measure
 from components.extract.reasons import Reason, Reject, RejectedError
 
 Which = Literal["central", "largest", "all", "only"]
@@ -54,7 +55,7 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Face:
-    """A face and its crop; the fields are columns of the faces manifest and are described there."""
+    """A face and its crop; the fields, and those of `quality`, are columns of the faces manifest: see there."""
 
     face_id: str
     box: Box
@@ -65,6 +66,7 @@ class Face:
     image: bytes
     width: int
     height: int
+    quality: Quality
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _read(path: Path, max_pixels: int) -> bytes:
 def _faces(data: bytes, extraction: Extraction) -> list[Face]:
     photo = Photo(data, extraction.max_pixels)
     pull = _PULL.get(extraction.which)
-    if extraction.crop.detector == "dlib":
+    if extraction.crop.finder == "dlib":
         grey = photo.small("L", LONG_SIDE)
         faces = _detections(photo, grey, pull)
     else:
@@ -199,7 +201,7 @@ def cut_out(
 def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: int) -> Face:
     crop, crop_box, points = cut_out(photo, face, extraction.crop, extraction.landmarks)
     return Face(
-        face_id=_face_id(crop),
+        face_id=digest_of(crop)[:32],
         box=face.box,
         crop_box=crop_box,
         score=face.score,
@@ -208,9 +210,5 @@ def _face(photo: Photo, face: Detection, extraction: Extraction, fingerprint: in
         image=encode(crop),
         width=crop.width,
         height=crop.height,
+        quality=measure(crop, extraction.crop, face.box, crop_box, face.score, points, face.points),
     )
-
-
-def _face_id(crop: Image.Image) -> str:
-    pixels = np.asarray(crop)
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]

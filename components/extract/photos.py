@@ -26,7 +26,7 @@ def extract_photos(photos: Sequence[Path], extraction: Extraction, workers: int)
         An outcome for each photo, in their order.
     """
     work = partial(extract_photo, extraction=extraction)
-    for result in in_order(work, photos, workers, SECONDS_PER_PHOTO):
+    for result in in_order(work, photos, min(workers, len(photos)), SECONDS_PER_PHOTO):
         yield Outcome(None, reject=_without_result(result)) if isinstance(result, Died | Late) else result
 
 

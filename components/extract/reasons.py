@@ -19,6 +19,7 @@ class Reason(StrEnum):
     TOO_MANY_PIXELS = "too-many-pixels"
     NO_FACE = "no-face"
     SEVERAL_FACES = "several-faces"
+    LOW_QUALITY = "low-quality"
     WORKER_DIED = "worker-died"
     TOO_SLOW = "too-slow"
 
@@ -35,6 +36,7 @@ MEANING = {
     "WebP and JPEG 2000 half.",
     Reason.NO_FACE: "The detector found none.",
     Reason.SEVERAL_FACES: "More than one face, and `--faces only` was asked for.",
+    Reason.LOW_QUALITY: "The picture of the face is below `--min_quality` of `facenet enroll`.",
     Reason.WORKER_DIED: "The process that worked on the photo was killed, most likely because memory ran out.",
     Reason.TOO_SLOW: "The process that worked on the photo was not done after two minutes, and was ended.",
 }

@@ -64,16 +64,18 @@ class Settings:
         """How faces are cut out.
 
         Raises:
-            UsageError: no such alignment.
+            UsageError: no such alignment, or an unknown one.
         """
         try:
-            return Crop(self.margin, self.alignment, self.detector)
+            crop = Crop(self.margin, self.alignment, self.detector)
         except ValueError as error:
             raise UsageError(
                 "There is no such --alignment.",
                 received=error,
                 advice=f"Give {', '.join(ALIGNMENTS)}, or the ten numbers of five points with commas between.",
             ) from error
+        _ = crop.finder
+        return crop
 
     def check(self) -> None:
         """Refuses no folder, numbers out of range, and results in the place of photos or of each other."""

@@ -74,7 +74,7 @@ def extract(
         UsageError: no photos in the folder, or no such detector here.
         FacenetError: no face in any photo of the folder.
     """
-    detector = detector_name(extraction.crop.detector)
+    detector = detector_name(extraction.crop.finder)
     extracted = Extracted(part(scan(photos), shard))
     about = {
         "which_faces": extraction.which,
@@ -117,6 +117,7 @@ def _row(path: str, outcome: Outcome, face: Face, detector: str) -> dict[str, An
         "identity": identity_of(path),
         "detector": detector,
         **asdict(face),
+        **asdict(face.quality),  # also puts the number in the place of the record
     }
 
 

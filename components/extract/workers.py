@@ -12,9 +12,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -59,41 +60,45 @@ class Late:
 
 
 def in_order(
-    work: Callable[[Task], Result], tasks: Sequence[Task], processes: int, seconds: float
+    work: Callable[[Task], Result], tasks: Iterable[Task], processes: int, seconds: float, ahead: int = _AHEAD
 ) -> Iterator[Result | Died | Late]:
     """Does each task in one of several processes.
 
     Args:
         work: what to do with a task: a function of a module, or a `functools.partial` of one.
         tasks: what to do it with.
-        processes: number of processes, at least 1.
+        processes: number of processes, at least 1 where there is a task.
         seconds: how long one task may take; the start of its process counts, where it needs a new one.
+        ahead: how many tasks for each process are taken before the first of them is done.
 
     Yields:
-        What `work` returned, in the order of `tasks`; at most `_AHEAD` results for each process are held back.
+        What `work` returned, in the order of `tasks`; at most `ahead` results for each process are held back.
 
     Raises:
         FacenetError: processes keep dying, whatever the task.
     """
     workers: list[_Worker[Task, Result]] = []
     try:
-        workers.extend(_Worker(work, seconds) for _ in range(min(processes, len(tasks))))
-        yield from _dealt(workers, tasks)
+        workers.extend(_Worker(work, seconds) for _ in range(processes))
+        yield from _dealt(workers, iter(tasks), ahead)
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _dealt(workers: list[_Worker[Task, Result]], tasks: Sequence[Task]) -> Iterator[Result | Died | Late]:
+def _dealt(workers: list[_Worker[Task, Result]], tasks: Iterator[Task], ahead: int) -> Iterator[Result | Died | Late]:
     idle, busy = list(workers), dict[Connection, tuple[_Worker[Task, Result], int]]()
     done: dict[int, Result | Died | Late] = {}
     started = finished = deaths = 0
-    while finished < len(tasks):
-        while idle and started < min(len(tasks), finished + _AHEAD * len(workers)):
+    while True:
+        room = finished + ahead * len(workers) - started
+        for task in islice(tasks, min(len(idle), room)):
             worker = idle.pop()
-            worker.start(tasks[started])
+            worker.start(task)
             busy[worker.pipe] = worker, started
             started += 1
+        if not busy:
+            return
         for pipe in _ready([worker for worker, _ in busy.values()]):
             worker, number = busy.pop(pipe)
             done[number] = result = worker.result()

@@ -62,7 +62,7 @@ class ModelFile:
         if self.record is not None:
             return content
         fields = asdict(specification)
-        del fields["thresholds"], fields["about"], fields["crop"]["detector"]
+        del fields["thresholds"], fields["identification"], fields["about"], fields["crop"]["detector"]
         return hashlib.sha256(f"{content}\n{json.dumps(fields, sort_keys=True)}".encode()).hexdigest()
 
 

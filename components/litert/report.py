@@ -8,6 +8,7 @@ from typing import Any
 from components.common import published
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import METRICS, read_metrics
+from components.litert.identification import GalleryThreshold
 from components.litert.specification import Threshold
 
 
@@ -25,6 +26,7 @@ def read_report(report: Path, model_sha256: str) -> dict[str, Any]:
         metrics = read_metrics((report / METRICS).read_bytes())
         evaluated = metrics["checkpoint_sha256"]
         thresholds_of(metrics)
+        identification_of(metrics)
     except (OSError, *MALFORMED) as error:
         raise UsageError(
             "There is no evaluation report here.",
@@ -50,6 +52,20 @@ def thresholds_of(metrics: dict[str, Any]) -> tuple[Threshold, ...]:
     )
 
 
+def identification_of(metrics: dict[str, Any]) -> tuple[GalleryThreshold, ...]:
+    """The thresholds of a report for galleries, those that could be measured; a report before version 4 has none."""
+    return tuple(
+        GalleryThreshold(row["people"], row["enrolled_faces"], row["fpir"], row["threshold"], *row["fpir_interval"])
+        for row in metrics.get("identification", {}).get("thresholds", [])
+        if row["threshold"] is not None
+    )
+
+
 def published_thresholds() -> tuple[Threshold, ...]:
     """The thresholds of the published evaluation of dlib's network; see `components.common.published`."""
     return tuple(Threshold(**each) for each in published.THRESHOLDS)
+
+
+def published_identification() -> tuple[GalleryThreshold, ...]:
+    """The same for galleries."""
+    return tuple(GalleryThreshold(*row) for row in published.IDENTIFICATION)

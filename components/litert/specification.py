@@ -9,6 +9,7 @@ from typing import Any, Literal
 from components.common.errors import MALFORMED, UsageError
 from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, STANDARDISED, Crop
 from components.common.records import is_version, number, read_json, whole
+from components.litert.identification import GalleryThreshold
 
 FORMAT = 1
 LAYOUTS = ("NHWC", "NCHW")
@@ -81,6 +82,7 @@ class Specification:
         layout: order of the input's axes, one of `LAYOUTS`.
         flip_averaging: whether an embedding is the mean of those of the image and of its mirror image.
         thresholds: by ascending false-accept rate; empty when nobody evaluated the model.
+        identification: those for galleries; empty likewise, and in files from before there were any.
         about: what else the file says of the model, such as the checkpoint that it was made from.
     """
 
@@ -91,6 +93,7 @@ class Specification:
     layout: str = "NHWC"
     flip_averaging: bool = False
     thresholds: tuple[Threshold, ...] = ()
+    identification: tuple[GalleryThreshold, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,7 +103,10 @@ def path_beside(model: Path) -> Path:
 
 
 def record_of(
-    preprocessing: dict[str, Any], thresholds: tuple[Threshold, ...], about: dict[str, Any]
+    preprocessing: dict[str, Any],
+    thresholds: tuple[Threshold, ...],
+    about: dict[str, Any],
+    identification: tuple[GalleryThreshold, ...] = (),
 ) -> dict[str, Any]:
     """The record that `parse` reads, of a model exported here.
 
@@ -108,11 +114,13 @@ def record_of(
         preprocessing: the checkpoint's; see `Preprocessing.to_json`.
         thresholds: see `Specification`.
         about: see `Specification`.
+        identification: see `Specification`.
     """
     return {
         "format": FORMAT,
         "preprocessing": preprocessing,
         "thresholds": [asdict(threshold) for threshold in thresholds],
+        "identification": [asdict(threshold) for threshold in identification],
         "about": about,
     }
 
@@ -135,6 +143,7 @@ def parse(text: str | bytes, source: str) -> Specification:
         return Specification(
             **_input(**record["preprocessing"]),
             thresholds=tuple(sorted(thresholds, key=lambda each: each.far)),
+            identification=tuple(GalleryThreshold(**each) for each in record.get("identification", [])),
             about=dict(record.get("about", {})),
         )
     except MALFORMED as error:

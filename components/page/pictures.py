@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
@@ -29,6 +31,30 @@ def data_uri(picture: Image.Image) -> str:
 def thumbnail(picture: Image.Image, side: int = _SIDE) -> str:
     """A face as a small JPEG, in a data URI."""
     return data_uri(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
+
+
+def spread(files: Sequence[Path], count: int, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Up to so many rows of a faces manifest at even distances, reading no other row groups than theirs.
+
+    Args:
+        files: the parts of the manifest.
+        count: how many rows, at most.
+        columns: what to read of them.
+    """
+    total = sum(open_part(file).metadata.num_rows for file in files)
+    yield from rows_at(files, np.unique(np.linspace(0, total - 1, min(count, total)).astype(int)), columns)
+
+
+def rows_at(files: Sequence[Path], wanted: npt.NDArray[np.intp], columns: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a faces manifest with some numbers, which ascend; like `spread`."""
+    start = 0
+    for parquet in map(open_part, files):
+        for group in range(parquet.num_row_groups):
+            stop = start + parquet.metadata.row_group(group).num_rows
+            inside = wanted[(wanted >= start) & (wanted < stop)] - start
+            if len(inside):
+                yield from parquet.read_row_group(group, columns=columns).take(inside).to_pylist()
+            start = stop
 
 
 def thumbnails(files: Sequence[Path], face_ids: Collection[str], side: int = _SIDE) -> dict[str, str]:

@@ -10,6 +10,7 @@ COMMANDS = {
     "verify": "components.verify.verify",
     "enroll": "components.verify.enroll",
     "identify": "components.verify.identify",
+    "rehearse": "components.verify.rehearse",
     "cluster": "components.verify.cluster",
     "watch": "components.verify.watch",
     "forget": "components.verify.forget",

@@ -18,7 +18,7 @@ from components.verify.gallery import open_gallery
 from components.verify.model import Model, open_model
 from components.verify.search import People, nearest
 from components.verify.settings import NamingSettings
-from components.verify.threshold import MAX_FPIR, ChosenThreshold, choose_threshold, fpir
+from components.verify.threshold import MAX_FPIR, ChosenThreshold, choose_for_gallery, fpir
 
 UNKNOWN = "unknown"
 
@@ -35,7 +35,7 @@ def prepare(settings: NamingSettings) -> tuple[Model, ChosenThreshold, People]:
     with open_gallery(settings.gallery, model.network) as gallery:
         people = gallery.people()
         gallery.say_detectors()
-    return model, choose_threshold(settings, model, len(people.embeddings)), people
+    return model, choose_for_gallery(settings, model, people), people
 
 
 def answers(seen: Sequence[EmbeddedFace], people: People, threshold: ChosenThreshold, top: int) -> list[dict[str, Any]]:
@@ -85,12 +85,20 @@ def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
 
     Returns:
         How many `people` and `faces` are enrolled; `fpir`, the share of strangers that may be called by a name, None
-        when the threshold's rate is not known; `said`, the same in words and what the rate was chosen by, "" likewise.
+        when the threshold's rate is not known; `interval`, its 95 % interval, None when that was not evaluated; `said`,
+        the same in words and what the rate was chosen by, "" likewise.
     """
     faces = len(people.embeddings)
     gallery = {"people": len(people.names), "faces": faces}
+    if (promised := threshold.promised) is not None:
+        said = (
+            f"At most about {_one_in(promised.fpir)} gets a name, in a gallery of "
+            f"{quantity(len(people.names), 'person', 'people')} with {quantity(faces, 'face')} "
+            f"(FPIR {promised.fpir:g}; 95 % interval {promised.low:.2g} to {promised.high:.2g}, by the evaluation)."
+        )
+        return {**gallery, "fpir": promised.fpir, "interval": [promised.low, promised.high], "said": said}
     if threshold.evaluated is None:
-        return {**gallery, "fpir": None, "said": ""}
+        return {**gallery, "fpir": None, "interval": None, "said": ""}
     far = threshold.evaluated.far
     rate = fpir(far, faces)
     of_100 = max(1, round(100 * rate))
@@ -101,4 +109,10 @@ def strangers(people: People, threshold: ChosenThreshold) -> dict[str, Any]:
     else:
         why = "the smallest that was measured" if threshold.for_gallery else "as --far says"
         said = f"False-accept rate {far:g}, {why}: {enrolled}, about {of_100} of 100 strangers may be called by a name."
-    return {**gallery, "fpir": rate, "said": said}
+    return {**gallery, "fpir": rate, "interval": None, "said": said}
+
+
+def _one_in(rate: float) -> str:
+    """A share of strangers in words: "1 in 100 strangers", or "3 in 100" where it is no such part."""
+    whole = round(1 / rate)
+    return f"1 in {whole:,} strangers" if abs(whole * rate - 1) < 0.01 else f"{100 * rate:g} in 100 strangers"

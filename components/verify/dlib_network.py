@@ -11,7 +11,7 @@ import numpy.typing as npt
 from components.common import published
 from components.common.errors import UsageError
 from components.embed.network import Network
-from components.litert.report import published_thresholds
+from components.litert.report import published_identification, published_thresholds
 
 
 def open_dlib_network() -> Network:
@@ -43,4 +43,5 @@ def open_dlib_network() -> Network:
         published.sha256(),
         embed,
         published_thresholds(),
+        published_identification(),
     )

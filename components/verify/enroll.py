@@ -6,14 +6,16 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.common.command import run
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.names import plain
 from components.common.quantity import quantity
-from components.extract.reasons import Reject
+from components.extract.quality import POOR, reasons
+from components.extract.reasons import Reason, Reject
 from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
 from components.verify.faces import embed_photos, no_face_error, photos_of, reject_record
@@ -22,6 +24,8 @@ from components.verify.model import Model, open_model
 from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
 
 Rejects = list[tuple[Path, Reject]]
+# A photo below is worse than nearly all photos, so that something is wrong with it.
+REFUSED = 40.0
 # They shape the letters beside them in Persian, Hindi and others: zero-width non-joiner and joiner.
 _JOINERS = "\u200c\u200d"
 
@@ -39,6 +43,16 @@ class Settings(ModelSettings):
     """The gallery's file; it is made when it does not exist."""
     name: str = ""
     """The name of the person that all the photos show."""
+    min_quality: float = REFUSED
+    """Smallest quality of a face, 0 to 100: photos below are refused; those a little better are enrolled and listed."""
+
+
+@dataclass
+class Seen:
+    """What became of photos that give nobody, or gave a poor face: that is (photo, quality, reasons)."""
+
+    rejects: Rejects = field(default_factory=list)
+    poor: list[tuple[Path, float, list[str]]] = field(default_factory=list)
 
 
 def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, str]]:
@@ -46,9 +60,20 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
     if not settings.photos:
         raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
     if settings.name:
-        return [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
+        named = [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
+        _check_names(named)
+        return named
+    return photos_of_people(settings.photos, rejects)
+
+
+def photos_of_people(folders: Sequence[Path], rejects: Rejects) -> list[tuple[Path, str]]:
+    """The photos in folders of people's folders, and whom they show; adds to `rejects` what cannot be a photo.
+
+    Raises:
+        UsageError: a photo is given, or a name cannot be one.
+    """
     named = []
-    for folder in settings.photos:
+    for folder in folders:
         if folder.is_file():
             raise UsageError(
                 "Nothing says whom this photo shows.", received=folder, advice="Say it with --name, or give a folder."
@@ -56,6 +81,7 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
         listing = scan(folder)
         named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
         rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
+    _check_names(named)
     return named
 
 
@@ -79,38 +105,73 @@ def _check_names(named: Sequence[tuple[Path, str]]) -> None:
             )
 
 
-def _enrollments(named: Sequence[tuple[Path, str]], model: Model, rejects: Rejects) -> Iterator[Enrollment]:
+def enrollments(
+    named: Sequence[tuple[Path, str]], model: Model, seen: Seen, min_quality: float = REFUSED
+) -> Iterator[Enrollment]:
+    """A face of each photo that shows a good enough one; adds the others, and the poor, to `seen`."""
     photos = [photo for photo, _ in named]
-    for (photo, name), seen in zip(named, embed_photos(photos, model, "only"), strict=True):
-        if isinstance(seen, Reject):
-            rejects.append((photo, seen))
-        else:
-            yield Enrollment(name, seen[0].face.face_id, str(photo), seen[0].embedding)
+    for (photo, name), found in zip(named, embed_photos(photos, model, "only"), strict=True):
+        if isinstance(found, Reject):
+            seen.rejects.append((photo, found))
+            continue
+        face, quality = found[0].face, found[0].face.quality.quality
+        poor = quality < max(POOR, min_quality)
+        why = reasons(asdict(face.quality), face.score, model.network.crop.finder) if poor else []
+        if quality < min_quality:
+            detail = f"quality {quality:.0f} of at least {min_quality:g}: {', '.join(why)}"
+            seen.rejects.append((photo, Reject(Reason.LOW_QUALITY, detail)))
+            continue
+        if why:
+            seen.poor.append((photo, quality, why))
+        yield Enrollment(name, face.face_id, str(photo), found[0].embedding)
+
+
+def _poor_record(photo: Path, quality: float, why: list[str]) -> dict[str, Any]:
+    return {"photo": str(photo), "quality": round(quality, 1), "reasons": why}
+
+
+def _nobody(rejects: Rejects) -> FacenetError:
+    poor = [(photo, reject) for photo, reject in rejects if reject.reason == Reason.LOW_QUALITY]
+    if not poor:
+        return no_face_error(rejects)
+    photo, reject = poor[0]
+    return FacenetError(
+        "No photo is good enough to enroll anybody by.",
+        received=f"{photo}: {reject.detail}",
+        advice="Give sharp photos from the front in even light; or allow worse ones with --min_quality.",
+    )
 
 
 def _enroll(settings: Settings) -> None:
-    rejects: Rejects = []
-    named = _photos_by_name(settings, rejects)
-    _check_names(named)
+    if not 0 <= settings.min_quality <= 100:
+        raise UsageError("--min_quality is a number from 0 to 100.", received=settings.min_quality)
+    seen = Seen()
+    named = _photos_by_name(settings, seen.rejects)
     model = open_model(settings)
     with open_gallery(settings.gallery, model.network, create=True):
         pass  # whether it can be used is to be known before the photos are looked at, which takes long
-    enrollments = list(_enrollments(named, model, rejects))
+    faces = list(enrollments(named, model, seen, settings.min_quality))
     with open_gallery(settings.gallery, model.network, create=True) as gallery:
-        added = gallery.add(enrollments)
+        added = gallery.add(faces)
         gallery.say_detectors()
     if settings.json:
         about = {"model": model.to_json(), "gallery": str(settings.gallery)}
-        print(json.dumps({**about, **asdict(added), "rejected": [reject_record(*each) for each in rejects]}, indent=1))
+        photos = {
+            "rejected": [reject_record(*each) for each in seen.rejects],
+            "poor": [_poor_record(*each) for each in seen.poor],
+        }
+        print(json.dumps({**about, **asdict(added), **photos}, indent=1))
     else:
-        for photo, reject in rejects:
+        for photo, reject in seen.rejects:
             print(f"{plain(photo)}  rejected: {reject.reason}, {plain(reject.detail)}")
+        for photo, quality, why in seen.poor:
+            print(f"{plain(photo)}  poor, another photo would be better: quality {quality:.0f}, {', '.join(why)}")
         print(
             f"{quantity(added.faces, 'face')} added to {plain(settings.gallery)}, {added.known} were there; "
             f"it holds {quantity(added.total_faces, 'face')} of {quantity(added.total_people, 'person', 'people')}"
         )
     if not added.faces + added.known:
-        raise no_face_error(rejects)
+        raise _nobody(seen.rejects)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

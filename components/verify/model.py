@@ -122,14 +122,15 @@ def _default_path() -> Path:
 def _with_detector(network: Network, given: Detector | None) -> Network:
     """The network, whose faces a detector finds from now on; its own when None."""
     own = network.crop
-    crop = replace(own, detector=given or own.detector)
+    finder = own.finder
+    crop = replace(own, detector=given or finder)
     if own.share_of(crop) is None:
         raise UsageError(
             "Faces that are not aligned must be found by the detector that found those of the training.",
             received=f"--detector {crop.detector}; the network's: {own.detector}",
             advice="Leave out --detector.",
         )
-    detector_name(crop.detector)
+    detector_name(crop.finder)
     if said := own.mixed_with(crop):
         print(f"The network was trained and evaluated with other faces: {said}", file=sys.stderr)
     return replace(network, crop=crop)

@@ -35,7 +35,16 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
-class ThresholdSettings(ModelSettings):
+class EvaluationSettings(ModelSettings):
+    """What every command needs to know that asks what an evaluation says of the network."""
+
+    report: Path | None = None
+    """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
+    report beside it."""
+
+
+@dataclass(frozen=True)
+class ThresholdSettings(EvaluationSettings):
     """What every command needs to know that says who is who."""
 
     far: float | None = FAR
@@ -43,19 +52,20 @@ class ThresholdSettings(ModelSettings):
     the network must have a threshold for it."""
     threshold: float | None = None
     """The largest distance at which two faces are the same person, 0 to 2, instead of the one that was evaluated."""
-    report: Path | None = None
-    """The report that `facenet evaluate` wrote about the network, instead of what the network's file says itself or a
-    report beside it."""
 
 
 @dataclass(frozen=True)
 class NamingSettings(ThresholdSettings):
     """What every command needs to know that names faces by a gallery."""
 
+    fpir: float | None = None
+    """The largest share of strangers that may be called by a name of this gallery (false-positive identification rate),
+    0.01 for one in a hundred. The evaluation of the network must say something of it for a gallery of so many people
+    and faces. When neither this nor --far nor --threshold is given: 0.01, or 0.1 where that says nothing of 0.01."""
     far: float | None = None
-    """False-accept rate: the largest share of pairs of different people that may be called the same. The evaluation of
-    the network must have a threshold for it. Without it, the largest rate with which at most 10 of 100 strangers are
-    called by a name of this gallery."""
+    """Instead, the false-accept rate of a pair: the largest share of pairs of different people that may be called the
+    same. The evaluation must have a threshold for it. When nothing is given, and the evaluation says nothing of
+    galleries: the largest rate with which about 10 of 100 strangers are called by a name of this gallery."""
     gallery: GalleryFile = GALLERY
     """The gallery that `facenet enroll` filled, as it is at the start."""
     top: int = 3

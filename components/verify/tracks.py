@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from components.common.directions import directions
 from components.extract.crop import Box, overlap
 
 Row = npt.NDArray[np.float32]
@@ -56,8 +57,7 @@ class Track:
         It names strangers as often as a single embedding does, and the right person far more often than the mean
         distance of its votes would: README.md has the figures.
         """
-        mean = np.mean(self.votes, axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
+        return directions(np.mean(self.votes, axis=0)).astype(np.float32)
 
 
 class Tracks:

@@ -98,7 +98,7 @@ def cell(value: Any, hash_digits: int | None = None) -> str:
 
 def words(name: str) -> str:
     """The name of a metric for people: "val_at_far_0.01" as "VAL at FAR 0.01"."""
-    abbreviations = {"auc": "AUC", "eer": "EER", "val": "VAL", "far": "FAR", "cpu": "CPU"}
+    abbreviations = {one: one.upper() for one in ("auc", "eer", "val", "far", "fnir", "fpir", "cpu")}
     text = " ".join(abbreviations.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
 

@@ -41,7 +41,8 @@ ALLOWED = {
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
     | {"cv2", "dlib", "picamera2", "components.extract", "components.embed.network"}
-    | {"components.litert.report", "components.litert.specification", "components.model.checkpoint.describe"},
+    | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
+    | {"components.model.checkpoint.describe"},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},
@@ -63,6 +64,8 @@ OF_OTHERS = {
     "mine-and-train": {f"components.evaluate.{module}" for module in ("embeddings", "protocols", "score")},
     "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
     "collect": {"components.evaluate.embeddings"},
+    "import-faces": {f"components.extract.{module}" for module in ("scan", "workers")}
+    | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_file")},
 }
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}
@@ -77,11 +80,12 @@ WIRING = {
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
     # The stages' settings, which it fills in; it has no other code of theirs but what must be known before they run.
     "pipelines/score.py": {"components.common", "components.embed.network", "components.extract.scan"}
-    | {f"components.evaluate.{module}" for module in ("drawn_pairs", "pairs_file", "pairs_list", "templates")}
+    | {f"components.evaluate.{module}" for module in ("drawn_pairs", "pairs_file", "pairs_list", "slices", "templates")}
     | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")}
     | {"components.specification.stages", "pipelines.benchmark"},
     # Lays benchmark sets out for the stages: what their lists say, and crops as rows of the faces manifest.
-    "pipelines/benchmark.py": {"components.common", "components.extract.phash", "components.extract.scan", "numpy"}
+    "pipelines/benchmark.py": {"components.common", "components.extract.scan"}
+    | {f"components.import_faces.{module}" for module in ("faces", "reasons", "sample")}
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},

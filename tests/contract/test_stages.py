@@ -7,22 +7,30 @@ import re
 import pytest
 
 from components.specification.images import requirements
-from components.specification.stages import STAGES, package
+from components.specification.stages import STAGES, command, package
 from pipelines import description
-from pipelines.compile import DEFAULT_OUTPUT
+from pipelines.compile import DEFAULT_OUTPUT, SOURCE_OUTPUT
 from pipelines.compiled import ir
 from pipelines.plan.tasks import Container
 from tests.contract.test_imports import EXTRAS
 from tests.stages import WORK
 
 REPOSITORY = DEFAULT_OUTPUT.parent
-TASKS = {task.name: task for task in ir.read(DEFAULT_OUTPUT).tasks if isinstance(task.executor, Container)}
+# With the two ways in beside each other: photos, and crops that others made.
+TASKS = {
+    task.name: task
+    for file in (SOURCE_OUTPUT, DEFAULT_OUTPUT)
+    for task in ir.read(file).tasks
+    if isinstance(task.executor, Container)
+}
 
 
 def test_the_stages_are_the_tasks_of_the_pipeline():
     modules = {word for task in TASKS.values() for word in task.executor.command if word.startswith("components.")}
     assert modules == set(map(package, STAGES)), "the table of stages, or pipelines/facenet.py"
-    assert list(STAGES) == [name for name in TASKS if name in STAGES], "the order of a run"  # `teach` embeds, too
+    for file in (DEFAULT_OUTPUT, SOURCE_OUTPUT):
+        run = [task.name for task in ir.read(file).tasks if task.name in STAGES]  # `teach` embeds, too
+        assert run == [stage for stage in STAGES if stage in run], "the order of a run"
     assert {task for _, task, _ in description.LINES} <= set(STAGES), "the lines of a summary"
 
 
@@ -36,7 +44,7 @@ def test_a_stage_is_whole(stage):
     assert f"\n| {stage} | " in (REPOSITORY / "README.md").read_text(), "its row in the README's table of stages"
     design = (REPOSITORY / "docs/design.md").read_text()
     assert f"\n      {folder.name + '/':<18} " in design, "its row among the rooms of docs/design.md"
-    assert f"\n| {stage} | `facenet {stage} " in design, "its row among the results there"
+    assert f"\n| {stage} | `facenet {command(stage)} " in design, "its row among the results there"
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from components.evaluate.pairs_file import read_pairs_file
 from components.extract.decode import Photo
 from components.extract.photo import Extraction, faces_in
 from components.extract.reasons import RejectedError
+from components.import_faces import layouts
+from components.import_faces.faces import see
+from components.import_faces.source import open_source
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.report import read_report
 from components.litert.specification import Threshold, parse, record_of
@@ -41,12 +45,14 @@ from components.mine_and_train import state
 from components.model import checkpoint, face_weights
 from components.model.starts import find_start, unpack
 from components.verify import gallery, runs
+from components.verify.corrections import read_corrections
 from pipelines.compiled import ir
 from pipelines.local import results
 from pipelines.look import history, preview, show
 from pipelines.look.find import find
 from pipelines.plan import recipe
 from pipelines.records.files import read_run, read_task
+from tests.unit.import_faces import made_sources
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _ROWS = 8
@@ -232,6 +238,11 @@ def _embed(path: Path) -> None:
     embed(np.zeros((1, embed.image_size, embed.image_size, 3), np.uint8))
 
 
+def _corrections(_: Path) -> Iterator[bytes]:
+    faces = [{"photo": f"{name}.jpg", "sha256": name * 64, "box": [0, 0, 9, 9]} for name in "abc"]
+    yield json.dumps({"version": 1, "same": [faces[:2]], "different": [faces[::2]]}).encode()
+
+
 def _galleries(_: Path) -> Iterator[bytes]:
     embeddings = np.eye(8, dtype=np.float32)
     entries = [gallery.Enrollment(f"person {n % 3}", f"id {n}", f"{n}.jpg", row) for n, row in enumerate(embeddings)]
@@ -383,6 +394,38 @@ def _read_table(path: Path) -> None:
     preview._table([path], "a", 0, _ROWS)
 
 
+def _crops(run: Path) -> list[tuple[int, bytes]]:
+    """Two small crops of each of two people, a JPEG and a PNG."""
+    small, _ = _small(run)
+    found = []
+    for person in (0, 1):
+        for kind in ("JPEG", "PNG"):
+            small.resize((16 + person, 16 + person)).save(buffer := io.BytesIO(), kind)
+            found.append((person, buffer.getvalue()))
+    return found
+
+
+def _sources(write: Callable[[Path, list[tuple[int, bytes]]], Path], pattern: str) -> Callable[[Path], Iterator[bytes]]:
+    def seeds(run: Path) -> Iterator[bytes]:
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder) / "source", _crops(run))
+            yield from (path.read_bytes() for path in sorted(Path(folder, "source").glob(pattern)))
+
+    return seeds
+
+
+def _read_source(path: Path) -> None:
+    """A source of crops, its whole and a part."""
+    source = open_source(layouts.find(path), "")
+    for start in (0, source.extent // 2):
+        for _, sample in source.samples(start):
+            see(sample.image)
+
+
+def _import_of(name: str, seeds: Callable[[Path], Iterator[bytes]]) -> Target:
+    return Target(seeds, _file(f"source.{name}", _read_source))
+
+
 TARGETS = {
     "photo": Target(_photos, _read_photo),
     "picture": Target(_photos, _read_picture),
@@ -395,6 +438,12 @@ TARGETS = {
     "specification": Target(_specifications, lambda data, _: parse(data.decode(errors="replace"), "x"), is_json=True),
     "pairs file": Target(_pairs, _file("pairs.txt", read_pairs_file)),
     ".bin set": Target(_bins, _file("set.bin", read_pairs_file)),
+    "RecordIO": _import_of("rec", _sources(partial(made_sources.write_recordio, ranges=True), "*.rec")),
+    ".bin set of crops": _import_of("bin", _bins),
+    "Parquet of crops": _import_of("parquet", _sources(partial(made_sources.write_parquet, names=["a", "b"]), "*")),
+    "LMDB of crops": _import_of("mdb", _sources(partial(made_sources.write_lmdb, msgpack=True), "data.mdb")),
+    "tar of crops": _import_of("tar", _sources(partial(made_sources.write_tars, as_json=True), "*")),
+    "corrections": Target(_corrections, _file("corrections.json", read_corrections), is_json=True),
     "gallery": Target(_galleries, _file("gallery.db", _read_gallery)),
     "pipeline": Target(_compiled, _file("pipeline.yaml", ir.read), is_json=True),
     "recipe": Target(_recipes, _file("recipe.yaml", lambda path: recipe.read(str(path))), is_json=True),

@@ -19,6 +19,7 @@ from components.common.command import report_errors
 from components.common.errors import FacenetError
 from components.common.preprocessing import Crop
 from components.embed.network import Network
+from components.specification.stages import command
 from components.verify.gallery import Enrollment, open_gallery
 from pipelines.cli import COMMANDS, main
 from tests.pipeline.conftest import REPOSITORY, Tiny
@@ -67,7 +68,7 @@ SLOW = [pytest.param(stage, marks=pytest.mark.long) if WORK[stage].has_tensorflo
 
 @pytest.mark.parametrize("stage", SLOW)
 def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(stage, places, small_disk, capsys):
-    work, former = WORK[stage], places["run"] / WORK[stage].result
+    work, former = WORK[stage], places["run"] / (WORK[stage].like or WORK[stage].result)
     for file in (path for path in former.rglob("*") if path.is_file()):  # of its own form, whatever its content
         place = small_disk / "result" / file.relative_to(former)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -168,10 +169,10 @@ LIMITS = [
 @pytest.mark.parametrize(("stage", "megabytes"), LIMITS)
 def test_a_stage_without_memory_says_so_and_leaves_what_was_there(stage, megabytes, places, tmp_path):
     work = WORK[stage]
-    shutil.copytree(places["run"] / work.result, tmp_path / "results" / "result")
+    shutil.copytree(places["run"] / (work.like or work.result), tmp_path / "results" / "result")
     min(path for path in (tmp_path / "results").rglob("*") if path.is_file()).write_text("former")
     before = content(tmp_path / "results")
-    limited = [sys.executable, "-c", LIMITED, COMMANDS[stage][0], str(megabytes * 2**20)]
+    limited = [sys.executable, "-c", LIMITED, COMMANDS[command(stage)][0], str(megabytes * 2**20)]
     done = subprocess.run(
         [*limited, *work.flags(tmp_path / "results/result", **places), *work.former.split()],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,

@@ -27,7 +27,7 @@ def test_a_server_that_cannot_run_the_pipeline_is_told_before_anything_is_sent(
     assert not kubeflow.changes()
 
 
-@pytest.mark.parametrize("tag", ["2.15.0", "2.16.1", "2.17.0", "unknown", "", "master", "20261126-f00"])
+@pytest.mark.parametrize("tag", ["2.15.0", "2.17.0", "unknown", "20261126-f00"])
 def test_before_2_18_and_where_nobody_knows_the_file_is_sent_as_it_was_compiled(kubeflow, submit, tag):
     kubeflow.tag = tag
     assert submit() == 0
@@ -46,7 +46,7 @@ def test_since_2_18_every_task_is_tried_again_when_its_pod_is_lost(kubeflow, sub
         if name == "mine-and-train":  # the one that the compiled file gives further attempts
             task["retryPolicy"] = COMPILED
     file = tmp_path / "pipeline.yaml"
-    file.write_text(yaml.safe_dump_all(documents))
+    file.write_text(yaml.dump_all(documents, Dumper=yaml.CSafeDumper))
     assert submit("--pipeline", str(file)) == 0
     policies = {name: task.get("retryPolicy", {}).get("policy") for name, task in tasks_in(kubeflow.files[0]).items()}
     assert policies.pop("mine-and-train") == "POLICY_ALWAYS"

@@ -9,8 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from components.common.names import plain
+from components.evaluate.numbers import NUMBERS
 from pipelines.forget import main as forget
 from pipelines.records.record import CACHED, FAILED, RUNNING
+from pipelines.ui.words import words
 from tests.ui.records import HOSTILE, dataset_of, faces_of, run_of, task_of
 
 HTML = "system.HTML"
@@ -417,3 +419,7 @@ def test_what_makes_the_scores_doubtful_is_said_wherever_they_are_shown(site):
     both = "/compare?run=20260101-000000-000&run=20260102-000000-000"
     for address, times in (("/", 2), ("/runs/20260101-000000-000", 1), (both, 2)):
         assert site.get(address).text.count("175 of the 240 people measured are of the train split") == times
+
+
+def test_the_numbers_of_a_report_are_called_as_the_report_calls_them():
+    assert [words(one.key) for one in NUMBERS] == [one.label for one in NUMBERS]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from components.common.columns import as_declared, differences
 from components.common.errors import MALFORMED, UsageError
 from components.common.manifest.schemas import MANIFESTS, METADATA_KEY, PARTS, Manifest
-from components.common.records import is_version, read_json
+from components.common.records import read_json
 from components.common.shard import Shard
 
 # A manifest, or the shards of one in their order.
@@ -170,14 +170,15 @@ def _check(file: Path, manifest: Manifest) -> None:
             received=f"{file}, a {record.get('manifest')} manifest",
             advice=f"Give what `facenet {manifest.written_by}` wrote.",
         )
-    if not is_version(record.get("schema_version"), manifest.version):
+    version = record.get("schema_version")
+    if type(version) is not int or not 1 <= version <= manifest.version:
         raise UsageError(
             f"This {manifest.name} manifest has a schema version that this program does not read.",
-            received=f"{file}, version {record.get('schema_version')}; version {manifest.version} is read",
+            received=f"{file}, version {version}; up to {manifest.version} is read",
             advice=f"Run `facenet {manifest.written_by}` again with this version of the program.",
         )
     with reading(file):
-        differing = differences(metadata.schema.to_arrow_schema(), manifest.schema)
+        differing = differences(metadata.schema.to_arrow_schema(), manifest.columns_of(version))
     if differing:
         raise UsageError(
             f"The columns of this {manifest.name} manifest are not as declared.",

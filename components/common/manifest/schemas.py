@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +27,8 @@ class Manifest:
         person: the columns that say whom a row is about: `identity`, `photo_path`, or face ids, of faces that other
             manifests know.
         texts: the columns with words for people, which may name somebody else than the row is about.
+        since: the version that brought a column, of those that the first did not have. They are nullable, and null
+            where an older manifest is read.
     """
 
     name: str
@@ -34,6 +37,11 @@ class Manifest:
     written_by: str
     person: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    since: Mapping[str, int] = field(default_factory=dict)
+
+    def columns_of(self, version: int) -> pa.Schema:
+        """The columns of a version up to this one."""
+        return pa.schema([column for column in self.schema if self.since.get(column.name, 1) <= version])
 
 
 def _columns(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, str]) -> pa.Schema:
@@ -45,9 +53,27 @@ def _columns(*columns: tuple[str, pa.DataType] | tuple[str, pa.DataType, str]) -
 BOX = pa.list_(pa.int32(), 4)
 
 
+# How good a face is to recognise somebody by, and its parts, as components/extract/quality.py measures them; null where
+# that was not done.
+_QUALITY = (
+    ("quality", pa.float32(), "nullable"),  # 0 (of no use) to 100, of the parts below and the score
+    ("sharpness", pa.float32(), "nullable"),  # deviation of the Laplacian relative to that of the face, 0 or more
+    ("eye_distance", pa.float32(), "nullable"),  # pixels of the photo, as if the head looked into the camera
+    ("yaw", pa.float32(), "nullable"),  # degrees, positive to the right of the picture; null without points
+    ("pitch", pa.float32(), "nullable"),  # degrees, positive downwards; null without points
+    ("roll", pa.float32(), "nullable"),  # degrees, positive clockwise; null without points
+    ("luminance_mean", pa.float32(), "nullable"),  # of linear light, 0 to 1
+    ("luminance_variance", pa.float32(), "nullable"),  # of the same
+    ("dynamic_range", pa.float32(), "nullable"),  # entropy of the luminance in bits, 0 to 8
+    ("under_exposure", pa.float32(), "nullable"),  # share of pixels of luminance 25 of 255 or less
+    ("over_exposure", pa.float32(), "nullable"),  # share of pixels of luminance 247 or more
+    ("illumination_uniformity", pa.float32(), "nullable"),  # what the histograms of both cheeks share, 0 to 1
+)
+
+
 FACES = Manifest(
     "faces",
-    1,
+    2,
     _columns(
         ("face_id", pa.string()),  # first 32 hex digits of the SHA-256 of the crop's pixels: same pixels, same id
         ("photo_path", pa.string()),  # relative to the photo folder, with forward slashes
@@ -55,16 +81,19 @@ FACES = Manifest(
         ("identity", pa.string()),  # the first folder level of photo_path, in Unicode's form NFC
         ("box", BOX),  # the detector's; may reach beyond the photo
         ("crop_box", BOX),  # what was cut out: square, inside the photo; for an aligned face, its bounds
-        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1" or "blazeface 0.6.0"
+        ("detector", pa.string()),  # name and version, as "dlib-hog 20.0.1"; "none" for a crop that was imported
         ("score", pa.float32()),  # the detector's confidence: larger is surer; it has no fixed range
         ("landmarks", pa.list_(pa.float32(), 10), "nullable"),  # x, y of five points in the photo, when aligned
-        ("phash", pa.uint64()),  # perceptual hash of the whole photo: equal for resized or re-encoded copies
-        ("image", pa.binary()),  # the crop, encoded as JPEG, square
+        # perceptual hash of the whole photo: equal for resized or re-encoded copies; of an imported crop, of its pixels
+        ("phash", pa.uint64()),
+        ("image", pa.binary()),  # the crop, square, encoded as JPEG; an imported one may be PNG
         ("width", pa.int32()),  # of the encoded crop, in pixels
         ("height", pa.int32()),
+        *_QUALITY,
     ),
     "extract",
     ("identity", "photo_path"),
+    since={name: 2 for name, *_ in _QUALITY},
 )
 
 
@@ -74,7 +103,7 @@ REJECTS = Manifest(
     _columns(
         ("photo_path", pa.string()),
         ("photo_sha256", pa.string(), "nullable"),  # null when the bytes could not be read
-        ("reason", pa.string()),  # one of components.extract.reasons
+        ("reason", pa.string()),  # one of components.extract.reasons, or of components.import_faces.reasons
         ("detail", pa.string()),  # for people: the library's own words, or numbers
     ),
     "extract",

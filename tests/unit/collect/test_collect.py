@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from components.collect.__main__ import main
-from components.collect.card import show
+from components.collect.card import show, steps
 from components.collect.collect import collect, list_photos, read_faces
 from components.collect.filters import without_duplicates, without_rare, without_two_names
 from components.collect.splits import SPLITS, split_of
@@ -43,6 +43,22 @@ def test_identities_with_too_few_faces_are_dropped():
     kept, dropped = without_rare(table(("a", "1", 1), ("a", "2", 2), ("b", "3", 3)), 2)
     assert set(kept["identity"]) == {"a"}
     assert list(dropped["detail"]) == ["1 of at least 2"]
+
+
+def test_faces_below_a_quality_are_dropped_counted_and_do_not_count_towards_the_minimum():
+    faces = table(*((name, str(i), i) for i, name in enumerate("aaabb"))).assign(quality=[50.0, 49.9, 80, 90, 10])
+    collected = collect(faces, min_examples=2, validation=0, test=1, min_quality=50)
+    assert list(collected.dataset["face_id"]) == ["0", "2"]
+    assert collected.reasons == {"low-quality": 2, "too-few-faces": 1}
+    assert list(collected.dropped["detail"]) == [
+        "quality 49.9 of at least 50",
+        "quality 10.0 of at least 50",
+        "1 of at least 2",
+    ]
+    last = steps(faces, collected, 2, min_quality=50)[-2:]
+    assert [(step.faces, step.people) for step in last] == [(3, 2), (2, 1)]
+    with pytest.raises(UsageError, match="have a quality"):
+        collect(faces.assign(quality=[50.0, None, 80, 90, 10]), min_examples=2, validation=0, test=1, min_quality=50)
 
 
 def test_duplicates_do_not_count_towards_the_minimum():
@@ -132,7 +148,7 @@ def test_the_faces_of_all_shards_become_one_manifest_that_the_dataset_points_int
 
 
 OUT_OF_RANGE = ["--test 1.1", "--test nan", "--test 0.9001 --validation 0.1", "--test 1 --validation 1.1"]
-OUT_OF_RANGE += ["--validation -0.1", "--min_examples 0"]
+OUT_OF_RANGE += ["--validation -0.1", "--min_examples 0", "--min_quality 101", "--min_quality nan"]
 
 
 @pytest.mark.parametrize("flags", OUT_OF_RANGE)

@@ -66,6 +66,7 @@ POSITIONALS = [
     ("components.verify.verify", "PHOTO"),
     ("components.verify.enroll", "PHOTO|FOLDER"),
     ("components.verify.identify", "PHOTO"),
+    ("components.verify.rehearse", "FOLDER"),
     ("components.verify.watch", "SOURCE"),
 ]
 

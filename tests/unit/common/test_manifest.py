@@ -88,7 +88,7 @@ def test_another_manifest_version_or_schema_is_refused(tmp_path):
     with pytest.raises(UsageError, match="a rejects manifest"):
         manifest.read(place, DATASET)
     rewritten(place, schema_version=2)
-    with pytest.raises(UsageError, match="version 2; version 1 is read"):
+    with pytest.raises(UsageError, match="version 2; up to 1 is read"):
         manifest.read(place, REJECTS)
     rewritten(place, schema_version=1)
     table = pq.read_table(place / "part-00000.parquet")
@@ -97,6 +97,22 @@ def test_another_manifest_version_or_schema_is_refused(tmp_path):
     differing = "photo_path: int8 instead of string; reason: not there instead of string"
     with pytest.raises(UsageError, match=differing):
         manifest.read(place, REJECTS)
+
+
+def test_columns_that_came_later_are_null_in_an_older_manifest(tmp_path):
+    own, later = some_rows(FACES), list(FACES.since)
+    manifest.write(tmp_path, FACES, own)
+    rewritten(tmp_path, schema_version=1)
+    file = tmp_path / "part-00000.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(later), file)
+    found = manifest.read(tmp_path, FACES)
+    assert found.schema.equals(FACES.schema)
+    assert found.drop_columns(later).equals(own.drop_columns(later))
+    assert all(found[name].to_pylist() == [None, None] for name in later)
+    assert manifest.read(tmp_path, FACES, ["quality"]).num_rows == 2
+    rewritten(tmp_path, schema_version=FACES.version)
+    with pytest.raises(UsageError, match="quality: not there instead of float"):
+        manifest.read(tmp_path, FACES)
 
 
 def some_rows(kind):

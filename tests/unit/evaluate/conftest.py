@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from components.common.manifest import EMBEDDINGS, FACES, write
+from tests.answers import checked_metrics
 
 AWKWARD = "<b>O'Neil<b> & |co|"
 
@@ -49,6 +50,7 @@ def write_inputs(folder, *, identities=24, faces=4, noise=1.6, split=lambda numb
                     "image": jpeg((number * 9, i * 50, 90)),
                     "width": 40,
                     "height": 40,
+                    "quality": 90.0 - i,
                 }
             )
     write(folder / "embeddings", EMBEDDINGS, pa.Table.from_pylist(embeddings, schema=EMBEDDINGS.schema))
@@ -59,3 +61,10 @@ def write_inputs(folder, *, identities=24, faces=4, noise=1.6, split=lambda numb
 @pytest.fixture(scope="session", name="write_inputs")
 def _write_inputs():
     return write_inputs
+
+
+@pytest.fixture(autouse=True)
+def _every_report_is_as_its_schema_says(tmp_path):
+    yield
+    for page in tmp_path.rglob("report.html"):
+        checked_metrics(page.parent)

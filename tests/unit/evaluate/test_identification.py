@@ -72,7 +72,7 @@ def test_rates_are_those_of_the_definitions(enrolled, rule, copies):
     found = Searches.of(grid, identity, drawn, enrolled, rule)
     numbers = found.numbers(seed=0)
     np.testing.assert_allclose(found.distances, [distance for distance, _ in mated], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.nearest, nonmated, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.nonmated.nearest, nonmated, rtol=0, atol=1e-12)
     assert found.ranks.tolist() == [rank for _, rank in mated]
     for hit, rank in zip(numbers["hit_rates"], RANKS, strict=True):
         assert hit["rate"] == pytest.approx(sum(place <= rank for _, place in mated) / len(mated), abs=1e-12)
@@ -144,8 +144,8 @@ def test_galleries_of_all_sizes_and_numbers_of_faces_search_for_the_same_people(
         assert (more.enrolled[:10] == some.enrolled).all()
     record = identification(vectors, identity, 3)
     assert [(row["people"], row["enrolled_faces"], row["rule"]) for row in record["galleries"]] == [
-        *((10, number, "nearest") for number in (1, 2, 4)),
-        (25, 1, "nearest"),
+        *((10, number, "mean embedding") for number in (1, 2, 4)),
+        (25, 1, "mean embedding"),
         *((25, number, rule) for number in (2, 4) for rule in RULES),
     ]
     for size in (10, 25):
@@ -214,7 +214,7 @@ def test_the_report_shows_what_was_measured_and_a_pairs_file_changes_nothing_of_
         text = (tmp_path / "report" / name).read_text()
         for row in records[0]["galleries"]:
             for at in row["fnir_at_fpir"]:
-                if at["fnir"] is not None and (row["rule"] == "nearest" or at["fpir"] == 0.01):
+                if at["fnir"] is not None and (row["rule"] == "mean embedding" or at["fpir"] == 0.01):
                     assert f"{at['fnir'] * 100:.2f}%" in text
         assert all(rule in text for rule in RULES) and "not measurable" in text
     assert "FNIR at FPIR 0.01" in said

@@ -74,6 +74,12 @@ def test_a_file_says_what_it_wants_and_what_its_distances_mean(exported, checkpo
     assert [(each.far, each.distance, [each.low, each.high], each.val) for each in specification.thresholds] == [
         (row["far"], row["threshold"], row["threshold_interval"], row["val"]) for row in reversed(measured)
     ]
+    galleries = [row for row in metrics["identification"]["thresholds"] if row["threshold"] is not None]
+    assert galleries and [(each.people, each.faces, each.distance) for each in specification.identification] == [
+        (row["people"], row["enrolled_faces"], row["threshold"]) for row in galleries
+    ]
+    card = (exported / "model-card.md").read_text()
+    assert all(f"| {row['people']} | {row['enrolled_faces']} | {row['fpir']:.3g} | " in card for row in galleries)
     about = specification.about
     assert (about["variant"], about["backbone"]) == ("int8", "small_resnet")
     assert about["checkpoint_sha256"] == fingerprint(checkpoint)

@@ -9,10 +9,11 @@ import shutil
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.common.manifest import FACES, read, write
+from components.common.manifest import FACES, about, read, write
 from components.extract.__main__ import main
 from components.extract.card import show
 from components.extract.extracted import Extracted
@@ -55,7 +56,7 @@ def test_the_card_counts_and_shows_faces_on_their_photos_and_photos_without_one(
             assert reason.value.replace("-", "") in text.replace("\\", "").replace("-", "")
     assert "| Faces | 4 |" in summary and "| Photos rejected | 3 |" in summary
     assert "4 of 4 faces" in page and "3 of 3" in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     faces = read(folder / "faces", FACES)
     shown = pictures(page)
     assert len(shown) == 2 * len(faces) + 1  # photo and crop of each, and the blank one
@@ -72,6 +73,21 @@ def test_without_pictures_there_are_none_and_it_is_said(folder):
     assert not pictures(card.html)
     for text in (card.html, card.markdown):
         assert "Pictures of people are switched off." in text
+
+
+def test_poor_faces_are_shown_with_what_lowers_their_quality_and_no_others(folder, tmp_path):
+    table = read(folder / "faces", FACES)
+    for name, values in {"quality": [90, 55, 20, 70], "sharpness": [1, 1, 0.01, 1], "yaw": [0, 80, 0, 0]}.items():
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), pa.array(values, pa.float32()))
+    write(tmp_path / "faces", FACES, table, about(folder / "faces", FACES))
+    for pictures_shown in (True, False):
+        card = show(Extracted(Scan([]), 4), folder / "photos", tmp_path / "faces", 10**8, pictures=pictures_shown)
+        _, _, poor = card.html.partition("The worst faces")
+        assert poor.index("quality 20: blurred") < poor.index("quality 55: turned away")
+        assert "quality 70" not in poor and "2 of 2 faces" in poor
+        assert len(pictures(poor)) == (2 if pictures_shown else 0)
+        assert "quality 20: blurred" in card.markdown
 
 
 def test_a_photo_that_has_gone_since_is_left_out(folder):

@@ -27,7 +27,7 @@ def test_a_rate_that_was_not_measurable_has_no_threshold():
     ("text", "message"),
     [
         (json.dumps(METRICS), "about another network"),
-        (json.dumps(METRICS | {"schema_version": 99}), "it has version 99; up to 3 is read"),
+        (json.dumps(METRICS | {"schema_version": 99}), "it has version 99; up to 4 is read"),
         (json.dumps(METRICS | {"schema_version": True}), "a whole number is needed"),
         (json.dumps({"checkpoint_sha256": "cd" * 32}), "no evaluation report"),
         ("{", "no evaluation report"),

@@ -14,6 +14,7 @@ from components.evaluate.pairs_file import read_pairs_file
 from components.evaluate.templates import read_templates
 from pipelines.benchmark import laid_out, list_in
 from pipelines.cli import main
+from tests.answers import checked_metrics
 from tests.unit.evaluate import published_sets as sets
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
@@ -40,7 +41,7 @@ def score(network, given, folder, *more):
 
 
 def record(folder):
-    return json.loads((folder / "report" / "metrics.json").read_text())
+    return checked_metrics(folder / "report")
 
 
 def test_the_list_of_a_set_is_found_and_its_photos_are_laid_out_by_person(sample_photos, tmp_path):

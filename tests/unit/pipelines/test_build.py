@@ -10,8 +10,8 @@ import pytest
 
 from components.common.errors import UsageError
 from components.specification.images import REPOSITORY, reference, registry
-from components.specification.stages import STAGES
 from pipelines.build import main
+from tests.stages import TASKS
 
 REGISTRY = "registry.example/team"
 
@@ -55,7 +55,7 @@ def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(ask
     gpus = reference("mine-and-train", "gpu")
     assert gpus in named
     assert "REQUIREMENTS=requirements-gpu.lock" in built[gpus]
-    assert {name.split("/")[2].split(":")[0] for name in named} == set(STAGES)
+    assert {name.split("/")[2].split(":")[0] for name in named} == set(TASKS.values())
     assert all(name.startswith(REGISTRY) for name in named)
 
 

@@ -16,6 +16,7 @@ from components.common.manifest import EMBEDDINGS, FACES, about, read
 from components.evaluate.pairs_file import read_pairs_file
 from pipelines.cli import main
 from pipelines.compile import DEFAULT_OUTPUT
+from tests.answers import checked_metrics
 from tests.unit.litert.published import SPECIFICATION, pair_model
 
 
@@ -46,13 +47,14 @@ def score(network, photos, folder, *more):
 
 
 def record(folder):
-    return json.loads((folder / "report" / "metrics.json").read_text())
+    return checked_metrics(folder / "report")
 
 
 @pytest.fixture(scope="module")
 def scored(network, photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("score") / "score"
-    assert score(network, photos, folder) == 0
+    (folder.parent / "groups.csv").write_text("identity,group\nperson-00000,a\nnobody,b\n")
+    assert score(network, photos, folder, "--slices", folder.parent / "groups.csv") == 0
     return folder
 
 
@@ -77,13 +79,15 @@ def test_the_drawn_pairs_name_the_photo_without_a_face_which_counts_as_wrong_and
 
 def test_a_second_time_gives_the_same_and_the_drawn_list_may_be_given(scored, network, photos, tmp_path, capsys):
     shutil.copytree(scored, tmp_path / "again")
-    assert score(network, photos, tmp_path / "again", "--pairs", scored / "drawn-pairs.txt") == 0
+    given = ("--pairs", scored / "drawn-pairs.txt", "--slices", scored.parent / "groups.csv")
+    assert score(network, photos, tmp_path / "again", *given) == 0
     said = capsys.readouterr().out
     for text in (
         "standard error over people",
         "AUC",
         "VAL at FAR 0.01",
         "counted as wrong",
+        "1 of 2 people in groups.csv have no face here: nobody.",
         "again/report/report.html",
     ):
         assert text in said
@@ -107,6 +111,7 @@ def test_wrong_use_is_said_before_any_photo_is_opened(network, photos, tmp_path,
         ((network, photos, photos / "score"), "must not contain each other"),
         ((network, photos, tmp_path / "score", "--pairs", tmp_path / "pairs.txt"), "pairs file is malformed"),
         ((network, photos, tmp_path / "score", "--pairs", tmp_path / "none.txt"), "pairs file cannot be read"),
+        ((network, photos, tmp_path / "score", "--slices", tmp_path / "none.csv"), "file of groups cannot be read"),
     ):
         assert score(*given) == 2
         assert message in capsys.readouterr().err

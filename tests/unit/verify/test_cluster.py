@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -55,3 +56,42 @@ def test_a_folder_without_photos_or_faces_is_said(model, unnamed, tmp_path, caps
     assert main([str(unnamed / "z.png"), "-c", str(model)]) == 1
     said = capsys.readouterr().err
     assert "no photos in this folder" in said and "no-face" in said
+
+
+def test_what_is_said_once_is_kept_for_the_next_time(unnamed, model, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    shutil.copytree(unnamed, photos)
+    kept = tmp_path / "kept.json"
+    flags = [str(photos), "-c", str(model), "--corrections", str(kept)]
+    same, *others = (str(photos / f"f{number}/same-name.png") for number in range(3))
+    assert main([*flags, "--different", same, *others, "--same", same, str(photos / "d.jpg")]) == 0
+    assert "one person 1 time, different people 1 time\n4 faces in 5 photos: 3 people" in capsys.readouterr().out
+    (photos / "d.jpg").rename(photos / "renamed.jpg")
+    Path(others[0]).unlink()
+    assert main([*flags, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (first,) = (face["person"] for face in told["faces"] if face["photo"] == same)
+    assert [face["photo"] for face in told["faces"] if face["person"] == first] == [same, str(photos / "renamed.jpg")]
+    missing = [{"photo": others[0], "detail": "not among these photos"}]
+    assert told["corrections"] == {"file": str(kept), "same": 1, "different": 1, "missing": missing}
+    before = kept.read_bytes()
+    assert main([*flags, "--same", same, others[1]]) == 2
+    assert f"{same} ≠ {others[1]}" in capsys.readouterr().err and kept.read_bytes() == before
+
+
+def test_the_groups_are_measured_against_folders_that_are_named(unnamed, people, model, tmp_path, capsys):
+    first, second = list(people)[:2]
+    of_first = [unnamed / f"f{number}/same-name.png" for number in range(2)]
+    for name, photos in ((first, of_first), (second, people[second])):
+        (tmp_path / name).mkdir()
+        for number, photo in enumerate(photos):
+            (tmp_path / name / f"{number}{photo.suffix}").write_bytes(photo.read_bytes())
+    with Image.open(people[first][0]) as one, Image.open(people[second][0]) as other:
+        group = Image.new("RGB", (one.width + other.width, max(one.height, other.height)), "grey")
+        group.paste(one, (0, 0))
+        group.paste(other, (one.width, 0))
+    group.save(tmp_path / first / "group.png")
+    assert main([str(tmp_path), "-c", str(model), "--named", "--threshold", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "precision and recall: 0.500 and 1.000 (B-cubed), 0.333 and 1.000 (pairs), of 4 faces of 2 people" in shown
+    assert "2 in photos of several faces left out" in shown

@@ -126,13 +126,13 @@ def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypat
     from components.verify import enroll
     from components.verify.model import Model
 
-    def looked_at(named, model, rejects):
+    def looked_at(*_):
         with open_gallery(path, network()) as other:
             other.add(entries(20))
         yield from entries(25)
 
     monkeypatch.setattr(enroll, "_photos_by_name", lambda settings, rejects: [])
-    monkeypatch.setattr(enroll, "_enrollments", looked_at)
+    monkeypatch.setattr(enroll, "enrollments", looked_at)
     monkeypatch.setattr(enroll, "open_model", lambda settings: Model(Path("x"), network(), None, {}))
     enroll._enroll(enroll.Settings(gallery=path))
     assert len(faces_of(path)) == 25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -76,9 +77,14 @@ def test_watch(model, enrolled, people, empty, tmp_path, monkeypatch, capsys):
     assert_is("watch", *seen)
 
 
-def test_cluster(model, people, empty, capsys):
+def test_cluster(model, people, empty, tmp_path, capsys):
     photos = [photo for name in list(people)[:2] for photo in people[name]]
     assert_is("cluster", printed(capsys, cluster, *photos, empty, "-c", model))
+    for photo in photos:
+        (tmp_path / photo.parent.name).mkdir(exist_ok=True)
+        shutil.copy(photo, tmp_path / photo.parent.name)
+    flags = ["--corrections", tmp_path / "kept.json", "--same", *photos[::3], "--named"]
+    assert_is("cluster", printed(capsys, cluster, tmp_path, *flags, "-c", model))
 
 
 def test_every_reason_is_declared():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
@@ -90,13 +91,28 @@ def test_folders_of_people_are_enrolled_once_and_what_gives_no_single_face_is_li
     assert "rejected: several-faces" in said and "it holds 6 faces of 3 people" in said
 
 
+def test_a_poor_face_is_enrolled_with_a_word_and_a_worse_one_refused_with_it(model, people, tmp_path, capsys):
+    photo, dark = people[next(iter(people))][0], tmp_path / "dark.png"
+    with Image.open(photo) as picture:
+        ImageEnhance.Brightness(picture).enhance(0.25).save(dark)
+    flags = [dark, "--name", "Ada", "-g", tmp_path / "new.db", "-c", model]
+    said = told(enroll, *flags, "--min_quality", 0, capsys=capsys)
+    (poor,) = said["poor"]
+    assert said["faces"] == 1 and poor["photo"] == str(dark) and poor["reasons"][0] == "too dark"
+    assert enroll([*map(str, flags), "--min_quality", str(poor["quality"] + 1)]) == 1
+    assert re.search(r"dark.png: quality \d+ of at least [\d.]+: too dark", capsys.readouterr().err)
+    assert told(enroll, photo, *flags[1:], capsys=capsys)["poor"] == []
+    assert enroll([*map(str, flags), "--min_quality", "101"]) == 2
+    capsys.readouterr()
+
+
 @pytest.mark.parametrize("name", ["Ada L.", "山田\u3000太郎", "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627"])
 def test_a_folder_of_one_person_is_enrolled_under_a_name(name, model, sample_photos, people, tmp_path, capsys):
     folder = next(iter(people))
     enrolled = told(enroll, sample_photos / folder, "--name", name, "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
     assert (enrolled["faces"], enrolled["total_people"]) == (4, 1)
     answer = told(identify, people[folder][0], "-g", tmp_path / "g.db", "-c", model, capsys=capsys)
-    assert answer["photos"][0]["faces"][0]["name"] == name
+    assert answer["photos"][0]["faces"][0]["candidates"][0]["name"] == name
     assert forget([name, "-g", str(tmp_path / "g.db")]) == 0
 
 

@@ -11,7 +11,7 @@ from components.common import published
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop, Preprocessing
 from components.litert.specification import Threshold
-from components.verify import threshold
+from components.verify import evaluation
 from components.verify.__main__ import main as commands
 from components.verify.compare import pairwise
 from components.verify.verify import DIFFERENT, main
@@ -90,9 +90,11 @@ def test_the_report_in_the_same_run_is_found_and_only_that_about_this_network(tm
     model = tmp_path / "export" / "model.tflite"
     report(tmp_path / "evaluate" / "another", "0" * 64)
     right = report(tmp_path / "evaluate" / "report", "1" * 64)
-    assert threshold.thresholds_beside(model, "1" * 64) == ((Threshold(0.01, 0.77, 0.7, 0.8, 0.95),), right)
+    assert evaluation.evaluation_beside(model, "1" * 64) == (
+        evaluation.Evaluation((Threshold(0.01, 0.77, 0.7, 0.8, 0.95),), (), str(right))
+    )
     with pytest.raises(UsageError, match="No evaluation"):
-        threshold.thresholds_beside(model, "2" * 64)
+        evaluation.evaluation_beside(model, "2" * 64)
 
 
 def test_without_an_evaluation_it_says_what_to_do(unevaluated, photos, capsys):
@@ -208,4 +210,4 @@ def test_wrong_use_is_said(model, flags, code, message, capsys):
 def test_the_package_is_a_command_for_each_of_its_commands(model, photos, capsys):
     assert commands(["verify", *photos[:1] * 2, "-c", str(model)]) == 0
     assert commands(["certify"]) == 2
-    assert "{verify,enroll,identify,cluster,watch,forget}" in capsys.readouterr().err
+    assert "{verify,enroll,identify,rehearse,cluster,watch,forget}" in capsys.readouterr().err

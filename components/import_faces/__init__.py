@@ -1,0 +1,1 @@
+"""Takes over crops that others made."""
