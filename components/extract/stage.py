@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import pyarrow as pa
 
 from components.common.alignment import NONE
 from components.common.atomic import new_directory
 from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, write, writer
+from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, writer
 from components.common.names import plain
 from components.common.progress import progress
 from components.common.quantity import quantity
@@ -83,22 +81,34 @@ def extract(
     }
     for path, reject in extracted.scan.rejects.items():
         _reject(extracted, path, None, reject)
-    with writer(faces, FACES, about, shard) as rows, _image_folder(images) as folder:
-        waiting: list[dict[str, Any]] = []
-        for path, outcome in _outcomes(photos, extracted.scan.photos, extraction, workers):
-            _count(extracted, path, outcome)
-            waiting += [_row(path, outcome, face, detector) for face in outcome.faces]
-            if len(waiting) >= ROWS_PER_GROUP:
-                rows.add(waiting)
-                waiting = []
-            if folder is not None:
-                _write_images(folder, path, outcome.faces)
-        rows.add(waiting)
+    # The rejects are kept where there is no face, and not where the faces could not be written.
+    with writer(rejects, REJECTS, shard=shard) as rejected:
+        with (
+            suppress(_NoFaceError),
+            writer(faces, FACES, about, shard) as rows,
+            _image_folder(images) as folder,
+        ):
+            waiting: list[dict[str, Any]] = []
+            for path, outcome in _outcomes(photos, extracted.scan.photos, extraction, workers):
+                _count(extracted, path, outcome)
+                waiting += [_row(path, outcome, face, detector) for face in outcome.faces]
+                if len(waiting) >= ROWS_PER_GROUP:
+                    rows.add(waiting)
+                    waiting = []
+                if folder is not None:
+                    _write_images(folder, path, outcome.faces)
+            rows.add(waiting)
+            if not extracted.faces and shard == WHOLE:
+                raise _NoFaceError
         extracted.rejects.sort(key=lambda row: order(str(row["photo_path"])))
-        write(rejects, REJECTS, pa.Table.from_pylist(extracted.rejects, schema=REJECTS.schema), shard=shard)
-        if not extracted.faces and shard == WHOLE:
-            raise _no_face(extracted, rejects)
+        rejected.add(extracted.rejects)
+    if not extracted.faces and shard == WHOLE:
+        raise _no_face(extracted, rejects)
     return extracted
+
+
+class _NoFaceError(Exception):
+    """There is nothing that the faces manifest could hold."""
 
 
 def _outcomes(root: Path, paths: list[str], extraction: Extraction, workers: int) -> Iterator[tuple[str, Outcome]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,12 @@ def import_faces(
     source = open_source(found, label)
     imported = Imported(found.kind, source.left_out)
     start, stop = shard.bounds(source.extent)
+    # The rejects are kept where there is no face, and not where the faces could not be written.
     with (
         _no_warnings(),
-        writer(faces, FACES, {"which_faces": "given", **asdict(crop)}, shard) as rows,
         writer(rejects, REJECTS, shard=shard) as rejected,
+        suppress(_NoFaceError),
+        writer(faces, FACES, {"which_faces": "given", **asdict(crop)}, shard) as rows,
         progress(stop - start, f"import {found.kind}") as bar,
     ):
         waiting: list[dict[str, Any]] = []
@@ -88,8 +90,14 @@ def import_faces(
                 waiting = []
         rows.add(waiting)
         if not imported.faces and shard == WHOLE:
-            raise _no_face(imported, found)
+            raise _NoFaceError
+    if not imported.faces and shard == WHOLE:
+        raise _no_face(imported, found)
     return imported
+
+
+class _NoFaceError(Exception):
+    """There is nothing that the faces manifest could hold."""
 
 
 @contextmanager

@@ -246,3 +246,4 @@ def test_a_file_of_another_kind_and_columns_that_are_missing_are_refused(crops, 
         assert part in said
     run(made.write_folder(tmp_path / "bad", [(0, b"no picture")]), tmp_path / "faces", "--alignment", "dlib", code=1)
     assert "no crop in this source" in capsys.readouterr().err
+    assert len(read(tmp_path / "faces-rejects", REJECTS)) == 1 and not (tmp_path / "faces").exists()
