@@ -47,6 +47,7 @@ def test_a_file_alone_gives_the_embeddings_of_the_checkpoint(exported, dataset, 
     assert cosines.min() > {"float32": 0.99999, "float16": 0.9999, "dynamic": 0.99, "int8": 0.95}[name]
 
 
+@pytest.mark.long
 def test_files_of_a_standardised_network_say_so_and_are_calibrated_so(dataset, checkpoint, tmp_path):
     from components.model.checkpoint import load, save
     from components.model.network import Embedder as Original

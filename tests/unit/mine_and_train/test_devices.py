@@ -104,9 +104,7 @@ def assert_same_training(ours, alone):
             assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=close, abs=close / 10), name
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(way, marks=[pytest.mark.long] * ("online" in way)) for way in WAYS]
-)
+@pytest.fixture(scope="module", params=[pytest.param(way, marks=pytest.mark.long) for way in WAYS])
 def alone(request, dataset, tmp_path_factory):
     """One device's training: the flags of its way, and its folder."""
     folder = tmp_path_factory.mktemp("alone")

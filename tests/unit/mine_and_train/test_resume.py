@@ -74,7 +74,9 @@ def without_times(rounds):
     return [{**vars(done), "seconds": 0, "images_per_second": 0} for done in rounds]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name == "classification first" else ()) for name in RECIPES]
+)
 def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_path):
     undisturbed = training_of(name)
     points = []
@@ -201,6 +203,7 @@ def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begu
     assert "round 2/2" in said
 
 
+@pytest.mark.long
 def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(dataset, tmp_path, monkeypatch, capsys):
     save = state.save
 

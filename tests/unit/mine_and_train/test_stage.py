@@ -102,9 +102,15 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
             ["triplets"] * 2,
         ),
         (["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
-        (["--classification_rounds", "1", "--precision", "bfloat16"], ["classification", "triplets"]),
+        pytest.param(
+            ["--classification_rounds", "1", "--precision", "bfloat16"],
+            ["classification", "triplets"],
+            marks=pytest.mark.long,
+        ),
         (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
-        (["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2),
+        pytest.param(
+            ["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2, marks=pytest.mark.long
+        ),
     ],
 )
 def test_every_way_to_train_ends_in_a_checkpoint_that_embeds(flags, phases, dataset, tmp_path):

@@ -42,7 +42,11 @@ def spread(embeddings):
 
 @pytest.mark.parametrize(
     ("backbone", "recipe", "members"),
-    [("mobilefacenet", FAST, 1), ("small_resnet", AVERAGED, 1), ("small_resnet", FAST, 2)],
+    [
+        pytest.param("mobilefacenet", FAST, 1, marks=pytest.mark.long),
+        ("small_resnet", AVERAGED, 1),
+        ("small_resnet", FAST, 2),
+    ],
 )
 def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(backbone, recipe, members, monkeypatch):
     mined = []

@@ -78,6 +78,7 @@ def test_the_features_are_those_of_the_original_graph_at_160_pixels(restored, or
     assert_same_features(restored[0], original, 160)
 
 
+@pytest.mark.long
 def test_the_features_are_those_of_the_original_graph_at_299_pixels(v1_file, original):
     larger = Architecture("inception_resnet_v2", 299, 8)
     network = build(larger)
