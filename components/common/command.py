@@ -28,6 +28,8 @@ RUNNER = "FACENET_RUNNER"
 # The variable that sets the number of TensorFlow's threads; without it there is one for each processor. TensorFlow
 # divides its sums among them, so the last bits of a result depend on their number.
 TENSORFLOW_THREADS = "TF_NUM_INTRAOP_THREADS"
+# Set free for the words that say that memory ran out: Python asks the system for a megabyte at a time.
+_SPARE = 3 * 2**20
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -113,6 +115,7 @@ def report_errors(call: Callable[[], int | None], *, prog: str) -> int:
 
 
 def _call(call: Callable[[], int | None], prog: str) -> int:
+    spare = bytes(_SPARE)
     try:
         return call() or 0
     except KeyboardInterrupt:
@@ -125,6 +128,7 @@ def _call(call: Callable[[], int | None], prog: str) -> int:
     except ModuleNotFoundError:
         raise  # `facenet` says what to install
     except Exception as error:
+        del spare
         if os.environ.get("FACENET_DEBUG") == "1":
             raise
         traceback.clear_frames(error.__traceback__)  # what they hold may be all the memory there is

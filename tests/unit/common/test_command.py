@@ -191,3 +191,34 @@ def test_a_task_ends_with_its_runner_however_that_ends():
     assert {runner.stdout.readline().strip().isdecimal(), runner.stdout.readline().strip()} == {True, "begun"}
     runner.kill()
     assert runner.communicate(timeout=30) == ("", None)  # its output ends when that of the task does
+
+
+EXHAUSTED = """
+import resource, sys
+from components.common.command import report_errors
+kept = None
+
+def fill(size):
+    global kept
+    while True:
+        kept = (kept, bytes(size))
+
+def call():
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    for size in (100_000, 5_000, 400, 100, 20):
+        try:
+            fill(size)
+        except MemoryError:
+            pass
+    fill(1)
+
+sys.exit(report_errors(call, prog="facenet x"))
+"""
+
+
+def test_where_nothing_at_all_is_left_that_is_still_said():
+    done = subprocess.run(
+        [sys.executable, "-c", EXHAUSTED], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr[:26]) == (1, "facenet x: Memory ran out;"), done.stderr
