@@ -20,9 +20,9 @@ from components.evaluate.bin_file import read_bin
 from components.evaluate.pairs_list import Photo
 from components.evaluate.published import layout_of
 from components.evaluate.templates import holds_templates
+from components.extract.reasons import Reject
 from components.extract.scan import below
 from components.import_faces.faces import row_of, see
-from components.import_faces.reasons import Reject
 from components.import_faces.sample import Sample
 
 # Beside the photos themselves, CALFW and CPLFW hold them as their authors aligned them. Ours are aligned here.

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import cache
@@ -71,6 +71,32 @@ def check_replaceable(path: Path, holds: Sequence[str]) -> None:
                 "The folder for the result holds something else; it is left as it is.",
                 received=f"{path}, with {entry.name}",
                 advice="Choose another folder, or empty this one first.",
+            )
+
+
+def check_separate(source: Path, name: str, results: Mapping[str, Path]) -> None:
+    """Checks that results lie neither in or around what they are made from, nor in each other's places.
+
+    Args:
+        source: what they are made from, which a result in its place would replace.
+        name: what people call it, "photo folder".
+        results: where each goes, by its flag.
+
+    Raises:
+        UsageError: two of them contain each other.
+    """
+    given, source = {flag: path.resolve() for flag, path in results.items()}, source.resolve()
+    for flag, path in given.items():
+        if path.is_relative_to(source) or source.is_relative_to(path):
+            raise UsageError(
+                f"{flag} and the {name} must not contain each other.",
+                received=f"{path} and {source}",
+                advice=f"Choose a folder beside the {name}.",
+            )
+    for flag, path in given.items():
+        if any(path.is_relative_to(other) for one, other in given.items() if one != flag):
+            raise UsageError(
+                f"{flag} lies in the place of another result.", received=path, advice="Choose another folder."
             )
 
 

@@ -44,15 +44,15 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Reject:
-    """A photo without a face: the reason, and for people the numbers or the library's own words."""
+    """A photo or a crop that gave no face: the reason, and for people the numbers or the library's own words."""
 
-    reason: Reason
+    reason: StrEnum
     detail: str
 
 
 class RejectedError(Exception):
-    """Ends the work on a photo from inside; never leaves this package."""
+    """Ends the work on a photo or a crop from inside; never leaves the stage."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: StrEnum, detail: str) -> None:
         super().__init__(reason, detail)
         self.reject = Reject(reason, detail)

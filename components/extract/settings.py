@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.common.alignment import ALIGNMENTS, NONE
-from components.common.atomic import check_replaceable
+from components.common.atomic import check_replaceable, check_separate
 from components.common.errors import UsageError
 from components.common.flags import ExecutorInput, Html, Input, Markdown, Output, Pictures
 from components.common.manifest import PARTS
@@ -94,21 +94,7 @@ class Settings:
         if self.max_pixels < 1:
             raise UsageError("--max_pixels must be at least 1.", received=self.max_pixels)
         places = {"--output": self.output, "--rejects": self.rejects_folder, "--write_images": self.write_images}
-        given = {flag: path.resolve() for flag, path in places.items() if path is not None}
-        photos = self.input.resolve()
-        for flag, path in given.items():
-            # A result replaces the folder in its place: never that of the photos, and never among them.
-            if path.is_relative_to(photos) or photos.is_relative_to(path):
-                raise UsageError(
-                    f"{flag} and the photo folder must not contain each other.",
-                    received=f"{path} and {photos}",
-                    advice="Choose a folder beside the photos.",
-                )
-        for flag, path in given.items():
-            if any(path.is_relative_to(other) for name, other in given.items() if name != flag):
-                raise UsageError(
-                    f"{flag} lies in the place of another result.", received=path, advice="Choose another folder."
-                )
+        check_separate(self.input, "photo folder", {flag: path for flag, path in places.items() if path is not None})
         check_replaceable(self.output, [PARTS])
         check_replaceable(self.rejects_folder, [PARTS])
         if self.write_images is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ from components.common.atomic import new_directory
 from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, writer
+from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, NothingToWriteError, writer
 from components.common.names import plain
 from components.common.progress import progress
 from components.common.quantity import quantity
@@ -84,7 +84,6 @@ def extract(
     # The rejects are kept where there is no face, and not where the faces could not be written.
     with writer(rejects, REJECTS, shard=shard) as rejected:
         with (
-            suppress(_NoFaceError),
             writer(faces, FACES, about, shard) as rows,
             _image_folder(images) as folder,
         ):
@@ -99,16 +98,12 @@ def extract(
                     _write_images(folder, path, outcome.faces)
             rows.add(waiting)
             if not extracted.faces and shard == WHOLE:
-                raise _NoFaceError
+                raise NothingToWriteError
         extracted.rejects.sort(key=lambda row: order(str(row["photo_path"])))
         rejected.add(extracted.rejects)
     if not extracted.faces and shard == WHOLE:
         raise _no_face(extracted, rejects)
     return extracted
-
-
-class _NoFaceError(Exception):
-    """There is nothing that the faces manifest could hold."""
 
 
 def _outcomes(root: Path, paths: list[str], extraction: Extraction, workers: int) -> Iterator[tuple[str, Outcome]]:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from components.common.errors import FacenetError
 from components.common.formats import format_of
 from components.common.preprocessing import LARGEST_IMAGE, digest_of, open_crop
+from components.extract.reasons import Reject
 from components.extract.workers import Died, Late, in_order
-from components.import_faces.reasons import Reason, Reject
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import LARGEST_BYTES, Sample
 
 # Looked at in one turn: so many crops, or so many bytes of them.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.common.formats import ENDINGS
+from components.extract.reasons import Reject, RejectedError
 from components.extract.scan import below, order, shadow_folders
-from components.import_faces.reasons import Reason, Reject, RejectedError
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import Sample, checked_size, name_of_person
 
 

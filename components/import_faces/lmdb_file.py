@@ -18,7 +18,8 @@ from typing import BinaryIO, NamedTuple
 
 from components.common.errors import UsageError
 from components.common.formats import format_of
-from components.import_faces.reasons import Reason, RejectedError
+from components.extract.reasons import RejectedError
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import Sample, checked_size, name_of_person
 
 _PAGE = struct.Struct("<QHHHH")  # number, -, flags, end of the list of nodes, start of the nodes

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from components.common.errors import MALFORMED, UsageError
 from components.common.manifest import reading
 from components.common.records import read_json
-from components.import_faces.reasons import Reason, RejectedError
+from components.extract.reasons import RejectedError
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import Sample, checked_size, name_of_person
 
 # Where the column is not named: the first of these that is there.

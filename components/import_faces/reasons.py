@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -25,19 +24,3 @@ MEANING = {
     Reason.NO_IMAGE: "There is an entry for a crop, and no image in it.",
     Reason.NO_IDENTITY: "Nothing says whose face it is, or not in a way that is understood.",
 }
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A crop that was not taken over: the reason, and for people the numbers or the library's own words."""
-
-    reason: Reason
-    detail: str
-
-
-class RejectedError(Exception):
-    """Ends the work on a crop from inside; never leaves this package."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reject = Reject(reason, detail)

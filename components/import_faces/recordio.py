@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from components.common.errors import UsageError
-from components.import_faces.reasons import Reason, RejectedError
+from components.extract.reasons import RejectedError
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import Sample, checked_size, name_of_person
 
 _MAGIC = struct.pack("<I", 0xCED7230A)

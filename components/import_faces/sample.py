@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from components.common.names import one_form
-from components.import_faces.reasons import Reason, Reject, RejectedError
+from components.extract.reasons import Reject, RejectedError
+from components.import_faces.reasons import Reason
 
 # No crop takes more: a PNG of the widest that is allowed, without compression, is a quarter of this.
 LARGEST_BYTES = 2**24

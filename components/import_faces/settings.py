@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from components.common.alignment import ALIGNMENTS, NONE, UNKNOWN
-from components.common.atomic import check_replaceable
+from components.common.atomic import check_replaceable, check_separate
 from components.common.errors import UsageError
 from components.common.flags import ExecutorInput, Flag, Html, Input, Markdown, Output, Pictures
 from components.common.manifest import PARTS
@@ -96,18 +96,6 @@ class Settings:
             raise UsageError("--workers is a number of processes, or 0 for one for each core.", received=self.workers)
         Shard.read(self.shard)
         _ = self.crop
-        source, places = self.input.resolve(), {"--output": self.output, "--rejects": self.rejects_folder}
-        for flag, path in places.items():
-            if path.resolve().is_relative_to(source) or source.is_relative_to(path.resolve()):
-                raise UsageError(
-                    f"{flag} and the source must not contain each other.",
-                    received=f"{path} and {self.input}",
-                    advice="Choose a folder beside the source.",
-                )
-        faces, rejects = (path.resolve() for path in places.values())
-        if faces.is_relative_to(rejects) or rejects.is_relative_to(faces):
-            raise UsageError(
-                "--rejects lies in the place of another result.", received=rejects, advice="Choose another folder."
-            )
+        check_separate(self.input, "source", {"--output": self.output, "--rejects": self.rejects_folder})
         check_replaceable(self.output, [PARTS])
         check_replaceable(self.rejects_folder, [PARTS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,17 @@ from typing import Any
 from components.common.cores import cores
 from components.common.errors import FacenetError
 from components.common.executor import write_metrics
-from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, Writer, writer
+from components.common.manifest import FACES, REJECTS, ROWS_PER_GROUP, NothingToWriteError, Writer, writer
 from components.common.names import plain
 from components.common.preprocessing import Crop
 from components.common.progress import progress
 from components.common.quantity import quantity
 from components.common.shard import WHOLE, Shard
+from components.extract.reasons import Reject
 from components.import_faces.card import show
 from components.import_faces.faces import look_at, photo_path
 from components.import_faces.imported import SHOWN, Imported
 from components.import_faces.layouts import Found
-from components.import_faces.reasons import Reject
 from components.import_faces.sample import Sample, between_people
 from components.import_faces.settings import Settings
 from components.import_faces.source import open_source
@@ -72,7 +72,6 @@ def import_faces(
     with (
         _no_warnings(),
         writer(rejects, REJECTS, shard=shard) as rejected,
-        suppress(_NoFaceError),
         writer(faces, FACES, {"which_faces": "given", **asdict(crop)}, shard) as rows,
         progress(stop - start, f"import {found.kind}") as bar,
     ):
@@ -90,14 +89,10 @@ def import_faces(
                 waiting = []
         rows.add(waiting)
         if not imported.faces and shard == WHOLE:
-            raise _NoFaceError
+            raise NothingToWriteError
     if not imported.faces and shard == WHOLE:
         raise _no_face(imported, found)
     return imported
-
-
-class _NoFaceError(Exception):
-    """There is nothing that the faces manifest could hold."""
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from typing import Any
 
 from components.common.errors import MALFORMED, UsageError
 from components.common.records import read_json
+from components.extract.reasons import RejectedError
 from components.import_faces.parquet import LABELS
-from components.import_faces.reasons import Reason, RejectedError
+from components.import_faces.reasons import Reason
 from components.import_faces.sample import Sample, checked_size, name_of_person
 
 _IMAGES = ("jpg", "jpeg", "png", "image", "img")

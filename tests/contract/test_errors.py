@@ -470,8 +470,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "preprocessing.py: Faces in photos cannot be cut",
         "recordio.py: This file is not RecordIO",
         "settings.py: It has to be said how",
-        "settings.py: {flag} and the source must not",
-        "settings.py: --rejects lies in the place",
         "source.py: The source cannot be read",
         "stage.py: There is no crop in this",
         "webdataset.py: This tar cannot be read",

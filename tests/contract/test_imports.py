@@ -64,7 +64,7 @@ OF_OTHERS = {
     "mine-and-train": {f"components.evaluate.{module}" for module in ("embeddings", "protocols", "score")},
     "export": {f"components.evaluate.{module}" for module in ("numbers", "protocols", "score")},
     "collect": {"components.evaluate.embeddings"},
-    "import-faces": {f"components.extract.{module}" for module in ("scan", "workers")}
+    "import-faces": {f"components.extract.{module}" for module in ("reasons", "scan", "workers")}
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_file")},
 }
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
@@ -84,8 +84,8 @@ WIRING = {
     | {f"components.{stage}.settings" for stage in ("extract", "collect", "embed", "evaluate")}
     | {"components.specification.stages", "pipelines.benchmark"},
     # Lays benchmark sets out for the stages: what their lists say, and crops as rows of the faces manifest.
-    "pipelines/benchmark.py": {"components.common", "components.extract.scan"}
-    | {f"components.import_faces.{module}" for module in ("faces", "reasons", "sample")}
+    "pipelines/benchmark.py": {"components.common", "components.extract.reasons", "components.extract.scan"}
+    | {f"components.import_faces.{module}" for module in ("faces", "sample")}
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},

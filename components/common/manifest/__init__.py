@@ -32,7 +32,7 @@ from components.common.manifest.schemas import (
     unnamed,
 )
 from components.common.manifest.shards import gather_parts, order_shards, shard_of
-from components.common.manifest.writing import ROWS_PER_GROUP, ROWS_PER_PART, Writer, write, writer
+from components.common.manifest.writing import ROWS_PER_GROUP, ROWS_PER_PART, NothingToWriteError, Writer, write, writer
 
 __all__ = [
     "BOX",
@@ -48,6 +48,7 @@ __all__ = [
     "ROWS_PER_PART",
     "Folders",
     "Manifest",
+    "NothingToWriteError",
     "Writer",
     "about",
     "about_person",

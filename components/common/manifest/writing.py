@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ def _metadata(manifest: Manifest, about: Mapping[str, Any], shard: Shard) -> dic
         "shard": [shard.number, shard.count],
     }
     return {METADATA_KEY: json.dumps(record, sort_keys=True, allow_nan=False).encode()}
+
+
+class NothingToWriteError(Exception):
+    """Raised in the block of `writer`: there is nothing that the manifest could hold."""
 
 
 class Writer:
@@ -89,8 +93,11 @@ class Writer:
 def writer(
     path: Path, manifest: Manifest, about: Mapping[str, Any] | None = None, shard: Shard = WHOLE
 ) -> Iterator[Writer]:
-    """Writes a manifest, or a shard of one, row by row; `path` appears whole at the end, and not after an error."""
-    with new_directory(path, [PARTS]) as folder:
+    """Writes a manifest, or a shard of one, row by row; `path` appears whole at the end, and not after an error.
+
+    A `NothingToWriteError` in the block leaves `path` as it was, and goes no further.
+    """
+    with suppress(NothingToWriteError), new_directory(path, [PARTS]) as folder:
         rows = Writer(folder, manifest, about or {}, shard)
         try:
             yield rows
