@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
@@ -125,7 +126,9 @@ def _edges(values: npt.NDArray[Any], bins: int, *, logarithmic: bool) -> npt.NDA
 
 def _svg(figure: Figure, name: str) -> str:
     written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    # `savefig` draws twice, to find out a size that is known here.
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]
     for colour, css in _CSS.items():
