@@ -55,18 +55,21 @@ class Network:
     as_published: bool = False
 
 
-def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
+def open_network(
+    path: Path, precision: Precision | None = None, *, many: bool = False, threads: int | None = None
+) -> Network:
     """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
 
     Args:
         path: the folder or the file.
         precision: of the layers' arithmetic, float32 when None; a file has its own.
         many: whether it will be given many faces at a time; the embeddings are the same.
+        threads: processors that a file is run on; all that this process may use when None.
 
     Raises:
         UsageError: the path is neither of them, or cannot be used.
     """
-    network = _open(path, precision, many)
+    network = _open(path, precision, many, threads)
     return replace(network, embed=_with_checks(path, network.embed))
 
 
@@ -119,7 +122,7 @@ def _with_checks(path: Path, embed: Embed) -> Embed:
     return embed_and_check
 
 
-def _open(path: Path, precision: Precision | None, many: bool) -> Network:
+def _open(path: Path, precision: Precision | None, many: bool, threads: int | None) -> Network:
     # Every file is for LiteRT, whatever its ending: it may be called model.lite.
     if not published.is_meant(path) and (path.is_file() or path.suffix == ".tflite"):
         if precision is not None:
@@ -128,7 +131,7 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
                 received=f"{path}, --precision {precision}",
                 advice="Leave out --precision, or give the checkpoint folder.",
             )
-        return _litert(path, many)
+        return _litert(path, many, threads)
     description = describe(path)
     try:
         load_tensorflow()  # takes seconds, and a wrong path should not wait for it
@@ -159,17 +162,17 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
     )
 
 
-def _litert(path: Path, many: bool) -> Network:
+def _litert(path: Path, many: bool, threads: int | None) -> Network:
     from components.litert.embedder import LiteRTEmbedder
 
     embed: Embed
     if many:
         from components.litert.parallel import ParallelEmbedder  # and with it a pool, which few faces need not wait for
 
-        embed = parallel = ParallelEmbedder(path)
+        embed = parallel = ParallelEmbedder(path, threads)
         model = parallel.one
     else:
-        embed = model = LiteRTEmbedder(path)
+        embed = model = LiteRTEmbedder(path, threads)
     spec = model.specification
     return Network(
         *(spec.crop, model.image_size, model.embedding_size, model.sha256, embed),

@@ -13,7 +13,8 @@ from components.common.errors import UsageError
 from components.common.names import plain
 from components.common.quantity import quantity
 from components.extract.crop import Box
-from components.verify.faces import EmbeddedFace
+from components.extract.reasons import Reject
+from components.verify.faces import EmbeddedFace, reject_record
 from components.verify.gallery import open_gallery
 from components.verify.model import Model, open_model
 from components.verify.search import People, nearest
@@ -62,6 +63,20 @@ def answer(
     candidates = nearest(people, embedding, top)
     name = candidates[0].name if threshold.accepts(candidates[0].distance) else None
     return {"box": box, "name": name, "candidates": [asdict(each) for each in candidates]}
+
+
+def about(model: Model, threshold: ChosenThreshold, people: People) -> dict[str, Any]:
+    """What goes before the answers: by which network, up to which distance, and what to expect of strangers."""
+    return {"model": model.to_json(), "threshold": threshold.to_json(), "strangers": strangers(people, threshold)}
+
+
+def of_photo(
+    photo: object, seen: Sequence[EmbeddedFace] | Reject, people: People, threshold: ChosenThreshold, top: int
+) -> dict[str, Any]:
+    """Who is in a photo, or why it gave no face; `answers.schema.json` says what is in it."""
+    if isinstance(seen, Reject):
+        return {**reject_record(photo, seen), "faces": []}
+    return {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
 
 
 def lines(photo: dict[str, Any]) -> list[str]:

@@ -19,9 +19,8 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from components.extract.reasons import Reject
-from components.verify.answer import answer, answers, lines, prepare, strangers
-from components.verify.faces import embed_photo, reject_record
+from components.verify.answer import answer, lines, of_photo, prepare, strangers
+from components.verify.faces import embed_photo
 from components.verify.follow import Follower
 from components.verify.model import Model
 from components.verify.search import People
@@ -62,11 +61,7 @@ def _answer_folder(
     photos: Iterable[Path], model: Model, people: People, threshold: ChosenThreshold, top: int
 ) -> Iterator[Any]:
     for photo in photos:
-        seen = embed_photo(photo, model, "all")
-        if isinstance(seen, Reject):
-            yield {**reject_record(photo, seen), "faces": []}
-        else:
-            yield {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
+        yield of_photo(photo, embed_photo(photo, model, "all"), people, threshold, top)
 
 
 def _answer_camera(
