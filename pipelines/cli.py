@@ -31,6 +31,7 @@ COMMANDS = {
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
     "rehearse": ("components.verify.rehearse", "say how identify would do with people, and which setting suits them"),
     "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),
+    "serve": ("components.serve.__main__", "answer verify, identify, enroll, forget and embed over HTTP; a page, too"),
     "forget": ("pipelines.forget", "erase a person from a gallery, and from what runs left"),
     "cluster": ("components.verify.cluster", "sort photos into people without knowing any of them"),
     "images": ("pipelines.build", "build the components' images with Docker"),

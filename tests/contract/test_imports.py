@@ -43,6 +43,9 @@ ALLOWED = {
     | {"cv2", "dlib", "picamera2", "components.extract", "components.embed.network"}
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
+    "components.serve": (COMMON - {"pyarrow"})
+    | {"starlette", "uvicorn", "components.verify", "components.embed.network"}
+    | {f"components.extract.{module}" for module in ("photo", "photos", "reasons", "workers")},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},

@@ -1,0 +1,78 @@
+"""`facenet serve`: verify, identify, enroll, forget and embed over HTTP."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Sequence
+
+from components.common.command import run
+from components.common.errors import UsageError
+from components.common.names import plain
+from components.serve.settings import Settings
+
+# Connections at a time, with and without a request.
+_CONNECTIONS = 256
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _no_address(host, port, error) from error
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+        bound.listen()  # so that the address may be printed: who asks before the server is ready waits
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise _no_address(host, port, error) from error
+    return bound
+
+
+def _no_address(host: str, port: int, error: Exception) -> UsageError:
+    return UsageError(
+        "This address cannot be listened on.",
+        received=f"{host}, port {port} ({getattr(error, 'strerror', None) or error})",
+        advice="Choose another port with --port, or let one be found: --port 0. --host is an address of this machine.",
+    )
+
+
+def _serve(settings: Settings) -> None:
+    token = settings.token()  # or an error, before anything takes time
+
+    import uvicorn
+
+    from components.serve.app import app, begin
+    from components.serve.connection import Connection
+
+    with _bind(settings.host, settings.port) as bound:
+        model = begin(settings)
+        host, port = bound.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if settings.json:
+            print(json.dumps({"url": url, "model": str(model.path), "gallery": str(settings.gallery)}), flush=True)
+        else:
+            served = f"{plain(model.path)} and {plain(settings.gallery)}"
+            print(f"{served}: {url}  (Ctrl-C ends)", flush=True)
+        config = uvicorn.Config(
+            app(settings, model, token),
+            http=Connection,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command."""
+    return run(Settings, _serve, argv, prog="facenet serve")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
