@@ -18,13 +18,13 @@ _CONNECTIONS = 256
 
 def _bind(host: str, port: int) -> socket.socket:
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(family)
     except (OSError, OverflowError, UnicodeError) as error:
         raise _no_address(host, port, error) from error
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind(address)
+        bound.bind((address[0], port, *address[2:]))  # getaddrinfo would take 99999 for 34463
         bound.listen()  # so that the address may be printed: who asks before the server is ready waits
     except (OSError, OverflowError) as error:
         bound.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from starlette.requests import Request
 
 from components.serve.problem import ProblemError
 
+# It would print of every odd form what was odd.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 MEDIA_TYPE = "multipart/form-data"
 # A form's part of each.
 PHOTO, PERSON = "photo", "name"

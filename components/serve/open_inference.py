@@ -1,8 +1,7 @@
 """The Open Inference Protocol (V2): faces that are cut out already, as a tensor, and their embeddings.
 
 https://github.com/kserve/open-inference-protocol, `specification/protocol/inference_rest.md`, and the extension by
-which
-tensors follow the JSON as bytes, as KServe and Triton have it: JSON of numbers takes longer than a small network.
+which tensors follow the JSON as bytes, as KServe and Triton have it: reading numbers takes longer than a small network.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import contextlib
 import io
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -91,15 +92,13 @@ class Workers:
         return result
 
     def _process(self) -> _Process:
-        process = _Process(self._work, self._seconds)
-        try:
-            opened = process(_is_open)
-        except Exception as error:
-            opened = error
-        if opened is True:
-            self._missing -= 1
-        else:
-            print(f"A process could not open the network, so the server is not ready: {opened}", file=sys.stderr)
+        process, said = _Process(self._work, self._seconds), False
+        while (opened := process.open()) is not True:
+            if not said:
+                print(f"A process could not open the network, and tries again: {opened}", file=sys.stderr, flush=True)
+            said = True
+            time.sleep(1)
+        self._missing -= 1
         return process
 
 
@@ -114,6 +113,13 @@ class _Process:
     def _begin(self) -> None:
         self._tasks: SimpleQueue[WithModel] = SimpleQueue()
         self._results = in_order(self._work, iter(self._tasks.get, None), 1, self._seconds, ahead=1)
+
+    def open(self) -> object:
+        """Opens the network: True, or why it could not."""
+        try:
+            return self(_is_open)
+        except Exception as error:
+            return error
 
     def __call__(self, task: WithModel) -> Any:
         self._tasks.put(task)
