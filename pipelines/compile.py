@@ -44,8 +44,8 @@ class Settings:
     """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
     ones take the cluster's default."""
     serving: Annotated[str, Flag("URI")] = ""
-    """Instead of a pipeline, write the manifest of a KServe predictor that runs `facenet serve` with the network in this
-    folder: an address that KServe fetches, such as s3://bucket/model, of a folder with a facenet.tflite."""
+    """Instead of a pipeline, write the manifest of a KServe predictor: `facenet serve` with the network in this folder,
+    an address that KServe fetches, such as s3://bucket/model. The folder has a facenet.tflite."""
 
 
 def compile_pipeline(

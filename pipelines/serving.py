@@ -1,7 +1,7 @@
 """The manifest of a KServe predictor: the image of `serve`, and a model that KServe fetches for it.
 
-Written by what KServe reads of a custom predictor: `pkg/apis/serving/v1beta1/predictor_custom.go` (the container's name,
-STORAGE_URI, PROTOCOL) and `pkg/constants/constants.go` (where the model then lies), in its source of August 2026.
+Written by what KServe's source of August 2026 does with a custom predictor, in `pkg/apis/serving/v1beta1` (the name of
+the container, STORAGE_URI, PROTOCOL: `predictor_custom.go`) and in `pkg/constants` (where the model then lies).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MODELS, _PORT = "/mnt/models", 8080
 _FILE = "facenet.tflite"
 # Of those that KServe knows, the ones that give a folder as it is.
 _SCHEMES = ("gs://", "s3://", "pvc://", "hf://", "hdfs://", "webhdfs://")
-HEADER = f"""# A KServe predictor, written by `facenet compile --serving`. It needs a Secret with the token of its requests:
+HEADER = f"""# A KServe predictor, written by `facenet compile --serving`. It needs a Secret with its token:
 # kubectl create secret generic {SECRET} --from-literal=token=$(openssl rand -hex 24)
 """
 

@@ -283,4 +283,4 @@ def _gone(_: Request, __: Exception) -> Response:
 
 def _failed(_: Request, __: Exception) -> Response:
     headline = "Something went wrong that should not have, by a fault of the server."
-    return problem.answer(FacenetError(headline, advice="What happened is printed where it runs."))
+    return problem.answer(ProblemError(headline, advice="What happened is printed where it runs.", status=500))

@@ -58,7 +58,10 @@ def site(model, tmp_path_factory) -> Iterator[Site]:  # noqa: F811
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
-            while not server.started or requests.get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=30).status_code != 200:
+            while (
+                not server.started
+                or requests.get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=30).status_code != 200
+            ):
                 time.sleep(0.02)
             yield Site(port, gallery)
         finally:

@@ -7,7 +7,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 import requests
 
 from components.serve.known import Known
@@ -72,7 +71,7 @@ def test_embeddings_are_those_of_the_network(site, model, people):
 
 
 def test_what_cannot_be_answered_is_said(empty, people):
-    (ada, _), (grace, _), *_ = people.values()
+    (ada, _), *_ = people.values()
     assert refused(empty, "/identify", ada) == (409, "There is no gallery here.")
     assert refused(empty, "/verify", ada) == (400, "This takes 2 photos or more.")
     assert refused(empty, "/verify", ada, b"") == (422, "A photo gave no face.")

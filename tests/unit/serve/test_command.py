@@ -9,7 +9,6 @@ import sys
 
 import requests
 
-from components.serve.__main__ import main
 from tests.conftest import REPOSITORY
 
 TOKEN = "0123456789abcdef"
@@ -35,20 +34,3 @@ def test_it_says_where_it_is_wants_its_token_and_ends_with_ctrl_c(model, tmp_pat
             _, error = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in error and TOKEN not in error
-
-
-def test_what_cannot_be_served_is_said(model, tmp_path, capsys, monkeypatch):
-    def said(*flags):
-        assert main(["-c", str(model), "-g", str(tmp_path / "g.db"), *flags]) == 2
-        return capsys.readouterr().err
-
-    assert "a token is needed" not in said("--port", "99999")
-    assert "Others can reach this address" in said("--host", "0.0.0.0")
-    assert "cannot be read" in said("--token_file", str(tmp_path / "none"))
-    (tmp_path / "short").write_text("secret")
-    error = said("--token_file", str(tmp_path / "short"))
-    assert "at least 16 characters" in error and "secret" not in error
-    monkeypatch.setenv("FACENET_TOKEN", "with a space in it")
-    assert "at least 16 characters" in said()
-    assert "--rate must be" in said("--rate", "-1")
-    assert "--seconds must be above 0" in said("--seconds", "0")

@@ -1,4 +1,4 @@
-"""Any request that the server's own OpenAPI document allows, or does not quite allow, is answered as that document says."""
+"""Any request that the server's own OpenAPI document allows, or nearly does, is answered as that document says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_every_address_answers_as_the_document_says(empty, people):
         checks.response_schema_conformance,
     ]
     known = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-    times = settings(max_examples=60, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=known)
+    times = settings(
+        max_examples=60, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=known
+    )
     assert empty("/enroll", min(people.values())[0], name="Ada")[0] == 200
     document = requests.get(f"{empty.address}/openapi.json", timeout=30).json()
     schema = schemathesis.openapi.from_dict(document)
