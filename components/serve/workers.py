@@ -69,13 +69,14 @@ class Workers:
     def __init__(self, settings: ModelSettings, model: Model, number: int, seconds: float) -> None:
         self._work = partial(_work, replace(settings, checkpoint=model.path), model.network.sha256)
         self._seconds = seconds
-        self._missing = number
+        self._number = number
+        self._open: list[_Process] = []
         self._threads: Threads[WithModel, Any] = Threads([self._process] * number)
 
     @property
     def ready(self) -> bool:
         """Whether each has opened the network."""
-        return not self._missing
+        return len(self._open) == self._number
 
     async def __call__(self, task: WithModel) -> Any:
         """Does a task in one of the processes.
@@ -98,7 +99,7 @@ class Workers:
                 print(f"A process could not open the network, and tries again: {opened}", file=sys.stderr, flush=True)
             said = True
             time.sleep(1)
-        self._missing -= 1
+        self._open.append(process)
         return process
 
 

@@ -44,7 +44,7 @@ ALLOWED = {
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
     "components.serve": (COMMON - {"pyarrow"})
-    | {"starlette", "uvicorn", "components.verify", "components.embed.network"}
+    | {"starlette", "uvicorn", "components.verify", "components.embed.network", "components.page"}
     | {f"components.extract.{module}" for module in ("photo", "photos", "reasons", "workers")},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},

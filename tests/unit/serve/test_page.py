@@ -18,7 +18,7 @@ def test_a_photo_is_dropped_and_named(empty, people, browser):
     assert page.inner_text("#faces strong") == page.inner_text("#seen b") == name
     assert "FPIR" in page.inner_text("#said") or "strangers" in page.inner_text("#said")
     page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no photo"})
-    page.wait_for_function("document.querySelector('#status').textContent.startsWith('No face')")
+    page.wait_for_selector("#status:has-text('No face')")
     empty.gallery.unlink()
     page.set_input_files("#file", second)
     page.wait_for_selector("#trouble:not([hidden])")
