@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import Sequence
 
 from components.common.command import run
-from components.common.errors import UsageError
+from components.common.listen import listen
 from components.common.names import plain
 from components.serve.settings import Settings
 
 # Connections at a time, with and without a request.
 _CONNECTIONS = 256
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        bound = socket.socket(family)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise _no_address(host, port, error) from error
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((address[0], port, *address[2:]))  # getaddrinfo would take 99999 for 34463
-        bound.listen()  # so that the address may be printed: who asks before the server is ready waits
-    except (OSError, OverflowError) as error:
-        bound.close()
-        raise _no_address(host, port, error) from error
-    return bound
-
-
-def _no_address(host: str, port: int, error: Exception) -> UsageError:
-    return UsageError(
-        "This address cannot be listened on.",
-        received=f"{host}, port {port} ({getattr(error, 'strerror', None) or error})",
-        advice="Choose another port with --port, or let one be found: --port 0. --host is an address of this machine.",
-    )
 
 
 def _serve(settings: Settings) -> None:
@@ -48,7 +23,7 @@ def _serve(settings: Settings) -> None:
     from components.serve.app import app, begin
     from components.serve.connection import Connection
 
-    with _bind(settings.host, settings.port) as bound:
+    with listen(settings.host, settings.port) as bound:
         model = begin(settings)
         host, port = bound.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import math
-import re
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -13,23 +12,15 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.page.safety import HEADERS, HOST
 from components.serve import problem
 from components.serve.metrics import Metrics
 from components.serve.problem import ProblemError
 from components.serve.rate import Rate
 
-# A page of another site can lead a browser here under a name of its own, and then read the answer (DNS rebinding). Any
-# port is fine: the one that `ssh -L` forwards is another.
-_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 # What everybody may ask: whether the server is well, and what tells nothing of anybody.
 OPEN = ("/", "/openapi.json", "/v2/health/live", "/v2/health/ready")
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # names and embeddings are in them
-}
+_HEADERS = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", **HEADERS}
 
 
 @dataclass(frozen=True)
@@ -174,7 +165,7 @@ class Guard:
 def _foreign(headers: Headers) -> ProblemError | None:
     """The refusal of what a page of another site asks for; where there is a token, such a page does not have it."""
     host, origin = headers.get("host", ""), headers.get("origin")
-    if not _HOST.fullmatch(host):
+    if not HOST.fullmatch(host):
         return ProblemError(
             "This server answers to 127.0.0.1, localhost and [::1] only.",
             received=f"Host: {host}",

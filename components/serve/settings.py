@@ -10,10 +10,11 @@ from typing import Annotated
 
 from components.common.errors import UsageError
 from components.common.flags import Flag
+from components.common.listen import HERE
 from components.verify.settings import GALLERY, GalleryFile, NamingSettings
 
 # Addresses that nobody but this machine reaches.
-HERE = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK = (HERE, "localhost", "::1")
 TOKEN = "FACENET_TOKEN"  # noqa: S105 - where it is, and not what it is
 # What guesses cannot reach; and what a header can hold without quoting (RFC 6750, 2.1).
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
@@ -29,7 +30,7 @@ class Settings(NamingSettings):
 
     gallery: GalleryFile = GALLERY
     """The gallery; the first who is enrolled begins it. Other commands may change it meanwhile."""
-    host: Annotated[str, Flag("ADDRESS")] = HERE[0]
+    host: Annotated[str, Flag("ADDRESS")] = HERE
     """The address to listen on. On any but this machine's own, a token is needed."""
     port: int = 8000
     """The port to listen on; 0 takes any free one."""
@@ -75,7 +76,7 @@ class Settings(NamingSettings):
                     received=f"{source} ({getattr(error, 'strerror', None) or error})",
                     advice="Give a file of one line with --token_file.",
                 ) from error
-        if given is None and self.host not in HERE:
+        if given is None and self.host not in _LOOPBACK:
             raise UsageError(
                 "Others can reach this address, and could ask who people are or forget them: a token is needed.",
                 received=f"--host {self.host}",
