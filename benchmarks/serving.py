@@ -104,7 +104,7 @@ def load(port: int, images: Images, requests: int) -> list[float]:
 
 
 def main() -> None:
-    """One face a request, then eight; and the memory of as many requests as are asked for."""
+    """One face a request, then eight, then 32; and the memory of as many requests as are asked for."""
     parser = command_line(__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--requests", type=int, default=2000)
@@ -113,7 +113,7 @@ def main() -> None:
     embed = LiteRTEmbedder(arguments.model, threads=1)
     rng = np.random.default_rng(0)
     with server(arguments.model) as (port, pid):
-        for faces in (1, 8):
+        for faces in (1, 8, 32):
             images = rng.integers(0, 256, (faces, embed.image_size, embed.image_size, 3), np.uint8)
             number = arguments.requests // faces
             load(port, images, number // 10)

@@ -38,6 +38,7 @@ def _serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # whoever asks from here could give any address for its own
             limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=1,
         )

@@ -63,7 +63,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.monotonic(), 500
+        began, status = time.monotonic(), 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -85,11 +85,15 @@ class Guard:
             self._metrics.in_flight += 1
             try:
                 await self._app(scope, self._bounded(receive), send_with_headers)
+            except asyncio.CancelledError:  # Ctrl-C came, and a second to end in has passed
+                if not status:
+                    ended = ProblemError("The server has ended.", advice="Ask again when it is back.", status=503)
+                    await problem.answer(ended)(scope, receive, send_with_headers)
             finally:
                 self._metrics.in_flight -= 1
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._metrics.count(path, status, time.monotonic() - began)
+            self._metrics.count(path, status or 500, time.monotonic() - began)
 
     def _refusal(self, scope: Scope) -> ProblemError | None:
         headers = Headers(scope=scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -129,3 +130,10 @@ def test_what_another_program_changes_counts_at_once(gallery, model, people):
         for name in ("Zoe", "Zora"):
             own._connection.executescript(f"UPDATE person SET name = '{name}' WHERE id = 1")
             assert name in known.people()[0].names
+
+
+def test_a_connection_on_which_no_request_comes_is_closed(site, monkeypatch):
+    monkeypatch.setattr("components.serve.connection._SECONDS", 0.1)
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        assert slow.recv(1) == b""

@@ -140,6 +140,18 @@ def test_more_at_once_than_is_taken_on_is_refused_at_once():
     assert (code, headers["retry-after"], held, after) == (503, "1", [200, 200], 200)
 
 
+def test_a_request_that_the_end_of_the_server_cuts_off_is_answered():
+    async def scenario():
+        gate = Gate()
+        gate.release.clear()
+        held = asyncio.create_task(gate.ask())
+        await asyncio.sleep(0)
+        held.cancel()
+        return (await held)[0], gate.metrics.in_flight
+
+    assert asyncio.run(scenario()) == (503, 0)
+
+
 def test_answers_are_counted_as_prometheus_reads_them():
     gate = Gate()
     for path in ("/identify", "/identify", "/made/up"):
