@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.harness import command_line, compare
 from components.common.dlib_models import FACE_NETWORK, path_in_package
-from components.export.convert import convert, saved_model
-from components.litert import metadata
+from components.export.convert import convert
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses.loss import LABELS
@@ -88,8 +87,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
-        with saved_model(plain) as model:
-            file.write_bytes(metadata.add(convert(model, "int8", images), specification(images.shape[1])))
+        file.write_bytes(convert(plain, "int8", specification(images.shape[1]), images))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",
@@ -121,9 +119,8 @@ def student(images: npt.NDArray[np.uint8], chips: npt.NDArray[np.uint8]) -> None
         peer = dlib.face_recognition_model_v1(str(path_in_package(FACE_NETWORK)))
         for kind in ("float32", "int8"):
             file = Path(folder) / f"{kind}.tflite"
-            with saved_model(network(_STUDENT_SIDE, "float32", "dlib_slim")) as model:
-                content = convert(model, kind, images)
-            file.write_bytes(metadata.add(content, specification(_STUDENT_SIDE)))
+            small = network(_STUDENT_SIDE, "float32", "dlib_slim")
+            file.write_bytes(convert(small, kind, specification(_STUDENT_SIDE), images))
             compare(
                 f"embed, the student dlib_slim, {kind}, one core",
                 "dlib.face_recognition_model_v1",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from components.common.preprocessing import Crop
 from components.litert.identification import GalleryThreshold
 from components.litert.specification import Threshold
 from components.model import load_tensorflow
-from components.model.checkpoint import describe, load
+from components.model.checkpoint import LITERT, describe, fingerprint, load
 
 if TYPE_CHECKING:
     from components.model.precision import Precision
@@ -43,6 +43,7 @@ class Network:
         thresholds: by ascending false-accept rate, where a file states them; a checkpoint states none.
         identification: those for galleries, likewise.
         as_published: whether a checkpoint is of dlib's network as it is; see `components.common.published.is_kept`.
+        about: what else a file says of itself.
     """
 
     crop: Crop
@@ -53,14 +54,17 @@ class Network:
     thresholds: tuple[Threshold, ...] = ()
     identification: tuple[GalleryThreshold, ...] = ()
     as_published: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
-    """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
+    """Opens a network with LiteRT; a checkpoint folder without a LiteRT file, or in a given precision, with TensorFlow.
+
+    Only the library that runs it is imported.
 
     Args:
         path: the folder or the file.
-        precision: of the layers' arithmetic, float32 when None; a file has its own.
+        precision: of the layers' arithmetic, in TensorFlow; LiteRT's is the file's.
         many: whether it will be given many faces at a time; the embeddings are the same.
 
     Raises:
@@ -130,6 +134,9 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
             )
         return _litert(path, many)
     description = describe(path)
+    as_published = published.is_kept(description)
+    if precision is None and (path / LITERT).is_file():
+        return replace(_litert_of(path, many), as_published=as_published)
     try:
         load_tensorflow()  # takes seconds, and a wrong path should not wait for it
         from components.model.network import embedder_for
@@ -155,8 +162,20 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
         checkpoint.architecture.embedding_size,
         checkpoint.sha256,
         embed,
-        as_published=published.is_kept(description),
+        as_published=as_published,
     )
+
+
+def _litert_of(checkpoint: Path, many: bool) -> Network:
+    """The LiteRT file in a checkpoint folder, by the checkpoint's name."""
+    network, sha256 = _litert(checkpoint / LITERT, many), fingerprint(checkpoint)
+    if network.about.get("checkpoint_sha256") != sha256:
+        raise UsageError(
+            f"{LITERT} in this checkpoint is of another network than the weights beside it.",
+            received=checkpoint,
+            advice=f"Take the whole folder as it was written, or remove {LITERT}: TensorFlow then runs the weights.",
+        )
+    return replace(network, sha256=sha256)
 
 
 def _litert(path: Path, many: bool) -> Network:
@@ -175,4 +194,5 @@ def _litert(path: Path, many: bool) -> Network:
         *(spec.crop, model.image_size, model.embedding_size, model.sha256, embed),
         thresholds=spec.thresholds,
         identification=spec.identification,
+        about=spec.about,
     )

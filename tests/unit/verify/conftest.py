@@ -29,12 +29,12 @@ def bare():
 @pytest.fixture(scope="session")
 def with_record(bare, tmp_path_factory):
     """Writes the model with its preprocessing and some thresholds inside."""
-    from components.litert import metadata
+    from tests.unit.litert.published import with_record as inside
 
     def written(thresholds):
         record = record_of(Preprocessing(32, Crop(0.25, "none")).to_json(), thresholds, {})
         path = tmp_path_factory.mktemp("model") / "facenet.tflite"
-        path.write_bytes(metadata.add(bare, record))
+        path.write_bytes(inside(bare, record))
         return path
 
     return written
