@@ -171,9 +171,9 @@ def _litert_of(checkpoint: Path, many: bool) -> Network:
     network, sha256 = _litert(checkpoint / LITERT, many), fingerprint(checkpoint)
     if network.about.get("checkpoint_sha256") != sha256:
         raise UsageError(
-            f"{LITERT} in this checkpoint is of another network than the weights beside it.",
-            received=checkpoint,
-            advice=f"Take the whole folder as it was written, or remove {LITERT}: TensorFlow then runs the weights.",
+            "The LiteRT file in this checkpoint is of another network than its weights.",
+            received=checkpoint / LITERT,
+            advice="Take the whole folder as it was written; or remove that file, and TensorFlow runs the weights.",
         )
     return replace(network, sha256=sha256)
 

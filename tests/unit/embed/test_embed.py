@@ -104,7 +104,7 @@ def test_a_checkpoint_of_members_is_embedded_without_tensorflow_as_with_it(tmp_p
     checkpoint.save(tmp_path / "other", build(architecture), architecture, preprocessing, {})
     (tmp_path / "other" / "model.tflite").replace(tmp_path / "c" / "model.tflite")
     assert main([*flags, str(tmp_path / "mixed")]) == 2
-    assert "of another network than the weights" in capsys.readouterr().err
+    assert "of another network than its weights" in capsys.readouterr().err
 
 
 def test_without_tensorflow_a_checkpoint_folder_is_refused_by_name(tmp_path, dataset):
