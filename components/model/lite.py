@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import flatbuffers
 import keras
 import numpy as np
 import numpy.typing as npt
 from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools.flatbuffer_utils import convert_object_to_bytearray
 
 from components.common.preprocessing import LITERT_ENTRY
 
@@ -295,6 +295,5 @@ def write(
     )
     codes = [schema.OperatorCodeT(deprecatedBuiltinCode=code, builtinCode=code) for code in tables.codes]
     model = schema.ModelT(3, codes, [graph], buffers=tables.buffers, metadata=[entry], signatureDefs=[signature])
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    content: bytes = convert_object_to_bytearray(model)
+    return content
