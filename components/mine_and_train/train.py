@@ -257,20 +257,19 @@ class Training:
         )
 
     def go_on_from(self, state: State) -> None:
-        """Takes up a stopped training.
+        """Takes up a stopped training. The state's arrays leave it one by one: a large head must not be held twice.
 
         Raises:
             ValueError: the state is of another network or other optimisers.
         """
         variables = self._variables()
-        stored = {name: array for name, array in state.arrays.items() if name != "embeddings"}
+        self._embeddings = state.arrays.pop("embeddings", None)
         shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-        if {name: array.shape for name, array in stored.items()} != shapes:
+        if {name: array.shape for name, array in state.arrays.items()} != shapes:
             raise ValueError("its variables are not those of the network and its optimiser")
         for name, variable in variables.items():
-            variable.assign(stored[name])
+            variable.assign(state.arrays.pop(name))
         self.start = Round(**state.start) if state.start else None
         self.rounds = [Round(**done) for done in state.rounds]
         self.steps, self.best, self._seconds = state.steps, state.best, state.seconds
         self._measured = list(state.measured)
-        self._embeddings = state.arrays.get("embeddings")
