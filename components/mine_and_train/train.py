@@ -153,6 +153,9 @@ class Training:
         if self._taught is not None:
             taught, drawn = self._taught, sample_faces(len(self._labels), how.batch_size, rng)
             return None, (_Batch(images, taught[images]) for images in drawn)
+        if phase.objective.classified:
+            drawn = sample_faces(len(self._labels), how.batch_size, rng)
+            return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
         if not phase.objective.mined:
             drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
             return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
@@ -235,8 +238,8 @@ class Training:
         for phase in self._phases:
             for number, variable in enumerate(phase.optimizer.variables):
                 variables[f"{phase.objective.phase}.optimizer.{number}"] = variable
-            if phase.head:
-                variables[f"{phase.objective.phase}.head"] = phase.head.centres
+            for number, variable in enumerate(phase.head):
+                variables[f"{phase.objective.phase}.head.{number}"] = variable
         return variables
 
     def state(self, settings: dict[str, Any]) -> State:
@@ -268,7 +271,11 @@ class Training:
         if {name: array.shape for name, array in state.arrays.items()} != shapes:
             raise ValueError("its variables are not those of the network and its optimiser")
         for name, variable in variables.items():
-            variable.assign(state.arrays.pop(name))
+            array = state.arrays.pop(name)
+            if isinstance(variable, np.ndarray):
+                variable[...] = array
+            else:
+                variable.assign(array)
         self.start = Round(**state.start) if state.start else None
         self.rounds = [Round(**done) for done in state.rounds]
         self.steps, self.best, self._seconds = state.steps, state.best, state.seconds

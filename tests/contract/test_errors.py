@@ -143,6 +143,12 @@ COMMANDS = {
     "mine-and-train -i {tmp} -c {tmp}/x --jpeg_quality 0": (2, "--jpeg_quality is from 1"),
     "mine-and-train -i {tmp} -c {tmp}/x --class_margin 9": (2, "--class_margin of arcface"),
     "mine-and-train -i {tmp} -c {tmp}/x --class_scale 0": (2, "--class_scale"),
+    "mine-and-train -i {tmp} -c {tmp}/x --class_subcentres 0": (2, "--class_subcentres must be 1"),
+    "mine-and-train -i {tmp} -c {tmp}/x --class_sample_rate 0": (2, "--class_sample_rate is a share"),
+    "mine-and-train -i {run}/collect/dataset -c {tmp}/x --loss classification --class_subcentres 1000000000": (
+        2,
+        "larger than the memory of this machine",
+    ),
     "mine-and-train -i {run}/collect/dataset -c {tmp}/x -p {tmp}/none": (2, "no weights here"),
     "mine-and-train -i {run}/collect/dataset -c {tmp}/x -p {file}": (2, "cannot be read from this file"),
     "embed -i {run}/collect/dataset -c {tmp} -o {tmp}/x": (2, "no checkpoint here"),

@@ -103,6 +103,11 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
         ),
         (["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
         pytest.param(
+            ["--loss", "classification", "--class_sample_rate", "0.5", "--precision", "float16"],
+            ["classification"] * 2,
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             ["--classification_rounds", "1", "--precision", "bfloat16"],
             ["classification", "triplets"],
             marks=pytest.mark.long,
