@@ -46,7 +46,9 @@ def run(settings: Settings) -> None:
     """Trains, or goes on with a stopped training, and writes every result."""
     signal.signal(signal.SIGTERM, _exit_resumable)
     settings = _without_unwritable_volume(settings)
-    rows = read(settings.input, DATASET)
+    # Of millions of faces, what is not needed takes gigabytes.
+    columns = ["face_id", "identity", "split", "part", "row", *(["photo_path"] if settings.embeddings else [])]
+    rows = read(settings.input, DATASET, columns)
     faces = faces_of(settings.input, settings.faces)
     teacher = None if settings.teacher is None else read_teacher([settings.teacher], _split(rows))
     # Nothing is trained in no round: anybody's faces will do, to look at what the network makes of them.
@@ -125,7 +127,11 @@ def _fingerprint(rows: pa.Table) -> str:
     """Names what is trained on: the faces and who they show, in order."""
     digest = hashlib.sha256()
     for name in ("face_id", "identity"):
-        digest.update("\0".join(rows[name].to_pylist()).encode())
+        between = b""
+        for some in rows[name].iterchunks():
+            if len(some):
+                digest.update(between + "\0".join(some.to_pylist()).encode())
+                between = b"\0"
     return digest.hexdigest()
 
 

@@ -226,7 +226,7 @@ def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(d
 
 
 def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "decode_crops", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(session, "open_crops", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as stopped:
         main(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *FLAGS])
     assert stopped.value.code == 75

@@ -29,6 +29,13 @@ def weights(folder):
     return (folder / checkpoint.WEIGHTS).read_bytes()
 
 
+def test_of_many_people_some_are_validated_with_all_their_faces():
+    people = np.random.default_rng(0).permutation(np.repeat(np.arange(100), 7))
+    some = session._of_some_people(people, 50, np.random.default_rng(1))
+    assert np.unique(people[some], return_counts=True)[1].tolist() == [7] * 7
+    assert (np.diff(some) > 0).all()
+
+
 @pytest.mark.long
 def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_better(
     dataset, tmp_path, monkeypatch, capsys
