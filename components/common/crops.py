@@ -207,8 +207,8 @@ class Crops:
         try:
             return pixels(os.pread(opened, self._length[row], self._offset[row]), self._image_size, self._share)
         except FacenetError as error:
-            received = f"{self._files[number]}, face {self._ids[row]}: {error.received}"
-            raise FacenetError(error.headline, received=received, advice=error.advice) from error
+            error.received = f"{self._files[number]}, face {self._ids[row]}: {error.received}"
+            raise
 
 
 def _places(images: Sequence[bytes], stored: bytes) -> list[int] | None:
