@@ -99,6 +99,15 @@ class Gallery:
         query = "SELECT count(*) FROM face WHERE person = ?"
         return sum(int(self._connection.execute(query, key).fetchone()[0]) for key in self._keys(name))
 
+    def photos_of(self, name: str) -> set[str]:
+        """The paths of the photos that show a person's faces, as they were when these were enrolled.
+
+        Raises:
+            UsageError: nobody of that name is in the gallery.
+        """
+        query = "SELECT photo FROM face WHERE person = ?"
+        return {str(photo) for key in self._keys(name) for (photo,) in self._connection.execute(query, key)}
+
     def _keys(self, name: str) -> list[tuple[int]]:
         """A person's rows: a gallery from before there was one form may hold somebody in both."""
         rows = self._connection.execute("SELECT id, name FROM person")

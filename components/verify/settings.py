@@ -13,6 +13,7 @@ Photos = Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]
 PhotosOrFolders = Annotated[tuple[Path, ...], Flag("PHOTO|FOLDER", positional=True)]
 GalleryFile = Annotated[Path, Flag("FILE", short="-g")]
 GALLERY = Path("gallery.db")
+CORRECTIONS = Path("corrections.json")
 FAR = 0.01  # of one pair
 
 

@@ -89,8 +89,9 @@ WIRING = {
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
-    # Galleries are what it shares with the command of a Pi.
-    "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
+    # Galleries, and what was said of photos, are what it shares with the command of a Pi.
+    "pipelines/forget.py": {"components.common", "pipelines"}
+    | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},
     "pipelines/cluster/failures.py": {"kfp_server_api", "urllib3", "components.common"},
