@@ -28,6 +28,7 @@ COMMANDS = {
     "score": ("pipelines.score", "score a network on a folder of people, or on a list of pairs"),
     "verify": ("components.verify.verify", "compare photos: the same person or not"),
     "enroll": ("components.verify.enroll", "put people's faces into a gallery"),
+    "index": ("components.verify.make_index", "make an index of a gallery of millions, for identify --approximate"),
     "identify": ("components.verify.identify", "say who of a gallery is in a photo"),
     "rehearse": ("components.verify.rehearse", "say how identify would do with people, and which setting suits them"),
     "watch": ("components.verify.watch", "say who comes into a folder of photos, or before a camera"),

@@ -13,7 +13,10 @@ from components.common.names import plain
 from components.extract.reasons import Reject
 from components.verify.answer import answers, lines, prepare, strangers
 from components.verify.faces import embed_photo, no_face_error, reject_record
+from components.verify.model import Model
+from components.verify.search import Enrolled
 from components.verify.settings import NamingSettings, Photos
+from components.verify.threshold import ChosenThreshold
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Settings(NamingSettings):
 def _identify(settings: Settings) -> None:
     if not settings.photos:
         raise UsageError("Which photo?", received="no photos", advice="facenet identify PHOTO -g GALLERY")
-    model, threshold, people = prepare(settings)
+    with prepare(settings) as (model, threshold, people):
+        _name(settings, model, threshold, people)
+
+
+def _name(settings: Settings, model: Model, threshold: ChosenThreshold, people: Enrolled) -> None:
     records, rejects = [], []
     for photo in settings.photos:
         seen = embed_photo(photo, model, "all")

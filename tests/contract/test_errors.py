@@ -349,6 +349,13 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "published.py: `{NAME}` is",
         "published.py: dlib's network",
     ),
+    "unit/verify/test_approximate.py": (
+        "approximate.py: An approximate index needs faiss",
+        "approximate.py: This gallery is too small",
+        "lists.py: This gallery has no index",
+        "lists.py: The index of the gallery is damaged",
+        "lists.py: The gallery was changed since",
+    ),
     "unit/verify/test_dlib_network.py": ("dlib_network.py: dlib cannot read",),
     "pipeline/test_forget.py": (
         "loading.py: A part of the {manifest.name} manifest is",

@@ -40,7 +40,7 @@ ALLOWED = {
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
-    | {"cv2", "dlib", "picamera2", "components.extract", "components.embed.network"}
+    | {"cv2", "dlib", "faiss", "picamera2", "components.extract", "components.embed.network"}
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
     "pipelines.plan": {"yaml", "components.common"},
