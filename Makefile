@@ -107,8 +107,8 @@ ON_CPU := docker/cpu.in --override docker/cpu.txt
 define lock_image
 	@mkdir -p docker/$(1)
 	$(IMAGE_LOCK) $(if $(filter $(1),mine-and-train embed export),$(ON_CPU)) --extra $(1) \
-		$(if $(filter $(1),extract embed mine-and-train export verify),--extra alignment) \
-		$(if $(filter $(1),extract verify),--extra blazeface) --output-file docker/$(1)/requirements.lock
+		$(if $(filter $(1),extract embed mine-and-train export verify serve),--extra alignment) \
+		$(if $(filter $(1),extract verify serve),--extra blazeface) --output-file docker/$(1)/requirements.lock
 
 endef
 ONE := $(notdir $(patsubst %/,%,$(wildcard docker/*/)))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +19,28 @@ from benchmarks.harness import write as write_row
 from components.common.manifest import BOX, FACES, ROWS_PER_PART, writer
 from components.extract.crop import encode
 
-_FACES_EACH = 20
 
+def generated(folder: Path, rows: int, faces_each: int = 20, images: Sequence[bytes] = (), side: int = 9) -> None:
+    """A faces manifest, each hundredth a copy of the one before.
 
-def generated(folder: Path, rows: int) -> None:
-    """A faces manifest with 20 faces a person, each hundredth a copy of the one before, and tiny images."""
+    Args:
+        folder: where it goes.
+        rows: how many faces.
+        faces_each: how many of a person.
+        images: encoded crops, taken in turn; a tiny one of one colour when there are none.
+        side: of these, in pixels.
+    """
     rng = np.random.default_rng(0)
-    image = encode(Image.new("RGB", (9, 9)))
-    about = {"which_faces": "largest", "margin": 0.25, "alignment": "none", "detector": "none"}
+    images = images or [encode(Image.new("RGB", (side, side)))]
+    about = {"which_faces": "largest", "margin": 0.25, "alignment": "none", "detector": "unknown"}
     with writer(folder, FACES, about) as target:
         for start in range(0, rows, ROWS_PER_PART):
             numbers = np.arange(start, min(start + ROWS_PER_PART, rows))
             original = np.where(numbers % 100 == 99, numbers - 1, numbers)
-            people = np.char.add("person ", (original // _FACES_EACH).astype(str))
+            people = np.char.add("person ", (original // faces_each).astype(str))
             ids = np.char.mod("%032x", original)
-            boxes = pa.FixedSizeListArray.from_arrays(pa.array(np.tile([0, 0, 9, 9], len(numbers)), pa.int32()), 4)
+            corners = pa.array(np.tile([0, 0, side, side], len(numbers)), pa.int32())
+            boxes = pa.FixedSizeListArray.from_arrays(corners, 4)
             target.add(
                 pa.table(
                     {
@@ -45,10 +53,11 @@ def generated(folder: Path, rows: int) -> None:
                         "detector": ["none"] * len(numbers),
                         "score": rng.random(len(numbers), np.float32),
                         "landmarks": pa.nulls(len(numbers), pa.list_(pa.float32(), 10)),
+                        **{name: pa.nulls(len(numbers), FACES.schema.field(name).type) for name in FACES.since},
                         "phash": original.astype(np.uint64),
-                        "image": [image] * len(numbers),
-                        "width": np.full(len(numbers), 9, np.int32),
-                        "height": np.full(len(numbers), 9, np.int32),
+                        "image": [images[number % len(images)] for number in numbers],
+                        "width": np.full(len(numbers), side, np.int32),
+                        "height": np.full(len(numbers), side, np.int32),
                     },
                     schema=FACES.schema,
                 )

@@ -38,7 +38,7 @@ from components.extract.detect import LONG_SIDE, detect
 from components.extract.photo import MAX_PIXELS
 from components.extract.scan import below
 from components.sample.folder import draw
-from components.verify.search import People, nearest
+from components.verify.search import People
 
 GALLERY = 10_000
 _DRAWN = 12
@@ -109,7 +109,7 @@ def measured(model: Path, photos: Sequence[Path]) -> dict[str, Any]:
             with watch("embed"):
                 (embedding,) = network.embed(pixels(image, network.image_size)[None], None)
             with watch("compare"):
-                nearest(people, embedding, 3)
+                people.nearest(embedding, 3)
     if len(watch.taken.get("embed", ())) < 2:
         raise FacenetError("Two faces are needed, one of them to warm up.", received=f"{len(photos)} photos")
     size = sum(part.stat().st_size for part in ([model] if model.is_file() else model.iterdir()))

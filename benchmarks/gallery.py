@@ -17,7 +17,6 @@ from components.common.command import run
 from components.common.preprocessing import Crop
 from components.embed.network import Network
 from components.verify.gallery import Enrollment, open_gallery
-from components.verify.search import nearest
 
 _ROWS = 10_000
 _FACES_EACH = 4
@@ -62,7 +61,7 @@ def _gallery(settings: Settings) -> None:
     times = []
     for query in people.embeddings[:_QUERIES].copy():
         began = time.perf_counter()
-        nearest(people, query, 3)
+        people.nearest(query, 3)
         times.append(1000 * (time.perf_counter() - began))
     print(f"searched in {np.median(times):.0f} ms (median of {_QUERIES}; {min(times):.0f} to {max(times):.0f})")
     print(" ".join(("with", blas(), environment())))

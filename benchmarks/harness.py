@@ -144,11 +144,12 @@ def memory_of(call: Callable[..., object], *arguments: object) -> float:
 def _risen(call: Callable[..., object], arguments: tuple[object, ...]) -> float:
     call(*arguments)  # what is loaded and kept once is not the call's
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
-    before = _kilobytes("VmRSS")
+    before = kilobytes("VmRSS")
     call(*arguments)
-    return (_kilobytes("VmHWM") - before) / 1024
+    return (kilobytes("VmHWM") - before) / 1024
 
 
-def _kilobytes(name: str) -> int:
+def kilobytes(name: str) -> int:
+    """A line of this process's status, "VmHWM" for one; Linux only."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +16,24 @@ import dlib
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from benchmarks.harness import command_line, compare
+from components.common.crops import crop_of
 from components.common.dlib_models import FACE_NETWORK, path_in_package
-from components.export.convert import convert, saved_model
-from components.litert import metadata
+from components.common.manifest import EMBEDDINGS, read
+from components.common.preprocessing import Preprocessing
+from components.export.convert import convert
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
 from components.mine_and_train.losses.loss import LABELS
 from components.mine_and_train.losses.online_triplet import online_triplet_loss
 from components.mine_and_train.step import training_step
 from components.mine_and_train.strategy import Strategy
+from components.model.checkpoint import save
 from components.model.network import Architecture, Embedder, build, scale
 from components.model.precision import Precision, fastest, layers_in
+from components.sample.folder import draw
 
 Rows = npt.NDArray[np.float32]
 _BATCH = 16
@@ -88,8 +95,7 @@ def embedding(images: npt.NDArray[np.uint8]) -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.tflite"
-        with saved_model(plain) as model:
-            file.write_bytes(metadata.add(convert(model, "int8", images), specification(images.shape[1])))
+        file.write_bytes(convert(plain, "int8", specification(images.shape[1]), images))
         compare(
             "embed, Inception-ResNet-v2, int8",
             "Keras predict, float32",
@@ -121,9 +127,8 @@ def student(images: npt.NDArray[np.uint8], chips: npt.NDArray[np.uint8]) -> None
         peer = dlib.face_recognition_model_v1(str(path_in_package(FACE_NETWORK)))
         for kind in ("float32", "int8"):
             file = Path(folder) / f"{kind}.tflite"
-            with saved_model(network(_STUDENT_SIDE, "float32", "dlib_slim")) as model:
-                content = convert(model, kind, images)
-            file.write_bytes(metadata.add(content, specification(_STUDENT_SIDE)))
+            small = network(_STUDENT_SIDE, "float32", "dlib_slim")
+            file.write_bytes(convert(small, kind, specification(_STUDENT_SIDE), images))
             compare(
                 f"embed, the student dlib_slim, {kind}, one core",
                 "dlib.face_recognition_model_v1",
@@ -133,6 +138,79 @@ def student(images: npt.NDArray[np.uint8], chips: npt.NDArray[np.uint8]) -> None
                 at_least=30,
                 times=3,
             )
+
+
+def by_tensorflow(network: keras.Model, images: npt.NDArray[np.uint8]) -> list[bytes]:
+    """A network in float32 and in int8, by TensorFlow's converter."""
+    signature = [tf.TensorSpec([1, *network.input_shape[1:]], tf.float32)]
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint("embed", lambda pixels: network(pixels, training=False), input_signature=signature)
+    contents = []
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        for kind in ("float32", "int8"):
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["embed"])
+            if kind == "int8":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.representative_dataset = lambda: ([scale(image[None])] for image in images)
+            contents.append(converter.convert())
+    return contents
+
+
+def exporting(images: npt.NDArray[np.uint8]) -> None:
+    """The files of the recipe `faces`' network, without what compares them with it."""
+    small = network(_STUDENT_SIDE, "float32", "dlib_slim")
+    compare(
+        "files of dlib_slim, float32 and int8",
+        "TensorFlow's converter",
+        lambda: [convert(small, kind, specification(_STUDENT_SIDE), images) for kind in ("float32", "int8")],
+        lambda: by_tensorflow(small, images),
+        lambda ours, theirs: " and ".join(f"{len(content) / 1e6:.1f} MB" for content in (*ours, *theirs)),
+        at_least=3,
+        times=3,
+    )
+
+
+def starting() -> None:
+    """`facenet embed` of few faces, from the start of its process to its end."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        draw(folder / "photos", identities=25, photos=6, seed=0)
+        stages = {
+            "extract": ["-i", str(folder / "photos"), "-o", str(folder / "faces")],
+            "collect": ["-i", str(folder / "faces"), "-o", str(folder / "dataset")],
+            "embed": [
+                "-i",
+                str(folder / "dataset"),
+                "-c",
+                str(folder / "checkpoint"),
+                "-o",
+                str(folder / "embeddings"),
+            ],
+        }
+
+        def stage(name: str, *more: str) -> None:
+            subprocess.run([sys.executable, "-m", f"components.{name}", *stages[name], *more], check=True)
+
+        def embed(*more: str) -> Rows:
+            stage("embed", *more)
+            return np.array(read(folder / "embeddings", EMBEDDINGS)["embedding"].to_pylist(), np.float32)
+
+        stage("extract")
+        stage("collect")
+        architecture = Architecture("dlib_slim", _STUDENT_SIDE, 128)
+        preprocessing = Preprocessing(_STUDENT_SIDE, crop_of(folder / "faces"))
+        save(folder / "checkpoint", network(_STUDENT_SIDE, "float32", "dlib_slim"), architecture, preprocessing, {})
+        compare(
+            "embed of 150 faces, dlib_slim, start included",
+            "the same in TensorFlow",
+            embed,
+            partial(embed, "--precision", "float32"),
+            lambda ours, theirs: f"{len(ours)} faces, {nearness(ours, theirs)}",
+            at_least=5,
+            times=3,
+        )
 
 
 def training(images: npt.NDArray[np.uint8], backbone: str, precision: Precision, at_least: float) -> None:
@@ -178,6 +256,8 @@ def main() -> None:
     images = noise(_STEP, 160)
     embedding(images[:_IMAGES])
     student(noise(_IMAGES, _STUDENT_SIDE), noise(_IMAGES, _DLIB_SIDE))
+    exporting(noise(_IMAGES, _STUDENT_SIDE))
+    starting()
     training(images, _INCEPTION, "bfloat16", at_least=1.9)
     # As the recipe `own` fine-tunes.
     training(noise(64, _DLIB_SIDE), "dlib_resnet", fastest(), at_least=1.5)

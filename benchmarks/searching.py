@@ -75,7 +75,8 @@ def _unit(rows: Numbers) -> Faces:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _like(folder: Path) -> Drawn:
+def like(folder: Path) -> Drawn:
+    """Draws people like those of an embeddings manifest."""
     table = pq.read_table(folder, columns=["identity", "embedding"])
     person = np.unique(table["identity"].to_pylist(), return_inverse=True)[1]
     return Drawn(np.stack(table["embedding"].to_numpy()).astype(np.float64), person)
@@ -101,7 +102,7 @@ def main() -> None:
     command.add_argument("--people", type=int, default=1_000_000)
     command.add_argument("--like", type=Path, help="an embeddings manifest to draw people after")
     given = command.parse_args()
-    kind = _like(given.like) if given.like else Random()
+    kind = like(given.like) if given.like else Random()
     rng = np.random.default_rng(0)
     references = np.empty((given.people, _SIZE), np.float32)
     for begin in range(0, given.people, _ROWS):

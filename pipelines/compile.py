@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
-from components.common.flags import Output
+from components.common.flags import Flag, Output
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 # That of crops that others made: `facenet run --source`.
@@ -42,6 +43,9 @@ class Settings:
     storage_class: str = ""
     """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
     ones take the cluster's default."""
+    serving: Annotated[str, Flag("URI")] = ""
+    """Instead of a pipeline, write the manifest of a KServe predictor: `facenet serve` with the network in this folder,
+    an address that KServe fetches, such as s3://bucket/model. The folder has a facenet.tflite."""
 
 
 def compile_pipeline(
@@ -102,6 +106,15 @@ def compile_compose(file: Path) -> str:
     return HEADER.format(recipe=_COMPOSED) + text
 
 
+def compile_serving(model: str, image_pull_secret: str = "") -> str:
+    """The manifest of a KServe predictor; see `serving.manifest`."""
+    import yaml
+
+    from pipelines.serving import HEADER, manifest
+
+    return HEADER + yaml.safe_dump(manifest(model, image_pull_secret), sort_keys=False)
+
+
 def _compile(settings: Settings) -> None:
     options = (settings.gpus, settings.image_pull_secret, settings.workspace, settings.storage_class)
     if settings.gpus < 0:
@@ -113,6 +126,15 @@ def _compile(settings: Settings) -> None:
             advice="Leave out one of them.",
         )
     usual = (Settings.gpus, Settings.image_pull_secret, Settings.workspace, Settings.storage_class)
+    if settings.serving:
+        if settings.output == DEFAULT_OUTPUT or settings.source or (settings.gpus, *options[2:]) != (0, *usual[2:]):
+            raise UsageError(
+                "The manifest of a predictor is a file of its own, and has no settings of a pipeline.",
+                received=f"--serving {settings.serving} without -o, or with --source, --gpus or a workspace",
+                advice="facenet compile --serving URI -o serving.yaml; --image_pull_secret goes with it.",
+            )
+        _put(settings.output, compile_serving(settings.serving, settings.image_pull_secret), settings)
+        return
     if settings.output == DEFAULT_OUTPUT and (options != usual or settings.source):
         raise UsageError(
             "pipeline.yaml is the pipeline for any cluster, and for this machine.",

@@ -116,32 +116,41 @@ def _task(component: Any, **given: Any) -> dsl.PipelineTask:
     return component(**{name: one.default for name, one in inputs.items() if one.default is not None} | given)
 
 
-def _extraction(cluster: ClusterSettings) -> Any:
-    @dsl.pipeline(name="extraction", description="The faces in the photos, a part of the photos by each task.")
-    def extraction(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
-        """One box in Kubeflow's graph, whose page cannot show a longer one whole."""
-        source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
-        source.set_display_name("photos")
+def _faces(
+    cluster: ClusterSettings,
+    stage: Any,
+    name: str,
+    description: str,
+    *,
+    source: str,
+    memory: int,
+    shared_memory: int = 0,
+) -> Any:
+    """A pipeline inside the pipeline: the faces that a stage makes of its `source`, a part of it by each task.
+
+    One box in Kubeflow's graph, whose page cannot show a longer one whole. For `memory`, see `ClusterSettings.limit`.
+    """
+
+    @dsl.pipeline(name=name, description=description)
+    def faces(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
+        given = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
+        given.set_display_name(source)
         with dsl.ParallelFor(items=shards, name="shards") as shard:
-            extracted = _task(extract, photos=source.output, pictures=pictures, shard=shard)
-            cluster.limit(extracted, cpus=4, memory=4, shared_memory=1)
+            extracted = _task(stage, **{source: given.output}, pictures=pictures, shard=shard)
+            cluster.limit(extracted, cpus=4, memory=memory, shared_memory=shared_memory)
         return dsl.Collected(extracted.outputs["faces"])
 
-    return extraction
+    return faces
+
+
+def _extraction(cluster: ClusterSettings) -> Any:
+    about = "The faces in the photos, a part of the photos by each task."
+    return _faces(cluster, extract, "extraction", about, source="photos", memory=4, shared_memory=1)
 
 
 def _importing(cluster: ClusterSettings) -> Any:
-    @dsl.pipeline(name="importing", description="Crops that others made, a part of the source by each task.")
-    def importing(photos: str, shards: list[str], pictures: bool) -> list[dsl.Artifact]:
-        """In place of `extraction`."""
-        source = dsl.importer(artifact_uri=photos, artifact_class=dsl.Artifact, reimport=False)
-        source.set_display_name("source")
-        with dsl.ParallelFor(items=shards, name="shards") as shard:
-            imported = _task(import_faces, source=source.output, pictures=pictures, shard=shard)
-            cluster.limit(imported, cpus=4, memory=2)
-        return dsl.Collected(imported.outputs["faces"])
-
-    return importing
+    about = "Crops that others made, a part of the source by each task."
+    return _faces(cluster, import_faces, "importing", about, source="source", memory=2)
 
 
 def pipeline(cluster: ClusterSettings, *, imports: bool = False) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +14,22 @@ from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
 from components.common.names import plain
+from components.common.quantity import quantity
 from pipelines.records.lock import hold_alone
 
 if TYPE_CHECKING:
+    from components.verify.corrections import Mention
     from pipelines.erase.find import Traces
     from pipelines.erase.search import Searched
 
 _GALLERY = Path("gallery.db")
+_CORRECTIONS = Path("corrections.json")
 _LISTED = 5
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Erase a person from a gallery, from all runs of a folder, or from both.
+    """Erase a person from a gallery, from all runs of a folder, or from both; and from what was said of their photos.
 
     In a runs folder the person is removed from every manifest; the cards, reports and TensorBoard pictures of the runs
     that they are in are erased whole. A network that learned from them cannot unlearn: train a new one.
@@ -39,6 +42,8 @@ class Settings:
     """The gallery to erase from; gallery.db in the working folder when neither --gallery nor --runs is given."""
     runs: Annotated[Path | None, Flag("DIR")] = None
     """The runs folder to erase from."""
+    corrections: Annotated[Path, Flag("FILE")] = _CORRECTIONS
+    """What was said with --same and --different of `facenet cluster`; looked into whenever it is there."""
     dry_run: bool = False
     """Erase nothing; list what would be erased."""
     json: bool = False
@@ -48,10 +53,15 @@ class Settings:
 def _forget(settings: Settings) -> None:
     gallery = settings.gallery or (None if settings.runs else _GALLERY)
     answer: dict[str, Any] = {"name": settings.name}
+    said: set[Mention] = set()
     if gallery is not None:
-        answer |= {"gallery": str(gallery), "faces": _from_gallery(gallery, settings.name, settings.dry_run)}
+        faces, said = _from_gallery(gallery, settings)
+        answer |= {"gallery": str(gallery), "faces": faces}
     if settings.runs is not None:
-        answer |= {"runs": _from_runs(settings.runs.absolute(), settings.name, settings.dry_run)}
+        erased, more = _from_runs(settings.runs.absolute(), settings)
+        answer |= {"runs": erased}
+        said |= more
+    answer |= {"corrections": {"file": str(settings.corrections), "faces": len(said)}}
     print(json.dumps(answer) if settings.json else _in_words(answer, settings.dry_run))
     if left := answer.get("runs", {}).get("left"):
         raise FacenetError(
@@ -61,18 +71,29 @@ def _forget(settings: Settings) -> None:
         )
 
 
-def _from_gallery(file: Path, name: str, dry_run: bool) -> int:
+def _unsay(settings: Settings, theirs: Callable[[Mention], bool], others: Iterable[str] = ()) -> set[Mention]:
+    """From what was said of photos, before what tells their faces there is erased."""
+    from components.verify.unsay import unsay
+    from pipelines.erase.mentions import mentions
+
+    return unsay(settings.corrections, mentions(settings.name, others), theirs, dry_run=settings.dry_run)
+
+
+def _from_gallery(file: Path, settings: Settings) -> tuple[int, set[Mention]]:
     from components.verify.gallery import open_gallery
+    from components.verify.unsay import on_photos
 
     with open_gallery(file) as gallery:
-        return gallery.faces_of(name) if dry_run else gallery.forget(name)
+        said = _unsay(settings, on_photos(gallery.photos_of(settings.name)))
+        return gallery.faces_of(settings.name) if settings.dry_run else gallery.forget(settings.name), said
 
 
-def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
+def _from_runs(runs: Path, settings: Settings) -> tuple[dict[str, Any], set[Mention]]:
     from pipelines.erase.erase import clear_leftovers, erase, pending
     from pipelines.erase.find import find
     from pipelines.erase.search import Search
 
+    name, dry_run = settings.name, settings.dry_run
     if not runs.is_dir():
         raise UsageError(
             "There is no such runs folder.", received=runs, advice="Give the one of your runs with --runs."
@@ -92,10 +113,11 @@ def _from_runs(runs: Path, name: str, dry_run: bool) -> dict[str, Any]:
             raise UsageError(
                 "Nobody of this name is in these runs.", received=f"{name}; {runs}", advice=_spelling(runs)
             )
+        said = _unsay(settings, lambda face: any(map(face.shows, traces.boxes.get(face.sha256, ()))), traces.others)
         if dry_run:
-            return _counts(traces)
+            return _counts(traces), said
         summary, searched = erase(name, runs, traces)
-        return {**summary, "manifests": _counts(traces)["manifests"], **_findings(searched)}
+        return {**summary, "manifests": _counts(traces)["manifests"], **_findings(searched)}, said
 
 
 def _is_text(name: str) -> bool:
@@ -125,6 +147,9 @@ def _in_words(answer: dict[str, Any], dry_run: bool) -> str:
     if "gallery" in answer:
         done = "are in" if dry_run else "removed from"
         lines.append(f"{name} and {answer['faces']} faces {done} {plain(answer['gallery'])}")
+    if said := answer["corrections"]["faces"]:
+        done = "would be removed from" if dry_run else "removed from"
+        lines.append(f"{quantity(said, 'face')} {done} {plain(answer['corrections']['file'])}")
     if "runs" in answer:
         erased = answer["runs"]
         done = "would be erased" if dry_run else "erased"

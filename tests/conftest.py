@@ -84,23 +84,22 @@ def sample_photos(once) -> Path:
 
 
 @pytest.fixture(scope="session")
-def faces(sample_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The faces manifest of the sample photos."""
-    from components.extract.__main__ import main
+def faces(once, sample_photos: Path) -> Path:
+    """The faces manifest of the sample photos; beside it lies the dataset collected from it."""
+    from components.collect.__main__ import main as collect
+    from components.extract.__main__ import main as extract
 
-    faces = tmp_path_factory.mktemp("sample") / "faces"
-    assert main(["-i", str(sample_photos), "-o", str(faces)]) == 0
-    return faces
+    def make(folder: Path) -> None:
+        assert extract(["-i", str(sample_photos), "-o", str(folder / "faces")]) == 0
+        assert collect(["-i", str(folder / "faces"), "-o", str(folder / "dataset")]) == 0
+
+    return once("stages", make) / "faces"
 
 
 @pytest.fixture(scope="session")
 def dataset(faces: Path) -> Path:
     """The dataset collected from the sample faces."""
-    from components.collect.__main__ import main
-
-    dataset = faces.parent / "dataset"
-    assert main(["-i", str(faces), "-o", str(dataset)]) == 0
-    return dataset
+    return faces.parent / "dataset"
 
 
 # Of a pipeline that takes seconds. Only parameters of the pipeline itself: Kubeflow sets no others.

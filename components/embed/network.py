@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from components.common.errors import FacenetError, UsageError
 from components.common.preprocessing import Crop
 from components.litert.identification import GalleryThreshold
 from components.litert.specification import Threshold
-from components.model import load_tensorflow
-from components.model.checkpoint import describe, load
+from components.model import has_driver, load_tensorflow
+from components.model.checkpoint import LITERT, describe, fingerprint, load
 
 if TYPE_CHECKING:
     from components.model.precision import Precision
@@ -43,6 +44,7 @@ class Network:
         thresholds: by ascending false-accept rate, where a file states them; a checkpoint states none.
         identification: those for galleries, likewise.
         as_published: whether a checkpoint is of dlib's network as it is; see `components.common.published.is_kept`.
+        about: what else a file says of itself.
     """
 
     crop: Crop
@@ -53,20 +55,27 @@ class Network:
     thresholds: tuple[Threshold, ...] = ()
     identification: tuple[GalleryThreshold, ...] = ()
     as_published: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_network(path: Path, precision: Precision | None = None, *, many: bool = False) -> Network:
-    """Opens a checkpoint folder with TensorFlow, a file with LiteRT; only that library is imported.
+def open_network(
+    path: Path, precision: Precision | None = None, *, many: bool = False, threads: int | None = None
+) -> Network:
+    """Opens a network with LiteRT, or with TensorFlow; only the library that runs it is imported.
+
+    TensorFlow runs a checkpoint folder where NVIDIA's driver is, where a precision is given, or where the folder has
+    no LiteRT file.
 
     Args:
         path: the folder or the file.
-        precision: of the layers' arithmetic, float32 when None; a file has its own.
+        precision: of the layers' arithmetic, in TensorFlow; LiteRT's is the file's.
         many: whether it will be given many faces at a time; the embeddings are the same.
+        threads: processors that a file is run on; all that this process may use when None.
 
     Raises:
         UsageError: the path is neither of them, or cannot be used.
     """
-    network = _open(path, precision, many)
+    network = _open(path, precision, many, threads)
     return replace(network, embed=_with_checks(path, network.embed))
 
 
@@ -119,7 +128,7 @@ def _with_checks(path: Path, embed: Embed) -> Embed:
     return embed_and_check
 
 
-def _open(path: Path, precision: Precision | None, many: bool) -> Network:
+def _open(path: Path, precision: Precision | None, many: bool, threads: int | None) -> Network:
     # Every file is for LiteRT, whatever its ending: it may be called model.lite.
     if not published.is_meant(path) and (path.is_file() or path.suffix == ".tflite"):
         if precision is not None:
@@ -128,8 +137,13 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
                 received=f"{path}, --precision {precision}",
                 advice="Leave out --precision, or give the checkpoint folder.",
             )
-        return _litert(path, many)
+        return _litert(path, many, threads)
     description = describe(path)
+    as_published = published.is_kept(description)
+    # A GPU is TensorFlow's: LiteRT computes on processors alone.
+    on_gpu = has_driver() and find_spec("tensorflow") is not None
+    if precision is None and (path / LITERT).is_file() and not on_gpu:
+        return replace(_litert_of(path, many, threads), as_published=as_published)
     try:
         load_tensorflow()  # takes seconds, and a wrong path should not wait for it
         from components.model.network import embedder_for
@@ -155,24 +169,37 @@ def _open(path: Path, precision: Precision | None, many: bool) -> Network:
         checkpoint.architecture.embedding_size,
         checkpoint.sha256,
         embed,
-        as_published=published.is_kept(description),
+        as_published=as_published,
     )
 
 
-def _litert(path: Path, many: bool) -> Network:
+def _litert_of(checkpoint: Path, many: bool, threads: int | None) -> Network:
+    """The LiteRT file in a checkpoint folder, by the checkpoint's name."""
+    network, sha256 = _litert(checkpoint / LITERT, many, threads), fingerprint(checkpoint)
+    if network.about.get("checkpoint_sha256") != sha256:
+        raise UsageError(
+            "The LiteRT file in this checkpoint is of another network than its weights.",
+            received=checkpoint / LITERT,
+            advice="Take the whole folder as it was written; or remove that file, and TensorFlow runs the weights.",
+        )
+    return replace(network, sha256=sha256)
+
+
+def _litert(path: Path, many: bool, threads: int | None) -> Network:
     from components.litert.embedder import LiteRTEmbedder
 
     embed: Embed
     if many:
         from components.litert.parallel import ParallelEmbedder  # and with it a pool, which few faces need not wait for
 
-        embed = parallel = ParallelEmbedder(path)
+        embed = parallel = ParallelEmbedder(path, threads)
         model = parallel.one
     else:
-        embed = model = LiteRTEmbedder(path)
+        embed = model = LiteRTEmbedder(path, threads)
     spec = model.specification
     return Network(
         *(spec.crop, model.image_size, model.embedding_size, model.sha256, embed),
         thresholds=spec.thresholds,
         identification=spec.identification,
+        about=spec.about,
     )

@@ -27,7 +27,8 @@ class Settings:
     shard: ShardText = "1/1"
     """Embed only a part of the dataset: 2/4 is the second of four. `facenet evaluate` reads all parts as one."""
     precision: Literal["float32", "bfloat16"] | None = None
-    """Precision in which the layers of a checkpoint folder compute (default: float32); embeddings stay in float32."""
+    """Let TensorFlow run the layers of a checkpoint folder in this precision. By default LiteRT runs its `model.tflite`
+    in float32, which starts in a second; embeddings are in float32 in any case."""
     flip_averaging: bool = False
     """Average each embedding with that of the mirror image, whatever the network's own preprocessing says: a better
     teacher, for twice the time."""

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.common.crops import check_crop, decode_crops, faces_of
+from components.common.batches import Images, embed_many
+from components.common.crops import Crops, check_crop, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, Folders, read
 from components.common.progress import progress
@@ -51,11 +52,14 @@ def _embed(path: Path, settings: Settings, rows: pa.Table, faces: Folders) -> tu
     share = check_crop(faces, path, network.crop)
     if path.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(path, network)
-    images = decode_crops(rows, faces, network.image_size, share)
-    views = [images, images[:, :, ::-1]] if settings.flip_averaging else [images]
-    with progress(len(rows) * len(views), "embed") as bar:
-        embeddings = [network.embed(view, bar) for view in views]
-    if len(embeddings) == 1:
-        return network.sha256, embeddings[0]
-    total: Vectors = np.sum(embeddings, axis=0)
-    return network.sha256, total / np.linalg.norm(total, axis=1, keepdims=True)
+    with progress(len(rows) * (1 + settings.flip_averaging), "embed") as bar:
+
+        def embed(images: Images) -> Vectors:
+            embeddings = network.embed(images, bar)
+            if settings.flip_averaging:
+                embeddings = embeddings + network.embed(images[:, :, ::-1], bar)
+                embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+            return embeddings
+
+        crops = Crops(rows, faces, network.image_size, share)
+        return network.sha256, embed_many(embed, crops, network.embedding_size)

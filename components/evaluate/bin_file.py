@@ -19,7 +19,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
-from components.common.errors import MALFORMED, UsageError
+from components.common.errors import MALFORMED, UsageError, reason_of
 
 _ADVICE = (
     "A set is a pickle of a list of encoded images, two for each pair, and a list of True and False for the pairs, as "
@@ -72,9 +72,8 @@ def read_bin(path: Path) -> BinSet:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             images, same = _Machine().run(content)
     except (OSError, _RefusedError, *MALFORMED) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        if not isinstance(error, (OSError, ValueError, _RefusedError)):  # what these say is of no use to anybody
-            why = "no whole pickle"
+        # What the others say is of no use to anybody.
+        why = reason_of(error) if isinstance(error, (OSError, ValueError, _RefusedError)) else "no whole pickle"
         raise UsageError(
             "This .bin set holds something else than images and truth values; nothing of it is executed."
             if isinstance(error, _RefusedError)

@@ -100,7 +100,10 @@ def read_embeddings(folders: Folders) -> Embeddings:
 
 
 def _strings(table: pa.Table, name: str) -> Names:
-    return np.array(table[name].to_pylist(), dtype=object)
+    if name in ("face_id", "photo_path"):
+        return np.array(table[name].to_pylist(), dtype=object)
+    few = table[name].combine_chunks().dictionary_encode()  # of a million equal texts, one is in memory
+    return np.array(few.dictionary.to_pylist(), dtype=object)[few.indices.to_numpy()]
 
 
 def _checkpoint(column: Names) -> str:

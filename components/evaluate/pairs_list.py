@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.common.errors import UsageError
+from components.common.errors import UsageError, reason_of
 from components.common.names import one_form
 from components.evaluate.embeddings import Indices
 
@@ -52,7 +52,7 @@ def lines_of(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             "The pairs file cannot be read.",
-            received=f"{path} ({error.strerror if isinstance(error, OSError) else 'not UTF-8 text'})",
+            received=f"{path} ({reason_of(error)})",
             advice="Give a text file, whole; the layouts are in components/evaluate/README.md.",
         ) from error
     while lines and not lines[-1].strip():

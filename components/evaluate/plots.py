@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from components.common.names import plain
 from components.evaluate.metrics import Curve
-from components.page.figures import DIFFERENT, INK, SAME, axes, plain_numbers, roc_curves
+from components.page.figures import DIFFERENT, INK, SAME, axes, det_curves, roc_curves
 
 _BINS = 50
 _LINES = ("-", "--", "-.", ":")
@@ -107,33 +107,20 @@ def det_plot(galleries: Sequence[Mapping[str, Any]]) -> str:
     """
     sizes = sorted({row["people"] for row in galleries})
     most = max(row["enrolled_faces"] for row in galleries)
-    drawn: list[str] = []
-    with axes("DET curve", drawn, (5, 4.2)) as plot:
-        # A rate of 0 is drawn at the edge, no higher than the smallest that can be counted.
-        least_fpir = 1 / max(row["stranger_faces"] for row in galleries)
-        least_fnir = 0.5 / max(row["mated_searches"] for row in galleries)
-        for row in galleries:
-            if row["enrolled_faces"] in (1, most):
-                fpir, fnir, _ = np.array(row["det"]).T
-                faces = "1 face" if row["enrolled_faces"] == 1 else f"{most} faces"
-                plot.plot(
-                    np.maximum(fpir, least_fpir),
-                    np.maximum(fnir, least_fnir),
-                    color=DIFFERENT if row["enrolled_faces"] == 1 else SAME,
-                    linestyle=_LINES[sizes.index(row["people"])],
-                    drawstyle="steps-post",
-                    label=f"{row['people']:,} people, {faces} each",
-                )
-        plot.set_xscale("log")
-        plot.set_yscale("log")
-        plot.set_xlim(least_fpir, 1)
-        plot.set_ylim(least_fnir, 1)
-        plain_numbers(plot.xaxis)
-        plain_numbers(plot.yaxis)
-        plot.set_xlabel("share of strangers who get a name (FPIR)")
-        plot.set_ylabel("share of the enrolled not named (FNIR)")
-        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1, fontsize=9)
-    return drawn[0]
+    curves = [
+        (
+            f"{row['people']:,} people, {'1 face' if row['enrolled_faces'] == 1 else f'{most} faces'} each",
+            [(fpir, fnir) for fpir, fnir, _ in row["det"]],
+            DIFFERENT if row["enrolled_faces"] == 1 else SAME,
+            _LINES[sizes.index(row["people"])],
+        )
+        for row in galleries
+        if row["enrolled_faces"] in (1, most)
+    ]
+    # No higher than the smallest rates that can be counted.
+    least_fpir = 1 / max(row["stranger_faces"] for row in galleries)
+    least_fnir = 0.5 / max(row["mated_searches"] for row in galleries)
+    return det_curves("DET curve", curves, (least_fpir, least_fnir))
 
 
 def differential_plot(number: int, column: Mapping[str, Any], everybody: Mapping[str, Any], most: int) -> str:

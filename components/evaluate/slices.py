@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.errors import UsageError
+from components.common.errors import UsageError, reason_of
 from components.common.formats import FORMATS
 from components.common.manifest import FACES, Folders, read
 from components.common.names import one_form
@@ -132,16 +132,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if fields:
                     yield reader.line_num, [one_form(field.strip()) for field in fields]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = (
-            error.strerror
-            if isinstance(error, OSError)
-            else "not UTF-8 text"
-            if isinstance(error, ValueError)
-            else error
-        )
         raise UsageError(
             "The file of groups cannot be read.",
-            received=f"{path} ({reason})",
+            received=f"{path} ({reason_of(error)})",
             advice="Give a CSV file with commas, of lines `identity,group`.",
         ) from error
 

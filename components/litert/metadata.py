@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-NAME = "FACENET"
+from components.common.preprocessing import LITERT_ENTRY
 
 
 def read(content: bytes) -> bytes | None:
@@ -19,23 +15,5 @@ def read(content: bytes) -> bytes | None:
     """
     model = schema.Model.GetRootAs(content)
     entries = (model.Metadata(number) for number in range(model.MetadataLength()))
-    buffers = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
+    buffers = [entry.Buffer() for entry in entries if entry.Name() == LITERT_ENTRY.encode()]
     return bytes(model.Buffers(buffers[0]).DataAsNumpy()) if buffers else None
-
-
-def add(model: bytes, record: dict[str, Any]) -> bytes:
-    """A model without an entry, with it.
-
-    Args:
-        model: the content of a LiteRT file.
-        record: plain values, without NaN.
-    """
-    # Slow to import, and only for writing.
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    unpacked = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
-    text = json.dumps(record, allow_nan=False).encode()
-    unpacked.buffers.append(schema.BufferT(data=np.frombuffer(text, np.uint8)))
-    entry = schema.MetadataT(name=NAME, buffer=len(unpacked.buffers) - 1)
-    unpacked.metadata = [*(unpacked.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(unpacked))

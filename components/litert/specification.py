@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.common.errors import MALFORMED, UsageError
-from components.common.preprocessing import LARGEST_IMAGE, RESIZE_FILTER, SCALING, STANDARDISED, Crop
+from components.common.preprocessing import LARGEST_IMAGE, LITERT_FORMAT, RESIZE_FILTER, SCALING, STANDARDISED, Crop
 from components.common.records import is_version, number, read_json, whole
 from components.litert.identification import GalleryThreshold
 
-FORMAT = 1
 LAYOUTS = ("NHWC", "NCHW")
 COLOURS = ("RGB", "BGR")
 Standardised = Literal["standardised"]
@@ -117,7 +116,7 @@ def record_of(
         identification: see `Specification`.
     """
     return {
-        "format": FORMAT,
+        "format": LITERT_FORMAT,
         "preprocessing": preprocessing,
         "thresholds": [asdict(threshold) for threshold in thresholds],
         "identification": [asdict(threshold) for threshold in identification],
@@ -137,8 +136,8 @@ def parse(text: str | bytes, source: str) -> Specification:
     """
     try:
         record = read_json(text)
-        if not is_version(record["format"], FORMAT):
-            raise ValueError(f"format {record['format']!r}; format {FORMAT} is read")
+        if not is_version(record["format"], LITERT_FORMAT):
+            raise ValueError(f"format {record['format']!r}; format {LITERT_FORMAT} is read")
         thresholds = tuple(Threshold(**each) for each in record.get("thresholds", []))
         return Specification(
             **_input(**record["preprocessing"]),

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from components.common.atomic import write_file
 from components.evaluate.score import Score
-from components.mine_and_train.losses import CLASSIFICATION, DISTILLATION, LOSSES
+from components.mine_and_train.losses import DISTILLATION, LOSSES
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Round:
             of another phase, what their `losses.Objective` says.
         loss: mean over the round's steps; 0 when there was none.
         positive_distance: mean d(a,p)^2 of the triplets trained on, as seen in training; with a teacher, of a face to
-            the teacher's embedding of it.
-        negative_distance: likewise d(a,n)^2; with a teacher, to those of other faces.
+            the teacher's embedding of it; in a classification, to the centre of its identity.
+        negative_distance: likewise d(a,n)^2; with a teacher, to those of other faces; in a classification, to the
+            centres of others.
         spread: mean squared distance between the embeddings that a training step learns from, or between those of the
             faces mined among when there was no step; 0 when all are equal, about 2 when none are alike.
         learning_rate: of the last step.
@@ -79,7 +80,7 @@ def validation(score: Score | None) -> dict[str, Any]:
     return {f"validation_{name}": score and getattr(score, name) for name in ("accuracy", "auc", "val")}
 
 
-_ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), CLASSIFICATION, DISTILLATION)}
+_ACTIVE = {one.phase: one.active for one in (*LOSSES.values(), DISTILLATION)}
 _TYPES = {"number": pa.int32(), "step": pa.int64(), "phase": pa.string(), "images": pa.int64()}
 _TYPES |= {name: pa.int64() for name in ("triplets_found", "triplets_kept", "triplets_trained", "pairs_trained")}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.float64())) for name in Round.__dataclass_fields__])

@@ -23,7 +23,7 @@ class Hyperparameters:
     loss: Annotated[str, Flag(choices=tuple(LOSSES))] = "triplet"
     """The loss. Triplet: a round mines the triplets of --positives and --negatives among its faces, then makes one pass
     over them. The others work on batches, of which a round has --max_batches: online-triplet on the triplets inside
-    each, contrastive on all its pairs."""
+    each, contrastive on all its pairs, classification on the angles to centres of all identities (--class_head)."""
     temperature: float = 0.1
     """Temperature of the contrastive loss: the smaller, the more it is about the nearest negatives."""
     rounds: int = 100
@@ -32,7 +32,7 @@ class Hyperparameters:
     identities_per_round: int = 100
     """How many identities a round mines triplets among; all of them when there are fewer."""
     faces_per_identity: int = 25
-    """The most faces of an identity in a round of mined triplets, or in a batch of another loss."""
+    """The most faces of an identity in a round of mined triplets, or in a batch of online-triplet or contrastive."""
     batch_size: int = 96
     """The most images in a training step; at least twice the faces of an identity."""
     max_batches: int = 100

@@ -32,11 +32,16 @@ class Optimization:
     """Momentum of the optimisers sgd and muon."""
     weight_decay: float = 0.0
     """Decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), times the learning rate at each step; for
-    convolution and dense kernels only."""
+    convolution and dense kernels and the centres of a classification only."""
     clip_norm: float = 0.0
     """The largest norm of all gradients together; 0 does not clip."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights that is scored and saved; 0 saves the weights."""
+
+    @property
+    def kept(self) -> int:
+        """How many numbers the optimiser keeps of each number of a classification's centres, at most."""
+        return _KEPT[self.optimizer]
 
     def check(self) -> None:
         """Raises UsageError for a number outside its range."""
@@ -52,6 +57,9 @@ class Optimization:
                 )
 
 
+_DECAYED = ("kernel", "centres")
+# Numbers that an optimiser keeps of each number of a classification's centres, besides their moving average.
+_KEPT = {"rmsprop": 1, "adam": 2, "adamw": 2, "adagrad": 1, "sgd": 1, "muon": 2}
 _STEPS = (0.6, 0.85)
 _STEP_FACTOR = 0.1
 
@@ -103,7 +111,7 @@ def optimizer_for(
         **options,
     )
     if optimization.weight_decay:
-        optimizer.exclude_from_weight_decay([variable for variable in variables if variable.name != "kernel"])
+        optimizer.exclude_from_weight_decay([variable for variable in variables if variable.name not in _DECAYED])
     if scale_loss:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from components.mine_and_train import optimizer as optimizers
-from components.mine_and_train.heads import Head
+from components.mine_and_train.centres import SampledStep
+from components.mine_and_train.heads import Head, first_centres
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.losses import CLASSIFICATION, DISTILLATION, LOSSES, Objective
 from components.mine_and_train.losses.classification import classification_loss
 from components.mine_and_train.losses.distillation import distillation_loss
 from components.mine_and_train.losses.loss import LABELS, TRIPLETS, Loss, mean_over_members
 from components.mine_and_train.step import Step, training_step
+from components.model.network import without_unit_length
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The rounds of one loss: its compiled step, and the optimiser of what it trains."""
+    """The rounds of one loss: its compiled step, the optimiser of what it trains, and what a head is made of.
+
+    Args:
+        head: variables, and NumPy arrays.
+    """
 
     objective: Objective
     step: Step
     optimizer: keras.optimizers.Optimizer
-    head: Head | None = None
+    head: tuple[Any, ...] = ()
 
 
 def build_phases(
@@ -51,6 +58,7 @@ def build_phases(
     """
 
     def phase(objective: Objective, loss: Loss, targets: tf.TensorSpec, head: Head | None = None) -> Phase:
+        trained = without_unit_length(network) if head else network
         variables = network.trainable_variables + ([head.centres] if head else [])
         optimizer = optimizers.optimizer_for(
             how.optimization,
@@ -59,7 +67,7 @@ def build_phases(
             devices=strategy.num_replicas_in_sync,
         )
         step = training_step(
-            network,
+            trained,
             optimizer,
             loss,
             how.augmentation,
@@ -69,15 +77,27 @@ def build_phases(
             strategy=strategy,
             scaling=scaling,
         )
-        return Phase(objective, step, optimizer, head)
+        return Phase(objective, step, optimizer, tuple(head.variables) if head else ())
+
+    def classification() -> Phase:
+        kind = how.classification
+        centres = first_centres(identities, kind.subcentres, network.output_shape[-1], how.seed)
+        chosen = kind.in_a_step(identities, how.batch_size)
+        head = Head(kind, centres[:chosen])
+        whole = phase(CLASSIFICATION, classification_loss(head), LABELS, head)
+        if chosen == identities:
+            return whole
+        sampled = SampledStep(whole.step, head.centres, whole.optimizer, centres)
+        return replace(whole, step=sampled, head=(*whole.head, *sampled.tables))
 
     if taught_size is not None:
         targets = tf.TensorSpec([None, taught_size], tf.float32)
         yield phase(DISTILLATION, mean_over_members(distillation_loss, members), targets)
         return
-    if how.classification_rounds:
-        head = Head(how.classification, identities, network.output_shape[-1], how.seed)
-        yield phase(CLASSIFICATION, classification_loss(head), LABELS, head)
     objective = LOSSES[how.loss]
+    if how.classification_rounds or objective.classified:
+        yield classification()
+    if objective.classified:
+        return
     loss = importlib.import_module(objective.module).build(how)
     yield phase(objective, mean_over_members(loss, members), TRIPLETS if objective.mined else LABELS)

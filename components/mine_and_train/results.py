@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from components.common.crops import decode_crops
+from components.common.batches import ManyImages, embed_many
+from components.common.crops import Crops
 from components.common.executor import write_metrics
 from components.common.manifest import Folders, unnamed
 from components.mine_and_train.card import ShownFace, card
@@ -31,13 +32,14 @@ def write_network(loop: TrainingLoop, rows: pa.Table, faces: Folders, kept: Roun
     print(f"checkpoint in {settings.checkpoint}")
     embed = embedder_for(loop.training.network, loop.preprocessing)
     if settings.embeddings:
-        vectors = embed(decode_crops(rows, faces, settings.image_size, settings.crop_share))
+        images = Crops(rows, faces, settings.image_size, settings.crop_share)
+        vectors = embed_many(embed, images, settings.embedding_size)
         write_embeddings(settings.embeddings, rows, vectors, fingerprint(settings.checkpoint))
         print(f"{len(rows)} embeddings in {settings.embeddings}")
 
 
 def write_card(
-    loop: TrainingLoop, images: npt.NDArray[np.uint8], rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
+    loop: TrainingLoop, images: ManyImages, rows: pa.Table, labels: npt.NDArray[np.int64], kept: Round
 ) -> None:
     """Writes the card, the projector's files and the metrics.
 
@@ -55,12 +57,13 @@ def write_card(
     named = np.flatnonzero(~np.array(unnamed(rows), bool))
     some = named if len(named) else np.arange(len(labels))  # those without names are in no triplet to show
     chosen = some[sample_round(labels[some], how.identities_per_round, how.faces_per_identity, rng)]
-    embeddings = embedder_for(loop.training.network, loop.preprocessing)(images[chosen])
+    seen = images[chosen]
+    embeddings = embedder_for(loop.training.network, loop.preprocessing)(seen)
     names = rows["identity"].take(chosen).to_pylist()
-    write_projector(loop.folder / EVENTS, embeddings, names, images[chosen] if settings.pictures else None)
+    write_projector(loop.folder / EVENTS, embeddings, names, seen if settings.pictures else None)
 
     def face(row: int) -> ShownFace:
-        picture = thumbnail(Image.fromarray(images[chosen[row]])) if settings.pictures else ""
+        picture = thumbnail(Image.fromarray(seen[row])) if settings.pictures else ""
         return ShownFace(names[row], picture)
 
     defaults = type(settings)(input=settings.input, checkpoint=settings.checkpoint).config()

@@ -66,9 +66,10 @@ def sample_batches(
         int64 [b]: indices into `labels`, grouped by identity; b is `batch_size`, or up to one less where only one
         more face would fit, or less where people are few.
     """
-    faces = _faces_by_identity(labels)
-    people = [person for person, own in enumerate(faces) if len(own) >= 2]
-    turns = np.repeat(people, [min(_MOST_TURNS, -(-len(faces[person]) // faces_per_identity)) for person in people])
+    by_identity, counts = np.argsort(labels, kind="stable"), np.bincount(labels)
+    ends = np.cumsum(counts)
+    people = np.flatnonzero(counts >= 2)
+    turns = np.repeat(people, np.minimum(_MOST_TURNS, -(-counts[people] // faces_per_identity)))
     waiting: list[int] = []
     unseen: dict[int, list[int]] = {}
     while True:
@@ -85,7 +86,8 @@ def sample_batches(
             own = unseen.get(person, [])
             count = min(faces_per_identity, room)
             if len(own) < 2:  # what is left makes no pair
-                own += [face for face in rng.permutation(faces[person]).tolist() if face not in own]
+                faces = by_identity[ends[person] - counts[person] : ends[person]]
+                own += [face for face in rng.permutation(faces).tolist() if face not in own]
             batch[person], unseen[person] = np.array(own[:count]), own[count:]
             room -= len(batch[person])
         waiting += later[: len(turns)]  # the turns of few people would heap up: all are in every batch
@@ -107,8 +109,3 @@ def sample_faces(faces: int, batch_size: int, rng: np.random.Generator) -> Itera
     while True:
         order = rng.permutation(faces)
         yield from (order[start : start + size] for start in range(0, faces - size + 1, size))
-
-
-def _faces_by_identity(labels: Labels) -> list[Indices]:
-    order = np.argsort(labels, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(labels))[:-1])

@@ -20,9 +20,12 @@ from components.common.cores import tensorflow_threads
 from components.common.crops import crop_of, faces_of
 from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, read, unnamed
+from components.common.memory import memory
 from components.common.preprocessing import Crop
 from components.common.quantity import quantity
 from components.mine_and_train import state
+from components.mine_and_train.heads import memory_of_head
+from components.mine_and_train.losses import LOSSES
 from components.mine_and_train.settings import LEAST_SHARE, Settings
 from components.mine_and_train.teacher import Teacher, read_teacher
 from components.model import load_tensorflow, starts
@@ -30,7 +33,8 @@ from components.model import load_tensorflow, starts
 # What the variables of a training, or what it has seen so far, depend on.
 FIXED = frozenset(
     {"dataset", "backbone", "image_size", "embedding_size", "seed", "loss", "precision", "optimizer", "ema"}
-    | {"classification_rounds", "class_head", "crop", "crop_share", "members", "teacher"}
+    | {"classification_rounds", "class_head", "class_subcentres", "class_sample_rate"}
+    | {"crop", "crop_share", "members", "teacher"}
 )
 
 # What the batches of a round depend on: with others, an unfinished round begins anew.
@@ -46,11 +50,15 @@ def run(settings: Settings) -> None:
     """Trains, or goes on with a stopped training, and writes every result."""
     signal.signal(signal.SIGTERM, _exit_resumable)
     settings = _without_unwritable_volume(settings)
-    rows = read(settings.input, DATASET)
+    # Of millions of faces, what is not needed takes gigabytes.
+    columns = ["face_id", "identity", "split", "part", "row", *(["photo_path"] if settings.embeddings else [])]
+    rows = read(settings.input, DATASET, columns)
     faces = faces_of(settings.input, settings.faces)
     teacher = None if settings.teacher is None else read_teacher([settings.teacher], _split(rows))
     # Nothing is trained in no round: anybody's faces will do, to look at what the network makes of them.
     training_rows = _training_rows(rows, settings.input, teacher) if settings.hyperparameters.rounds else rows
+    if teacher is None:
+        _check_head(settings, training_rows)
     config = settings.config() | {"dataset": _fingerprint(training_rows), "crop": asdict(crop_of(faces))}
     if teacher is not None:
         _check_size(settings, teacher)
@@ -81,6 +89,28 @@ def _check_size(settings: Settings, teacher: Teacher) -> None:
             f"{teacher.plain.shape[1]} numbers",
             advice=f"Give --embedding_size {size}.",
         )
+
+
+def _check_head(settings: Settings, rows: pa.Table) -> None:
+    """Says how much memory the head of a classification takes, where there is one, and refuses more than there is."""
+    how = settings.hyperparameters
+    if not how.rounds or not (how.classification_rounds or LOSSES[how.loss].classified):
+        return
+    identities = pc.count_distinct(rows["identity"]).as_py()
+    chosen = how.classification.in_a_step(identities, how.batch_size)
+    kept = how.optimization.kept + (how.optimization.ema > 0 and chosen == identities)  # the moving average
+    taken = memory_of_head(how.classification, identities, settings.embedding_size, how.batch_size, kept)
+    held, of_a_step = (f"{size / 1e6:,.0f} MB" for size in taken)
+    centres = quantity(identities * how.classification.subcentres, "centre")
+    said = f"{centres} of {settings.embedding_size} numbers, with what {how.optimization.optimizer} keeps of them"
+    if sum(taken) > memory():
+        raise UsageError(
+            "The head of this classification is larger than the memory of this machine.",
+            received=f"{said}: {held}, and up to {of_a_step} in a step; there are {memory() / 1e6:,.0f} MB",
+            advice="Give --class_sample_rate 0.1, for a smaller step; --optimizer sgd, which keeps less than adam or "
+            "muon; or a smaller --embedding_size or --class_subcentres.",
+        )
+    print(f"The head takes {held} ({said}) and up to {of_a_step} in a step, of {chosen:,} identities.")
 
 
 def _check_crop(settings: Settings, needed: Crop | None, crop: Crop) -> None:
@@ -125,7 +155,11 @@ def _fingerprint(rows: pa.Table) -> str:
     """Names what is trained on: the faces and who they show, in order."""
     digest = hashlib.sha256()
     for name in ("face_id", "identity"):
-        digest.update("\0".join(rows[name].to_pylist()).encode())
+        between = b""
+        for some in rows[name].iterchunks():
+            if len(some):
+                digest.update(between + "\0".join(some.to_pylist()).encode())
+                between = b"\0"
     return digest.hexdigest()
 
 

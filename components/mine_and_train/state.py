@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.common.atomic import write_file
+from components.common.atomic import new_file
 from components.common.errors import UsageError
 from components.common.preprocessing import Crop
 
@@ -59,11 +58,10 @@ def save(folder: Path, state: State) -> None:
             for name in ("settings", "rounds", "batches", "steps", "seconds", "best", "start")
         },
     }
-    content = io.BytesIO()
     text = np.frombuffer(json.dumps(record).encode(), np.uint8)
     arrays: dict[str, Any] = {_RECORD: text, "measured": state.measured, **state.arrays}
-    np.savez(content, **arrays)
-    write_file(folder / FILE, content.getvalue())
+    with new_file(folder / FILE) as file:
+        np.savez(file, **arrays)
 
 
 def load(folder: Path) -> State | None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.batches import ManyImages
 from components.common.preprocessing import SCALING
 from components.mine_and_train.sampler import sample_evenly
 from components.model.backbones.normalization import normalizations
@@ -41,7 +42,7 @@ class Statistics:
     def __init__(
         self,
         network: keras.Model,
-        images: npt.NDArray[np.uint8],
+        images: ManyImages,
         labels: npt.NDArray[np.int64],
         batch_size: int,
         seed: int,

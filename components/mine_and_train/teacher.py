@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from components.common.batches import slices
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, folder_names, order_shards, read
 from components.evaluate.embeddings import read_embeddings
 
 Vectors = npt.NDArray[np.float32]
+_AT_A_TIME = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,30 @@ class Teacher:
 
     Args:
         plain: float32 [n, size], unit length, for a network without BatchNorm at its end.
-        scaled: for one with it, whose numbers are all of one deviation: each number divided by its deviation over the
-            faces; likewise.
-        centre: float32 [size], the mean of the embeddings, in deviations.
+        deviation: float64 [size], of each number over the faces; 1 where that is 0.
         network: SHA-256 of the network that made them.
         sha256: of the embeddings.
     """
 
     plain: Vectors
-    scaled: Vectors
-    centre: Vectors
+    deviation: npt.NDArray[np.float64]
     network: str
     sha256: str
+
+    @property
+    def scaled(self) -> Vectors:
+        """For a network with BatchNorm there, whose numbers are all of one deviation: each divided by its own."""
+        scaled = np.empty_like(self.plain)
+        for some in slices(len(scaled), _AT_A_TIME):
+            divided = self.plain[some] / self.deviation
+            scaled[some] = divided / np.linalg.norm(divided, axis=1, keepdims=True)
+        return scaled
+
+    @property
+    def centre(self) -> Vectors:
+        """The mean of the embeddings, in deviations: float32 [size]."""
+        mean: Vectors = (self.plain.mean(axis=0, dtype=np.float64) / self.deviation).astype(np.float32)
+        return mean
 
 
 def read_teacher(folders: Sequence[Path], rows: pa.Table) -> Teacher | None:
@@ -69,11 +83,4 @@ def read_teacher(folders: Sequence[Path], rows: pa.Table) -> Teacher | None:
     vectors = known.vectors[[place[face_id] for face_id in wanted]]
     deviation = vectors.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1  # a number that is the same for all faces tells nothing of any
-    scaled = vectors / deviation
-    return Teacher(
-        vectors,
-        (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32),
-        scaled.mean(axis=0).astype(np.float32),
-        known.checkpoint_sha256,
-        hashlib.sha256(vectors.tobytes()).hexdigest(),
-    )
+    return Teacher(vectors, deviation, known.checkpoint_sha256, hashlib.sha256(vectors.data).hexdigest())

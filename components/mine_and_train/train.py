@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, tee
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.common.batches import Images, ManyImages, ahead
 from components.common.preprocessing import SCALING
 from components.evaluate.score import Score
 from components.mine_and_train import optimizer as optimizers
@@ -29,7 +30,6 @@ from components.mine_and_train.state import State
 from components.mine_and_train.statistics import TO_KEEP, TO_MINE, Statistics
 from components.model.network import Embedder
 
-Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 _COLUMNS = len(StepMetrics._fields) + 1  # of what is kept of a step: its metrics, and how many images it pushed
 
@@ -45,7 +45,7 @@ class _Sampled:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Indices of training images, and what the loss wants to know of them."""
+    """Indices of the round's images, and what the loss wants to know of them."""
 
     images: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int32] | npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ class Training:
 
     Args:
         network: as `components.model.network.build` makes it; trained in place.
-        images: uint8 [n, s, s, 3], the crops of the training split.
+        images: uint8 [n, s, s, 3], the crops of the training split, in memory or decoded when they are asked for.
         labels: int64 [n], their identities, numbered from 0.
         hyperparameters: how to train.
         validate: scores the network; called by `run` after every `validate_every` rounds and after the last.
@@ -73,7 +73,7 @@ class Training:
     def __init__(
         self,
         network: keras.Model,
-        images: Images,
+        images: ManyImages,
         labels: Labels,
         hyperparameters: Hyperparameters,
         *,
@@ -117,14 +117,15 @@ class Training:
             number = len(self.rounds) + 1
             phase = self._phase_of(number)
             began = time.perf_counter() - self._seconds
-            self._sampled, steps = self._batches_of(number, phase)
-            for index, batch in enumerate(islice(steps, self.hyperparameters.max_batches)):
-                if index < len(self._measured):  # done before the training was stopped
-                    continue
+            self._sampled, images, steps = self._batches_of(number, phase)
+            done_before = len(self._measured)  # of this round, before the training was stopped
+            steps, coming = tee(islice(steps, done_before, self.hyperparameters.max_batches))
+            seen = ahead(images, (batch.images for batch in coming))
+            for index, (batch, pixels) in enumerate(zip(steps, seen, strict=True), done_before):
                 progress = (number - 1 + index / self.hyperparameters.max_batches) / self.hyperparameters.rounds
                 phase.optimizer.learning_rate.assign(optimizers.rate(self.hyperparameters.optimization, progress))
                 seed = np.random.default_rng([self.hyperparameters.seed, number, index]).integers(2**31, size=2)
-                measured = phase.step(self._images[batch.images], batch.targets, seed.astype(np.int32))
+                measured = phase.step(pixels, batch.targets, seed.astype(np.int32))
                 self._measured.append(np.array([*map(float, measured), len(batch.images)], np.float32))
                 self.steps += 1
                 self._seconds = time.perf_counter() - began
@@ -145,25 +146,31 @@ class Training:
         """The rounds, and before them the network as it started, where that is known."""
         return [self.start, *self.rounds] if self.start else self.rounds
 
-    def _batches_of(self, number: int, phase: Phase) -> tuple[_Sampled | None, Iterator[_Batch]]:
-        """What a round looks at, if it mines offline; and its batches."""
+    def _batches_of(self, number: int, phase: Phase) -> tuple[_Sampled | None, ManyImages, Iterator[_Batch]]:
+        """What a round looks at, if it mines offline; its images; and its batches of them."""
         how = self.hyperparameters
         # A generator of its own for each round: what a round does depends on its number, not on the rounds before.
         rng = np.random.default_rng([how.seed, number])
         if self._taught is not None:
             taught, drawn = self._taught, sample_faces(len(self._labels), how.batch_size, rng)
-            return None, (_Batch(images, taught[images]) for images in drawn)
+            return None, self._images, (_Batch(images, taught[images]) for images in drawn)
+        if phase.objective.classified:
+            drawn = sample_faces(len(self._labels), how.batch_size, rng)
+            steps = (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
+            return None, self._images, steps
         if not phase.objective.mined:
             drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
-            return None, (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
+            steps = (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
+            return None, self._images, steps
         chosen = sample_round(self._labels, how.identities_per_round, how.faces_per_identity, rng)
+        images = self._images[chosen]  # decoded once for the round
         if self._embeddings is None:
             self._statistics.gather(TO_MINE)
-            self._embeddings = self._embed(self._images[chosen])
+            self._embeddings = self._embed(images)
         mined = mine(self._embeddings, self._labels[chosen], how.strategy, rng, how.max_triplets)
         packed = batches(mined.triplets, self._labels[chosen], how.batch_size, rng)
         sampled = _Sampled(len(chosen), mined.total, len(mined.triplets))
-        return sampled, (_Batch(chosen[batch.images], batch.triplets) for batch in packed)
+        return sampled, images, (_Batch(batch.images, batch.triplets) for batch in packed)
 
     def unfinished(self) -> tuple[Round, float]:
         """The round under way as far as it has come, and the share that is done of the steps it may take."""
@@ -235,8 +242,8 @@ class Training:
         for phase in self._phases:
             for number, variable in enumerate(phase.optimizer.variables):
                 variables[f"{phase.objective.phase}.optimizer.{number}"] = variable
-            if phase.head:
-                variables[f"{phase.objective.phase}.head"] = phase.head.centres
+            for number, variable in enumerate(phase.head):
+                variables[f"{phase.objective.phase}.head.{number}"] = variable
         return variables
 
     def state(self, settings: dict[str, Any]) -> State:
@@ -257,20 +264,23 @@ class Training:
         )
 
     def go_on_from(self, state: State) -> None:
-        """Takes up a stopped training.
+        """Takes up a stopped training. The state's arrays leave it one by one: a large head must not be held twice.
 
         Raises:
             ValueError: the state is of another network or other optimisers.
         """
         variables = self._variables()
-        stored = {name: array for name, array in state.arrays.items() if name != "embeddings"}
+        self._embeddings = state.arrays.pop("embeddings", None)
         shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-        if {name: array.shape for name, array in stored.items()} != shapes:
+        if {name: array.shape for name, array in state.arrays.items()} != shapes:
             raise ValueError("its variables are not those of the network and its optimiser")
         for name, variable in variables.items():
-            variable.assign(stored[name])
+            array = state.arrays.pop(name)
+            if isinstance(variable, np.ndarray):
+                variable[...] = array
+            else:
+                variable.assign(array)
         self.start = Round(**state.start) if state.start else None
         self.rounds = [Round(**done) for done in state.rounds]
         self.steps, self.best, self._seconds = state.steps, state.best, state.seconds
         self._measured = list(state.measured)
-        self._embeddings = state.arrays.get("embeddings")

@@ -1,4 +1,4 @@
-"""A checkpoint: a folder with the network's weights and `facenet.json`, which says how to use them."""
+"""A checkpoint: a folder with a network's weights, `facenet.json`, which says how to use them, and a LiteRT file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from components.common import published
 from components.common.atomic import new_directory
 from components.common.errors import MALFORMED, UsageError
-from components.common.preprocessing import Preprocessing
+from components.common.preprocessing import LITERT_FORMAT, Preprocessing
 from components.common.records import is_version, read_json, whole
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 WEIGHTS = "model.weights.h5"
 DESCRIPTION = "facenet.json"
-FILES = (WEIGHTS, DESCRIPTION)
+# The same network for whoever only embeds, which need not wait for TensorFlow; checkpoints from before it lack it.
+LITERT = "model.tflite"
+FILES = (WEIGHTS, DESCRIPTION, LITERT)
 _ADVICE = (
     f"A checkpoint is a folder that `facenet mine-and-train` writes; `{published.NAME}` is dlib's network for faces."
 )
@@ -72,9 +74,14 @@ def save(
         "preprocessing": preprocessing.to_json(),
         "training": training,
     }
+    from components.model.lite import write
+
     with new_directory(path, FILES) as folder:
         network.save_weights(folder / WEIGHTS)
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, allow_nan=False) + "\n")
+        about = {"checkpoint_sha256": fingerprint(folder)}
+        record = {"format": LITERT_FORMAT, "preprocessing": preprocessing.to_json(), "about": about}
+        (folder / LITERT).write_bytes(write(network, record))
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def fingerprint(path: Path) -> str:
     if published.is_meant(path):
         return published.sha256()
     digest = hashlib.sha256()
-    for name in FILES:
+    for name in (WEIGHTS, DESCRIPTION):
         digest.update(hashlib.sha256((path / name).read_bytes()).digest())
     return digest.hexdigest()
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from components.common.batches import slices
 from components.common.dlib_models import FACE_NETWORK
 from components.common.errors import UsageError
 from components.common.published import EMBEDDING_SIZE, IMAGE_SIZE
@@ -27,6 +29,7 @@ from components.model.network import EMBEDDING_LAYER, scale
 
 # The backbones that take a part of it.
 SLIM = ("dlib_slim", "dlib_tiny")
+_AT_A_TIME = 32  # faces; what all filters make of all of them would be half a gigabyte
 
 # Kind of a layer, its sizes, and the shapes of its arrays: see components.model.dlib_file.Layer.
 _Shape = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
@@ -87,19 +90,31 @@ def restore_slim(network: keras.Model, faces: npt.NDArray[np.uint8], path: Path)
     for layer, convolution in zip(_convolutions(whole), convolutions, strict=True):
         layer.set_weights(convolution)
     inside = keras.Model(whole.input, [layer.output for layer in _convolutions(whole)[1::2]])
-    outputs = inside.predict(np.asarray(scale(faces)), verbose=0)
     targets = _convolutions(network)
     targets[0].set_weights(convolutions[0])
-    for block, output in enumerate(outputs):
+    for block, (mean, deviation) in enumerate(_moments(inside, faces)):
         first, second = targets[1 + 2 * block : 3 + 2 * block]
         (kernel, bias), (onward, onward_bias) = convolutions[1 + 2 * block : 3 + 2 * block]
-        gives = output.std(axis=(0, 1, 2)) * np.sqrt((onward**2).sum(axis=(0, 1, 3)))
+        gives = deviation * np.sqrt((onward**2).sum(axis=(0, 1, 3)))
         order = np.argsort(-gives, kind="stable")
         kept, left = np.sort(order[: first.filters]), np.sort(order[first.filters :])
-        constant = np.einsum("hwcf,c->f", onward[:, :, left], output.mean(axis=(0, 1, 2))[left])
+        constant = np.einsum("hwcf,c->f", onward[:, :, left], mean[left])
         first.set_weights([kernel[..., kept], bias[kept]])
         second.set_weights([onward[:, :, kept], onward_bias + constant])
     return _restore_embedding(network, weights)
+
+
+def _moments(network: keras.Model, faces: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float64]]:
+    """Of each output of a network its mean and its deviation over faces and places, [2, filters]."""
+    totals: list[Any] = [0.0] * len(network.outputs)
+    for some in slices(len(faces), _AT_A_TIME):
+        for number, output in enumerate(network.predict_on_batch(np.asarray(scale(faces[some])))):
+            squares = np.square(output, dtype=np.float64)
+            totals[number] += np.stack(
+                [values.mean(axis=(1, 2), dtype=np.float64).sum(axis=0) for values in (output, squares)]
+            )
+    means = [total / len(faces) for total in totals]
+    return [np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))]) for mean, square in means]
 
 
 def _halve(kernel: Array) -> Array:

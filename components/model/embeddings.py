@@ -38,7 +38,7 @@ def write_embeddings(
                 {
                     **{name: some[name] for name in ("face_id", "identity", "split", "photo_path")},
                     "embedding": pa.ListArray.from_arrays(offsets, vectors.ravel()),
-                    "checkpoint_sha256": pa.array([checkpoint_sha256] * len(some), pa.string()),
+                    "checkpoint_sha256": pa.repeat(checkpoint_sha256, len(some)),
                 },
                 schema=EMBEDDINGS.schema,
             )

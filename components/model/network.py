@@ -19,6 +19,7 @@ from components.model.backbones.normalization import normalizations, normalize
 
 EMBEDDING_LAYER = "embedding"
 EMBEDDING_NORMALISATION = "embedding_normalisation"
+_UNIT_LENGTH = "unit_length"
 MOST_MEMBERS = 4
 
 
@@ -103,6 +104,11 @@ def ends_normalised(network: keras.Model) -> bool:
     return any(layer.name == EMBEDDING_NORMALISATION for layer in normalizations(network))
 
 
+def without_unit_length(network: keras.Model) -> keras.Model:
+    """A network with the same weights whose embeddings keep their lengths, in the precision of its layers."""
+    return keras.Model(network.input, network.get_layer(_UNIT_LENGTH).input)
+
+
 def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
     """Moves the embeddings of a network that has learnt nothing: of each member their mean, before they get length 1.
 
@@ -117,7 +123,7 @@ def place_around(network: keras.Model, centre: npt.NDArray[np.float32]) -> None:
 
 def _of_unit_length(x: Any) -> Any:
     # float32 whatever the precision of the layers before: distances are small differences.
-    return layers.UnitNormalization(axis=-1, dtype="float32", name="unit_length")(x)
+    return layers.UnitNormalization(axis=-1, dtype="float32", name=_UNIT_LENGTH)(x)
 
 
 def scale(images: Any, scaling: str = SCALING) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.common import published
+from components.common.batches import ManyImages
 from components.common.errors import UsageError
 from components.common.preprocessing import SCALING
 from components.model import backbones, dlib_weights, face_weights, named, tf_slim
@@ -59,7 +60,7 @@ class Restored:
 
 
 def start_from(
-    network: keras.Model, architecture: Architecture, path: Path, faces: npt.NDArray[np.uint8] | None = None
+    network: keras.Model, architecture: Architecture, path: Path, faces: ManyImages | None = None
 ) -> Restored:
     """Copies weights into a network of the same backbone, in place.
 
@@ -207,9 +208,7 @@ def _from_tensorflow(network: keras.Model, architecture: Architecture, path: Pat
     return Restored(len(wanted), len(network.weights), left_out, read_as, pixels.scaling)
 
 
-def _from_dlib(
-    network: keras.Model, architecture: Architecture, path: Path, faces: npt.NDArray[np.uint8] | None
-) -> Restored:
+def _from_dlib(network: keras.Model, architecture: Architecture, path: Path, faces: ManyImages | None) -> Restored:
     if architecture.backbone == published.BACKBONE:
         (count, of_one_size), read_as = dlib_weights.restore(network, path), ""
     elif architecture.backbone in dlib_weights.SLIM and faces is not None:

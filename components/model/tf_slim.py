@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
 from components.common.errors import UsageError
-
-Arrays = Mapping[str, npt.NDArray[np.float32]]
 
 # What our layers after the backbone are called there: the networks that were trained on faces have both.
 _EMBEDDING = {"embedding": "Bottleneck", "embedding_normalisation": "Bottleneck.BatchNorm"}

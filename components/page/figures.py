@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
@@ -80,6 +81,37 @@ def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest
     return drawn[0]
 
 
+def det_curves(
+    name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: tuple[float, float], *, columns: int = 2
+) -> str:
+    """FNIR over FPIR, both logarithmic.
+
+    Args:
+        name: the figure's name.
+        curves: for each its label, its points (FPIR, FNIR) by ascending FPIR, its colour and its line style.
+        lowest: the FPIR and the FNIR at the edges, above 0. A rate of 0 is drawn there.
+        columns: of the legend, which stands above the curves.
+
+    Returns:
+        An `<svg>` element.
+    """
+    drawn: list[str] = []
+    with axes(name, drawn, (5, 4.2)) as plot:
+        for label, points, colour, line in curves:
+            rates = np.maximum(np.array(points), lowest)
+            plot.plot(*rates.T, color=colour, linestyle=line, drawstyle="steps-post", label=label)
+        plot.set_xscale("log")
+        plot.set_yscale("log")
+        plot.set_xlim(lowest[0], 1)
+        plot.set_ylim(lowest[1], 1)
+        plain_numbers(plot.xaxis)
+        plain_numbers(plot.yaxis)
+        plot.set_xlabel("share of strangers who get a name (FPIR)")
+        plot.set_ylabel("share of the enrolled not named (FNIR)")
+        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, columnspacing=1, fontsize=9)
+    return drawn[0]
+
+
 def histogram(name: str, values: npt.NDArray[Any], label: str, *, bins: int = 40, logarithmic: bool = False) -> str:
     """A histogram of numbers, as shares of all of them.
 
@@ -125,7 +157,9 @@ def _edges(values: npt.NDArray[Any], bins: int, *, logarithmic: bool) -> npt.NDA
 
 def _svg(figure: Figure, name: str) -> str:
     written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    # `savefig` draws twice, to find out a size that is known here.
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]
     for colour, css in _CSS.items():

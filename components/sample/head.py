@@ -24,7 +24,7 @@ def bust(person: Person) -> Surface:
     for side in (-1, 1):
         _ear(surface, person, skin, side)
     _skull(surface, person, skin, rng)
-    _nose(surface, person, skin)
+    _nose(surface, person)
     _cheeks_and_chin(surface, person)
     _beard(surface, person, hair, strands)
     _hair(surface, person, hair, strands)
@@ -91,7 +91,7 @@ def _skull(surface: Surface, person: Person, skin: Array, rng: np.random.Generat
     head.polish(mask, 0.35)
 
 
-def _nose(surface: Surface, person: Person, skin: Array) -> None:
+def _nose(surface: Surface, person: Person) -> None:
     patch = surface.patch(0, 0.1, 0.55, 0.65)
     tip, root = person.nose_height, person.eye_height - 0.1
     along = np.clip((patch.v - root) / (tip - root), 0, 1)

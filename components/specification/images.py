@@ -13,7 +13,7 @@ from components.specification.code import sha256_of_code
 from components.specification.stages import STAGES, package
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMPONENTS = (*STAGES, "verify")
+COMPONENTS = (*STAGES, "verify", "serve")
 # Variants with other locked requirements, and the components that have them: "gpu" for NVIDIA GPUs, "litert" for
 # .tflite files, without TensorFlow.
 VARIANTS = {"gpu": ("mine-and-train",), "litert": ("embed",)}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "verify": "components.verify.verify",
     "enroll": "components.verify.enroll",
+    "index": "components.verify.make_index",
     "identify": "components.verify.identify",
     "rehearse": "components.verify.rehearse",
     "cluster": "components.verify.cluster",

@@ -26,7 +26,7 @@ from components.verify.enroll import photos_of_people
 from components.verify.faces import EmbeddedFace, embed_photos, no_face_error, photos_of, reject_record
 from components.verify.grouping import groups
 from components.verify.model import Model, open_model
-from components.verify.settings import PhotosOrFolders, ThresholdSettings
+from components.verify.settings import CORRECTIONS, PhotosOrFolders, ThresholdSettings
 from components.verify.threshold import choose_threshold
 
 _PERSON = "person-{:03d}"
@@ -49,7 +49,7 @@ class Settings(ThresholdSettings):
     different: Annotated[tuple[str, ...], Flag("PHOTO")] = ()
     """Two or more of the photos, each of another person, whose faces never come into one group. Kept for the next
     time."""
-    corrections: Annotated[Path, Flag("FILE")] = Path("corrections.json")
+    corrections: Annotated[Path, Flag("FILE")] = CORRECTIONS
     """Where --same and --different keep what they say; read whenever it is there."""
     named: bool = False
     """The photos lie in a folder for each person, named after them: also say how well the groups agree with that."""

@@ -35,6 +35,10 @@ class Mention:
     sha256: str
     box: Box
 
+    def shows(self, box: Box) -> bool:
+        """Whether this is the face in another box of the same photo."""
+        return overlap(self.box, box) >= _OVERLAP
+
 
 Statement = tuple[Mention, ...]
 Pairs = list[tuple[int, int]]
@@ -126,7 +130,7 @@ class KnownFaces:
         # A photo that is there twice has its faces twice.
         self._copies: dict[str, list[list[int]]] = defaultdict(list)
         for photo, numbers in self._of_photo.items():
-            self._copies[_sha256(photo)].append(numbers)
+            self._copies[sha256_of(photo)].append(numbers)
 
     def named(self, text: str) -> Mention:
         """The face that somebody means by a photo's path, or by `PHOTO#2`, the second from the left.
@@ -141,7 +145,7 @@ class KnownFaces:
                 received=text,
                 advice="--same and --different take photos: facenet cluster FOLDER --same A.jpg B.jpg",
             )
-        sha256 = _sha256(Path(path))
+        sha256 = sha256_of(Path(path))
         if sha256 not in self._copies:
             raise UsageError(
                 "This photo is not among those that are sorted, or shows no face.",
@@ -258,6 +262,7 @@ def _connected(links: Mapping[object, Sequence[tuple[object, str]]], start: obje
     return chains.get(end)
 
 
-def _sha256(photo: Path) -> str:
+def sha256_of(photo: Path) -> str:
+    """Of a photo's file."""
     with photo.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

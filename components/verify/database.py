@@ -1,4 +1,4 @@
-"""The file of a gallery: an SQLite database of three tables, opened as if somebody else had written it.
+"""The file of a gallery: an SQLite database of a few tables, opened as if somebody else had written it.
 
 SQLite writes a change aside first (its rollback journal), so a process or a machine that dies in the middle leaves the
 former gallery, which the next one to open the file puts back.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import secrets
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from components.common.errors import FacenetError, UsageError
+from components.common.names import one_form
 from components.embed.network import Network
 from components.verify.untrusted import fault_beside, fault_in, guard, schema
 
@@ -34,6 +36,13 @@ CREATE TABLE IF NOT EXISTS face (
 # Version 2 says of each face what found it: in version 1 that was dlib. In the words that ALTER TABLE would leave.
 _DETECTOR = "detector TEXT NOT NULL DEFAULT 'dlib'"
 _TABLES = _FIRST_TABLES.removesuffix(") STRICT;\n") + f", {_DETECTOR}) STRICT;\n"
+# Version 3 is searched by an index beside it (`lists.py`): it finds a person's faces, and tells when it was changed.
+_INDEXED = 3
+_FOR_INDEX = (
+    "CREATE INDEX face_of_person ON face (person)",
+    "CREATE TABLE state (stamp TEXT NOT NULL) STRICT",  # another one after every change
+)
+_TABLES_OF = {1: _FIRST_TABLES, 2: _TABLES, _INDEXED: "; ".join((_TABLES, *_FOR_INDEX))}
 _SECONDS_TO_WAIT = 10
 # What SQLite says when the system, and not what is in the file, is in the way.
 _SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
@@ -103,21 +112,28 @@ def connect(path: Path, network: Network | None, *, create: bool) -> Iterator[tu
 
 
 @contextmanager
-def change(connection: sqlite3.Connection) -> Iterator[None]:
+def change(connection: sqlite3.Connection) -> Iterator[str]:
     """A change, whole or not at all; from its first look on nobody else writes.
 
     A write-ahead log, which another program may have switched on, would keep what is overwritten in the file. SQLite
     ends that mode only while no other process has the file open; else the change is refused.
+
+    Yields:
+        The stamp of the gallery after the change, if it is one with an index and anything is changed.
     """
+    stamp = secrets.token_hex(16)
     connection.executescript("PRAGMA query_only = OFF; PRAGMA journal_mode = DELETE;")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        yield
+        before = connection.total_changes
+        yield stamp
+        if connection.total_changes > before and has_index(connection):
+            connection.execute("UPDATE state SET stamp = ?", (stamp,))
 
 
 def has_detectors(connection: sqlite3.Connection) -> bool:
     """Whether a gallery says of each face what found it: since version 2."""
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0] > 1)
+    return _version(connection) > 1
 
 
 def add_detectors(connection: sqlite3.Connection) -> None:
@@ -125,6 +141,38 @@ def add_detectors(connection: sqlite3.Connection) -> None:
     if not has_detectors(connection):
         connection.execute(f"ALTER TABLE face ADD COLUMN {_DETECTOR}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def has_index(connection: sqlite3.Connection) -> bool:
+    """Whether a gallery is one that an index is made of: since version 3."""
+    return _version(connection) >= _INDEXED
+
+
+def add_index(connection: sqlite3.Connection) -> None:
+    """Makes a gallery one that an index is made of, in a change; people whose names are one become one."""
+    if not has_index(connection):
+        add_detectors(connection)
+        rows = connection.execute("SELECT id, name FROM person")
+        for key, name in [(key, one_form(name)) for key, name in rows if name != one_form(name)]:
+            connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+            theirs = "UPDATE face SET person = (SELECT id FROM person WHERE name = ?) WHERE person = ?"
+            connection.execute(theirs, (name, key))
+            connection.execute("DELETE FROM person WHERE id = ?", (key,))
+        for statement in _FOR_INDEX:
+            connection.execute(statement)
+        connection.execute("INSERT INTO state VALUES ('')")
+        connection.execute(f"PRAGMA user_version = {_INDEXED}")
+    connection.execute("UPDATE state SET stamp = ''")  # a change, also of a gallery that had one
+
+
+def stamp_of(connection: sqlite3.Connection) -> str:
+    """What tells a gallery with an index from the same one before its last change; "" of a gallery without one."""
+    row = connection.execute("SELECT stamp FROM state LIMIT 1").fetchone() if has_index(connection) else None
+    return str(row[0]) if row else ""
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _lacks_locks(folder: Path) -> bool:
@@ -159,13 +207,13 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     )
     if application != APPLICATION_ID:
         raise _no_gallery(path)
-    if not 1 <= version <= VERSION:
+    if version not in _TABLES_OF:
         raise UsageError(
             "This gallery has a version that this program does not read.",
-            received=f"{path}, version {version}; versions up to {VERSION} are read",
+            received=f"{path}, version {version}; versions up to {_INDEXED} are read",
             advice="Enroll the photos again.",
         )
-    if fault := fault_in(connection, _TABLES if version > 1 else _FIRST_TABLES):
+    if fault := fault_in(connection, _TABLES_OF[version]):
         raise damaged_error(path, fault)
     made_by: tuple[str, int] | None = connection.execute("SELECT sha256, embedding_size FROM model").fetchone()
     if made_by is None or made_by[1] < 1:

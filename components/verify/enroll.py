@@ -18,12 +18,13 @@ from components.extract.quality import POOR, reasons
 from components.extract.reasons import Reason, Reject
 from components.extract.scan import identity_of, scan
 from components.verify.answer import UNKNOWN
-from components.verify.faces import embed_photos, no_face_error, photos_of, reject_record
-from components.verify.gallery import Enrollment, open_gallery
+from components.verify.faces import EmbeddedFace, embed_photos, no_face_error, photos_of, reject_record
+from components.verify.gallery import Added, Enrollment, open_gallery
 from components.verify.model import Model, open_model
 from components.verify.settings import GALLERY, GalleryFile, ModelSettings, PhotosOrFolders
 
 Rejects = list[tuple[Path, Reject]]
+Found = Sequence[EmbeddedFace] | Reject
 # A photo below is worse than nearly all photos, so that something is wrong with it.
 REFUSED = 40.0
 # They shape the letters beside them in Persian, Hindi and others: zero-width non-joiner and joiner.
@@ -61,7 +62,7 @@ def _photos_by_name(settings: Settings, rejects: Rejects) -> list[tuple[Path, st
         raise UsageError("There is nothing to enroll.", received="no photos", advice="facenet enroll PEOPLE -g GALLERY")
     if settings.name:
         named = [(photo, settings.name) for photo in photos_of(settings.photos, rejects)]
-        _check_names(named)
+        check_names(named)
         return named
     return photos_of_people(settings.photos, rejects)
 
@@ -81,7 +82,7 @@ def photos_of_people(folders: Sequence[Path], rejects: Rejects) -> list[tuple[Pa
         listing = scan(folder)
         named += [(folder / photo, identity_of(photo)) for photo in listing.photos]
         rejects += [(folder / path, reject) for path, reject in listing.rejects.items()]
-    _check_names(named)
+    check_names(named)
     return named
 
 
@@ -95,7 +96,12 @@ def _is_name(text: str) -> bool:
     return bool(text) and text == inside.strip() and printable
 
 
-def _check_names(named: Sequence[tuple[Path, str]]) -> None:
+def check_names(named: Sequence[tuple[Path, str]]) -> None:
+    """Checks the names of the people in photos.
+
+    Raises:
+        UsageError: one of them cannot be a name.
+    """
     for photo, name in named:
         if not _is_name(name) or name == UNKNOWN:
             raise UsageError(
@@ -111,26 +117,45 @@ def enrollments(
     """A face of each photo that shows a good enough one; adds the others, and the poor, to `seen`."""
     photos = [photo for photo, _ in named]
     for (photo, name), found in zip(named, embed_photos(photos, model, "only"), strict=True):
-        if isinstance(found, Reject):
-            seen.rejects.append((photo, found))
-            continue
-        face, quality = found[0].face, found[0].face.quality.quality
-        poor = quality < max(POOR, min_quality)
-        why = reasons(asdict(face.quality), face.score, model.network.crop.finder) if poor else []
-        if quality < min_quality:
-            detail = f"quality {quality:.0f} of at least {min_quality:g}: {', '.join(why)}"
-            seen.rejects.append((photo, Reject(Reason.LOW_QUALITY, detail)))
-            continue
-        if why:
-            seen.poor.append((photo, quality, why))
-        yield Enrollment(name, face.face_id, str(photo), found[0].embedding)
+        yield from enrollment(photo, name, found, model, seen, min_quality)
+
+
+def enrollment(
+    photo: Path, name: str, found: Found, model: Model, seen: Seen, min_quality: float = REFUSED
+) -> Iterator[Enrollment]:
+    """The face of one photo if it shows a good enough one; otherwise, or where it is poor, `seen` gets it."""
+    if isinstance(found, Reject):
+        seen.rejects.append((photo, found))
+        return
+    face, quality = found[0].face, found[0].face.quality.quality
+    poor = quality < max(POOR, min_quality)
+    why = reasons(asdict(face.quality), face.score, model.network.crop.finder) if poor else []
+    if quality < min_quality:
+        detail = f"quality {quality:.0f} of at least {min_quality:g}: {', '.join(why)}"
+        seen.rejects.append((photo, Reject(Reason.LOW_QUALITY, detail)))
+        return
+    if why:
+        seen.poor.append((photo, quality, why))
+    yield Enrollment(name, face.face_id, str(photo), found[0].embedding)
+
+
+def record(model: Model, gallery: Path, added: Added, seen: Seen) -> dict[str, Any]:
+    """What enrolling did, as plain values; `answers.schema.json` says what they are."""
+    return {
+        "model": model.to_json(),
+        "gallery": str(gallery),
+        **asdict(added),
+        "rejected": [reject_record(*each) for each in seen.rejects],
+        "poor": [_poor_record(*each) for each in seen.poor],
+    }
 
 
 def _poor_record(photo: Path, quality: float, why: list[str]) -> dict[str, Any]:
     return {"photo": str(photo), "quality": round(quality, 1), "reasons": why}
 
 
-def _nobody(rejects: Rejects) -> FacenetError:
+def nobody_error(rejects: Rejects) -> FacenetError:
+    """The error for photos of which none can be enrolled; at least one."""
     poor = [(photo, reject) for photo, reject in rejects if reject.reason == Reason.LOW_QUALITY]
     if not poor:
         return no_face_error(rejects)
@@ -155,12 +180,7 @@ def _enroll(settings: Settings) -> None:
         added = gallery.add(faces)
         gallery.say_detectors()
     if settings.json:
-        about = {"model": model.to_json(), "gallery": str(settings.gallery)}
-        photos = {
-            "rejected": [reject_record(*each) for each in seen.rejects],
-            "poor": [_poor_record(*each) for each in seen.poor],
-        }
-        print(json.dumps({**about, **asdict(added), **photos}, indent=1))
+        print(json.dumps(record(model, settings.gallery, added, seen), indent=1))
     else:
         for photo, reject in seen.rejects:
             print(f"{plain(photo)}  rejected: {reject.reason}, {plain(reject.detail)}")
@@ -171,7 +191,7 @@ def _enroll(settings: Settings) -> None:
             f"it holds {quantity(added.total_faces, 'face')} of {quantity(added.total_people, 'person', 'people')}"
         )
     if not added.faces + added.known:
-        raise _nobody(seen.rejects)
+        raise nobody_error(seen.rejects)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -94,7 +94,7 @@ def _embed(faces: Sequence[Face], model: Model) -> list[EmbeddedFace]:
     return [EmbeddedFace(face, embedding) for face, embedding in zip(faces, model.embed(faces), strict=True)]
 
 
-def reject_record(photo: Path, reject: Reject) -> dict[str, Any]:
+def reject_record(photo: object, reject: Reject) -> dict[str, Any]:
     """A photo without a face as plain values; `answers.schema.json` says what they are."""
     return {"photo": str(photo), "reason": reject.reason.value, "detail": reject.detail}
 

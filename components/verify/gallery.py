@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,28 @@ from components.common.errors import UsageError
 from components.common.names import one_form, plain
 from components.common.preprocessing import DETECTORS, mixed
 from components.embed.network import Network
-from components.verify.database import add_detectors, change, connect, damaged_error, empty, has_detectors
+from components.verify import lists
+from components.verify.database import (
+    add_detectors,
+    add_index,
+    change,
+    connect,
+    damaged_error,
+    empty,
+    has_detectors,
+    stamp_of,
+)
 from components.verify.search import People
 
 _STORED = np.dtype("<f4")
 _ROWS_AT_A_TIME = 8192
+# People in the order of their names, and the faces of each as they were enrolled: as `people` has them.
+_SOME = """
+SELECT id, name, embedding FROM face JOIN person ON person = id
+WHERE person IN (SELECT value FROM json_each(?)) ORDER BY name, face.rowid
+"""
+
+Keys = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,15 @@ class Gallery:
         query = "SELECT count(*) FROM face WHERE person = ?"
         return sum(int(self._connection.execute(query, key).fetchone()[0]) for key in self._keys(name))
 
+    def photos_of(self, name: str) -> set[str]:
+        """The paths of the photos that show a person's faces, as they were when these were enrolled.
+
+        Raises:
+            UsageError: nobody of that name is in the gallery.
+        """
+        query = "SELECT photo FROM face WHERE person = ?"
+        return {str(photo) for key in self._keys(name) for (photo,) in self._connection.execute(query, key)}
+
     def _keys(self, name: str) -> list[tuple[int]]:
         """A person's rows: a gallery from before there was one form may hold somebody in both."""
         rows = self._connection.execute("SELECT id, name FROM person")
@@ -112,7 +139,7 @@ class Gallery:
         return keys
 
     def forget(self, name: str) -> int:
-        """Removes a person and overwrites what was stored of them.
+        """Removes a person and overwrites what was stored of them, in an index of the gallery first.
 
         Returns:
             The number of their faces.
@@ -120,9 +147,11 @@ class Gallery:
         Raises:
             UsageError: nobody of that name is in the gallery.
         """
-        with change(self._connection):
-            faces = self.faces_of(name)
-            self._connection.executemany("DELETE FROM person WHERE id = ?", self._keys(name))
+        with change(self._connection) as stamp:
+            faces, keys = self.faces_of(name), self._keys(name)
+            former, index = stamp_of(self._connection), lists.place(self._path)
+            lists.erase(index, [key for (key,) in keys], former, stamp, self._embedding_size)
+            self._connection.executemany("DELETE FROM person WHERE id = ?", keys)
         return faces
 
     def detectors(self) -> set[str]:
@@ -163,19 +192,70 @@ class Gallery:
         for start in range(0, count, _ROWS_AT_A_TIME):
             keys, blobs = zip(*rows.fetchmany(_ROWS_AT_A_TIME), strict=True)
             block = slice(start, start + len(keys))
-            if {len(blob) for blob in blobs} != {self._embedding_size * _STORED.itemsize}:
-                raise damaged_error(self._path, f"an embedding is not of {self._embedding_size} numbers")
             try:
                 person[block] = [number[key] for key in keys]
             except KeyError as error:
                 raise damaged_error(self._path, f"a face of nobody, {error}") from error
-            embeddings[block] = np.frombuffer(b"".join(blobs), _STORED).reshape(len(keys), self._embedding_size)
-        lengths = np.einsum("nd,nd->n", embeddings, embeddings)
-        if not np.allclose(lengths, 1, atol=1e-3):
-            raise damaged_error(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
+            embeddings[block] = self._embeddings(blobs)
         if len(np.unique(person)) != len(names):
             raise damaged_error(self._path, "somebody without a face")
         return People(names, person, embeddings)
+
+    def _embeddings(self, blobs: Sequence[bytes]) -> npt.NDArray[np.float32]:
+        if {len(blob) for blob in blobs} - {self._embedding_size * _STORED.itemsize}:
+            raise damaged_error(self._path, f"an embedding is not of {self._embedding_size} numbers")
+        embeddings = np.frombuffer(b"".join(blobs), _STORED).reshape(-1, self._embedding_size).astype(np.float32)
+        lengths = np.einsum("nd,nd->n", embeddings, embeddings)
+        if not np.allclose(lengths, 1, atol=1e-3):
+            raise damaged_error(self._path, f"{np.count_nonzero(~np.isclose(lengths, 1, atol=1e-3))} of its embeddings")
+        return embeddings
+
+    @contextmanager
+    def indexing(self) -> Iterator[str]:
+        """Makes the gallery one with an index; nobody enrolls or forgets while that is made.
+
+        Yields:
+            The gallery's stamp from now on, by which the index knows it.
+        """
+        with change(self._connection) as stamp:
+            add_index(self._connection)
+            yield stamp
+
+    @property
+    def index(self) -> lists.Lists:
+        """The index of the gallery.
+
+        Raises:
+            UsageError: there is none, or the gallery was changed since it was made.
+            FacenetError: it is damaged.
+        """
+        return lists.read(lists.place(self._path), stamp_of(self._connection), self._embedding_size)
+
+    def keys(self) -> Keys:
+        """Everybody, as numbers in ascending order that stay a person's until they are forgotten: int64 [people]."""
+        rows = self._connection.execute("SELECT id FROM person WHERE id IN (SELECT person FROM face) ORDER BY id")
+        return np.fromiter((key for (key,) in rows), np.int64)
+
+    def some(self, keys: Keys) -> tuple[Keys, People]:
+        """Some of the people of a gallery with an index, in the order of their names.
+
+        Args:
+            keys: int64 [n], theirs; whoever is not there any more is left out.
+
+        Raises:
+            FacenetError: the gallery is damaged.
+        """
+        rows = self._connection.execute(_SOME, (json.dumps(keys.tolist()),)).fetchall()
+        there = list(dict.fromkeys((key, name) for key, name, _ in rows))
+        place = {key: number for number, (key, _) in enumerate(there)}
+        person = np.array([place[key] for key, _, _ in rows], np.int32)
+        people = People([name for _, name in there], person, self._embeddings([row[2] for row in rows]))
+        return np.array([key for key, _ in there], np.int64), people
+
+    def totals(self) -> tuple[int, int]:
+        """The numbers of people and of faces in the gallery."""
+        people = self._connection.execute("SELECT count(*) FROM person").fetchone()[0]
+        return int(people), self._count()
 
     def _count(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM face").fetchone()[0])

@@ -11,9 +11,12 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.names import plain
 from components.extract.reasons import Reject
-from components.verify.answer import answers, lines, prepare, strangers
-from components.verify.faces import embed_photo, no_face_error, reject_record
+from components.verify.answer import about, lines, of_photo, prepare, strangers
+from components.verify.faces import embed_photo, no_face_error
+from components.verify.model import Model
+from components.verify.search import Enrolled
 from components.verify.settings import NamingSettings, Photos
+from components.verify.threshold import ChosenThreshold
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,19 @@ class Settings(NamingSettings):
 def _identify(settings: Settings) -> None:
     if not settings.photos:
         raise UsageError("Which photo?", received="no photos", advice="facenet identify PHOTO -g GALLERY")
-    model, threshold, people = prepare(settings)
+    with prepare(settings) as (model, threshold, people):
+        _name(settings, model, threshold, people)
+
+
+def _name(settings: Settings, model: Model, threshold: ChosenThreshold, people: Enrolled) -> None:
     records, rejects = [], []
     for photo in settings.photos:
         seen = embed_photo(photo, model, "all")
         if isinstance(seen, Reject):
             rejects.append((photo, seen))
-            records.append({**reject_record(photo, seen), "faces": []})
-        else:
-            records.append({"photo": str(photo), "faces": answers(seen, people, threshold, settings.top)})
+        records.append(of_photo(photo, seen, people, threshold, settings.top))
     if settings.json:
-        about = {"model": model.to_json(), "threshold": threshold.to_json(), "strangers": strangers(people, threshold)}
-        print(json.dumps({**about, "photos": records}, indent=1))
+        print(json.dumps({**about(model, threshold, people), "photos": records}, indent=1))
     else:
         for record in records:
             print(plain(record["photo"]))

@@ -73,8 +73,12 @@ class Model:
         return {"path": str(self.path), "sha256": self.network.sha256, "detector": self.network.crop.detector}
 
 
-def open_model(settings: ModelSettings) -> Model:
+def open_model(settings: ModelSettings, threads: int | None = None) -> Model:
     """The network that the flags choose.
+
+    Args:
+        settings: the flags.
+        threads: processors that a file is run on; all that this process may use when None.
 
     Raises:
         UsageError: no such network, or flags that do not fit it.
@@ -82,7 +86,7 @@ def open_model(settings: ModelSettings) -> Model:
     """
     path = settings.checkpoint or _default_path()
     files = _files(path)
-    network = open_dlib_network() if published.is_meant(path) else open_network(path)
+    network = open_dlib_network() if published.is_meant(path) else open_network(path, threads=threads)
     if network.sha256 != published.SHA256:  # dlib's own is known to be whole, and slow: two faces in 0.1 s
         check_apart(path, network)
     network = _with_detector(network, settings.detector)

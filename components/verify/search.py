@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,34 @@ from components.verify.index import Index
 
 # People whose faces are summed at a time, in float64.
 _PEOPLE = 8192
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person, and the distance (0 to 2) of their mean embedding."""
+
+    name: str
+    distance: float
+
+
+class Enrolled(Protocol):
+    """Everybody in a gallery, to search among."""
+
+    @property
+    def total_people(self) -> int:
+        """How many people."""
+
+    @property
+    def total_faces(self) -> int:
+        """How many faces they have together."""
+
+    def nearest(self, embedding: npt.NDArray[np.float32], top: int) -> list[Candidate]:
+        """The people nearest to a face, the nearest first; of equally near ones the first by name.
+
+        Args:
+            embedding: float32 [size], unit length.
+            top: how many people at most.
+        """
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,23 @@ class People:
     names: list[str]
     person: npt.NDArray[np.int32]
     embeddings: npt.NDArray[np.float32]
+
+    @property
+    def total_people(self) -> int:
+        """How many people."""
+        return len(self.names)
+
+    @property
+    def total_faces(self) -> int:
+        """How many faces."""
+        return len(self.embeddings)
+
+    def nearest(self, embedding: npt.NDArray[np.float32], top: int) -> list[Candidate]:
+        """The people nearest to a face, exactly; see `Enrolled`."""
+        chosen, similarities = self.index.nearest(embedding, top)
+        # Unit vectors: |a - b|^2 = 2 - 2 a.b
+        distances = np.sqrt(np.maximum(2 - 2 * similarities, 0))
+        return [Candidate(self.names[row], float(distance)) for row, distance in zip(chosen, distances, strict=True)]
 
     @cached_property
     def index(self) -> Index:
@@ -48,25 +94,3 @@ class People:
                 sums = np.add.reduceat(faces, some[:-1] - some[0], axis=0)
                 kept[first + several] = directions(sums[several])
         return kept
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A person, and the distance (0 to 2) of their mean embedding."""
-
-    name: str
-    distance: float
-
-
-def nearest(people: People, embedding: npt.NDArray[np.float32], top: int) -> list[Candidate]:
-    """The people nearest to a face, the nearest first.
-
-    Args:
-        people: at least one, each with at least one face.
-        embedding: float32 [size], unit length.
-        top: how many people at most.
-    """
-    chosen, similarities = people.index.nearest(embedding, top)
-    # Unit vectors: |a - b|^2 = 2 - 2 a.b
-    distances = np.sqrt(np.maximum(2 - 2 * similarities, 0))
-    return [Candidate(people.names[row], float(distance)) for row, distance in zip(chosen, distances, strict=True)]

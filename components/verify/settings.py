@@ -13,6 +13,7 @@ Photos = Annotated[tuple[Path, ...], Flag("PHOTO", positional=True)]
 PhotosOrFolders = Annotated[tuple[Path, ...], Flag("PHOTO|FOLDER", positional=True)]
 GalleryFile = Annotated[Path, Flag("FILE", short="-g")]
 GALLERY = Path("gallery.db")
+CORRECTIONS = Path("corrections.json")
 FAR = 0.01  # of one pair
 
 
@@ -68,5 +69,8 @@ class NamingSettings(ThresholdSettings):
     galleries: the largest rate with which about 10 of 100 strangers are called by a name of this gallery."""
     gallery: GalleryFile = GALLERY
     """The gallery that `facenet enroll` filled, as it is at the start."""
+    approximate: bool = False
+    """Search by the index that `facenet index` made of the gallery, for galleries of millions: the gallery stays on the
+    disk, and one search in 1,000 may miss the nearest person."""
     top: int = 3
     """How many people to list for each face, the nearest first."""

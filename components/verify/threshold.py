@@ -13,7 +13,7 @@ from components.litert.identification import Promise, promise
 from components.litert.specification import Threshold
 from components.verify.evaluation import Evaluation, evaluation_of
 from components.verify.model import Model
-from components.verify.search import People
+from components.verify.search import Enrolled
 from components.verify.settings import FAR, NamingSettings, ThresholdSettings
 
 # The shares of strangers that may be called by a name where nothing is asked for: the first that was evaluated.
@@ -95,7 +95,7 @@ def choose_threshold(settings: ThresholdSettings, model: Model) -> ChosenThresho
     raise _no_rate("" if settings.far is None else f"--far {settings.far:g}; ", evaluation)
 
 
-def choose_for_gallery(settings: NamingSettings, model: Model, people: People) -> ChosenThreshold:
+def choose_for_gallery(settings: NamingSettings, model: Model, people: Enrolled) -> ChosenThreshold:
     """The threshold for a gallery that the flags choose; without any, its people and faces do.
 
     Raises:
@@ -122,14 +122,14 @@ def choose_for_gallery(settings: NamingSettings, model: Model, people: People) -
     return chosen
 
 
-def keeping(rate: float, evaluation: Evaluation, people: People) -> ChosenThreshold | None:
+def keeping(rate: float, evaluation: Evaluation, people: Enrolled) -> ChosenThreshold | None:
     """The threshold that keeps a rate of named strangers; None where nothing was evaluated that says so."""
-    each = len(people.embeddings) / len(people.names)
-    promised = promise(evaluation.identification, len(people.names), each, rate)
+    each = people.total_faces / people.total_people
+    promised = promise(evaluation.identification, people.total_people, each, rate)
     return None if promised is None else ChosenThreshold(promised.distance, evaluation.source, promised=promised)
 
 
-def by_default(evaluation: Evaluation, people: People) -> ChosenThreshold:
+def by_default(evaluation: Evaluation, people: Enrolled) -> ChosenThreshold:
     """The threshold for a gallery where no flag chooses one.
 
     Raises:
@@ -138,7 +138,7 @@ def by_default(evaluation: Evaluation, people: People) -> ChosenThreshold:
     for rate in DEFAULT_FPIRS:
         if chosen := keeping(rate, evaluation, people):
             return chosen
-    taken = _by_pairs(len(people.embeddings), evaluation.thresholds)
+    taken = _by_pairs(people.total_faces, evaluation.thresholds)
     if taken is None:
         raise _no_rate("", evaluation)
     return ChosenThreshold(taken.distance, evaluation.source, taken, for_gallery=True)
@@ -169,7 +169,7 @@ def _no_rate(asked: str, evaluation: Evaluation) -> UsageError:
     )
 
 
-def _no_promise(rate: float, evaluation: Evaluation, people: People) -> UsageError:
+def _no_promise(rate: float, evaluation: Evaluation, people: Enrolled) -> UsageError:
     rows = evaluation.identification
     if not rows:
         return UsageError(
@@ -178,7 +178,7 @@ def _no_promise(rate: float, evaluation: Evaluation, people: People) -> UsageErr
             advice="It is from before that was measured, or of too few people. Evaluate the network anew with "
             "`facenet evaluate` and give that report with --report; or choose by pairs with --far.",
         )
-    faces, names = quantity(len(people.embeddings), "face"), quantity(len(people.names), "person", "people")
+    faces, names = quantity(people.total_faces, "face"), quantity(people.total_people, "person", "people")
     rates, sizes, each = (
         ", ".join(f"{value:g}" for value in sorted({getattr(row, name) for row in rows}))
         for name in ("fpir", "people", "faces")

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from components.common.command import run
 from components.common.errors import UsageError
@@ -20,7 +21,7 @@ from components.verify.compare import pairwise
 from components.verify.faces import embed_photo, no_face_error
 from components.verify.model import open_model
 from components.verify.settings import Photos, ThresholdSettings
-from components.verify.threshold import choose_threshold
+from components.verify.threshold import ChosenThreshold, choose_threshold
 
 # Neither 1, a failed task, nor 2, wrong use.
 DIFFERENT = 3
@@ -40,6 +41,16 @@ class Settings(ThresholdSettings):
     """Photos to compare, as a flag."""
 
 
+def verdicts(
+    photos: Sequence[object], embeddings: npt.NDArray[np.float32], threshold: ChosenThreshold
+) -> list[dict[str, Any]]:
+    """Every pair of photos, by their names and the embeddings of their faces, and whether it is one person."""
+    return [
+        {"a": str(photos[one]), "b": str(photos[other]), "distance": distance, "same": threshold.accepts(distance)}
+        for one, other, distance in pairwise(embeddings)
+    ]
+
+
 def _verify(settings: Settings) -> int:
     photos = settings.photos + settings.input
     if len(photos) < 2:
@@ -56,10 +67,7 @@ def _verify(settings: Settings) -> int:
         if isinstance(seen, Reject):
             raise no_face_error([(photo, seen)])
         embeddings.append(seen[0].embedding)
-    pairs = [
-        {"a": str(photos[one]), "b": str(photos[other]), "distance": distance, "same": threshold.accepts(distance)}
-        for one, other, distance in pairwise(np.stack(embeddings))
-    ]
+    pairs = verdicts(photos, np.stack(embeddings), threshold)
     if settings.json:
         print(json.dumps({"model": model.to_json(), "threshold": threshold.to_json(), "pairs": pairs}, indent=1))
     else:

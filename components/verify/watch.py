@@ -19,12 +19,11 @@ from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import Flag
 from components.common.names import plain
-from components.extract.reasons import Reject
-from components.verify.answer import answer, answers, lines, prepare, strangers
-from components.verify.faces import embed_photo, reject_record
+from components.verify.answer import answer, lines, of_photo, prepare, strangers
+from components.verify.faces import embed_photo
 from components.verify.follow import Follower
 from components.verify.model import Model
-from components.verify.search import People
+from components.verify.search import Enrolled
 from components.verify.settings import NamingSettings
 from components.verify.sources import folder, pictures_of
 from components.verify.threshold import ChosenThreshold
@@ -59,18 +58,14 @@ def _stop_requests() -> Iterator[Event]:
 
 
 def _answer_folder(
-    photos: Iterable[Path], model: Model, people: People, threshold: ChosenThreshold, top: int
+    photos: Iterable[Path], model: Model, people: Enrolled, threshold: ChosenThreshold, top: int
 ) -> Iterator[Any]:
     for photo in photos:
-        seen = embed_photo(photo, model, "all")
-        if isinstance(seen, Reject):
-            yield {**reject_record(photo, seen), "faces": []}
-        else:
-            yield {"photo": str(photo), "faces": answers(seen, people, threshold, top)}
+        yield of_photo(photo, embed_photo(photo, model, "all"), people, threshold, top)
 
 
 def _answer_camera(
-    pictures: Iterable[Image.Image], model: Model, people: People, threshold: ChosenThreshold, top: int
+    pictures: Iterable[Image.Image], model: Model, people: Enrolled, threshold: ChosenThreshold, top: int
 ) -> Iterator[Any]:
     follower = Follower(model, threshold.distance)
     former: list[str] = []
@@ -97,7 +92,11 @@ def _print_answer(record: dict[str, Any], *, as_json: bool) -> None:
 def _watch(settings: Settings) -> None:
     if not settings.source:
         raise UsageError("What is to be watched?", received="nothing", advice="facenet watch FOLDER -g GALLERY")
-    model, threshold, people = prepare(settings)
+    with prepare(settings) as (model, threshold, people):
+        _answer(settings, model, threshold, people)
+
+
+def _answer(settings: Settings, model: Model, threshold: ChosenThreshold, people: Enrolled) -> None:
     print("\n".join(filter(None, [str(threshold), strangers(people, threshold)["said"]])), file=sys.stderr)
     source = settings.source
     with _stop_requests() as stop:

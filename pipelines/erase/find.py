@@ -36,6 +36,7 @@ class Traces:
         pages: cards and reports of these runs, which may show them.
         pictures: files of these runs' trainings with pictures and embeddings of everybody.
         crops: SHA-256 of the pictures of their faces as they are stored.
+        boxes: of their faces, by the SHA-256 of the photo.
         others: names of others in which theirs stands.
     """
 
@@ -46,6 +47,7 @@ class Traces:
     pages: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
     crops: set[str] = field(default_factory=set)
+    boxes: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
 
 
@@ -102,6 +104,9 @@ def _look_into(folder: Path, kind: Manifest, name: str, traces: Traces) -> None:
             rows += pc.sum(pc.or_(about, naming(table, kind, named))).as_py() or 0
             if "face_id" in table.schema.names:
                 traces.face_ids |= set(theirs["face_id"].to_pylist())
+            if "box" in table.schema.names:
+                for photo, box in zip(theirs["photo_sha256"].to_pylist(), theirs["box"].to_pylist(), strict=True):
+                    traces.boxes.setdefault(photo, []).append(tuple(box))
             if "image" in table.schema.names:
                 traces.crops |= {hashlib.sha256(image).hexdigest() for image in theirs["image"].to_pylist()}
     if rows or folder in traces.manifests:

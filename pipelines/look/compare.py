@@ -1,4 +1,4 @@
-"""Runs side by side: the settings that differ, their numbers and which is best, and their ROC curves on one plot."""
+"""Runs side by side: the settings that differ, their numbers and which is best, and their ROC and DET curves."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.common.errors import MALFORMED
+from components.common.records import METRICS, number, read_metrics, whole
 from pipelines.description import BETTER
 from pipelines.look.history import Run, tasks
+from pipelines.look.inside import inside
 from pipelines.records.record import TaskRecord
 
 # Kubeflow's type of a curve: its metadata is what `components.evaluate.kubeflow` writes.
 _CURVE = "system.ClassificationMetrics"
-# FAR and VAL, ascending.
+# FAR and VAL, or FPIR and FNIR, ascending.
 Curve = Sequence[tuple[float, float]]
 
 
@@ -30,12 +33,17 @@ class RunComparison:
             with the values of each; None where a run has no such parameter.
         metrics: the numbers by task and name, likewise, equal ones among them.
         curves: the ROC curve of each run; None of one that has no such curve.
+        people: of the largest gallery that all runs with a report on galleries measured, with a face of each enrolled;
+            0 when there is none.
+        dets: the DET curve of each run in such a gallery; None of one without.
         same_faces: whether all that had a dataset had the same.
     """
 
     settings: Mapping[str, Sequence[Any]]
     metrics: Mapping[tuple[str, str], Sequence[Any]]
     curves: Sequence[Curve | None]
+    people: int
+    dets: Sequence[Curve | None]
     same_faces: bool
 
 
@@ -49,10 +57,15 @@ def compare(folder: Path, runs: Sequence[Run]) -> RunComparison:
         # What a task has from the pipeline is not said twice.
         if task in begun and differ(values) and differing.get(name) != values:
             differing[f"{task}.{name}"] = values
+    galleries = [_dets(folder, each) for each in records]
+    sizes = [set(each) for each in galleries if each]
+    people = max(set.intersection(*sizes), default=0) if sizes else 0
     return RunComparison(
         differing,
         _side_by_side([_metrics(each) for each in records]),
         [_curve(each) for each in records],
+        people,
+        [each.get(people) for each in galleries],
         len({measured for each in records if (measured := _dataset_hash(each))}) < 2,
     )
 
@@ -80,15 +93,29 @@ def roc_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
     Returns:
         An `<svg>` element in the page's colours: see `components.page.figures`.
     """
-    from components.page.figures import DIFFERENT, INK, SAME, roc_curves
+    from components.page.figures import roc_curves
 
     lowest = min((far for _, curve in curves for far, _ in curve or () if far > 0), default=0.1)
-    shown = [
+    return roc_curves("ROC curves", _styled(curves), lowest)
+
+
+def det_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
+    """FNIR over FPIR of some runs, both logarithmic; see `roc_plot`."""
+    from components.page.figures import det_curves
+
+    rates = [point for _, curve in curves for point in curve or ()]
+    fpir, fnir = (min((rate for rate in each if rate > 0), default=0.1) for each in zip(*rates, strict=True))
+    return det_curves("DET curves", _styled(curves), (fpir, fnir / 2), columns=1)
+
+
+def _styled(curves: Sequence[tuple[str, Curve | None]]) -> list[tuple[str, Curve, str, str]]:
+    from components.page.figures import DIFFERENT, INK, SAME
+
+    return [
         (name.replace("$", r"\$"), curve, (SAME, DIFFERENT, INK)[colour], ("-", "--", "-.")[line])  # no formula
         for (name, curve), (colour, line) in zip(curves, STYLES, strict=False)
         if curve
     ]
-    return roc_curves("ROC curves", shown, lowest)
 
 
 def _parameters(tasks: Sequence[TaskRecord]) -> dict[tuple[str, str], Any]:
@@ -116,3 +143,21 @@ def _curve(tasks: Sequence[TaskRecord]) -> Curve | None:
                 points = output["metadata"]["confidenceMetrics"]
                 return [(point["falsePositiveRate"], point["recall"]) for point in points]
     return None
+
+
+def _dets(folder: Path, tasks: Sequence[TaskRecord]) -> dict[int, Curve]:
+    """The DET curve of a run for each size of a gallery, a face of each person enrolled; none of reports without."""
+    for task in tasks:
+        for output in task.outputs.values():
+            file = inside(folder, folder / output["path"] / METRICS)
+            if file is not None and file.is_file():
+                try:
+                    galleries = read_metrics(file.read_bytes())["identification"]["galleries"]
+                    return {
+                        whole(row["people"]): [(number(fpir), number(fnir)) for fpir, fnir, _ in row["det"]]
+                        for row in galleries
+                        if row["enrolled_faces"] == 1
+                    }
+                except (OSError, *MALFORMED):  # an old report, or none
+                    return {}
+    return {}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.common.command import run
-from components.common.errors import UsageError
 from components.common.flags import RUNS, Runs
-
-_HERE = "127.0.0.1"
+from components.common.listen import HERE, listen
 
 
 @dataclass(frozen=True)
@@ -23,22 +20,6 @@ class Settings:
     """The port to listen on, on this machine only; 0 takes any free one."""
 
 
-def _bind(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((_HERE, port))
-        bound.listen()  # so that the address may be printed: who asks before the server is ready waits
-    except (OSError, OverflowError) as error:
-        bound.close()
-        raise UsageError(
-            "This port cannot be used.",
-            received=f"{port} ({getattr(error, 'strerror', None) or error})",
-            advice="Choose another one with --port, or let one be found: --port 0.",
-        ) from error
-    return bound
-
-
 def _serve(settings: Settings) -> None:
     import uvicorn
 
@@ -47,8 +28,8 @@ def _serve(settings: Settings) -> None:
 
     runs = settings.runs.resolve()
     run_names(runs)  # or an error that says what to do
-    with _bind(settings.port) as bound:
-        print(f"Runs of {settings.runs}: http://{_HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
+    with listen(HERE, settings.port) as bound:
+        print(f"Runs of {settings.runs}: http://{HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
         config = uvicorn.Config(
             app(runs), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
         )

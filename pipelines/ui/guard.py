@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# A page of another site can lead a browser here under a name of its own, and then read the answer (DNS rebinding). Any
-# port is fine: the one that `ssh -L` forwards is another.
-_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+from components.page.safety import HEADERS, HOST
+
 _METHODS = ("GET", "HEAD")
 
 # Of the pages: only what this server sends.
@@ -25,13 +22,7 @@ CARD = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-_HEADERS = {
-    "Content-Security-Policy": PAGE,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # faces are on these pages
-}
+_HEADERS = {"Content-Security-Policy": PAGE, **HEADERS}
 
 
 class Guard:
@@ -57,7 +48,7 @@ class Guard:
 
 
 def _refusal(scope: Scope) -> ASGIApp | None:
-    if not _HOST.fullmatch(Headers(scope=scope).get("host", "")):
+    if not HOST.fullmatch(Headers(scope=scope).get("host", "")):
         return PlainTextResponse("This server answers to 127.0.0.1, localhost and [::1] only.\n", 403)
     if scope["method"] not in _METHODS:
         return PlainTextResponse("This server only shows: nothing can be changed here.\n", 405, {"Allow": "GET, HEAD"})

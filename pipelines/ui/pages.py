@@ -22,7 +22,7 @@ from components.common.errors import UsageError
 from components.page.words import harmless
 from pipelines.description import HEADLINE
 from pipelines.look import history
-from pipelines.look.compare import STYLES, compare, differ, roc_plot
+from pipelines.look.compare import STYLES, compare, det_plot, differ, roc_plot
 from pipelines.look.find import Selection, find, find_run
 from pipelines.look.history import RecordedArtifact, Run
 from pipelines.look.inside import inside
@@ -206,7 +206,7 @@ class Pages:
             )
         runs = [find_run(self._runs, name) for name in names]
         comparison = compare(self._runs, runs)
-        curves = list(zip([run.record.id for run in runs], comparison.curves, strict=True))
+        ids = [run.record.id for run in runs]
         page = self._page(
             "compare.html",
             [("Comparison", f"/compare?{request.url.query}")],
@@ -215,7 +215,8 @@ class Pages:
             comparison=comparison,
             # What differs comes first, and what only some of them have, as the shards of a task, after it.
             metrics=sorted(comparison.metrics.items(), key=lambda one: (not differ(one[1]), None in one[1])),
-            plot=roc_plot(curves) if any(comparison.curves) else "",
+            roc=roc_plot(list(zip(ids, comparison.curves, strict=True))) if any(comparison.curves) else "",
+            det=det_plot(list(zip(ids, comparison.dets, strict=True))) if any(comparison.dets) else "",
         )
         page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE
         return page

@@ -18,7 +18,7 @@ from urllib3.exceptions import SSLError
 
 from components.common import published
 from components.common.atomic import check_replaceable, new_directory, write_file
-from components.common.crops import _allocate, crop_of, decode_crops, faces_of
+from components.common.crops import crop_of, decode_crops, faces_of
 from components.common.executor import inputs
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, order_shards, parts, write
 from components.common.preprocessing import Crop, pixels
@@ -360,16 +360,10 @@ def _mount_point(here: Path) -> None:
     check_replaceable(Path("/"), ["*"])
 
 
-def _no_room_for_decoded_faces(here: Path) -> None:
-    with patch("os.posix_fallocate", side_effect=OSError(28, "No space left on device"), create=True):
-        _allocate((2**33,))
-
-
 CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {
     _dataset_without_faces: (2, "does not say where its faces lie"),
     _faces_without_crop: (2, "does not say how its faces were cut out"),
     _mount_point: (2, "is a mount point"),
-    _no_room_for_decoded_faces: (1, "not enough room for the decoded faces"),
     _dataset_of_other_faces: (2, "not the one that the dataset was collected from"),
     _pictures_of_other_faces: (2, "not the one that the faces to be shown come from"),
     _faces_of_a_later_version: (2, "has a schema version that this program does not read"),

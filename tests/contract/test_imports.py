@@ -40,9 +40,12 @@ ALLOWED = {
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
-    | {"cv2", "dlib", "picamera2", "components.extract", "components.embed.network"}
+    | {"cv2", "dlib", "faiss", "picamera2", "components.extract", "components.embed.network"}
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
+    "components.serve": (COMMON - {"pyarrow"})
+    | {"starlette", "uvicorn", "components.verify", "components.embed.network", "components.page"}
+    | {f"components.extract.{module}" for module in ("photo", "photos", "reasons", "workers")},
     "pipelines.plan": {"yaml", "components.common"},
     "pipelines.compiled": {"yaml", "components.common", "pipelines.plan"},
     "pipelines.records": {"components.common", "pipelines.description"},
@@ -89,8 +92,9 @@ WIRING = {
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
-    # Galleries are what it shares with the command of a Pi.
-    "pipelines/forget.py": {"components.common", "components.verify.gallery", "pipelines"},
+    # Galleries, and what was said of photos, are what it shares with the command of a Pi.
+    "pipelines/forget.py": {"components.common", "pipelines"}
+    | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},
     # Loaded only when a cluster is asked; `facenet submit --dry-run` and --help do without.
     "pipelines/cluster/access.py": {"kfp", "kfp_server_api", "urllib3", "pipelines.cluster", "components.common"},
     "pipelines/cluster/failures.py": {"kfp_server_api", "urllib3", "components.common"},

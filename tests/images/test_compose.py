@@ -290,20 +290,17 @@ def test_a_run_by_compose_has_a_record_that_says_all_of_it(by_hand, capsys):
     assert "of middle" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("task", "states"),
-    [
+def test_a_run_by_compose_that_failed_is_failed_and_the_next_one_into_its_folder_is_not(by_hand):
+    assert by_hand.up() == 0
+    for task, states in (
         ("first", [FAILED, SKIPPED, SKIPPED]),
         ("middle", [SUCCEEDED, FAILED, SKIPPED]),
         ("last", [SUCCEEDED, SUCCEEDED, FAILED]),
-    ],
-)
-def test_a_run_by_compose_that_failed_is_failed_and_the_next_one_into_its_folder_is_not(by_hand, task, states):
-    assert by_hand.up() == 0
-    assert by_hand.up(FAIL=task) == 7
-    assert (by_hand.now().state, by_hand.states()) == (FAILED, states)
-    failed = by_hand.tasks()[task]
-    assert (failed.exit_code, failed.message, failed.outputs) == (7, "exit code 7", {})
+    ):
+        assert by_hand.up(FAIL=task) == 7
+        assert (by_hand.now().state, by_hand.states()) == (FAILED, states)
+        failed = by_hand.tasks()[task]
+        assert (failed.exit_code, failed.message, failed.outputs) == (7, "exit code 7", {})
     assert by_hand.up() == 0
     assert (by_hand.now().state, by_hand.states()) == (SUCCEEDED, [SUCCEEDED] * 3)
 
@@ -375,30 +372,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("fails", ["", "first", "middle", "last"])
-def test_up_answers_whether_every_task_succeeded_and_so_does_the_record(program, tiny, tmp_path, fails):
-    (tmp_path / "photos").mkdir()
-    runs = tmp_path / "runs" / "compose"
-    done = up(program, tiny, PHOTOS=str(tmp_path / "photos"), RUNS=str(runs), FAIL=fails)
-    assert (done.returncode == 0) == (not fails), done.stderr
-    (run,) = history.runs(runs.parent)
-    assert run.state == (FAILED if fails else SUCCEEDED)
-    failed = [task.task for task in history.tasks(runs.parent, run) if task.state == FAILED]
-    assert failed == [fails] * bool(fails)
-
-
-@pytest.mark.docker
-def test_up_again_after_a_failure_runs_everything_anew(program, tiny, tmp_path):
+def test_up_answers_whether_every_task_succeeded_so_does_the_record_and_up_again_runs_all_anew(program, tiny, tmp_path):
     (tmp_path / "photos").mkdir()
     runs = tmp_path / "runs" / "compose"
     where = ["-p", f"again-{tmp_path.name}".lower().replace("_", "-"), "-f", str(tiny)]
     env = {**os.environ, "PHOTOS": str(tmp_path / "photos"), "RUNS": str(runs)}
     try:
-        for fails, state in (("middle", FAILED), ("", SUCCEEDED), ("last", FAILED), ("", SUCCEEDED)):
+        for fails in ("first", "", "middle", "last", ""):
             command = [program, *where, "up"]
             done = subprocess.run(command, capture_output=True, check=False, text=True, env=env | {"FAIL": fails})
             assert (done.returncode == 0) == (not fails), done.stderr
-            assert history.runs(runs.parent)[0].state == state
+            (run,) = history.runs(runs.parent)
+            assert run.state == (FAILED if fails else SUCCEEDED)
+            failed = [task.task for task in history.tasks(runs.parent, run) if task.state == FAILED]
+            assert failed == [fails] * bool(fails)
     finally:
         subprocess.run([program, *where, "down"], capture_output=True, check=True, env=env)
 

@@ -225,6 +225,13 @@ class Tiny:
         return (self.runs / report / "report.html").read_text()
 
 
-@pytest.fixture(params=["process", pytest.param("compose", marks=pytest.mark.docker)])
+_COMPOSE = pytest.param("compose", marks=pytest.mark.docker)
+# What a runner makes of records, settings and the cache is the same wherever tasks run: it is tested where they start
+# fastest.
+in_a_process = pytest.mark.parametrize("tiny", ["process"], indirect=True)
+in_a_container = pytest.mark.parametrize("tiny", [_COMPOSE], indirect=True)
+
+
+@pytest.fixture(params=["process", _COMPOSE])
 def tiny(request: pytest.FixtureRequest, tmp_path: Path) -> Tiny:
     return Tiny(tmp_path, request.param)

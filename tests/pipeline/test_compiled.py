@@ -35,16 +35,15 @@ def test_the_committed_pipeline_is_fresh():
 
 def test_compiling_gives_the_same_bytes_in_every_process():
     code = "from pipelines.compile import compile_pipeline; import sys; sys.stdout.write(compile_pipeline())"
-    for seed in ("1", "2"):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout == compile_pipeline()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONHASHSEED": "1"},  # here, and where the committed file was compiled, it is any other
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == DEFAULT_OUTPUT.read_text()
 
 
 def test_check_names_the_command_when_the_file_is_stale(tmp_path, capsys):

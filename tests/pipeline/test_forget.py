@@ -149,8 +149,13 @@ def test_a_forgotten_person_is_nowhere_and_everybody_else_is_as_before(runs, in_
     (run / "extract" / "log.txt").write_text(f"one line\nnot followed: {name}/loop\n")
     with closing(sqlite3.connect(runs / "cache.sqlite")) as cache, cache:
         cache.execute("INSERT INTO content VALUES (?, 1, 1, 1, 1, 'x')", (f"/photos/{name}/1.jpg".encode(),))
-    assert main(["forget", name, "--runs", str(runs), "--json"]) == 0
+    corrections = runs.parent / "corrections.json"
+    face = {"photo": "1.jpg", "sha256": theirs[0]["photo_sha256"], "box": theirs[0]["box"]}
+    others = [{**face, "sha256": letter} for letter in "ab"]
+    corrections.write_text(json.dumps({"version": 1, "same": [], "different": [[face, *others]]}))
+    assert main(["forget", name, "--runs", str(runs), "--json", "--corrections", str(corrections)]) == 0
     answer = json.loads(capsys.readouterr().out)
+    assert json.loads(corrections.read_text())["different"] == [others] and answer["corrections"]["faces"] == 1
     said = answer["runs"]
     assert not problems(answer, ANSWERS["forget"], ANSWERS) and said.keys() == ANSWERS["runs"]["properties"].keys()
     assert said["faces"] == 4 and said["rows"]["pairs"] > 0

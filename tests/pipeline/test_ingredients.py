@@ -16,12 +16,11 @@ from pipelines.records.files import read_task
 from pipelines.records.record import RUNNING
 from pipelines.rerun import main as rerun
 from pipelines.run import main as run
+from tests.pipeline.conftest import in_a_container, in_a_process
 
 SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
 CACHED = {"importer": "succeeded", "count": "cached", "report": "cached"}
 COUNTED = {"importer": "succeeded", "count": "succeeded", "report": "cached"}
-
-in_a_process = pytest.mark.parametrize("tiny", ["process"], indirect=True)
 
 
 def command_of(tiny, name):
@@ -105,6 +104,7 @@ def test_code_that_changes_while_a_task_works_is_no_answer_to_later_runs(tiny, m
     assert tiny.states()["report"] == "succeeded"
 
 
+@in_a_process
 @pytest.mark.parametrize(
     ("given", "files"),
     [
@@ -132,6 +132,29 @@ def test_weights_are_seen_and_count_with_all_that_belongs_to_them(tiny, monkeypa
         Path(name).write_text("after!")
         tiny.run(*flags)
         assert tiny.states() == COUNTED, name
+
+
+@in_a_container
+def test_a_container_holds_all_that_belongs_to_the_weights_that_a_task_names(tiny, monkeypatch):
+    monkeypatch.chdir(tiny.folder)
+    named = {
+        "pretrained": ("model.ckpt-1", ["model.ckpt-1.index", "model.ckpt-1.data-00000-of-00001"]),
+        "network": ("weights", ["weights/variables"]),
+        "one": (f"{tiny.folder}/model.ckpt-2.index", ["model.ckpt-2.index", "model.ckpt-2.data-00000-of-00001"]),
+        "another": ("net.tflite", ["net.json", "net.tflite"]),
+        "third": ("./others", ["others/variables"]),
+    }
+    files = [file for _, belonging in named.values() for file in belonging]
+    for file in map(Path, files):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"of {file}")
+    settings = []
+    for name, (given, _) in named.items():
+        with_a_text(tiny, name)
+        settings += ["--set", f"count.{name}={given}"]
+    command_of(tiny, "count")["command"][2] += f"\nprint(*(pathlib.Path(name).read_text() for name in {files}))"
+    assert tiny.run(*settings) == 0
+    assert " ".join(f"of {file}" for file in files) in (tiny.runs / "latest" / "count" / "log.txt").read_text()
 
 
 @in_a_process

@@ -9,9 +9,16 @@ import subprocess
 
 import pytest
 
-from tests.pipeline.conftest import REPOSITORY, artifact, component, container, from_task, task
-
-PROCESSES = pytest.mark.parametrize("tiny", ["process"], indirect=True)
+from tests.pipeline.conftest import (
+    REPOSITORY,
+    artifact,
+    component,
+    container,
+    from_task,
+    in_a_container,
+    in_a_process,
+    task,
+)
 
 COUNT = """
 import json, os, pathlib, signal, sys, time
@@ -108,7 +115,7 @@ def states(counts, report="succeeded"):
     return {"importer": "succeeded", **{f"count-{n}": state for n, state in enumerate(counts, 1)}, "report": report}
 
 
-@PROCESSES
+@in_a_process
 def test_one_item_is_a_task_of_the_usual_name(looped):
     assert looped.run() == 0
     assert looped.states() == {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
@@ -131,7 +138,7 @@ def test_every_item_has_a_task_and_the_next_one_gets_all_results_in_order(looped
     assert looped.reported() == "ba"
 
 
-@PROCESSES
+@in_a_process
 def test_more_items_than_processors_all_run(looped):
     letters = "abcdefghijkl"[: len(os.sched_getaffinity(0)) + 2]
     assert looped.run(*parts(letters)) == 0
@@ -139,7 +146,7 @@ def test_more_items_than_processors_all_run(looped):
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processors are needed to run two tasks at once")
-@PROCESSES
+@in_a_process
 def test_items_run_at_the_same_time_each_on_its_share_of_the_processors(looped, capsys):
     looped.mood = {"MEET": "2"}
     assert looped.run(*parts("ab")) == 0
@@ -152,7 +159,7 @@ def test_items_run_at_the_same_time_each_on_its_share_of_the_processors(looped, 
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processors are needed to run two tasks at once")
-@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+@in_a_container
 def test_containers_have_their_share_of_the_processors_too(looped):
     executor = looped.ir["deploymentSpec"]["executors"]["exec-count"]["container"]
     executor["command"][2] += "print('processors', sorted(os.sched_getaffinity(0)))\ntime.sleep(1)\n"
@@ -175,7 +182,7 @@ def test_a_failure_lets_the_others_end_and_skips_what_needs_all_of_them(looped, 
     assert looped.states() == states(["cached", "succeeded", "cached"])
 
 
-@PROCESSES
+@in_a_process
 def test_every_failure_is_named(looped, capsys):
     looped.mood = {"BROKEN": "ac"}
     assert looped.run(*parts("abc")) == 1
@@ -204,7 +211,7 @@ def test_a_stop_reaches_all_that_runs_and_each_goes_on_from_where_it_was(looped,
         assert f"going on with {part}" in (looped.runs / "latest" / task_name / "log.txt").read_text()
 
 
-@PROCESSES
+@in_a_process
 def test_from_and_to_mean_all_tasks_of_a_loop_or_one(looped):
     assert looped.run(*parts("ab"), "--to", "count") == 0
     assert looped.states() == {"importer": "succeeded", "count-1": "succeeded", "count-2": "succeeded"}
@@ -216,7 +223,7 @@ def test_from_and_to_mean_all_tasks_of_a_loop_or_one(looped):
     assert looped.states() == {"importer": "succeeded", "count-2": "cached"}
 
 
-@PROCESSES
+@in_a_process
 def test_rerun_means_all_tasks_of_a_loop_or_one(looped):
     looped.run(*parts("abc"))
     assert looped.rerun("count") == 0
@@ -232,7 +239,7 @@ def test_rerun_means_all_tasks_of_a_loop_or_one(looped):
     assert looped.reported() == "z"
 
 
-@PROCESSES
+@in_a_process
 def test_rerun_with_other_items_says_what_is_missing(looped, capsys):
     looped.run()
     assert looped.rerun("report", *parts("ab")) == 2
@@ -241,7 +248,7 @@ def test_rerun_with_other_items_says_what_is_missing(looped, capsys):
     assert "no such task" in capsys.readouterr().err
 
 
-@PROCESSES
+@in_a_process
 def test_the_commands_of_a_loop_can_be_printed(looped, capsys):
     looped.run(*parts("ab"))
     capsys.readouterr()
@@ -253,7 +260,7 @@ def test_the_commands_of_a_loop_can_be_printed(looped, capsys):
     assert shlex.split(capsys.readouterr().out)[-1].endswith("by-hand/report/report")
 
 
-@PROCESSES
+@in_a_process
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -269,7 +276,7 @@ def test_wrong_items_are_refused_before_anything_starts(looped, text, message, c
     assert not looped.runs.exists()
 
 
-@PROCESSES
+@in_a_process
 def test_the_summary_adds_up_what_the_tasks_of_a_loop_counted(looped, capsys):
     looped.ir["components"]["comp-loop"]["dag"]["tasks"] = {
         "extract": looped.ir["components"]["comp-loop"]["dag"]["tasks"]["count"]

@@ -5,10 +5,9 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from pipelines.look.history import LOST, runs, tasks
 from pipelines.records.record import RUNNING
+from tests.pipeline.conftest import in_a_process
 
 
 def end(mentioned: Path) -> None:
@@ -19,7 +18,7 @@ def end(mentioned: Path) -> None:
                 os.kill(int(line.parent.name), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("tiny", ["process"], indirect=True)
+@in_a_process
 def test_a_run_whose_runner_was_killed_is_lost_and_the_next_goes_on_from_there(tiny, capsys):
     started = tiny.start(SLEEP="1")
     assert any("asleep" in line for line in started.stdout)

@@ -1,4 +1,4 @@
-"""`facenet rerun`, by both runners: one task again on a past run's inputs."""
+"""`facenet rerun`: one task again on a past run's inputs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import subprocess
 
 import pytest
+
+from tests.pipeline.conftest import in_a_process
 
 
 def test_one_task_runs_again_on_what_the_past_run_gave_it_and_names_its_origin(tiny):
@@ -23,6 +25,7 @@ def test_one_task_runs_again_on_what_the_past_run_gave_it_and_names_its_origin(t
     assert (tiny.runs / first / "report" / "task.json").read_bytes() == before
 
 
+@in_a_process
 def test_the_task_runs_again_though_nothing_has_changed_and_needs_no_photos(tiny):
     tiny.run()
     shutil.rmtree(tiny.photos)
@@ -32,6 +35,7 @@ def test_the_task_runs_again_though_nothing_has_changed_and_needs_no_photos(tiny
     assert tiny.reported() == "<p>15"
 
 
+@in_a_process
 def test_the_tasks_after_it_run_too_when_asked_for(tiny):
     tiny.run()
     assert tiny.rerun("count", "--set", "factor=7", "--and-after") == 0
@@ -47,6 +51,7 @@ def test_an_input_from_elsewhere(tiny, tmp_path):
     assert tiny.reported() == "<p>99"
 
 
+@in_a_process
 def test_a_run_is_chosen_by_its_name(tiny):
     tiny.run()
     tiny.run("--set", "factor=5")
@@ -54,6 +59,7 @@ def test_a_run_is_chosen_by_its_name(tiny):
     assert tiny.reported() == "<p>15"
 
 
+@in_a_process
 def test_what_a_rerun_left_out_is_found_in_the_run_that_it_repeats(tiny):
     tiny.run()
     tiny.rerun("report")
@@ -64,6 +70,7 @@ def test_what_a_rerun_left_out_is_found_in_the_run_that_it_repeats(tiny):
     assert tiny.task_record("importer")["origin"]["run"] == first
 
 
+@in_a_process
 def test_a_rerun_that_fails_says_why_and_can_be_repeated(tiny, capsys):
     tiny.run()
     tiny.mood = {"BROKEN": "1"}
@@ -86,7 +93,7 @@ def test_the_printed_command_does_the_same_by_hand(tiny, capsys):
     assert len(tiny.all_runs()) == 1
 
 
-@pytest.mark.parametrize("tiny", ["process"], indirect=True)
+@in_a_process
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -106,7 +113,7 @@ def test_wrong_use_is_refused_and_leaves_no_run(tiny, flags, message, capsys):
     assert len(tiny.all_runs()) == 1
 
 
-@pytest.mark.parametrize("tiny", ["process"], indirect=True)
+@in_a_process
 def test_results_that_are_gone_changed_or_never_were_are_named(tiny, capsys):
     tiny.run("--to", "count")
     assert tiny.rerun("report") == 0  # nothing of report itself is needed

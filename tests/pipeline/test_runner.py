@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import components.specification.images
-from tests.pipeline.conftest import IMAGE
+from tests.pipeline.conftest import IMAGE, in_a_container, in_a_process
 
 SUCCEEDED = {"importer": "succeeded", "count": "succeeded", "report": "succeeded"}
 CACHED = {"importer": "succeeded", "count": "cached", "report": "cached"}
@@ -54,12 +54,14 @@ def test_nothing_changed_is_answered_from_the_cache(tiny):
     assert tiny.reported() == "<p>15"
 
 
+@in_a_process
 def test_latest_shows_the_whole_result_even_when_it_came_from_the_cache(tiny):
     tiny.run()
     tiny.run()
     assert (tiny.runs / "latest" / "report" / "report" / "report.html").read_text() == "<p>15"
 
 
+@in_a_process
 def test_the_cache_survives_a_move_of_the_runs_folder(tiny):
     tiny.run()
     tiny.runs = tiny.runs.rename(tiny.folder / "elsewhere")
@@ -67,6 +69,7 @@ def test_the_cache_survives_a_move_of_the_runs_folder(tiny):
     assert tiny.states() == CACHED
 
 
+@in_a_process
 def test_a_changed_parameter_runs_the_tasks_that_depend_on_it(tiny):
     tiny.run()
     assert tiny.run("--set", "factor=4") == 0
@@ -74,11 +77,13 @@ def test_a_changed_parameter_runs_the_tasks_that_depend_on_it(tiny):
     assert tiny.reported() == "<p>20"
 
 
+@in_a_process
 def test_a_setting_of_a_task_goes_before_the_pipelines(tiny):
     tiny.run("--set", "factor=4", "--set", "count.factor=7")
     assert tiny.reported() == "<p>35"
 
 
+@in_a_process
 def test_changed_content_of_the_same_size_and_time_is_noticed(tiny):
     photo = tiny.photos / "ada" / "1.jpg"
     tiny.run()
@@ -90,6 +95,7 @@ def test_changed_content_of_the_same_size_and_time_is_noticed(tiny):
     assert tiny.states() == {"importer": "succeeded", "count": "succeeded", "report": "cached"}
 
 
+@in_a_process
 def test_a_new_photo_is_noticed(tiny):
     tiny.run()
     (tiny.photos / "ada" / "2.jpg").write_text("1")
@@ -105,7 +111,7 @@ def test_a_changed_command_is_noticed(tiny):
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
 
 
-@pytest.mark.parametrize("tiny", ["process"], indirect=True)
+@in_a_process
 def test_changed_code_is_noticed(tiny, monkeypatch):
     package = tiny.folder / "code" / "components"
     (package / "stage").mkdir(parents=True)
@@ -132,7 +138,7 @@ def test_changed_code_is_noticed(tiny, monkeypatch):
     assert tiny.reported() == "22"
 
 
-@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+@in_a_container
 def test_another_image_is_noticed_and_one_that_is_not_there_is_refused_before_anything_starts(tiny, capsys):
     tiny.run()
     container = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]
@@ -146,7 +152,7 @@ def test_another_image_is_noticed_and_one_that_is_not_there_is_refused_before_an
     assert len(tiny.all_runs()) == 2
 
 
-@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+@in_a_container
 def test_a_run_of_the_same_millisecond_in_another_folder_is_no_trouble(tiny, monkeypatch):
     def only(runs):
         (runs / "20261231-235959-999").mkdir(parents=True)
@@ -162,7 +168,7 @@ def test_a_run_of_the_same_millisecond_in_another_folder_is_no_trouble(tiny, mon
         subprocess.run(["docker", "rm", other.stdout.strip()], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("tiny", [pytest.param("compose", marks=pytest.mark.docker)], indirect=True)
+@in_a_container
 def test_a_container_sees_its_inputs_and_its_folder_and_may_do_nothing_else(tiny, capsys):
     command = tiny.ir["deploymentSpec"]["executors"]["exec-report"]["container"]["command"]
     secret = tiny.folder / "secret.txt"
@@ -191,6 +197,7 @@ print("network", sorted(os.listdir("/sys/class/net")))
     assert "network ['lo']" in output
 
 
+@in_a_process
 def test_a_damaged_artifact_is_made_again(tiny):
     tiny.run()
     (tiny.runs / "latest" / "count" / "result").write_text("99999")
@@ -199,6 +206,7 @@ def test_a_damaged_artifact_is_made_again(tiny):
     assert tiny.reported() == "<p>15"
 
 
+@in_a_process
 def test_a_deleted_run_is_no_answer(tiny):
     tiny.run()
     shutil.rmtree(tiny.runs / tiny.all_runs()[0])
@@ -206,12 +214,14 @@ def test_a_deleted_run_is_no_answer(tiny):
     assert tiny.states() == SUCCEEDED
 
 
+@in_a_process
 def test_the_cache_can_be_turned_off(tiny):
     tiny.run()
     tiny.run("--no-cache")
     assert tiny.states() == SUCCEEDED
 
 
+@in_a_process
 def test_a_task_that_the_pipeline_does_not_cache_runs_every_time(tiny):
     tiny.ir["root"]["dag"]["tasks"]["count"]["cachingOptions"] = {}
     tiny.run()
@@ -239,6 +249,7 @@ def test_a_failure_shows_the_end_of_the_log_and_skips_what_depends_on_it(tiny, c
     assert "Traceback" not in error
 
 
+@in_a_process
 def test_the_next_run_goes_on_where_the_last_one_failed(tiny):
     tiny.mood = {"BROKEN": "1"}
     tiny.run()
@@ -254,6 +265,7 @@ def test_a_task_that_leaves_no_artifact_has_failed(tiny, capsys):
     assert "left no result" in capsys.readouterr().err
 
 
+@in_a_process
 @pytest.mark.parametrize("said", ['{"artifacts": {"metrics": {"artifacts": [{"metadata": {"a": NaN}}]}}}', "[1]"])
 def test_a_task_that_reports_what_kubeflow_cannot_read_has_failed(tiny, said, capsys):
     command = tiny.ir["deploymentSpec"]["executors"]["exec-count"]["container"]["command"]
@@ -268,23 +280,27 @@ def test_a_command_that_does_not_exist_is_a_failed_task(tiny, capsys):
     assert "its command cannot be started" in capsys.readouterr().err
 
 
+@in_a_process
 def test_from_runs_a_task_and_those_after_it_anew(tiny):
     tiny.run()
     assert tiny.run("--from", "report") == 0
     assert tiny.states() == {"importer": "succeeded", "count": "cached", "report": "succeeded"}
 
 
+@in_a_process
 def test_from_says_which_earlier_task_is_not_in_the_cache(tiny, capsys):
     assert tiny.run("--from", "report") == 2
     assert "does not hold the result of count" in capsys.readouterr().err
     assert tiny.run_record()["state"] == "failed"
 
 
+@in_a_process
 def test_to_stops_after_a_task(tiny):
     assert tiny.run("--to", "count") == 0
     assert tiny.states() == {"importer": "succeeded", "count": "succeeded"}
 
 
+@in_a_process
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -307,6 +323,7 @@ def test_wrong_use_is_refused_before_anything_starts(tiny, flags, message, capsy
     assert not tiny.runs.exists()
 
 
+@in_a_process
 def test_a_recipe_sets_parameters_and_set_goes_before_it(tiny, tmp_path, capsys):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("about: two numbers\nset: {factor: 10}\n")
@@ -335,6 +352,7 @@ def test_ctrl_c_stops_the_task_and_says_how_to_go_on(tiny):
     assert "going on with a part" in (tiny.runs / "latest" / "count" / "log.txt").read_text()
 
 
+@in_a_process
 def test_what_a_stopped_task_left_is_not_taken_over_by_other_settings_or_an_order_to_begin_anew(tiny):
     process = tiny.start(SLEEP="1")
     while "asleep" not in process.stdout.readline():
@@ -412,6 +430,7 @@ def test_a_value_that_a_task_hands_on_reaches_the_next(tiny):
     assert tiny.states() == CACHED
 
 
+@in_a_process
 def test_a_curve_for_kubeflows_ui_has_no_file_and_is_no_number(tiny):
     artifacts = tiny.ir["components"]["comp-count"]["outputDefinitions"]["artifacts"]
     artifacts["roc"] = {"artifactType": {"schemaTitle": "system.ClassificationMetrics", "schemaVersion": "0.0.1"}}

@@ -294,7 +294,9 @@ def test_two_to_nine_runs_are_compared(site):
         curve = {
             "confidenceMetrics": [{"falsePositiveRate": x / 9, "recall": (x / 9) ** (1 / number)} for x in range(10)]
         }
-        task = task_of("evaluate", metrics={"accuracy": 0.6 + number / 10, "pairs": 9}, parameters={"margin": margin})
+        outputs = {"report": ("system.HTML", f"{name}/evaluate/report")}
+        scored = {"accuracy": 0.6 + number / 10, "pairs": 9}
+        task = task_of("evaluate", outputs, metrics=scored, parameters={"margin": margin})
         task.outputs["roc"] = {
             "kind": "system.ClassificationMetrics",
             "path": "",
@@ -303,6 +305,15 @@ def test_two_to_nine_runs_are_compared(site):
             "on_disk": False,
         }
         run_of(site.runs, name, task)
+        report = site.runs / name / "evaluate" / "report"
+        report.mkdir(parents=True)
+        galleries = [
+            {"people": people, "enrolled_faces": faces, "det": [[0, 0.4 * faces, 0.3], [0.5, 0.1 / number, 0.9]]}
+            for people in (10, 100, 1000)[:number]
+            for faces in (1, 2)
+        ]
+        if number > 1:  # the first report is from before galleries were measured
+            (report / "metrics.json").write_text(json.dumps({"identification": {"galleries": galleries}}))
     one, two, three = (f"run={quote(name)}" for name in names)
     page = site.get(f"/compare?{one}&{two}&{three}")
     assert page.status == 200
@@ -311,7 +322,9 @@ def test_two_to_nine_runs_are_compared(site):
     assert re.search(r"0\.7<.*?0\.8<.*?\+0\.1<.*best.*?0\.9<.*?\+0\.2<", accuracy, re.DOTALL)
     assert page.text.count("<small>best</small>") == 1
     assert f'href="/compare?{three}&amp;{one}&amp;{two}"' in page.text
-    assert 'aria-label="ROC curves"' in page.text
+    assert 'aria-label="ROC curves"' in page.text and 'aria-label="DET curves"' in page.text
+    assert "in a gallery of 100 people" in page.text and "its report measured no such gallery" in page.text
+    assert 'aria-label="DET curves"' not in site.get(f"/compare?{one}&{one}").text
     assert "$\\frac&lt;b&gt;$" in page.text and "<b>" not in page.text
     assert "script-src 'self';" in page.headers["content-security-policy"]
     assert "9 runs compared" in site.get(f"/compare?{'&'.join([one] * 9)}").text

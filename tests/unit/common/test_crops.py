@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from components.common import crops, manifest
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.manifest import DATASET, FACES
 from components.common.preprocessing import Crop, Preprocessing, pixels
 from components.common.shard import Shard
@@ -65,12 +66,29 @@ def test_crops_come_in_the_order_of_the_rows_from_any_part(two_parts):
     np.testing.assert_allclose(images[:, 10, 10, 0], numbers, atol=2)
 
 
-def test_large_sets_lie_in_a_file_and_are_the_same(two_parts, monkeypatch):
-    inside = crops.decode_crops(pointing(*range(50)), two_parts, 20)
-    monkeypatch.setattr(crops, "MEMORY_LIMIT_BYTES", 1000)
-    outside = crops.decode_crops(pointing(*range(50)), two_parts, 20)
-    assert isinstance(outside, np.memmap)
-    np.testing.assert_array_equal(outside, inside)
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_large_sets_are_decoded_when_they_are_asked_for_and_are_the_same(two_parts, monkeypatch, compression):
+    if compression != "none":  # as another program may write it
+        for file in two_parts.iterdir():
+            pq.write_table(pq.read_table(file), file, compression=compression, row_group_size=30)
+    rows = pointing(*range(40, 210), 41)
+    inside = crops.open_crops(rows, two_parts, 20)
+    monkeypatch.setattr(crops, "DECODED_BYTES", 1000)
+    outside = crops.open_crops(rows, two_parts, 20)
+    assert not isinstance(outside, np.ndarray)
+    some = np.random.default_rng(0).integers(len(rows), size=300)
+    np.testing.assert_array_equal(outside[some], inside[some])
+    np.testing.assert_array_equal(outside[5:90], inside[5:90])
+    np.testing.assert_allclose(inside[:, 10, 10, 0], [*range(40, 210), 41], atol=2)
+
+
+def test_a_crop_that_is_damaged_is_named_with_its_file(tmp_path):
+    faces = [face(number) for number in range(3)]
+    faces[1]["image"] = faces[1]["image"][:200]
+    manifest.write(tmp_path / "faces", FACES, pa.Table.from_pylist(faces, schema=FACES.schema))
+    with pytest.raises(FacenetError, match="damaged") as raised:
+        crops.decode_crops(pointing(0, 1, 2), tmp_path / "faces", 20)
+    assert f"part-00000.parquet, face {1:032x}: 200 bytes" in str(raised.value)
 
 
 def test_another_faces_manifest_is_noticed(two_parts):

@@ -24,7 +24,7 @@ def trained(faces, tmp_path_factory):
 def test_the_parts_together_are_the_whole_to_the_bit(dataset, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "BATCH_SIZE", 10)  # 96 faces: ten batches, the last one of six
     monkeypatch.setattr(network.Embedder.__init__, "__defaults__", (10,))
-    flags = ["-i", str(dataset), "-c", str(trained)]
+    flags = ["-i", str(dataset), "-c", str(trained), "--precision", "float32"]  # in TensorFlow, where batches count
     assert main([*flags, "-o", str(tmp_path / "whole")]) == 0
     folders = [tmp_path / str(number) for number in (1, 2, 3)]
     for number, folder in enumerate(folders, start=1):

@@ -12,7 +12,7 @@ from components.common.manifest import DATASET, read
 
 
 @pytest.fixture(scope="session")
-def checkpoint(dataset: Path) -> Path:
+def checkpoint(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with random weights whose BatchNorm knows the faces, as after a training."""
     import keras
 
@@ -25,9 +25,11 @@ def checkpoint(dataset: Path) -> Path:
     network = build(architecture)
     faces = faces_of(dataset, ())
     images = scale(decode_crops(read(dataset, DATASET), faces, 32))
-    for _ in range(60):
-        network(images, training=True)
-    path = dataset.parent / "checkpoint"
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0  # the statistics of one batch, whole
+    network(images, training=True)
+    path = tmp_path_factory.mktemp("exported") / "checkpoint"
     preprocessing = Preprocessing(32, crop_of(faces), flip_averaging=True)
     save(path, network, architecture, preprocessing, {"recipe": {"rounds": 0, "strategy": {"margin": 0.2}}})
     return path
@@ -37,7 +39,7 @@ def checkpoint(dataset: Path) -> Path:
 def embeddings(dataset: Path, checkpoint: Path) -> Path:
     from components.embed.__main__ import main
 
-    path = dataset.parent / "embeddings-of-checkpoint"
+    path = checkpoint.with_name("embeddings")
     assert main(["-i", str(dataset), "-c", str(checkpoint), "-o", str(path)]) == 0
     return path
 
@@ -47,7 +49,7 @@ def report(embeddings: Path) -> Path:
     from components.evaluate import strangers
     from components.evaluate.__main__ import main
 
-    path = embeddings.parent / "report"
+    path = embeddings.with_name("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strangers, "LEAST_NAMED", 5)  # of 96 faces ten are more than the largest rate
         assert main(["-i", str(embeddings), "-o", str(path), "--split", "all"]) == 0
@@ -59,7 +61,7 @@ def exported(dataset: Path, checkpoint: Path, report: Path) -> Path:
     """The folder of an export of all variants; its cards lie beside it."""
     from components.export.__main__ import main
 
-    path = dataset.parent / "export"
+    path = checkpoint.with_name("export")
     flags = ["-i", str(dataset), "-c", str(checkpoint), "-o", str(path), "--report", str(report)]
     cards = ["--html", f"{path}.html", "--markdown", f"{path}.md"]
     assert main([*flags, *cards, "--calibration", "40"]) == 0

@@ -17,7 +17,7 @@ from components.common.manifest import DATASET, read
 from components.embed.__main__ import main as embed
 from components.export import parity
 from components.export.__main__ import main
-from components.export.convert import convert, saved_model
+from components.export.convert import convert
 from components.export.results import Export, ExportedFile, file_of
 from components.litert.embedder import LiteRTEmbedder
 from components.model.checkpoint import fingerprint
@@ -107,8 +107,7 @@ def test_a_prelu_stays_in_float32_so_that_an_int8_network_is_not_cut_into_pieces
     member = keras.Model(inputs, keras.layers.Flatten()(x))
     network = keras.Model(inputs, keras.layers.UnitNormalization()(member(inputs)))
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
-    with saved_model(network) as model:
-        interpreter = Interpreter(model_content=convert(model, "int8", images))
+    interpreter = Interpreter(model_content=convert(network, "int8", {}, images))
     kind = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
     operations = interpreter._get_ops_details()
     assert {kind[each["inputs"][0]] for each in operations if each["op_name"] == "CONV_2D"} == {np.int8}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
+
+from components.common.preprocessing import LITERT_ENTRY
 
 SPECIFICATION = {"format": 1, "preprocessing": {"crop": {"margin": 0.25, "alignment": "none"}}}
 # A convolution over blocks of 8 by 8 pixels.
@@ -25,6 +30,15 @@ def converted(call, shape, kind=tf.float32, **settings) -> bytes:
     for name, value in settings.items():
         setattr(converter, name, value)
     return converter.convert()
+
+
+def with_record(model: bytes, record) -> bytes:
+    """The model with what it wants of a face inside, as an exported file has it."""
+    unpacked = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    unpacked.buffers.append(schema.BufferT(data=np.frombuffer(json.dumps(record).encode(), np.uint8)))
+    entry = schema.MetadataT(name=LITERT_ENTRY, buffer=len(unpacked.buffers) - 1)
+    unpacked.metadata = [*(unpacked.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(unpacked))
 
 
 @functools.cache

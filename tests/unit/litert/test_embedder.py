@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 
 from components.common.errors import UsageError
-from components.litert import metadata
 from components.litert.embedder import LiteRTEmbedder
 from components.litert.parallel import ParallelEmbedder
-from tests.unit.litert.published import IMAGES, SPECIFICATION, converted, embedded, pair_model
+from tests.unit.litert.published import IMAGES, SPECIFICATION, converted, embedded, pair_model, with_record
 
 
 def with_fields(**fields):
@@ -163,7 +162,7 @@ def test_a_quantised_input_tells_its_range_where_no_scaling_is_given(tmp_path, l
 def test_many_images_at_a_time_give_the_same_bits(tmp_path, shape, exported, batch):
     model = converted(embedded, shape)
     record = with_fields(image_size=16)
-    path = stored(tmp_path, metadata.add(model, record) if exported else model, record)
+    path = stored(tmp_path, with_record(model, record) if exported else model, record)
     images = np.random.default_rng(0).integers(256, size=(21, 16, 16, 3)).astype(np.uint8)
     embed = ParallelEmbedder(path, threads=3)
     assert embed.one.batch == batch
@@ -195,7 +194,7 @@ def test_what_changes_an_embedding_makes_another_network(tmp_path):
 
 
 def test_a_file_that_says_all_itself_is_named_by_its_own_hash(tmp_path):
-    model = metadata.add(pair_model(), SPECIFICATION)
+    model = with_record(pair_model(), SPECIFICATION)
     for beside in (None, with_fields(colours="BGR")):
         assert LiteRTEmbedder(stored(tmp_path, model, beside)).sha256 == hashlib.sha256(model).hexdigest()
 
@@ -219,7 +218,7 @@ def test_a_file_that_is_overwritten_while_it_is_used_changes_nothing(tmp_path, s
 def test_what_the_file_says_itself_counts_first(tmp_path):
     thresholds = [{"far": 0.1, "distance": 1.2}, {"far": 0.01, "distance": 1.0, "low": 0.9, "high": 1.1, "val": 0.5}]
     record = {**with_fields(colours="BGR"), "thresholds": thresholds, "about": {"checkpoint_sha256": "ab"}}
-    path = stored(tmp_path, metadata.add(pair_model(), record), {"format": 99})
+    path = stored(tmp_path, with_record(pair_model(), record), {"format": 99})
     embed = LiteRTEmbedder(path)
     assert_same_direction(embed(IMAGES), embedded(IMAGES[..., ::-1].astype(np.float32) / 127.5 - 1))
     assert [(each.far, each.distance, each.low) for each in embed.specification.thresholds] == [

@@ -25,6 +25,7 @@ WAYS = {
     "offline": PLAIN,
     "online after a classification, clipped, averaged, changed, of two members": [
         *(*PLAIN, "--classification_rounds", "1", "--loss", "online-triplet", "--negatives", "random-violating"),
+        *("--class_head", "adaface", "--class_subcentres", "2", "--class_sample_rate", "0.1"),
         *("--clip_norm", "0.5", "--ema", "0.9", "--jitter", "0.1", "--erasing", "0.5"),
         *("--members", "2", "--image_size", "36"),
     ],

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.mine_and_train.heads import Classification, Head
-from components.mine_and_train.losses.classification import classification_loss
 from components.mine_and_train.losses.contrastive import contrastive_loss
 from components.mine_and_train.losses.loss import mean_over_members
 from components.mine_and_train.losses.online_triplet import online_triplet_loss
@@ -98,17 +96,6 @@ def test_the_loss_of_mined_triplets_is_the_mean_of_the_hinge():
     seen = triplet_loss(0.2)(tf.constant(vectors), tf.constant(triplets), SEED)
     np.testing.assert_allclose(seen.loss, hinge.mean(), atol=1e-5)
     np.testing.assert_allclose(seen.active, (hinge > 0).mean(), atol=1e-6)
-
-
-def test_a_classification_tells_the_distances_of_its_batch():
-    labels = np.repeat(np.arange(5), 3)
-    vectors = unit_vectors(labels, 8, seed=5)
-    head = Head(Classification("softmax", 0.0, 16.0), 5, 8)
-    seen = classification_loss(head)(tf.constant(vectors), tf.constant(labels, tf.int32), SEED)
-    one, other = np.triu_indices(15, 1)
-    same = labels[one] == labels[other]
-    np.testing.assert_allclose(seen.positive, squared(vectors, one[same], other[same]).mean(), atol=1e-5)
-    np.testing.assert_allclose(seen.negative, squared(vectors, one[~same], other[~same]).mean(), atol=1e-5)
 
 
 def test_the_contrastive_loss_is_the_cross_entropy_of_finding_each_positive():

@@ -110,6 +110,7 @@ def test_orthogonal_brings_singular_values_near_1_and_keeps_the_singular_vectors
 def test_weight_decay_is_decoupled_and_of_kernels_only():
     decayed = Optimization(optimizer="adamw", learning_rate=RATE, weight_decay=0.5)
     np.testing.assert_allclose(stepped(decayed), adam(START, GRADIENTS, decay=0.5), rtol=1e-4)
+    np.testing.assert_array_equal(stepped(decayed, name="centres"), stepped(decayed))
     np.testing.assert_allclose(stepped(decayed, name="bias"), adam(START, GRADIENTS), rtol=1e-4)
     plain, decayed = (Optimization(optimizer="muon", learning_rate=RATE, weight_decay=decay) for decay in (0.0, 0.5))
     first = GRADIENTS[:1]

@@ -23,6 +23,7 @@ from components.common.parsing import parse
 from components.mine_and_train import session, stage, state
 from components.mine_and_train.__main__ import main
 from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.heads import Classification
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.mine_and_train.optimizer import Optimization
 from components.mine_and_train.settings import Settings
@@ -47,6 +48,15 @@ RECIPES = {
     ),
     "classification first": Hyperparameters(
         rounds=3, faces_per_identity=4, batch_size=16, max_batches=4, loss="online-triplet", classification_rounds=2
+    ),
+    "a sampled classification": Hyperparameters(
+        rounds=3,
+        faces_per_identity=2,
+        batch_size=6,
+        max_batches=4,
+        loss="classification",
+        classification=Classification("adaface", subcentres=2, sample_rate=0.7),
+        optimization=Optimization(optimizer="adam", ema=0.9),
     ),
 }
 
@@ -226,7 +236,7 @@ def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(d
 
 
 def test_told_to_stop_at_any_time_the_exit_code_says_that_it_can_go_on(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "decode_crops", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(session, "open_crops", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as stopped:
         main(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), *FLAGS])
     assert stopped.value.code == 75

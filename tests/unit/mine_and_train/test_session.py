@@ -29,6 +29,13 @@ def weights(folder):
     return (folder / checkpoint.WEIGHTS).read_bytes()
 
 
+def test_of_many_people_some_are_validated_with_all_their_faces():
+    people = np.random.default_rng(0).permutation(np.repeat(np.arange(100), 7))
+    some = session._of_some_people(people, 50, np.random.default_rng(1))
+    assert np.unique(people[some], return_counts=True)[1].tolist() == [7] * 7
+    assert (np.diff(some) > 0).all()
+
+
 @pytest.mark.long
 def test_the_best_and_every_second_are_kept_and_the_best_is_taken_when_none_is_better(
     dataset, tmp_path, monkeypatch, capsys
@@ -74,17 +81,15 @@ def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(data
     np.testing.assert_allclose(found, again, atol=1e-6)
 
 
-def test_a_long_round_is_told_while_it_is_under_way(dataset, tmp_path, monkeypatch, capsys):
+def test_a_long_round_is_told_while_it_is_under_way_and_a_cap_on_triplets_with_what_there_was(
+    dataset, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(loop, "_SECONDS_PER_LINE", 0)
-    assert main(flags(dataset, tmp_path, "--rounds", "1")) == 0
+    assert main(flags(dataset, tmp_path, "--rounds", "1", "--max_triplets", "200")) == 0
     said = capsys.readouterr().out
     for start in ("round 1/1, 33% done: ", "round 1/1, 67% done: ", "round 1/1: "):
         assert f"\n{start}" in said
-
-
-def test_a_cap_on_triplets_is_told_with_what_there_was(dataset, tmp_path, capsys):
-    assert main(flags(dataset, tmp_path, "--rounds", "1", "--max_triplets", "50")) == 0
-    assert " triplets, a fair sample of 50 kept" in capsys.readouterr().out
+    assert " triplets, a fair sample of 200 kept" in said
 
 
 @pytest.mark.parametrize("more", [[], ["--loss", "contrastive"]])
@@ -143,7 +148,9 @@ def test_with_patience_the_best_round_is_taken_at_the_end_too(dataset, start, tm
     scored(monkeypatch, 0.6, 0.8, 0.7)
     given = ["-p", str(start), "--validate_every", "1", "--patience", "5", "--rounds", "2"]
     assert main(flags(dataset, tmp_path, *given)) == 0
-    assert "Round 1 is taken, the best: AUC 0.8000 on unseen people; 0.6000 as it started." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "variables restored from" in said
+    assert "Round 1 is taken, the best: AUC 0.8000 on unseen people; 0.6000 as it started." in said
     assert weights(tmp_path / "checkpoint") == weights(tmp_path / "checkpoint-training" / "best")
 
 

@@ -108,14 +108,9 @@ def test_without_a_teacher_unnamed_people_are_left_out(dataset, strangers, tmp_p
     assert len(kept) == everybody["split"].to_pylist().count("train") - 4
 
 
-def test_a_network_comes_nearer_to_its_teacher_and_a_second_training_gives_the_same_bytes(
-    strangers, taught, tmp_path, capsys
-):
-    for name in ("one", "other"):
-        flags = ["-i", str(strangers), "-c", str(tmp_path / name), "--teacher", str(taught)]
-        assert mine_and_train([*flags, *TINY]) == 0
-    files = [[(tmp_path / name / file).read_bytes() for name in ("one", "other")] for file in ("model.weights.h5",)]
-    assert all(one == other for one, other in files)
+def test_a_network_comes_nearer_to_its_teacher(strangers, taught, tmp_path, capsys):
+    flags = ["-i", str(strangers), "-c", str(tmp_path / "one"), "--teacher", str(taught)]
+    assert mine_and_train([*flags, *TINY]) == 0
     said = capsys.readouterr().out
     assert "nearer to another's" in said and "and 4 faces of unnamed people" in said
     assert "/" not in (tmp_path / "one-training" / "events" / "names.tsv").read_text()

@@ -46,8 +46,11 @@ def test_loading_is_silent_about_cuda_and_about_nothing_else(tmp_path, level, li
 
 @pytest.mark.long
 @pytest.mark.skipif(any(map(os.path.exists, components.model._DRIVERS)), reason="here is NVIDIA's driver")
-def test_the_real_one_says_nothing_where_there_is_no_driver():
-    code = "import components.model as m; m.load_tensorflow(); import keras"
+def test_the_real_one_says_nothing_where_there_is_no_driver_and_loads_nothing_that_is_not_used():
+    code = (
+        "import sys, components.model as m; m.load_tensorflow(); import keras; "
+        "assert not {'matplotlib', 'pandas', 'sklearn'} & sys.modules.keys(); import pandas"
+    )
     env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert (ended.stdout, ended.stderr) == ("", "")

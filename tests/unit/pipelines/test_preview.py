@@ -41,7 +41,7 @@ def test_each_artifact_of_a_real_run_is_shown_as_what_it_is(in_processes):
     checkpoint = shown(in_processes, "mine-and-train/checkpoint")
     assert isinstance(checkpoint, Folder)
     assert checkpoint.settings["backbone"] == "small_resnet"
-    assert [entry.name for entry in checkpoint.entries] == ["facenet.json", "model.weights.h5"]
+    assert [entry.name for entry in checkpoint.entries] == ["facenet.json", "model.tflite", "model.weights.h5"]
     report = shown(in_processes, "evaluate/report")
     assert (report.entries[0].name, report.entries[0].folder) == ("pairs", True)
     assert isinstance(shown(in_processes, "evaluate/report/pairs"), Table)

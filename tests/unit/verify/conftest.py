@@ -12,29 +12,33 @@ THRESHOLDS = (Threshold(0.001, 0.3), Threshold(0.01, 0.45, 0.4, 0.5, 0.6), Thres
 
 
 @pytest.fixture(scope="session")
-def bare():
+def bare(once):
     """The model without a word on what it wants."""
-    import tensorflow as tf
 
-    from tests.unit.litert.published import converted
+    def make(folder):
+        import tensorflow as tf
 
-    def colours(images):
-        """float32 [n, 32, 32, 3] -> float32 [n, 48]: the mean colours of 4 by 4 fields, above their own mean."""
-        fields = tf.reshape(tf.nn.avg_pool2d(images, 8, 8, "VALID"), [-1, 48])
-        return fields - tf.reduce_mean(fields, axis=1, keepdims=True)
+        from tests.unit.litert.published import converted
 
-    return converted(colours, [1, 32, 32, 3])
+        def colours(images):
+            """float32 [n, 32, 32, 3] -> float32 [n, 48]: the mean colours of 4 by 4 fields, above their own mean."""
+            fields = tf.reshape(tf.nn.avg_pool2d(images, 8, 8, "VALID"), [-1, 48])
+            return fields - tf.reduce_mean(fields, axis=1, keepdims=True)
+
+        (folder / "model.tflite").write_bytes(converted(colours, [1, 32, 32, 3]))
+
+    return (once("colours", make) / "model.tflite").read_bytes()
 
 
 @pytest.fixture(scope="session")
 def with_record(bare, tmp_path_factory):
     """Writes the model with its preprocessing and some thresholds inside."""
-    from components.litert import metadata
+    from tests.unit.litert.published import with_record as inside
 
     def written(thresholds):
         record = record_of(Preprocessing(32, Crop(0.25, "none")).to_json(), thresholds, {})
         path = tmp_path_factory.mktemp("model") / "facenet.tflite"
-        path.write_bytes(metadata.add(bare, record))
+        path.write_bytes(inside(bare, record))
         return path
 
     return written

@@ -6,6 +6,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.verify.corrections import Corrections, KnownFaces, read_corrections, write_corrections
+from components.verify.unsay import unsay
 
 BOX = (10, 10, 50, 50)
 RIGHT = (60, 10, 100, 50)
@@ -128,3 +129,24 @@ def test_a_file_of_another_kind_is_refused(record, tmp_path):
     path.write_text(record if isinstance(record, str) else json.dumps(record))
     with pytest.raises(UsageError, match="cannot be read"):
         read_corrections(path)
+
+
+def test_whoever_is_forgotten_leaves_what_was_said_with_all_that_show_the_same_person(photos, tmp_path):
+    a, b, c, d, e = photos.values()
+    file, faces = tmp_path / "kept.json", known(a, b, c, d, e)
+    write_corrections(file, said(faces, [a, b], [b, d, e], said(faces, [c, b], before=said(faces, [d, e]))))
+    whole = file.read_bytes()
+    gone = unsay(file, lambda photo: photo == str(a), lambda face: False, dry_run=True)
+    assert {face.photo for face in gone} == {str(a), str(b), str(c)} and file.read_bytes() == whole
+    assert unsay(file, lambda photo: False, lambda face: face in gone) == gone
+    assert read_corrections(file) == said(faces, [d, e], [d, e])
+    assert not unsay(file, lambda photo: False, lambda face: face in gone)
+    assert not unsay(tmp_path / "none.json", lambda photo: True, lambda face: True)
+
+
+def test_another_face_on_a_photo_that_names_them_goes_and_leads_to_nobody_else(photos, tmp_path):
+    a, b, c, *_ = photos.values()
+    file, faces = tmp_path / "kept.json", known(a, b, c, boxes=(BOX, RIGHT))
+    write_corrections(file, said(faces, [f"{a}#2", f"{b}#1", f"{c}#1"]))
+    unsay(file, lambda photo: photo.startswith(str(a)), lambda face: face.shows(BOX) and face.photo.startswith(str(a)))
+    assert read_corrections(file) == said(faces, [f"{b}#1", f"{c}#1"])

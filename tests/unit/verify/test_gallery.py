@@ -377,8 +377,8 @@ def test_a_gallery_from_before_there_were_two_detectors_is_dlibs_and_told_from_a
 
 def test_a_gallery_of_a_later_version_is_refused(path):
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    with pytest.raises(UsageError, match="version 3; versions up to 2 are read"), open_gallery(path, network()):
+        connection.execute("PRAGMA user_version = 4")
+    with pytest.raises(UsageError, match="version 4; versions up to 3 are read"), open_gallery(path, network()):
         pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -163,9 +164,19 @@ def test_a_specification_that_changes_beside_a_model_makes_its_gallery_and_repor
     assert "No evaluation of this network was found" in capsys.readouterr().err
 
 
-def test_a_forgotten_person_is_a_stranger(model, gallery, people, capsys):
+def test_a_forgotten_person_is_a_stranger(model, gallery, people, tmp_path, capsys):
     name = next(iter(people))
-    assert told(forget, name, "-g", gallery, capsys=capsys) == {"gallery": str(gallery), "name": name, "faces": 1}
+    copy, kept, other = (
+        tmp_path / "copy.jpg",
+        tmp_path / "kept.json",
+        {"photo": "x.jpg", "sha256": "b", "box": [0, 0, 9, 9]},
+    )
+    copy.write_bytes(people[name][0].read_bytes())
+    theirs = {**other, "photo": str(copy), "sha256": hashlib.sha256(copy.read_bytes()).hexdigest()}
+    kept.write_text(json.dumps({"version": 1, "same": [], "different": [[theirs, other, {**other, "sha256": "c"}]]}))
+    said = told(forget, name, "-g", gallery, "--corrections", kept, capsys=capsys)
+    assert said == {"gallery": str(gallery), "name": name, "faces": 1, "corrections": {"file": str(kept), "faces": 1}}
+    assert json.loads(kept.read_text())["different"] == [[other, {**other, "sha256": "c"}]]
     answer = told(identify, people[name][0], "-g", gallery, "-c", model, capsys=capsys)
     assert answer["photos"][0]["faces"][0]["name"] is None
     assert forget([name, "-g", str(gallery)]) == 2

@@ -9,7 +9,7 @@ from components.evaluate.identification import RULE
 from components.evaluate.references import on_grid, references
 from components.evaluate.searches import best_similarities
 from components.verify import search
-from components.verify.search import People, nearest
+from components.verify.search import People
 from tests.unit.verify.rows import unit
 
 
@@ -35,7 +35,7 @@ def test_the_nearest_people_are_those_of_a_loop_over_everybody(crowd, at_once, m
     faces = {name: crowd.embeddings[crowd.person == i].tolist() for i, name in enumerate(crowd.names)}
     distances = {name: distance_to_mean(of_one, query.tolist()) for name, of_one in faces.items()}
     expected = sorted(distances.items(), key=lambda item: item[1])
-    found = nearest(crowd, query, 5)
+    found = crowd.nearest(query, 5)
     assert [each.name for each in found] == [name for name, _ in expected[:5]]
     assert [each.distance for each in found] == pytest.approx([distance for _, distance in expected[:5]], abs=1e-6)
 
@@ -51,11 +51,11 @@ def test_the_rule_is_the_one_that_evaluate_measures_thresholds_for():
     faces, query = on_grid(unit(rng.normal(size=(30, 16)))), on_grid(unit(rng.normal(size=(1, 16))))
     people = People([f"p{i}" for i in range(10)], np.repeat(np.arange(10, dtype=np.int32), 3), faces)
     best = best_similarities(references(faces.reshape(10, 3, 16), RULE), query)[0]
-    assert nearest(people, query[0], 1)[0].distance == pytest.approx(math.sqrt(2 - 2 * best), abs=1e-6)
+    assert people.nearest(query[0], 1)[0].distance == pytest.approx(math.sqrt(2 - 2 * best), abs=1e-6)
 
 
 def test_no_more_people_are_listed_than_there_are(crowd):
-    found = nearest(crowd, crowd.references[7], 100)
+    found = crowd.nearest(crowd.references[7], 100)
     assert len(found) == 40
     assert found[0].name == crowd.names[7]
     assert found[0].distance == pytest.approx(0, abs=1e-3)

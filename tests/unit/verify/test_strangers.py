@@ -18,7 +18,7 @@ from components.litert.report import identification_of
 from components.litert.specification import Threshold
 from components.verify.answer import strangers
 from components.verify.model import Model
-from components.verify.search import People, nearest
+from components.verify.search import People
 from components.verify.settings import NamingSettings, ThresholdSettings
 from components.verify.threshold import DEFAULT_FPIRS, MAX_FPIR, choose_for_gallery, choose_threshold, fpir
 from tests.unit.verify.rows import SIZE, network, unit
@@ -67,7 +67,7 @@ def gallery(people):
 
 
 def named(faces, people, threshold):
-    return [threshold.accepts(nearest(people, face, 1)[0].distance) for face in faces]
+    return [threshold.accepts(people.nearest(face, 1)[0].distance) for face in faces]
 
 
 @pytest.mark.parametrize(("people", "far"), [(5, 0.01), (15, 0.003), (50, 0.001), (150, 0.0003)])

@@ -210,4 +210,4 @@ def test_wrong_use_is_said(model, flags, code, message, capsys):
 def test_the_package_is_a_command_for_each_of_its_commands(model, photos, capsys):
     assert commands(["verify", *photos[:1] * 2, "-c", str(model)]) == 0
     assert commands(["certify"]) == 2
-    assert "{verify,enroll,identify,rehearse,cluster,watch,forget}" in capsys.readouterr().err
+    assert "{verify,enroll,index,identify,rehearse,cluster,watch,forget}" in capsys.readouterr().err

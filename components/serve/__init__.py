@@ -1,0 +1,1 @@
+"""verify, identify, enroll, forget and embed over HTTP, and the Open Inference Protocol."""
