@@ -17,6 +17,8 @@ from pipelines.plan.values import Value
 DEFAULT_PIPELINE = images.REPOSITORY / "pipeline.yaml"
 # That of crops that others made.
 SOURCE_PIPELINE = images.REPOSITORY / "pipeline-source.yaml"
+# The task that a pipeline of crops lacks.
+_EXTRACT = "extract"
 
 
 def assignment(text: str, flag: str = "--set") -> tuple[str, str]:
@@ -43,6 +45,8 @@ def configure(
         photos: the value of the pipeline's parameter `photos`; None leaves it as it is.
         written: NAME=VALUE as the flags --set have them; they go before the recipe's.
 
+    Where the pipeline takes crops, what the recipe says of cutting them out is left out, and that is printed.
+
     Raises:
         UsageError: the pipeline or the recipe cannot be read, no such parameter, or not a value of its type.
     """
@@ -51,13 +55,22 @@ def configure(
     if recipe_name:
         chosen = recipe.read(recipe_name)
         recipe_name = chosen.name
-        given.update(chosen.settings)
+        unused = _unused(chosen, pipeline)
+        if unused:
+            print(f"Crops are taken as they are: {', '.join(unused)} of the recipe {recipe_name} say nothing of them.")
+        given.update({key: value for key, value in chosen.settings.items() if key not in unused})
     texts = [(PHOTOS, photos)] if photos else []
     for key, text in [*texts, *map(assignment, written)]:
         given[key] = setting_from_text(pipeline, key, text)
     for key, value in given.items():
         pipeline = with_setting(pipeline, key, value)
     return pipeline, recipe_name, given
+
+
+def _unused(chosen: recipe.Recipe, pipeline: Pipeline) -> list[str]:
+    if any(task.name == _EXTRACT for task in pipeline.tasks):
+        return []
+    return [key for key in chosen.settings if key.startswith(f"{_EXTRACT}.")]
 
 
 def hint_at_setting(flag: str, value: str) -> str:

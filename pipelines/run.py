@@ -104,7 +104,7 @@ def _run(settings: Settings) -> None:
                 pipeline_file=str(file.absolute()),
                 recipe=name,
                 settings=given | untrained,
-                recipe_settings=recipe.read(named).settings if named else {},
+                recipe_settings={k: v for k, v in recipe.read(named).settings.items() if k in given} if named else {},
                 runs=runs,
                 runner=settings.runner,
                 lock=lock,

@@ -1,10 +1,12 @@
-"""A stage's flag that is given to a command which takes settings."""
+"""What flags and recipes make of a pipeline."""
 
 from __future__ import annotations
 
 import pytest
 
 from pipelines.cli import main
+from pipelines.configure import SOURCE_PIPELINE, configure
+from pipelines.plan import recipe
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,12 @@ def test_a_flag_of_a_stage_is_told_how_to_be_given(words, advice, capsys):
     said = capsys.readouterr().err
     assert "There is no such flag." in said
     assert advice in said
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in recipe.FOLDER.glob("*.yaml")))
+def test_every_recipe_sets_up_a_training_on_crops_and_says_what_of_it_is_for_photos(name, capsys):
+    settings = recipe.read(name).settings
+    _, _, given = configure(SOURCE_PIPELINE, name, "crops", [])
+    assert given == {"photos": "crops"} | {key: value for key, value in settings.items() if "extract" not in key}
+    said = capsys.readouterr().out
+    assert [key for key in settings if key in said] == [key for key in settings if "extract" in key]
