@@ -7,6 +7,7 @@ would leave half of its result to the others.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import signal
 import threading
@@ -32,6 +33,10 @@ _AHEAD = 64
 _DEATHS_IN_A_ROW = 10
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+
+# Held while a process starts, and when this one ends: a process whose parent ends meanwhile would complain.
+_STARTING = threading.Lock()
+atexit.register(_STARTING.acquire)
 
 # Spawned, not forked: a caller may have threads of its own (TensorFlow's, a test runner's).
 _SPAWN = multiprocessing.get_context("spawn")
@@ -142,7 +147,7 @@ class _Worker(Generic[Task, Result]):
     def _begin(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self._process: BaseProcess = _SPAWN.Process(target=_serve, args=(theirs, self._work), daemon=True)
-        with _started_whole():
+        with _STARTING, _started_whole():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 

@@ -110,10 +110,9 @@ class Answers:
         """Removes a person from the gallery."""
         form = await read_form(request, self._settings.max_bytes, photos=0, named=True)
         try:
-            faces = await self._gallery(partial(Known.forget, name=form.person))
+            return JSONResponse(await self._gallery(partial(Known.forget, name=form.person)))
         except UsageError as error:
             raise problem.as_problem(error, 404) from error
-        return JSONResponse({"gallery": str(self._settings.gallery), "name": form.person, "faces": faces})
 
     async def infer(self, request: Request) -> Response:
         """The embeddings of faces that are cut out already, by the Open Inference Protocol."""

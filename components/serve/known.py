@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from components.verify.forget import forget
 from components.verify.gallery import Added, Enrollment, open_gallery
 from components.verify.model import Model
 from components.verify.search import People
-from components.verify.settings import NamingSettings
+from components.verify.settings import CORRECTIONS, NamingSettings
 from components.verify.threshold import ChosenThreshold, choose_for_gallery
 
 # In the header of an SQLite file: a number that every change of the file raises, https://www.sqlite.org/fileformat2.html
@@ -56,11 +58,10 @@ class Known:
         with open_gallery(self._settings.gallery, self._model.network, create=True) as gallery:
             return gallery.add(enrollments)
 
-    def forget(self, name: str) -> int:
-        """Removes a person, from memory too; see `Gallery.forget`."""
+    def forget(self, name: str) -> dict[str, Any]:
+        """Removes a person, from memory and from what was said to `cluster` too; see `components.verify.forget`."""
         self._kept = None
-        with open_gallery(self._settings.gallery) as gallery:
-            return gallery.forget(name)
+        return forget(self._settings.gallery, name, CORRECTIONS)
 
 
 def _state(gallery: Path) -> _State | None:

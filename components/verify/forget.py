@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
 from components.common.command import run
 from components.common.flags import Flag
@@ -35,18 +35,36 @@ class Settings:
     """Print JSON, for programs."""
 
 
+def forget(file: Path, name: str, corrections: Path) -> dict[str, Any]:
+    """Removes a person from a gallery, and their faces from what was said to `cluster`.
+
+    Args:
+        file: the gallery.
+        name: the person.
+        corrections: the file of what was said, if it is there.
+
+    Returns:
+        What was removed; `answers.schema.json` says what is in it.
+
+    Raises:
+        UsageError: there is no such gallery, or nobody of that name in it.
+    """
+    with open_gallery(file) as gallery:
+        theirs, folder = on_photos(gallery.photos_of(name)), one_form(name)
+        said = unsay(corrections, lambda photo: folder in PurePosixPath(one_form(photo)).parts, theirs)
+        faces = gallery.forget(name)
+    unsaid = {"file": str(corrections), "faces": len(said)}
+    return {"gallery": str(file), "name": name, "faces": faces, "corrections": unsaid}
+
+
 def _forget(settings: Settings) -> None:
-    with open_gallery(settings.gallery) as gallery:
-        theirs, name = on_photos(gallery.photos_of(settings.name)), one_form(settings.name)
-        said = unsay(settings.corrections, lambda photo: name in PurePosixPath(one_form(photo)).parts, theirs)
-        faces = gallery.forget(settings.name)
+    record = forget(settings.gallery, settings.name, settings.corrections)
     if settings.json:
-        about = {"gallery": str(settings.gallery), "name": settings.name, "faces": faces}
-        print(json.dumps({**about, "corrections": {"file": str(settings.corrections), "faces": len(said)}}))
-    else:
-        print(f"{plain(settings.name)} and {quantity(faces, 'face')} removed from {plain(settings.gallery)}")
-        if said:
-            print(f"{quantity(len(said), 'face')} of theirs removed from {plain(settings.corrections)}")
+        print(json.dumps(record))
+        return
+    print(f"{plain(settings.name)} and {quantity(record['faces'], 'face')} removed from {plain(settings.gallery)}")
+    if said := record["corrections"]["faces"]:
+        print(f"{quantity(said, 'face')} of theirs removed from {plain(settings.corrections)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

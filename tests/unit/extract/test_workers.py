@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from components.common.errors import FacenetError
 from components.extract.workers import Died, Late, in_order
+from tests.conftest import REPOSITORY
 
 # `eval` is a function that every process knows, whatever it imports.
 KILLED = "__import__('os').kill(__import__('os').getpid(), 9)"
@@ -90,3 +92,30 @@ def test_a_signal_while_a_process_starts_is_answered_by_the_caller_alone(number,
         with suppress(ChildProcessError):
             os.waitpid(pid, 0)
     assert capfd.readouterr().err == ""
+
+
+ENDS_MEANWHILE = """
+import threading, time
+from multiprocessing import resource_tracker, util
+from components.extract.workers import in_order
+
+resource_tracker.ensure_running()
+launch, begun = util.spawnv_passfds, threading.Event()
+
+def slowly(*given):
+    pid = launch(*given)
+    begun.set()
+    time.sleep(0.5)  # the process waits for what it is to do
+    return pid
+
+util.spawnv_passfds = slowly
+threading.Thread(target=lambda: next(in_order(len, [""], 1, 60)), daemon=True).start()
+begun.wait(10)
+"""
+
+
+def test_a_process_that_starts_while_the_program_ends_does_not_complain():
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDS_MEANWHILE], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -73,7 +73,7 @@ def test_embed_gives_the_embeddings_of_the_end_of_training(trained, dataset, tmp
     assert rows.drop(["embedding"]).equals(at_the_end.drop(["embedding"]))
     assert rows["face_id"].to_pylist() == read(dataset, DATASET)["face_id"].to_pylist()
     one, other = (np.stack(table["embedding"].to_numpy()) for table in (rows, at_the_end))
-    np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(one, other, atol=1e-5)  # LiteRT's and TensorFlow's
     np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
 
 

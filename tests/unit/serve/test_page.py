@@ -8,7 +8,8 @@ import pytest
 @pytest.mark.browser
 def test_a_photo_is_dropped_and_named(empty, people, browser):
     (name, (first, second)), *_ = people.items()
-    assert empty("/enroll", first, name=name)[0] == 200
+    status, answer = empty("/enroll", first, name=name)
+    assert status == 200, answer
     page = browser.new_page()
     problems = []
     page.on("console", lambda message: problems.append(message.text))  # what the policy forbids is said there

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -142,11 +143,17 @@ def test_a_checkpoint_that_makes_one_person_of_everybody_is_refused(photos, tmp_
     assert "all pictures the same embedding" in capsys.readouterr().err
 
 
-def test_where_tensorflow_is_missing_the_file_is_asked_for(checkpoints, photos, monkeypatch, capsys):
+def test_without_tensorflow_a_checkpoint_from_before_it_held_a_file_is_refused(
+    checkpoints, photos, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(checkpoints["none"], tmp_path / "old")
+    (tmp_path / "old" / "model.tflite").unlink()
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.delitem(sys.modules, "components.model.network", raising=False)
     monkeypatch.delitem(sys.modules, "components.embed.network", raising=False)
-    assert main([*photos[:2], "-c", str(checkpoints["none"]), "--threshold", "1"]) == 2
+    flags = ["--threshold", "1"]
+    assert main([*photos[:2], "-c", str(checkpoints["none"]), *flags]) == 0
+    assert main([*photos[:2], "-c", str(tmp_path / "old"), *flags]) == 2
     assert "Give the .tflite file" in capsys.readouterr().err
 
 
