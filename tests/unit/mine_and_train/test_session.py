@@ -78,7 +78,7 @@ def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(data
     # What was embedded in the training is what `embed` gives of the checkpoint, which reads its own description.
     assert embed(["-i", str(dataset), "-c", str(tmp_path / "checkpoint"), "-o", str(tmp_path / "again")]) == 0
     found, again = (read(tmp_path / name, EMBEDDINGS)["embedding"].to_pylist() for name in ("embeddings", "again"))
-    np.testing.assert_allclose(found, again, atol=1e-6)
+    np.testing.assert_allclose(found, again, atol=1e-5)  # LiteRT and TensorFlow
 
 
 def test_a_long_round_is_told_while_it_is_under_way_and_a_cap_on_triplets_with_what_there_was(
