@@ -101,12 +101,7 @@ def compare(
         "what": what,
         "peer": peer_name,
         "at_least": "" if at_least is None else at_least,
-        "ratio": theirs.clock / mine.clock,
-        "processor_ratio": theirs.processor / mine.processor,
-        "ours_s": mine.clock,
-        "peer_s": theirs.clock,
-        "ours_processor_s": mine.processor,
-        "peer_processor_s": theirs.processor,
+        **side_by_side(mine, theirs),
         "ours_mb": memory[0] if memory else "",
         "peer_mb": memory[1] if memory else "",
         "times": times or 1,
@@ -133,6 +128,18 @@ def write(row: dict[str, Any]) -> None:
         if new:
             table.writeheader()
         table.writerow({**where, **rounded})
+
+
+def side_by_side(mine: Times, theirs: Times) -> dict[str, float]:
+    """The columns of a row that compare the times of ours with those of the peer."""
+    return {
+        "ratio": theirs.clock / mine.clock,
+        "processor_ratio": theirs.processor / mine.processor,
+        "ours_s": mine.clock,
+        "peer_s": theirs.clock,
+        "ours_processor_s": mine.processor,
+        "peer_processor_s": theirs.processor,
+    }
 
 
 def memory_of(call: Callable[..., object], *arguments: object) -> float:

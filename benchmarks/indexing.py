@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import Times, command_line, kilobytes, median, timed, write
+from benchmarks.harness import Times, command_line, kilobytes, median, side_by_side, timed, write
 from benchmarks.searching import Drawn, Faces, like
 from components.common.preprocessing import Crop
 from components.embed.network import Network
@@ -138,12 +138,7 @@ def measure(file: Path, nearest: Nearest, people: int) -> None:
             {
                 "what": f"search for {whom} by an index, {people:,} people drawn like real",
                 "peer": "a matrix product over all",
-                "ratio": by_product.clock / done["times"].clock,
-                "processor_ratio": by_product.processor / done["times"].processor,
-                "ours_s": done["times"].clock,
-                "peer_s": by_product.clock,
-                "ours_processor_s": done["times"].processor,
-                "peer_processor_s": by_product.processor,
+                **side_by_side(done["times"], by_product),
                 "ours_mb": done["VmHWM"],
                 "times": len(done["found"]),
                 "equal": f"the nearest of {hits:,} of {len(done['found']):,}",

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.collecting import generated
-from benchmarks.harness import Times, command_line, median, timed, write
+from benchmarks.harness import Times, command_line, median, side_by_side, timed, write
 from components.common.batches import slices
 from components.common.crops import Crops, decode_crops, faces_of
 from components.common.manifest import DATASET, ROWS_PER_GROUP, ROWS_PER_PART, read
@@ -123,12 +123,7 @@ def rates(folder: Path) -> None:
         {
             "what": f"training rounds on {len(rows):,} faces",
             "peer": f"on {_SMALL:,} in memory",
-            "ratio": small.clock / large.clock,
-            "processor_ratio": small.processor / large.processor,
-            "ours_s": large.clock,
-            "peer_s": small.clock,
-            "ours_processor_s": large.processor,
-            "peer_processor_s": small.processor,
+            **side_by_side(large, small),
             "times": _TIMES,
         }
     )

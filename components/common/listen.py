@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from components.common.errors import UsageError
+from components.common.errors import UsageError, reason_of
 
 HERE = "127.0.0.1"
 
@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         raise UsageError(
             "This address cannot be listened on.",
-            received=f"{host}, port {port} ({getattr(error, 'strerror', None) or error})",
+            received=f"{host}, port {port} ({reason_of(error)})",
             advice="Choose another port with --port, or let one be found: --port 0.",
         ) from error
     return bound

@@ -154,12 +154,11 @@ class Training:
         if self._taught is not None:
             taught, drawn = self._taught, sample_faces(len(self._labels), how.batch_size, rng)
             return None, self._images, (_Batch(images, taught[images]) for images in drawn)
-        if phase.objective.classified:
-            drawn = sample_faces(len(self._labels), how.batch_size, rng)
-            steps = (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
-            return None, self._images, steps
         if not phase.objective.mined:
-            drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
+            if phase.objective.classified:
+                drawn = sample_faces(len(self._labels), how.batch_size, rng)
+            else:
+                drawn = sample_batches(self._labels, how.batch_size, how.faces_per_identity, rng)
             steps = (_Batch(images, self._labels[images].astype(np.int32)) for images in drawn)
             return None, self._images, steps
         chosen = sample_round(self._labels, how.identities_per_round, how.faces_per_identity, rng)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from components.common.errors import UsageError
+from components.common.errors import UsageError, reason_of
 from components.common.flags import Flag
 from components.common.listen import HERE
 from components.verify.settings import GALLERY, GalleryFile, NamingSettings
@@ -73,7 +73,7 @@ class Settings(NamingSettings):
             except (OSError, ValueError) as error:
                 raise UsageError(
                     "The token's file cannot be read.",
-                    received=f"{source} ({getattr(error, 'strerror', None) or error})",
+                    received=f"{source} ({reason_of(error)})",
                     advice="Give a file of one line with --token_file.",
                 ) from error
         if given is None and self.host not in _LOOPBACK:
