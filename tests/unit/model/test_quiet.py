@@ -24,6 +24,18 @@ def test_without_nvidias_driver_tensorflow_does_not_call_that_an_error(monkeypat
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == level
 
 
+@pytest.mark.parametrize(
+    ("machine", "given", "told"), [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)]
+)
+def test_on_x86_tensorflow_is_told_to_use_onednn(monkeypatch, machine, given, told):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    importlib.reload(components.model)
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == told
+
+
 # What a build for GPUs says; then something that matters.
 SAYS = """
 import os
