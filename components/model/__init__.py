@@ -30,8 +30,11 @@ os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
 # Keras imports these where they are installed, which takes a third of its own time, and uses them for nothing here.
 _UNUSED_BY_KERAS = ("matplotlib", "pandas", "sklearn")
 
-# What a build for GPUs says while it is loaded, whatever it was told: that there is no CUDA.
-_NOTICES = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*Could not find cuda drivers")
+# What is said while TensorFlow is loaded, whatever it was told: that there is no CUDA, and that oneDNN is used.
+_NOTICES = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|I\d{4} .*(Could not find cuda drivers|oneDNN custom operations are on)"
+)
 _PIPE_BYTES = 1 << 16  # as many as it holds on Linux
 
 
