@@ -16,7 +16,7 @@ ROWS = 2 * ROWS_PER_GROUP + 3
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     names = [f"name {number}" for number in range(ROWS)]
-    texts = {name: names for name in ("face_id", "identity", "photo_path")}
+    texts = dict.fromkeys(("face_id", "identity", "photo_path"), names)
     numbers = {"phash": np.arange(ROWS, dtype=np.uint64), "part": [0] * ROWS, "row": range(ROWS)}
     table = pa.table({**texts, "split": ["train"] * ROWS, **numbers}, schema=DATASET.schema)
     folder = tmp_path_factory.mktemp("stored") / "dataset"
