@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from components.common.batches import slices
 from components.common.manifest.loading import Folders, open_part, parts, reading
 from components.common.manifest.schemas import Manifest
+from components.common.manifest.writing import ROWS_PER_PART
 
 
 class Stored:
@@ -31,6 +35,10 @@ class Stored:
         self._groups = [(part, number) for part in self._parts for number in range(part.num_row_groups)]
         sizes = [part.metadata.row_group(number).num_rows for part, number in self._groups]
         self._first = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """All rows, as many at a time as a part has."""
+        return (self[some] for some in slices(len(self), ROWS_PER_PART))
 
     def __len__(self) -> int:
         return int(self._first[-1])
