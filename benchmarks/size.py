@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.collecting import generated
-from benchmarks.harness import Times, command_line, median, side_by_side, timed, write
+from benchmarks.harness import Times, command_line, median, side_by_side, timed, watched, write
 from components.common.batches import slices
 from components.common.crops import Crops, crop_of, decode_crops, faces_of
 from components.common.manifest import DATASET, ROWS_PER_GROUP, ROWS_PER_PART, read
@@ -61,7 +61,7 @@ def cost(stage: str, *flags: object, until: str = "") -> Cost:
     """Runs a stage: to its end, or until it prints a line that begins with a text."""
     command = [sys.executable, "-u", "-m", f"components.{stage}", *map(str, flags)]
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, watched(process.pid) as megabytes:
         assert process.stdout
         for line in process.stdout:
             if until and line.startswith(until):
@@ -71,7 +71,7 @@ def cost(stage: str, *flags: object, until: str = "") -> Cost:
         _, status, used = wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == (-signal.SIGKILL if until else 0), command
-    return Cost(Times(clock, used.ru_utime + used.ru_stime), used.ru_maxrss / 1024)
+    return Cost(Times(clock, used.ru_utime + used.ru_stime), megabytes())
 
 
 def crops() -> list[bytes]:
