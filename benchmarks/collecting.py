@@ -55,7 +55,7 @@ def generated(folder: Path, rows: int, faces_each: int = 20, images: Sequence[by
                         "landmarks": pa.nulls(len(numbers), pa.list_(pa.float32(), 10)),
                         **{name: pa.nulls(len(numbers), FACES.schema.field(name).type) for name in FACES.since},
                         "phash": original.astype(np.uint64),
-                        "image": [images[number % len(images)] for number in numbers],
+                        "image": [images[number % len(images)] for number in numbers.tolist()],
                         "width": np.full(len(numbers), side, np.int32),
                         "height": np.full(len(numbers), side, np.int32),
                     },
