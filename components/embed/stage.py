@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.batches import Images, embed_many
+from components.common.cores import has_bfloat16
 from components.common.crops import Crops, check_crop, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, Folders, read
@@ -17,10 +20,15 @@ from components.common.quantity import quantity
 from components.common.shard import Shard
 from components.embed.network import check_apart, open_network
 from components.embed.settings import Settings
-from components.model import BATCH_SIZE
+from components.model import BATCH_SIZE, has_driver
 from components.model.embeddings import write_embeddings
 
+if TYPE_CHECKING:
+    from components.model.precision import Precision
+
 Vectors = npt.NDArray[np.float32]
+# TensorFlow takes seconds to start, which fewer faces do not win back.
+_MANY = 4096
 
 
 def run(settings: Settings) -> None:
@@ -29,10 +37,12 @@ def run(settings: Settings) -> None:
     rows = read(settings.input, DATASET)
     faces = faces_of(settings.input, settings.faces)
     # The rows are cut between batches: in a batch of another size, an embedding may differ in its last bits.
+    everybody = len(rows)
     start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
     rows = rows.slice(start, stop - start)
     if settings.checkpoint:
-        sha256, embeddings = _embed(Path(settings.checkpoint), settings, rows, faces)
+        path = Path(settings.checkpoint)
+        sha256, embeddings = _embed(path, _precision(settings.precision, path, everybody), settings, rows, faces)
     else:
         print("No network is given, so no face is embedded.")
         sha256, rows, embeddings = "", rows.slice(0, 0), np.empty((0, 1), np.float32)
@@ -46,9 +56,24 @@ def run(settings: Settings) -> None:
     print(f"{quantity(len(rows), 'embedding')} of length {embeddings.shape[1]} in {settings.output}")
 
 
-def _embed(path: Path, settings: Settings, rows: pa.Table, faces: Folders) -> tuple[str, Vectors]:
+def _precision(asked: Literal["auto", "float32", "bfloat16"], path: Path, faces: int) -> Precision | None:
+    """What to open a network with: None for LiteRT's arithmetic, or a GPU's.
+
+    Args:
+        asked: by the flag.
+        path: of the network.
+        faces: in all shards, so that all have the same.
+    """
+    if asked == "auto" and path.is_dir() and faces >= _MANY and has_bfloat16() and not has_driver():
+        return "bfloat16" if find_spec("tensorflow") else None
+    return None if asked == "auto" or (asked == "float32" and path.is_dir()) else asked
+
+
+def _embed(
+    path: Path, precision: Precision | None, settings: Settings, rows: pa.Table, faces: Folders
+) -> tuple[str, Vectors]:
     """The SHA-256 of a network, and the embeddings of some faces."""
-    network = open_network(path, settings.precision, many=True)
+    network = open_network(path, precision, many=True)
     share = check_crop(faces, path, network.crop)
     if path.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(path, network)
