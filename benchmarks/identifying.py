@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +21,9 @@ def faces(number: int, seed: int) -> Faces:
     """Random embeddings, float32 [number, 128]: as hard to tell apart as can be."""
     rng, made = np.random.default_rng(seed), np.empty((number, _SIZE), np.float32)
     for begin in range(0, number, 1 << 14):
-        made[begin : begin + (1 << 14)] = on_grid(rng.normal(size=made[begin : begin + (1 << 14)].shape))
+        made[begin : begin + (1 << 14)] = on_grid(
+            rng.normal(size=made[begin : begin + (1 << 14)].shape).astype(np.float32)
+        )
     return made
 
 
@@ -69,8 +73,8 @@ def main() -> None:
         compare(
             f"search for {what}, {size}",
             "the matrix product alone",
-            lambda ours=ours, searched=searched: ours(gallery, searched),
-            lambda searched=searched: products(gallery, searched),
+            partial(ours, gallery, searched),
+            partial(products, gallery, searched),
             lambda *_: "nothing to compare: the product is not kept",
             at_least=1 / 1.3,
             times=3,

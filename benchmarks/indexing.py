@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Nearest:
         nearer = best > self.similarity
         self.row[nearer], self.similarity[nearer] = row[nearer] + begin, best[nearer]
         for number, query in enumerate(self.queries[:_TIMED]):
-            taken, former = timed(lambda query=query: faces @ query)[1], self.searches[number]
+            taken, former = timed(partial(np.matmul, faces, query))[1], self.searches[number]
             self.searches[number] = Times(former.clock + taken.clock, former.processor + taken.processor)
 
 
@@ -104,10 +105,8 @@ def search(file: Path, queries: Faces) -> dict[str, Any]:
     with open_gallery(file, _network(queries.shape[1])) as gallery:
         people = Approximate(gallery)
         opened = time.perf_counter() - began
-        found, times = zip(
-            *(timed(lambda query=query: people.nearest(query, 1)[0].name) for query in queries), strict=True
-        )
-    return {"found": list(found), "times": median(times), "opened": opened, **_memory()}
+        found, times = zip(*(timed(partial(people.nearest, query, 1)) for query in queries), strict=True)
+    return {"found": [nearest[0].name for nearest in found], "times": median(times), "opened": opened, **_memory()}
 
 
 def _memory() -> dict[str, float]:

@@ -7,6 +7,7 @@ model). Else embeddings are random, and nothing can be gained.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,16 @@ def by_product(references: Faces, query: Faces) -> npt.NDArray[np.int64]:
     return chosen[np.argsort(-similarity[chosen], kind="stable")]
 
 
+def by_products(references: Faces, queries: Faces) -> list[npt.NDArray[np.int64]]:
+    """The nearest rows to each."""
+    return [by_product(references, query) for query in queries]
+
+
+def by_index(searched: Index, queries: Faces) -> list[npt.NDArray[np.int64]]:
+    """The same, by ours."""
+    return [searched.nearest(query, _TOP)[0] for query in queries]
+
+
 def _equal(found: list[npt.NDArray[np.int64]], wanted: list[npt.NDArray[np.int64]]) -> str:
     alike = sum(np.array_equal(*pair) for pair in zip(found, wanted, strict=True))
     # The product rounds in float32: two that are as near may change places.
@@ -102,7 +113,7 @@ def main() -> None:
     command.add_argument("--people", type=int, default=1_000_000)
     command.add_argument("--like", type=Path, help="an embeddings manifest to draw people after")
     given = command.parse_args()
-    kind = like(given.like) if given.like else Random()
+    kind: Drawn | Random = like(given.like) if given.like else Random()
     rng = np.random.default_rng(0)
     references = np.empty((given.people, _SIZE), np.float32)
     for begin in range(0, given.people, _ROWS):
@@ -119,8 +130,8 @@ def main() -> None:
         compare(
             f"{_SEARCHES} searches for {whom}, {given.people:,} {'drawn like real' if given.like else 'random'} people",
             "a matrix product over all",
-            lambda queries=queries: [searched.nearest(query, _TOP)[0] for query in queries],
-            lambda queries=queries: [by_product(references, query) for query in queries],
+            partial(by_index, searched, queries),
+            partial(by_products, references, queries),
             _equal,
             at_least=2 if given.like else 0.9,
         )

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import command_line, compare
@@ -65,8 +66,8 @@ def main() -> None:
             compare(
                 f"start of {stage}",
                 'python -c "import kfp"',
-                lambda command=command: _run(*command, code=2),
-                lambda: _run("-c", "import kfp"),
+                partial(_run, *command, code=2),
+                partial(_run, "-c", "import kfp"),
                 lambda ours, theirs: ours.strip().splitlines()[0][:60],
                 at_least=1,
                 times=9,

@@ -21,7 +21,7 @@ from components.verify.enroll import main as enroll
 from components.verify.faces import embed_photo
 from components.verify.follow import Follower
 from components.verify.model import Model
-from components.verify.search import People
+from components.verify.search import Enrolled
 from components.verify.settings import NamingSettings
 from components.verify.threshold import ChosenThreshold
 
@@ -54,7 +54,7 @@ def _sorted(faces: Iterable[dict[str, Any]]) -> list[str | None]:
     return sorted((face["name"] for face in faces), key=str)
 
 
-def _alone(picture: Image.Image, model: Model, people: People, threshold: ChosenThreshold) -> list[str | None]:
+def _alone(picture: Image.Image, model: Model, people: Enrolled, threshold: ChosenThreshold) -> list[str | None]:
     """The names in a picture, which is taken as a photo: what `watch` did until it followed people."""
     photo = io.BytesIO()
     picture.save(photo, "JPEG", quality=95)
@@ -68,7 +68,7 @@ def _equal(mine: Names, others: Names) -> str:
     return f"the same names in {same} of {len(mine)} pictures, which change {changes[0]} and {changes[1]} times"
 
 
-def measure(portraits: Sequence[Path], model: Model, threshold: ChosenThreshold, people: People) -> None:
+def measure(portraits: Sequence[Path], model: Model, threshold: ChosenThreshold, people: Enrolled) -> None:
     """A film of some people, named by `watch` and picture by picture."""
     pictures = list(film(portraits))
 
@@ -101,9 +101,9 @@ def main() -> None:
         portraits = [min(folder.iterdir()) for folder in sorted(photos.glob("*/"))]
         enroll([str(photos), "-g", str(gallery), *(["-c", str(model)] if model else [])])
         for detector in get_args(Detector):
-            prepared = prepare(NamingSettings(checkpoint=model, detector=detector, gallery=gallery, far=0.1))
-            measure(portraits[:1], *prepared)
-            measure(portraits, *prepared)
+            with prepare(NamingSettings(checkpoint=model, detector=detector, gallery=gallery, far=0.1)) as prepared:
+                measure(portraits[:1], *prepared)
+                measure(portraits, *prepared)
 
 
 if __name__ == "__main__":

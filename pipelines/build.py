@@ -34,7 +34,7 @@ class Settings:
     """Build the image of this component only."""
     variant: Literal["", "gpu", "litert"] = ""
     """Build a variant of the images instead. gpu: mine-and-train for NVIDIA GPUs, several gigabytes; litert: embed
-    without TensorFlow, for all but `dlib` and --precision, on aarch64 too."""
+    without TensorFlow, for all but `dlib` and bfloat16, on aarch64 too."""
     pipeline: Annotated[Path | None, Flag("FILE")] = None
     """Build the images that this compiled pipeline names, and no others: what a cluster pulls to run it."""
     push: bool = False

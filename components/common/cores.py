@@ -1,11 +1,13 @@
-"""The number of processors, and a thread for each of them, in which the matrix library uses no threads of its own."""
+"""The processors: how many, what they can do, and a thread for each in which the matrix library uses no others."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.common.command import TENSORFLOW_THREADS
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from threadpoolctl import ThreadpoolController
+
+# As Linux describes them, and what it calls instructions for bfloat16, on x86 and on ARM.
+PROCESSOR = Path("/proc/cpuinfo")
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def has_bfloat16(processor: Path = PROCESSOR) -> bool | None:
+    """Whether a processor has instructions for bfloat16, by its description; None where that does not say."""
+    described = processor.is_file() and re.search(r"^(?:flags|Features)\s*:(.*)", processor.read_text(), re.MULTILINE)
+    return bool(_BFLOAT16 & set(described[1].split())) if described else None
 
 
 def cores() -> int:

@@ -61,7 +61,7 @@ def crop_of(faces: Folders) -> Crop:
         raise UsageError(
             "This faces manifest does not say how its faces were cut out.",
             received=f"{folder_names(faces)} ({error!r})",
-            advice="Run `facenet extract` again.",
+            advice="Make it anew, with `facenet extract` or `facenet import`.",
         ) from error
 
 
@@ -85,7 +85,7 @@ def check_crop(faces: Folders, network: Path, needed: Crop) -> float:
         raise UsageError(
             "These faces were not cut out the way the network was trained.",
             received=f"faces: {crop}; {network}: {needed}",
-            advice=f"Run `facenet extract {needed.flags}`, then collect; or give the network's dataset.",
+            advice=f"{needed.how_to_get}; or give the network's dataset.",
         )
     if said := needed.mixed_with(crop):
         print(f"{folder_names(faces)}: {said}")

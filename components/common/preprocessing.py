@@ -70,6 +70,15 @@ class Crop:
         return f"--margin {self.margin} --alignment {self.alignment} --detector {self.finder}"
 
     @property
+    def how_to_get(self) -> str:
+        """What to do for a dataset of such faces."""
+        try:
+            extract = f"`facenet extract {self.flags}`, or "
+        except UsageError:  # only others make them so
+            extract = ""
+        return f"Run {extract}`facenet import` on crops that are like that, then collect"
+
+    @property
     def finder(self) -> Detector:
         """What finds faces in photos that are to be cut out so. Aligned ones may be found by any detector.
 
@@ -211,7 +220,7 @@ def open_crop(image: bytes) -> Iterator[Image.Image]:
         raise FacenetError(
             "A crop in the faces manifest is damaged.",
             received=f"{len(image)} bytes that begin with {image[:8]!r} ({type(error).__name__}: {error})",
-            advice="Run `facenet extract` again.",
+            advice="Make the manifest anew, with `facenet extract` or `facenet import`.",
         ) from error
 
 

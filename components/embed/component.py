@@ -13,7 +13,7 @@ embed = component(
     Settings,
     reads={**_FACES, "checkpoint": (dsl.Model, "checkpoint")},
     writes=_WRITES,
-    by_hand={"precision", "flip_averaging"},
+    by_hand={"flip_averaging"},
 )
 teach = component(
     "embed",

@@ -26,9 +26,10 @@ class Settings:
     """The dataset's faces manifest, or all shards of it; without it, the folders that the dataset names."""
     shard: ShardText = "1/1"
     """Embed only a part of the dataset: 2/4 is the second of four. `facenet evaluate` reads all parts as one."""
-    precision: Literal["float32", "bfloat16"] | None = None
-    """Let TensorFlow run the layers of a checkpoint folder in this precision. By default LiteRT runs its `model.tflite`
-    in float32, which starts in a second; embeddings are in float32 in any case."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the layers of a checkpoint folder: LiteRT's in float32, which starts in a second, or that of
+    TensorFlow in bfloat16. auto: bfloat16 where the processor has instructions for it, from 4,096 faces on. Embeddings
+    are in float32 in any case."""
     flip_averaging: bool = False
     """Average each embedding with that of the mirror image, whatever the network's own preprocessing says: a better
     teacher, for twice the time."""

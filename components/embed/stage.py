@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from components.common.batches import Images, embed_many, slices
+from components.common.cores import has_bfloat16
 from components.common.crops import Crops, check_crop, faces_of
 from components.common.executor import write_metrics
 from components.common.manifest import DATASET, EMBEDDINGS, ROWS_PER_PART, Stored, read
@@ -18,10 +21,15 @@ from components.common.quantity import quantity
 from components.common.shard import Shard
 from components.embed.network import Network, check_apart, open_network
 from components.embed.settings import Settings
-from components.model import BATCH_SIZE
+from components.model import BATCH_SIZE, has_driver
 from components.model.embeddings import StoredVectors, write_pieces
 
+if TYPE_CHECKING:
+    from components.model.precision import Precision
+
 Vectors = npt.NDArray[np.float32]
+# TensorFlow takes seconds to start, which fewer faces do not win back.
+_MANY = 4096
 
 
 def run(settings: Settings) -> None:
@@ -33,7 +41,7 @@ def run(settings: Settings) -> None:
     rows = range(start, min(stop, len(stored)))
     if settings.checkpoint:
         path = Path(settings.checkpoint)
-        network = open_network(path, settings.precision, many=True)
+        network = open_network(path, _precision(settings.precision, path, len(stored)), many=True)
         sha256, size, pieces = network.sha256, network.embedding_size, _embed(path, network, settings, stored, rows)
     else:
         print("No network is given, so no face is embedded.")
@@ -48,6 +56,19 @@ def run(settings: Settings) -> None:
         card.write(settings.html, settings.markdown)
     write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": size})
     print(f"{quantity(len(rows), 'embedding')} of length {size} in {settings.output}")
+
+
+def _precision(asked: Literal["auto", "float32", "bfloat16"], path: Path, faces: int) -> Precision | None:
+    """What to open a network with: None for LiteRT's arithmetic, or a GPU's.
+
+    Args:
+        asked: by the flag.
+        path: of the network.
+        faces: in all shards, so that all have the same.
+    """
+    if asked == "auto" and path.is_dir() and faces >= _MANY and has_bfloat16() and not has_driver():
+        return "bfloat16" if find_spec("tensorflow") else None
+    return None if asked == "auto" or (asked == "float32" and path.is_dir()) else asked
 
 
 def _embed(

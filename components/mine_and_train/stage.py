@@ -122,9 +122,7 @@ def _check_crop(settings: Settings, needed: Crop | None, crop: Crop) -> None:
     raise UsageError(
         "These faces are not cut out as those that the weights to start from were trained on.",
         received=f"--pretrained {settings.pretrained}: {needed}; faces: {crop}, --crop_share {settings.crop_share:g}",
-        advice=f"Give --crop_share {share:.4g}."
-        if share > LEAST_SHARE
-        else f"Run `facenet extract {needed.flags}`, then collect.",
+        advice=f"Give --crop_share {share:.4g}." if share > LEAST_SHARE else f"{needed.how_to_get}.",
     )
 
 

@@ -17,6 +17,7 @@ from components.common.crops import crop_of, decode_crops
 from components.common.errors import FacenetError
 from components.common.manifest import DATASET, EMBEDDINGS, FACES, about, read, write
 from components.common.preprocessing import Preprocessing
+from components.embed import stage
 from components.embed.__main__ import main
 from components.embed.network import open_network
 from components.evaluate.__main__ import main as evaluate
@@ -97,7 +98,9 @@ def test_a_checkpoint_of_members_is_embedded_without_tensorflow_as_with_it(
     checkpoint.save(tmp_path / "c", network, architecture, preprocessing, {})
     flags = ["-i", str(dataset), "-c", str(tmp_path / "c"), "-o"]
     subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, *flags, str(tmp_path / "without")], check=True)
-    assert main([*flags, str(tmp_path / "with"), "--precision", "float32"]) == 0
+    (tmp_path / "c" / "model.tflite").rename(tmp_path / "aside")
+    assert main([*flags, str(tmp_path / "with")]) == 0
+    (tmp_path / "aside").rename(tmp_path / "c" / "model.tflite")
     tables = [read(tmp_path / name, EMBEDDINGS) for name in ("without", "with")]
     assert set(tables[0]["checkpoint_sha256"].to_pylist()) == {checkpoint.fingerprint(tmp_path / "c")}
     assert tables[0].drop(["embedding"]).equals(tables[1].drop(["embedding"]))
@@ -154,6 +157,28 @@ def test_bfloat16_is_near_and_a_file_keeps_its_own_precision(tmp_path, published
     specified(published)
     assert main(["-i", str(dataset), "-c", str(published), "-o", str(tmp_path / "e"), "--precision", "bfloat16"]) == 2
     assert "the precision that it was exported with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "faces", "instructions", "driver", "opened"),
+    [
+        ("auto", 4096, True, False, "bfloat16"),
+        ("auto", 4095, True, False, None),
+        ("auto", 4096, False, False, None),
+        ("auto", 4096, None, False, None),  # nobody knows
+        ("auto", 4096, True, True, None),  # the GPU's own
+        ("float32", 4096, True, False, None),
+        ("bfloat16", 1, False, False, "bfloat16"),
+    ],
+)
+def test_many_faces_are_embedded_in_what_the_processor_is_fastest_in(
+    tmp_path, monkeypatch, asked, faces, instructions, driver, opened
+):
+    monkeypatch.setattr(stage, "has_bfloat16", lambda: instructions)
+    monkeypatch.setattr(stage, "has_driver", lambda: driver)
+    assert stage._precision(asked, tmp_path, faces) == opened
+    assert stage._precision("auto", tmp_path / "file.tflite", faces) is None
+    assert stage._precision("float32", tmp_path / "file.tflite", faces) == "float32"  # refused: it has its own
 
 
 def test_averaged_with_the_mirror_image_both_sides_of_a_face_count_alike(tmp_path, published, dataset, faces):
