@@ -81,6 +81,9 @@ class Settings:
     flip_averaging: bool = False
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    until: int = 0
+    """The round to end after for now: it is scored, and the checkpoint is that of it. The schedule stays that of --rounds,
+    so with a later one the training goes on as if it had not ended. 0 trains all of --rounds."""
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     """Arithmetic of the layers (Keras mixed precision); weights, distances and the loss stay in float32.
     auto: bfloat16 where the processor has instructions for it, else float32."""
@@ -101,6 +104,11 @@ class Settings:
         beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
         return Path(self.training) if self.training else beside
 
+    @property
+    def last_round(self) -> int:
+        """The round to end after."""
+        return self.until or self.hyperparameters.rounds
+
     def config(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""
         return {flag: value for flag, value in values_of(self).items() if flag not in _NOT_IN_CONFIG}
@@ -116,6 +124,11 @@ class Settings:
                 "Without a round there is no network.",
                 received="--rounds 0, and no --pretrained",
                 advice="Give 1 or more, or a network to keep with --pretrained.",
+            )
+        if not 0 <= self.until <= self.hyperparameters.rounds:
+            raise UsageError(
+                "--until is one of --rounds, or 0 for the last.",
+                received=f"--until {self.until}, --rounds {self.hyperparameters.rounds}",
             )
         for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
             check_least(name, getattr(self, name), smallest)

@@ -213,6 +213,26 @@ def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begu
     assert "round 2/2" in said
 
 
+def test_a_training_that_ends_for_now_is_scored_and_goes_on_as_if_it_had_not_ended(dataset, tmp_path, capsys):
+    flags = [*FLAGS, "--rounds", "3", "--max_batches", "2", "--patience", "2"]
+
+    def trained(name, *more):
+        assert main(["-i", str(dataset), "-c", str(tmp_path / name), *flags, *more]) == 0
+        return json.loads((tmp_path / name / "facenet.json").read_text())["training"]["rounds"]
+
+    scores = [done["validation_auc"] for done in trained("whole")]
+    assert [score is None for score in scores] == [True, True, False]
+    ended = [done["validation_auc"] for done in trained("in parts", "--until", "1")]
+    assert len(ended) == 1
+    assert ended[0] is not None
+    trained("in parts")
+    assert "Going on with until 0; it was 1." in capsys.readouterr().out
+    for file in ("model.weights.h5", "facenet.json"):
+        assert (tmp_path / "in parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert main(["-i", str(dataset), "-c", str(tmp_path / "whole"), *flags, "--until", "4"]) == 2
+    assert "--until 4, --rounds 3" in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_an_unfinished_round_begins_anew_with_settings_that_change_its_batches(dataset, tmp_path, monkeypatch, capsys):
     save = state.save
