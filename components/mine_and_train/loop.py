@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import FacenetError
 from components.common.preprocessing import Preprocessing
 from components.mine_and_train import health, history, state
 from components.mine_and_train.events import Events
 from components.mine_and_train.hyperparameters import record
 from components.mine_and_train.settings import Settings
-from components.mine_and_train.stopping import StoppedError, stop_requests
+from components.mine_and_train.stopping import FailedTrainingError, StoppedError, stop_requests
 from components.mine_and_train.train import Training
 from components.model import checkpoint
 from components.model.network import Architecture
@@ -165,7 +164,7 @@ class TrainingLoop:
         if diagnosis is None:
             return
         if diagnosis.stops:
-            raise FacenetError(
+            raise FailedTrainingError(
                 f"The training has failed: {diagnosis.cause}.",
                 received=f"round {len(self.training.rounds)}, loss {self.training.rounds[-1].loss:.4f}",
                 advice=f"{diagnosis.advice} And begin anew: remove {self.folder}, or give another one with --training.",

@@ -82,8 +82,8 @@ class Settings:
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
     until: int = 0
-    """The round to end after for now: it is scored, and the checkpoint is that of it. The schedule stays that of --rounds,
-    so with a later one the training goes on as if it had not ended. 0 trains all of --rounds."""
+    """The round to end after for now: it is scored, and the checkpoint is that of it. The schedule stays that of
+    --rounds, so with a later one the training goes on as if it had not ended. 0 trains all of --rounds."""
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     """Arithmetic of the layers (Keras mixed precision); weights, distances and the loss stay in float32.
     auto: bfloat16 where the processor has instructions for it, else float32."""

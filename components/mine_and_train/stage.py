@@ -178,7 +178,8 @@ def _load_stopped(settings: Settings, config: dict[str, Any]) -> state.State | N
     if rounds < len(former.rounds):
         raise UsageError(
             "The training has done more rounds than it is to have.",
-            received=f"--{'until' if settings.until else 'rounds'} {rounds}; {settings.training_folder} is after round {len(former.rounds)}",
+            received=f"--{'until' if settings.until else 'rounds'} {rounds}; "
+            f"{settings.training_folder} is after round {len(former.rounds)}",
             advice=f"Give {len(former.rounds)} or more, or another folder with --training to begin anew.",
         )
     if former.batches and any(former.settings.get(name) != config[name] for name in OF_A_ROUND):

@@ -213,6 +213,7 @@ def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begu
     assert "round 2/2" in said
 
 
+@pytest.mark.long
 def test_a_training_that_ends_for_now_is_scored_and_goes_on_as_if_it_had_not_ended(dataset, tmp_path, capsys):
     flags = [*FLAGS, "--rounds", "3", "--max_batches", "2", "--patience", "2"]
 
