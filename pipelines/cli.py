@@ -18,6 +18,7 @@ from components.specification.stages import STAGES, command, package
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
+    "tune": ("pipelines.tune", "search for settings: many trainings, the best of them run whole"),
     "runs": ("pipelines.look.runs", "list the runs: how they ended, and how good their networks are"),
     "show": ("pipelines.look.show", "show a run, a task of it, or what that made"),
     "ui": ("pipelines.ui.__main__", "show runs, tasks and artifacts in a browser, on this machine only"),

@@ -51,6 +51,8 @@ ALLOWED = {
     "pipelines.records": {"components.common", "pipelines.description"},
     "pipelines.cache": {"components.common", "components.specification.code", "pipelines.plan", "pipelines.records"},
     "pipelines.local": {"components.common"} | {f"pipelines.{room}" for room in ("plan", "records", "cache")},
+    "pipelines.tuning": {"optuna", "yaml", "components.common"}
+    | {f"pipelines.{room}" for room in ("plan", "records", "cache", "local")},
     "pipelines.erase": {"pyarrow", "components.common", "pipelines.records", "pipelines.cache"},
     "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description")},
