@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from components.common.atomic import write_file
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag, Output
+
+if TYPE_CHECKING:
+    from pipelines.facenet import Trials
+    from pipelines.plan.values import Value
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 # That of crops that others made: `facenet run --source`.
@@ -43,6 +48,9 @@ class Settings:
     storage_class: str = ""
     """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
     ones take the cluster's default."""
+    search: Annotated[Path | None, Flag("SEARCH.yaml")] = None
+    """Compile a search for settings, as `facenet tune` does it on one machine: a loop over its trials (ParallelFor)
+    for each rung, and the rest of the pipeline for the best. It has the file's recipe and settings, and no volume."""
     serving: Annotated[str, Flag("URI")] = ""
     """Instead of a pipeline, write the manifest of a KServe predictor: `facenet serve` with the network in this folder,
     an address that KServe fetches, such as s3://bucket/model. The folder has a facenet.tflite."""
@@ -55,6 +63,7 @@ def compile_pipeline(
     storage_class: str = "",
     *,
     source: bool = False,
+    search: Path | None = None,
 ) -> str:
     """The pipeline as Kubeflow's intermediate representation, in YAML; the same text for the same source.
 
@@ -72,8 +81,9 @@ def compile_pipeline(
         try:
             from pipelines.facenet import ClusterSettings, pipeline
 
-            cluster = ClusterSettings(gpus, image_pull_secret, workspace, storage_class)
-            compiler.Compiler().compile(pipeline(cluster, imports=source), str(file))
+            cluster = ClusterSettings(gpus, image_pull_secret, "" if search else workspace, storage_class)
+            trials, given = _trials(search, source) if search else (None, {})
+            compiler.Compiler().compile(pipeline(cluster, imports=source, trials=trials), str(file))
         except (FacenetError, ImportError, OSError):
             raise
         except Exception as error:  # kfp has no class of errors of its own
@@ -85,7 +95,41 @@ def compile_pipeline(
         text = file.read_text(encoding="utf-8")
     comments = "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.startswith("#"))
     spec, *platform = yaml.safe_load_all(text)
+    _give(spec, given)
     return _HEADER + comments + yaml.safe_dump_all([readable(spec), *platform])
+
+
+def _trials(file: Path, source: bool) -> tuple[Trials, dict[str, Value]]:
+    """The trials of a search, and the settings that all of them have."""
+    from pipelines.configure import configure
+    from pipelines.facenet import Trials
+    from pipelines.plan import recipe
+    from pipelines.plan.changes import with_setting
+    from pipelines.tuning.on_a_cluster import rungs
+    from pipelines.tuning.search import fitted, read
+
+    search, _ = read(file)
+    base, _, given = configure(SOURCE_OUTPUT if source else DEFAULT_OUTPUT, search.recipe or recipe.DEFAULT, None, ())
+    given |= search.set or {}
+    for name, value in given.items():
+        base = with_setting(base, name, value)
+    found = rungs(fitted(search, base), base)
+    return Trials(found.trials, found.keep, search.by), given
+
+
+def _give(spec: Any, settings: Mapping[str, Value]) -> None:
+    """Writes settings into a compiled pipeline: defaults of its parameters, and constants of its tasks."""
+    from pipelines.compiled.readable import dags
+
+    for name, value in settings.items():
+        task_name, _, key = name.rpartition(".")
+        if not task_name:
+            spec["root"]["inputDefinitions"]["parameters"][key]["defaultValue"] = value
+            continue
+        for dag in dags(spec):
+            for other, task in dag["tasks"].items():
+                if re.fullmatch(rf"{re.escape(task_name)}(-\d+)?", other):  # kfp numbers those of one component
+                    task["inputs"]["parameters"][key] = {"runtimeValue": {"constant": value}}
 
 
 def compile_compose(file: Path) -> str:
@@ -135,13 +179,13 @@ def _compile(settings: Settings) -> None:
             )
         _put(settings.output, compile_serving(settings.serving, settings.image_pull_secret), settings)
         return
-    if settings.output == DEFAULT_OUTPUT and (options != usual or settings.source):
+    if settings.output == DEFAULT_OUTPUT and (options != usual or settings.source or settings.search):
         raise UsageError(
             "pipeline.yaml is the pipeline for any cluster, and for this machine.",
-            received="--source, or settings of one cluster, without -o",
+            received="--source, --search, or settings of one cluster, without -o",
             advice="Write them to a file of their own: -o cluster.yaml.",
         )
-    _put(settings.output, compile_pipeline(*options, source=settings.source), settings)
+    _put(settings.output, compile_pipeline(*options, source=settings.source, search=settings.search), settings)
     if settings.output == DEFAULT_OUTPUT:
         _put(SOURCE_OUTPUT, compile_pipeline(source=True), settings)
         _put(COMPOSE_FILE, compile_compose(DEFAULT_OUTPUT), settings)

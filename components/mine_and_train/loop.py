@@ -136,6 +136,8 @@ class TrainingLoop:
             description["as_it_started"] = {
                 name: value for name, value in asdict(self.training.start).items() if name.startswith("validation_")
             }
+        if self.settings.trial:
+            description["trial"] = self.settings.trial
         if "teacher" in self.config:
             description |= {"teacher": self.config["teacher"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, description)

@@ -25,6 +25,7 @@ _NOT_IN_CONFIG = frozenset(
         "html",
         "markdown",
         "pictures",
+        "trial",
         "executor_input",
     }
 )
@@ -96,6 +97,9 @@ class Settings:
     """How often the state is saved, in training steps; it is saved at the end and at a stop too."""
     keep_every: int = 0
     """How often a checkpoint is kept in the training folder, in rounds; 0 keeps the best one only."""
+    trial: Annotated[str, Flag("JSON")] = ""
+    """Settings as a JSON object, by flag: they go before the flags, and the checkpoint keeps them, by which the trials
+    of a search on a cluster are told apart."""
     executor_input: ExecutorInput = ""
 
     @property

@@ -15,6 +15,7 @@ from components import page
 from components.common.errors import UsageError
 from pipelines.ui.guard import Guard
 from pipelines.ui.pages import Pages
+from pipelines.ui.search_pages import SearchPages
 
 _OWN = Path(__file__).parent / "static"
 _STATIC = {
@@ -29,13 +30,15 @@ def app(runs: Path) -> ASGIApp:
     Args:
         runs: the folder, resolved.
     """
-    pages = Pages(runs)
+    pages, tuned = Pages(runs), SearchPages(runs)
     task = "/runs/{run}/{task}"
     artifact = task + "/{artifact}"
     site = Starlette(
         routes=[
             Route("/", pages.runs),
             Route("/compare", pages.compare),
+            Route("/searches", tuned.searches),
+            Route("/searches/{search}", tuned.search),
             Route("/static/{name}", _static),
             Route("/runs/{run}", pages.run),
             Route(task, pages.task),

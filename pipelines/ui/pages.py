@@ -30,6 +30,7 @@ from pipelines.look.log import error, log_before, log_file, log_part
 from pipelines.look.preview import preview
 from pipelines.look.tables import ROWS, Table, picture
 from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
+from pipelines.records.search import SEARCHES
 from pipelines.records.summary import command, summary
 from pipelines.ui.card import frame
 from pipelines.ui.graph import lay_out
@@ -88,6 +89,7 @@ class Pages:
             "runs.html",
             runs=select(every, question),
             total=len(every),
+            searches=(self._runs / SEARCHES).is_dir(),
             question=question,
             states=sorted({run.state for run in every}),
             headline=HEADLINE,
