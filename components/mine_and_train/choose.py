@@ -22,6 +22,8 @@ from components.common.records import read_json
 from components.mine_and_train.trial import settings_of
 from components.model.checkpoint import FILES
 
+_TOGETHER = "A pipeline of `facenet compile --search` says all of this; compile it again where it was changed."
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -48,7 +50,9 @@ def _choose(settings: Settings) -> None:
     for folder in inputs(settings.executor_input, "checkpoints", (), "--executor_input"):
         trial, score = _read(folder, settings.by)
         if trial not in these:
-            raise UsageError("A checkpoint is of none of these trials.", received=f"{folder}: {trial}")
+            raise UsageError(
+                "A checkpoint is of none of these trials.", received=f"{folder}: {trial}", advice=_TOGETHER
+            )
         found[these.index(trial)] = (score, folder)
     # As `pipelines/tuning` ranks them: of equal ones the earlier trial.
     ranked = sorted(found, key=lambda place: (-found[place][0], place))
@@ -63,7 +67,7 @@ def _choose(settings: Settings) -> None:
 def _trials(text: str) -> list[str]:
     trials = read_json(text)
     if not isinstance(trials, list) or not all(isinstance(one, str) for one in trials):
-        raise UsageError("Trials are a JSON list of texts.", received=text[:200])
+        raise UsageError("Trials are a JSON list of texts.", received=text[:200], advice=_TOGETHER)
     return trials
 
 
@@ -79,7 +83,9 @@ def _read(folder: Path, by: str) -> tuple[str, float]:
         trial, score = training["trial"], rounds[training["kept_round"]][by]
         settings_of(trial)
     except (OSError, *MALFORMED) as error:
-        raise UsageError("This is no checkpoint of a trial.", received=f"{folder} ({reason_of(error)})") from error
+        raise UsageError(
+            "This is no checkpoint of a trial.", received=f"{folder} ({reason_of(error)})", advice=_TOGETHER
+        ) from error
     if not isinstance(score, int | float):
         raise FacenetError(
             "A training has no score of people held out for validation.",

@@ -133,6 +133,7 @@ class Settings:
             raise UsageError(
                 "--until is one of --rounds, or 0 for the last.",
                 received=f"--until {self.until}, --rounds {self.hyperparameters.rounds}",
+                advice="Leave it out, or give a smaller number.",
             )
         for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
             check_least(name, getattr(self, name), smallest)

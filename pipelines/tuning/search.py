@@ -109,7 +109,11 @@ def read(file: Path) -> tuple[Search, dict[str, Any]]:
             raise UsageError("A search has no such key.", received=f"{file}: {key}", advice=suggestion(str(key), known))
     for key, (fits, what) in _KEYS.items():
         if key in content and not fits(content[key]):
-            raise UsageError(f"`{key}` is {what}.", received=f"{file}: {key}: {content[key]}")
+            raise UsageError(
+                f"`{key}` is {what}.",
+                received=f"{file}: {key}: {content[key]}",
+                advice="pipelines/README.md has an example.",
+            )
     domains = {str(name): _domain(str(name), value) for name, value in content["search"].items()}
     search = Search(**{**content, "search": domains})
     _check(search)

@@ -261,6 +261,21 @@ def test_killed_ten_times_at_random_it_comes_to_the_same_winner(done, tmp_path):
     assert tuned.came_to() == done.came_to()
 
 
+def test_without_anybody_for_validation_there_is_nothing_to_choose_by(tmp_path, capsys):
+    tuned = Tuned(tmp_path, by="validation_accuracy", trials=1, halving=0)
+    assert main(tuned.flags) == 1  # this training reports another score
+    assert "Hold more people out: collect.validation" in capsys.readouterr().err
+    for person in range(30):
+        (tmp_path / "people" / str(person)).mkdir(parents=True)
+        for photo in ("1.jpg", "2.jpg"):
+            (tmp_path / "people" / str(person) / photo).touch()
+    tuned.write(search={"mine-and-train.margin": [0.1]}, recipe="laptop", set={"collect.validation": 0})
+    assert main([str(tuned.file), "-i", str(tmp_path / "people"), "--runs", str(tmp_path / "others")]) == 2
+    assert "0 for validation" in capsys.readouterr().err
+    assert main([*tuned.flags[:1], "-i", str(tmp_path / "people"), "--at-once", "0"]) == 2
+    assert "--at-once is a number of trials." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

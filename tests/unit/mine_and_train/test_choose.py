@@ -47,6 +47,8 @@ def test_what_is_no_checkpoint_of_these_trials_is_refused(tmp_path, capsys):
     assert "This is no checkpoint of a trial." in capsys.readouterr().err
     assert choose(tmp_path, [checkpoint(tmp_path / "1", TRIALS[1], [None], 1)]) == 1
     assert "Hold more people out" in capsys.readouterr().err
+    assert choose(tmp_path, [], next_=[1]) == 2
+    assert "Trials are a JSON list of texts." in capsys.readouterr().err
 
 
 def test_settings_of_a_trial_go_before_the_flags():
