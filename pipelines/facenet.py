@@ -13,8 +13,9 @@ from components.evaluate.component import evaluate
 from components.export.component import export as export_component
 from components.extract.component import extract
 from components.import_faces.component import import_faces
-from components.mine_and_train.component import choose, mine_and_train
+from components.mine_and_train.component import mine_and_train
 from components.specification.images import reference
+from pipelines.choose import choose
 
 _ONE_SHARD = ["1/1"]
 # Kubeflow's pages show this as Markdown, and show no description of a parameter.

@@ -75,7 +75,8 @@ OF_OTHERS = {
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}
 WIRING = {
-    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images"}
+    "pipelines/choose.py": {"kfp", "components.specification.images"},
+    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images", "pipelines.choose"}
     | {f"{package(stage)}.component" for stage in STAGES},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Below the rooms that show runs: what the numbers of this pipeline are called.
