@@ -63,12 +63,20 @@ def test_each_trial_has_a_pod_and_the_choice_sees_all_of_them(compiled, version)
 def test_with_halving_each_rung_loops_over_what_the_choice_before_it_let_go_on(compiled):
     document, _ = documents(compiled[1])
     pipeline = json_format.ParseDict(document, spec.PipelineSpec())  # kfp's own: nothing that Kubeflow does not know
-    tasks = pipeline.root.dag.tasks
-    loops = {name: task for name, task in tasks.items() if "rung" in name}
+    tasks, components = pipeline.root.dag.tasks, pipeline.components
+    loops = [
+        task
+        for task in tasks.values()
+        if task.HasField("parameter_iterator")
+        and any(name.startswith("mine-and-train") for name in components[task.component_ref.name].dag.tasks)
+    ]
     assert len(loops) == 3
-    over = [task.inputs.parameters[task.parameter_iterator.items.input_parameter] for task in loops.values()]
-    producers = [one.task_output_parameter.producer_task for one in over if one.HasField("task_output_parameter")]
-    assert producers == ["choose", "choose-2"]
+    over = [
+        task.inputs.parameters[task.parameter_iterator.items.input_parameter]
+        for task in loops
+        if not task.parameter_iterator.items.raw
+    ]
+    assert sorted(one.task_output_parameter.producer_task for one in over) == ["choose", "choose-2"]
     given = {name: task.inputs.parameters for name, task in tasks.items() if name.startswith("choose")}
     rungs = {
         name: [json.loads(value.string_value) for value in one["these"].runtime_value.constant.list_value.values]
