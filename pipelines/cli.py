@@ -18,7 +18,11 @@ from components.specification.stages import STAGES, command, package
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
-    "runs": ("pipelines.look.runs", "list the runs: how they ended, and how good their networks are"),
+    "runs": (
+        "pipelines.runs",
+        "list the runs: how they ended, and how good their networks are; --prune deletes old ones",
+    ),
+    "note": ("pipelines.note", "say something of a run, and put tags on it"),
     "show": ("pipelines.look.show", "show a run, a task of it, or what that made"),
     "ui": ("pipelines.ui.__main__", "show runs, tasks and artifacts in a browser, on this machine only"),
     "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
@@ -40,7 +44,7 @@ COMMANDS = {
 }
 # What installs the packages of a command, where that has another name.
 _EXTRAS = {
-    **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
+    **dict.fromkeys(("run", "rerun", "runs", "note", "tensorboard", "submit", "compile"), "pipeline"),
     **dict.fromkeys(("enroll", "identify", "rehearse", "watch", "forget", "cluster"), "verify"),
     "import": "import-faces",
     "show": "pipeline,manifests",

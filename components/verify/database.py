@@ -221,6 +221,12 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     return made_by
 
 
+def network_of(path: Path) -> str:
+    """The SHA-256 of the network that made a gallery; errors as of `connect`."""
+    with connect(path, None, create=False) as (connection, _):
+        return _made_by(path, connection)[0]
+
+
 def _no_gallery(path: Path) -> UsageError:
     return UsageError("This file is not a gallery.", received=path, advice="`facenet enroll` writes galleries.")
 

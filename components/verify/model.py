@@ -26,9 +26,6 @@ from components.verify import runs
 from components.verify.dlib_network import open_dlib_network
 from components.verify.settings import ModelSettings
 
-_HERE = Path("facenet.tflite")
-
-
 # name -> inode, size in bytes, and when it was written in nanoseconds.
 Files = dict[str, tuple[int, int, int]]
 
@@ -105,10 +102,10 @@ def _files(path: Path) -> Files:
 
 
 def _default_path() -> Path:
-    if _HERE.exists():
-        return _HERE
+    if runs.HERE.exists():
+        return runs.HERE
     left = runs.newest()
-    nothing = f"no -c, no {_HERE}, and no run in {RUNS} that left one"
+    nothing = f"no -c, no {runs.HERE}, and no run in {RUNS} that left one"
     if left is None and not published.is_installed():
         raise UsageError(
             "There is no network here.",

@@ -92,6 +92,9 @@ WIRING = {
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
+    # Whose networks are in use: of galleries, and of the newest run, by the rule of `verify`.
+    "pipelines/prune.py": {"components.common", "components.model.checkpoint", "pipelines"}
+    | {f"components.verify.{module}" for module in ("database", "runs")},
     # Galleries, and what was said of photos, are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "pipelines"}
     | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},
