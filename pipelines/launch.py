@@ -48,6 +48,7 @@ class Launch:
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
         given: the records of tasks of that run whose results are taken over.
+        then: is given the run's id when it has succeeded or failed.
     """
 
     pipeline: Pipeline
@@ -62,6 +63,7 @@ class Launch:
     answered: frozenset[str] = frozenset()
     origin: str | None = None
     given: Mapping[str, TaskRecord] = field(default_factory=dict)
+    then: Callable[[str], None] | None = None
 
 
 def launch(launched: Launch) -> None:
@@ -100,8 +102,16 @@ def launch(launched: Launch) -> None:
         raise out_of_use(runs, error) from error
     print()
     print(summary(record, runner.tasks, runs), flush=True)
-    if record.state == FAILED:
-        raise _failure(runner.tasks, runs)
+    failure = _failure(runner.tasks, runs) if record.state == FAILED else None
+    if launched.then:
+        try:
+            launched.then(record.id)
+        except FacenetError as error:
+            if failure is None:
+                raise
+            print(error, file=sys.stderr)
+    if failure:
+        raise failure
 
 
 def print_line(line: str) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from components.common import published
 from components.common.alignment import NONE
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import RUNS
 from components.common.names import plain
 from components.common.preprocessing import Detector, pixels
@@ -25,6 +25,7 @@ from components.litert.specification import path_beside
 from components.verify import runs
 from components.verify.dlib_network import open_dlib_network
 from components.verify.settings import ModelSettings
+from components.verify.signature import check
 
 # name -> inode, size in bytes, and when it was written in nanoseconds.
 Files = dict[str, tuple[int, int, int]]
@@ -83,9 +84,15 @@ def open_model(settings: ModelSettings, threads: int | None = None) -> Model:
     """
     path = settings.checkpoint or _default_path()
     files = _files(path)
+    if settings.signed_by:
+        check(path, settings.signed_by)
     network = open_dlib_network() if published.is_meant(path) else open_network(path, threads=threads)
     if network.sha256 != published.SHA256:  # dlib's own is known to be whole, and slow: two faces in 0.1 s
         check_apart(path, network)
+    if settings.signed_by and _files(path) != files:  # what was read may be something else than what was checked
+        raise FacenetError(
+            "The network's files changed while they were read.", received=path, advice="Do the same again."
+        )
     network = _with_detector(network, settings.detector)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
