@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.common import published
-from components.common.errors import FacenetError, UsageError
+from components.common.errors import MALFORMED, FacenetError, UsageError
 
 _KEYS = "openssl ecparam -name prime256v1 -genkey -noout -out KEY; openssl ec -in KEY -pubout -out KEY.pub"
 
@@ -42,7 +42,7 @@ def sign(folder: Path, key: Path) -> Path:
         )
     try:
         config = package.signing.Config().use_elliptic_key_signer(private_key=key)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:  # of an RSA key it asks for the curve
         raise _no_key(key, error) from error
     config.sign(folder.resolve(), signature)
     return signature
@@ -70,7 +70,7 @@ def check(network: Path, key: Path) -> None:
     signature = signature_of(folder)
     try:
         config = package.verifying.Config().use_elliptic_key_verifier(public_key=key)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise _no_key(key, error) from error
     try:
         config.verify(folder.resolve(), signature)

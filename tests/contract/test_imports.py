@@ -40,7 +40,7 @@ ALLOWED = {
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
-    | {"cv2", "dlib", "faiss", "picamera2", "components.extract", "components.embed.network"}
+    | {"cv2", "dlib", "faiss", "model_signing", "picamera2", "components.extract", "components.embed.network"}
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
     "components.serve": (COMMON - {"pyarrow"})
@@ -56,6 +56,10 @@ ALLOWED = {
     | {f"pipelines.{room}" for room in ("plan", "records", "description")},
     "pipelines.ui": {"starlette", "uvicorn", "jinja2", "markupsafe", "components.common", "components.page"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description", "look")},
+    # What of a run goes elsewhere: its network with the code that runs it, and its signature.
+    "pipelines.tracking": {"numpy", "pyarrow", "mlflow", "components.common", "components.litert.embedder"}
+    | {"components.specification.code", "components.specification.images", "components.verify.signature"}
+    | {f"pipelines.{room}" for room in ("records", "description", "look")},
     "pipelines.cluster": {"yaml", "components.common"}
     | {f"pipelines.{room}" for room in ("plan", "compiled", "records")},
     # The commands: they use all rooms, and no room knows them.
@@ -95,6 +99,8 @@ WIRING = {
     # Whose networks are in use: of galleries, and of the newest run, by the rule of `verify`.
     "pipelines/prune.py": {"components.common", "components.model.checkpoint", "pipelines"}
     | {f"components.verify.{module}" for module in ("database", "runs")},
+    "pipelines/publish.py": {"components.common", "components.verify.signature", "pipelines"},
+    "pipelines/sign.py": {"components.common", "components.verify.signature", "pipelines"},
     # Galleries, and what was said of photos, are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "pipelines"}
     | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},
