@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ SOURCE_OUTPUT = DEFAULT_OUTPUT.with_name("pipeline-source.yaml")
 COMPOSE_FILE = DEFAULT_OUTPUT.parent / "docker" / "compose.yaml"
 # The recipe of docker/compose.yaml, which starts its containers whoever is in the photos.
 _COMPOSED = "laptop"
+# The recipe that leaves the pipeline's own settings as they are.
+_WHOLE = "full"
 _HEADER = "# Generated from pipelines/facenet.py by `facenet compile`; do not edit.\n"
 
 
@@ -43,6 +46,13 @@ class Settings:
     storage_class: str = ""
     """The StorageClass of that volume, without which Kubeflow Pipelines 2.15 and 2.16 make no volume; later
     ones take the cluster's default."""
+    workers: int = 0
+    """Instead of a pipeline, write a training by so many workers, for Kubeflow's Trainer 2: a TrainJob, its runtime,
+    and its volume, of --workspace and --storage_class. Each worker has the --gpus."""
+    recipe: Annotated[str | None, Flag("NAME")] = None
+    """With --workers: settings by name, as `facenet run` has them; the pipeline's own when not given."""
+    set: Annotated[tuple[str, ...], Flag("TASK.PARAM=VALUE", repeated=True)] = ()
+    """With --workers: give a parameter another value, as `facenet run` does."""
     serving: Annotated[str, Flag("URI")] = ""
     """Instead of a pipeline, write the manifest of a KServe predictor: `facenet serve` with the network in this folder,
     an address that KServe fetches, such as s3://bucket/model. The folder has a facenet.tflite."""
@@ -115,7 +125,41 @@ def compile_serving(model: str, image_pull_secret: str = "") -> str:
     return HEADER + yaml.safe_dump(manifest(model, image_pull_secret), sort_keys=False)
 
 
+def compile_workers(settings: Settings) -> str:
+    """The manifests of a training by several workers; see `workers.manifests`."""
+    import yaml
+
+    from pipelines.configure import configure
+    from pipelines.facenet import ClusterSettings
+    from pipelines.workers import header, manifests, taught
+
+    if settings.output == DEFAULT_OUTPUT or settings.source or settings.serving or not settings.workspace:
+        raise UsageError(
+            "A training by several workers is a file of its own, and has a volume.",
+            received=f"--workers {settings.workers} without -o, with an empty --workspace, --source or --serving",
+            advice="facenet compile --workers 2 -o training.yaml",
+        )
+    if settings.workers < 2:
+        raise UsageError("--workers is 2 or more.", received=settings.workers, advice="One is a task of the pipeline.")
+    cluster = ClusterSettings(settings.gpus, settings.image_pull_secret, settings.workspace, settings.storage_class)
+    _ = cluster.config  # which refuses what is not the size of a volume
+    # Photos are no setting of the training, but the pipeline asks for them.
+    pipeline, recipe, _ = configure(DEFAULT_OUTPUT, settings.recipe, "PHOTOS", settings.set)
+    chosen = [f"--recipe {recipe or _WHOLE}", *(f"--set {shlex.quote(each)}" for each in settings.set)]
+    told = header(settings.output, settings.workers, " ".join([*chosen, ""]), taught=taught(pipeline))
+    return told + yaml.safe_dump_all(manifests(pipeline, settings.workers, cluster), sort_keys=False, width=120)
+
+
 def _compile(settings: Settings) -> None:
+    if settings.workers:
+        _put(settings.output, compile_workers(settings), settings)
+        return
+    if settings.recipe or settings.set:
+        raise UsageError(
+            "A pipeline is compiled with its own settings.",
+            received="--recipe or --set without --workers",
+            advice="Give them to `facenet run` or `facenet submit`.",
+        )
     options = (settings.gpus, settings.image_pull_secret, settings.workspace, settings.storage_class)
     if settings.gpus < 0:
         raise UsageError("--gpus is a number of GPUs, or 0 for none.", received=settings.gpus)
