@@ -443,6 +443,12 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "rerun.py: What {task.name} made has been deleted",
     ),
     "pipeline/test_scarcity.py": ("database.py: The gallery cannot be used",),
+    "cluster/test_keys.py": (
+        "contents.py: A photo cannot be read, so",
+        "contents.py: These are not the photos that",
+        "keys.py: What this image contains cannot be",
+    ),
+    "submit/test_copy.py": ("submit.py: A copy of the photos does",),
     "submit/test_network.py": ("access.py: The file of certificates to trust is not",),
     "submit/test_submit.py": (
         "access.py: On this cluster people have namespaces",
