@@ -36,7 +36,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 def server(model: Path) -> Iterator[tuple[int, int]]:
     """A server that is ready: its port, and its process."""
     with tempfile.TemporaryDirectory() as folder:
-        flags = ["-c", str(model), "-g", f"{folder}/gallery.db", "--port", "0", "--rate", "0", "--json"]
+        flags = ["-c", str(model), "-g", f"{folder}/gallery.db", "--port", "0", "--json"]
+        flags += ["--rate", "0", "--seconds", "600"]  # on a busy machine even the network takes long to open
         with subprocess.Popen([sys.executable, "-m", "components.serve", *flags], stdout=subprocess.PIPE) as process:
             try:
                 assert process.stdout is not None
