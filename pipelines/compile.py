@@ -194,7 +194,8 @@ def _compile(settings: Settings) -> None:
 def _put(file: Path, text: str, settings: Settings) -> None:
     if not settings.check:
         write_file(file, text)
-        print(f"compiled pipeline in {file}")
+        kind = "manifests" if settings.workers or settings.serving else "compiled pipeline"
+        print(f"{kind} in {file}")
         return
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         command = "facenet compile" if settings.output == DEFAULT_OUTPUT else f"facenet compile -o {settings.output}"
