@@ -13,8 +13,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common.flags import values_of
-from components.mine_and_train.settings import Settings
 from components.specification.images import command, reference
 from pipelines.plan.tasks import Container, Pipeline, parameter_values
 from pipelines.plan.values import Value, as_text
@@ -134,10 +132,11 @@ def flags(pipeline: Pipeline) -> list[str]:
     places = {"input": "dataset", "faces": "faces", "checkpoint": "checkpoint", "training": "training"}
     if taught(pipeline):
         places["teacher"] = "teacher"
-    usual = values_of(Settings(Path(), Path()))
     task = pipeline.task(_STAGE)
     given = parameter_values(task, pipeline.values(), None)
-    others = {name: value for name, value in given.items() if name not in places and value != usual[name]}
+    others = {
+        name: value for name, value in given.items() if name not in places and value != task.parameters[name].default
+    }
     return [*_words({name: f"{PLACE}/{folder}" for name, folder in places.items()}), *_words(others)]
 
 

@@ -92,6 +92,8 @@ WIRING = {
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
+    # What tells photos from others, by extract's rule.
+    "pipelines/submit.py": {"components.common", "components.extract.contents", "pipelines"},
     # Galleries, and what was said of photos, are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "pipelines"}
     | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},
