@@ -12,8 +12,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from components import page
-from components.common.errors import UsageError
+from components.common.errors import FacenetError
+from pipelines.ui.gallery import GalleryPages
 from pipelines.ui.guard import Guard
+from pipelines.ui.ordering import Ordering
+from pipelines.ui.orders import Orders
 from pipelines.ui.pages import Pages
 
 _OWN = Path(__file__).parent / "static"
@@ -23,13 +26,15 @@ _STATIC = {
 }
 
 
-def app(runs: Path) -> ASGIApp:
+def app(runs: Path, orders: Orders | None = None, gallery: Path | None = None) -> ASGIApp:
     """The pages of a runs folder.
 
     Args:
         runs: the folder, resolved.
+        orders: what starts and stops runs; None where the pages only show them.
+        gallery: a gallery's file; None for none.
     """
-    pages = Pages(runs)
+    pages = Pages(runs, orders=orders is not None, gallery=gallery is not None)
     task = "/runs/{run}/{task}"
     artifact = task + "/{artifact}"
     site = Starlette(
@@ -48,10 +53,12 @@ def app(runs: Path) -> ASGIApp:
             Route(f"/card{artifact}/{{inside:path}}", pages.card),
             Route(f"/picture{artifact}", pages.picture),
             Route(f"/picture{artifact}/{{inside:path}}", pages.picture),
+            *(Ordering(runs, pages, orders).routes if orders else ()),
+            *(GalleryPages(gallery, pages).routes if gallery else ()),
         ],
-        exception_handlers={UsageError: pages.trouble, HTTPException: pages.trouble, Exception: pages.trouble},
+        exception_handlers={FacenetError: pages.trouble, HTTPException: pages.trouble, Exception: pages.trouble},
     )
-    return Guard(site)
+    return Guard(site, forms=orders is not None)
 
 
 def _static(request: Request) -> Response:

@@ -55,6 +55,7 @@ ALLOWED = {
     "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description")},
     "pipelines.ui": {"starlette", "uvicorn", "jinja2", "markupsafe", "components.common", "components.page"}
+    | {"components.verify.listing"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description", "look")},
     "pipelines.cluster": {"yaml", "components.common"}
     | {f"pipelines.{room}" for room in ("plan", "compiled", "records")},
