@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 Points = Sequence[tuple[float, float]]
+Ends = tuple[float, float]
 
 # matplotlib knows no CSS variables: these stand for them until the SVG is written.
 INK, SAME, DIFFERENT = "#010101", "#020202", "#030303"
@@ -109,6 +110,31 @@ def det_curves(
         plot.set_xlabel("share of strangers who get a name (FPIR)")
         plot.set_ylabel("share of the enrolled not named (FNIR)")
         plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, columnspacing=1, fontsize=9)
+    return drawn[0]
+
+
+def intervals(name: str, rows: Sequence[tuple[str, tuple[float, Ends | None], str, str]]) -> str:
+    """Numbers below each other, each a point on a line from end to end of its interval.
+
+    Args:
+        name: the figure's name, and what the numbers are.
+        rows: for each its label, its value with its interval, its colour and its line style; the first on top.
+
+    Returns:
+        An `<svg>` element.
+    """
+    drawn: list[str] = []
+    with axes(name, drawn, (5, 0.9 + 0.3 * len(rows))) as plot:
+        for place, (_, (value, ends), colour, line) in enumerate(rows):
+            if ends:
+                plot.plot(ends, (place, place), color=colour, linestyle=line, linewidth=1.75)
+            plot.plot(value, place, "o", color=colour, markersize=7)
+        plot.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=9)
+        plot.set_ylim(len(rows) - 0.5, -0.5)
+        plot.margins(x=0.08)
+        plot.grid(axis="x", linewidth=0.4, alpha=0.4, color=INK)
+        plot.xaxis.set_major_locator(MaxNLocator(5))
+        plot.set_title(name, fontsize=11)
     return drawn[0]
 
 

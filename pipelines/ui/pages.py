@@ -22,7 +22,7 @@ from components.common.errors import FacenetError, UsageError
 from components.page.words import harmless
 from pipelines.description import HEADLINE
 from pipelines.look import history
-from pipelines.look.compare import STYLES, compare, det_plot, differ, roc_plot
+from pipelines.look.compare import STYLES, compare, det_plot, differ, roc_plot, scores_plot
 from pipelines.look.find import Selection, find, find_run
 from pipelines.look.history import RecordedArtifact, Run
 from pipelines.look.inside import inside
@@ -220,6 +220,9 @@ class Pages:
             # What differs comes first, and what only some of them have, as the shards of a task, after it.
             metrics=sorted(comparison.metrics.items(), key=lambda one: (not differ(one[1]), None in one[1])),
             roc=roc_plot(list(zip(ids, comparison.curves, strict=True))) if any(comparison.curves) else "",
+            scores=[
+                scores_plot(label, list(zip(ids, values, strict=True))) for label, values in comparison.scores.items()
+            ],
             det=det_plot(list(zip(ids, comparison.dets, strict=True))) if any(comparison.dets) else "",
         )
         page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE

@@ -129,7 +129,7 @@ def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypat
     from components.verify import enroll
     from components.verify.model import Model
 
-    def looked_at(*_):
+    def looked_at(*_, **__):
         with open_gallery(path, network()) as other:
             other.add(entries(20))
         yield from entries(25)
