@@ -51,13 +51,14 @@ def plain_numbers(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: float) -> str:
+def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: float, *, legend: bool = True) -> str:
     """VAL over FAR, FAR logarithmic.
 
     Args:
         name: the figure's name.
         curves: for each its label, its points (FAR, VAL) by ascending FAR, its colour and its line style.
         lowest: the FAR at the left edge, above 0.
+        legend: whether it says which curve is which.
 
     Returns:
         An `<svg>` element.
@@ -78,12 +79,13 @@ def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest
         plot.yaxis.set_major_formatter(PercentFormatter(1))
         plot.set_xlabel("false accept rate (FAR)")
         plot.set_ylabel("validation rate (VAL)")
-        plot.legend(loc="best")
+        if legend:
+            plot.legend(loc="best")
     return drawn[0]
 
 
 def det_curves(
-    name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: tuple[float, float], *, columns: int = 2
+    name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: tuple[float, float], *, legend: bool = True
 ) -> str:
     """FNIR over FPIR, both logarithmic.
 
@@ -91,7 +93,7 @@ def det_curves(
         name: the figure's name.
         curves: for each its label, its points (FPIR, FNIR) by ascending FPIR, its colour and its line style.
         lowest: the FPIR and the FNIR at the edges, above 0. A rate of 0 is drawn there.
-        columns: of the legend, which stands above the curves.
+        legend: whether it says above the curves which is which.
 
     Returns:
         An `<svg>` element.
@@ -109,7 +111,8 @@ def det_curves(
         plain_numbers(plot.yaxis)
         plot.set_xlabel("share of strangers who get a name (FPIR)")
         plot.set_ylabel("share of the enrolled not named (FNIR)")
-        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, columnspacing=1, fontsize=9)
+        if legend:
+            plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1, fontsize=9)
     return drawn[0]
 
 

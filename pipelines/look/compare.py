@@ -102,7 +102,7 @@ def roc_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
     from components.page.figures import roc_curves
 
     lowest = min((far for _, curve in curves for far, _ in curve or () if far > 0), default=0.1)
-    return roc_curves("ROC curves", _styled(curves), lowest)
+    return roc_curves("ROC curves", _styled(curves), lowest, legend=False)
 
 
 def det_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
@@ -111,7 +111,7 @@ def det_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
 
     rates = [point for _, curve in curves for point in curve or ()]
     fpir, fnir = (min((rate for rate in each if rate > 0), default=0.1) for each in zip(*rates, strict=True))
-    return det_curves("DET curves", _styled(curves), (fpir, fnir / 2), columns=1)
+    return det_curves("DET curves", _styled(curves), (fpir, fnir / 2), legend=False)
 
 
 def scores_plot(label: str, runs: Sequence[tuple[str, Score | None]]) -> str:
