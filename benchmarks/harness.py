@@ -9,12 +9,14 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Event, Thread
+from typing import Any, Literal, TypeVar
 
 from benchmarks.faces import machine
 from benchmarks.libraries import blas, environment
@@ -156,7 +158,30 @@ def _risen(call: Callable[..., object], arguments: tuple[object, ...]) -> float:
     return (kilobytes("VmHWM") - before) / 1024
 
 
-def kilobytes(name: str) -> int:
-    """A line of this process's status, "VmHWM" for one; Linux only."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:")))
+def kilobytes(name: str, process: int | Literal["self"] = "self") -> int:
+    """A line of a process's status, "VmHWM" for one; 0 of one that has ended. Linux only."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next((line.split()[1] for line in lines if line.startswith(f"{name}:")), "0"))
+
+
+@contextmanager
+def watched(process: int) -> Iterator[Callable[[], float]]:
+    """Watches a process that this one has started; gives the most megabytes that it has had by now.
+
+    What `wait4` says is at least what this process had when it started the other, and that may be more.
+    """
+    most, ended = 0, Event()
+
+    def look() -> None:
+        nonlocal most
+        with suppress(FileNotFoundError, ProcessLookupError):  # somebody has waited for it
+            while not ended.wait(0.02):
+                most = max(most, kilobytes("VmHWM", process))
+
+    watching = Thread(target=look)
+    watching.start()
+    try:
+        yield lambda: most / 1024
+    finally:
+        ended.set()
+        watching.join()

@@ -82,7 +82,7 @@ def enroll(file: Path, kind: Drawn, people: int, searches: int) -> Nearest:
             rows = range(begin, begin + len(faces))
             connection.executemany("INSERT INTO person VALUES (?, ?)", ((row, _name(row)) for row in rows))
             connection.executemany(
-                "INSERT INTO face VALUES (?, ?, ?, ?, 'dlib')",
+                "INSERT INTO face (face_id, person, photo, embedding) VALUES (?, ?, ?, ?)",
                 ((f"{row:032x}", row, f"{row}.jpg", face.tobytes()) for row, face in zip(rows, faces, strict=True)),
             )
     return nearest

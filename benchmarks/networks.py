@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import components.model  # isort: skip  # noqa: F401  # before TensorFlow: it says how that is to compute
 import dlib
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from benchmarks.harness import command_line, compare
+from benchmarks.harness import Times, command_line, compare, median, side_by_side, timed, write
 from components.common.crops import crop_of
 from components.common.dlib_models import FACE_NETWORK, path_in_package
 from components.common.manifest import EMBEDDINGS, read
@@ -26,8 +29,10 @@ from components.common.preprocessing import Preprocessing
 from components.export.convert import convert
 from components.litert.parallel import ParallelEmbedder
 from components.mine_and_train.augmentation import Augmentation
+from components.mine_and_train.losses.distillation import distillation_loss
 from components.mine_and_train.losses.loss import LABELS
 from components.mine_and_train.losses.online_triplet import online_triplet_loss
+from components.mine_and_train.optimizer import Optimization, optimizer_for
 from components.mine_and_train.step import training_step
 from components.mine_and_train.strategy import Strategy
 from components.model.checkpoint import save
@@ -254,12 +259,66 @@ def training(images: npt.NDArray[np.uint8], backbone: str, precision: Precision,
     )
 
 
+@cache
+def _recipe_step() -> Callable[[], float]:
+    """The step of the recipe `faces`, from random weights and on noise; it returns the loss."""
+    student, images = network(_STUDENT_SIDE, fastest(), "dlib_slim"), noise(184, _STUDENT_SIDE)
+    how = Optimization(optimizer="muon", momentum=0.95, learning_rate=0.0012)
+    taught = np.random.default_rng(0).normal(size=(len(images), 128)).astype(np.float32)
+    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
+    step = training_step(
+        student,
+        optimizer_for(how, student.trainable_variables),
+        distillation_loss,
+        Augmentation(jitter=0.06, brightness=0.1, contrast=0.1, saturation=0.1),
+        targets=tf.TensorSpec([None, 128], tf.float32),
+        variables=student.trainable_variables,
+    )
+    return lambda: float(step(images, taught, np.zeros(2, np.int32)).loss)
+
+
+def _timed_recipe_step() -> tuple[float, Times]:
+    return timed(_recipe_step())
+
+
+def convolutions(steps: int = 12) -> None:
+    """The step of the recipe `faces`, and the same with TensorFlow's own convolutions, each in a process, in turn."""
+    losses: tuple[list[float], list[float]] = [], []
+    taken: tuple[list[Times], list[Times]] = [], []
+    with ExitStack() as stack:
+        processes = []
+        for onednn in "10":
+            os.environ["TF_ENABLE_ONEDNN_OPTS"] = onednn  # a process has it from its start
+            processes.append(stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))))
+            processes[-1].submit(_timed_recipe_step).result()
+        del os.environ["TF_ENABLE_ONEDNN_OPTS"]
+        for _ in range(steps):
+            for side, process in enumerate(processes):
+                loss, times = process.submit(_timed_recipe_step).result()
+                losses[side].append(loss)
+                taken[side].append(times)
+    apart = max(abs(one - other) for one, other in zip(*losses, strict=True))
+    assert apart < 1e-3, losses
+    write(
+        {
+            "what": f"training step, recipe `faces`, {fastest()}",
+            "peer": "TensorFlow's own convolutions",
+            "at_least": 1.25,
+            **side_by_side(*(median(some[2:]) for some in taken)),  # the first ones choose and load what they run
+            "times": steps - 2,
+            "equal": f"{steps} losses, from {losses[0][0]:.4f} to {losses[0][-1]:.4f}, by {apart:.1e} at most",
+        }
+    )
+
+
+def noise(count: int, side: int) -> npt.NDArray[np.uint8]:
+    """Pixels that show nothing."""
+    return np.random.default_rng(0).integers(256, size=(count, side, side, 3), dtype=np.uint8)
+
+
 def main() -> None:
     """Images of the sizes that the networks are made for."""
     command_line(__doc__).parse_args()
-
-    def noise(count: int, side: int) -> npt.NDArray[np.uint8]:
-        return np.random.default_rng(0).integers(256, size=(count, side, side, 3), dtype=np.uint8)
 
     images = noise(_STEP, 160)
     embedding(images[:_IMAGES])
@@ -269,6 +328,7 @@ def main() -> None:
     training(images, _INCEPTION, "bfloat16", at_least=1.9)
     # As the recipe `own` fine-tunes.
     training(noise(64, _DLIB_SIDE), "dlib_resnet", fastest(), at_least=1.5)
+    convolutions()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ and time, not what a network learns.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,12 +23,14 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.collecting import generated
-from benchmarks.harness import Times, command_line, median, side_by_side, timed, write
+from benchmarks.harness import Times, command_line, median, side_by_side, timed, watched, write
 from components.common.batches import slices
-from components.common.crops import Crops, decode_crops, faces_of
+from components.common.crops import Crops, crop_of, decode_crops, faces_of
 from components.common.manifest import DATASET, ROWS_PER_GROUP, ROWS_PER_PART, read
+from components.common.preprocessing import Preprocessing
 from components.mine_and_train.hyperparameters import Hyperparameters
 from components.model import load_tensorflow
+from components.model.checkpoint import save
 from components.model.embeddings import write_embeddings
 from components.sample.picture import portraits
 
@@ -35,37 +39,39 @@ _SIDE, _FACES_EACH, _SMALL = 112, 10, 10_000
 _BACKBONE, _IMAGE_SIZE = "dlib_slim", 68
 _HOW = Hyperparameters(loss="contrastive", faces_per_identity=4, batch_size=184, max_batches=10)
 _TIMES = 3
+# Of the network that a million faces are embedded with: how it is done takes the same memory for every network.
+_QUICK, _QUICK_SIZE = "small_resnet", 32
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a stage: seconds until it said something that was waited for, seconds in all, of processor time, megabytes."""
+    """Of a stage, or of its beginning: the time that it took, and the most megabytes that were resident."""
 
-    said: float
-    clock: float
-    processor: float
+    times: Times
     megabytes: float
 
     def write(self, what: str) -> None:
-        """Adds a row to the results."""
-        print(f"{what}: the first round ended after {self.said:.1f} s") if self.said else None
-        row = {"ours_s": self.clock, "ours_processor_s": self.processor, "ours_mb": self.megabytes}
+        """Adds a row to the results, and prints how busy the machine is."""
+        row = {"ours_s": self.times.clock, "ours_processor_s": self.times.processor, "ours_mb": self.megabytes}
         write({"what": what, **row})
+        print("processes that ran or waited to, in the last 1, 5 and 15 minutes:", *os.getloadavg())
 
 
-def cost(stage: str, *flags: object, waited_for: str = "nothing") -> Cost:
-    """Runs a stage."""
+def cost(stage: str, *flags: object, until: str = "") -> Cost:
+    """Runs a stage: to its end, or until it prints a line that begins with a text."""
     command = [sys.executable, "-u", "-m", f"components.{stage}", *map(str, flags)]
-    began, said = time.perf_counter(), 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, watched(process.pid) as megabytes:
         assert process.stdout
         for line in process.stdout:
-            if not said and line.startswith(waited_for):
-                said = time.perf_counter() - began
+            if until and line.startswith(until):
+                process.kill()
+                break
+        clock = time.perf_counter() - began
         _, status, used = wait4(process.pid, 0)
-        process.returncode = status
-    assert status == 0, command
-    return Cost(said, time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == (-signal.SIGKILL if until else 0), command
+    return Cost(Times(clock, used.ru_utime + used.ru_stime), megabytes())
 
 
 def crops() -> list[bytes]:
@@ -129,12 +135,30 @@ def rates(folder: Path) -> None:
     )
 
 
-def train(data: Path, network: Path) -> Cost:
-    """Two rounds of the stage."""
-    how = ("loss", "faces_per_identity", "batch_size", "max_batches")
+def train(data: Path, network: Path) -> None:
+    """The stage up to its first step, and two rounds of it."""
+    how = ("loss", "faces_per_identity", "batch_size")
     flags = [word for name in how for word in (f"--{name}", getattr(_HOW, name))]
     flags += ["--backbone", _BACKBONE, "--image_size", _IMAGE_SIZE, "--rounds", 2, "--pictures", "false"]
-    return cost("mine_and_train", "-i", data, "-c", network, *flags, waited_for="round 1")
+    # Of one step each, and the first without a validation: so its line comes after a step.
+    flags_of_one = ("-c", f"{network}-one", *flags, "--max_batches", 1, "--validate_every", 2)
+    one = cost("mine_and_train", "-i", data, *flags_of_one, until="round 1")
+    rows = len(read(data, DATASET, ["split"]))
+    one.write(f"mine-and-train, {rows:,} faces, to the end of the first step")
+    whole = cost("mine_and_train", "-i", data, "-c", network, *flags, "--max_batches", _HOW.max_batches)
+    whole.write(f"mine-and-train, {rows:,} faces, 2 rounds of {_HOW.max_batches} steps")
+
+
+def embed(data: Path, folder: Path) -> Cost:
+    """The stage, with a quick network that has learnt nothing."""
+    load_tensorflow()
+    from components.model.network import Architecture, build
+
+    architecture = Architecture(_QUICK, _QUICK_SIZE, 128)
+    preprocessing = Preprocessing(_QUICK_SIZE, crop_of(faces_of(data, ())))
+    save(folder / "quick", build(architecture), architecture, preprocessing, {})
+    flags = ("-c", folder / "quick", "-o", folder / "embedded", "--html", folder / "card.html", "--pictures", "false")
+    return cost("embed", "-i", data, *flags)
 
 
 def evaluate(data: Path, folder: Path) -> Cost:
@@ -146,7 +170,8 @@ def evaluate(data: Path, folder: Path) -> Cost:
         vectors[some] += rng.normal(size=vectors[some].shape)
         vectors[some] /= np.linalg.norm(vectors[some], axis=1, keepdims=True)
     write_embeddings(folder / "embeddings", rows, vectors, "0" * 64)
-    return cost("evaluate", "-i", folder / "embeddings", "-o", folder / "report", "--pictures", "false")
+    flags = ("-o", folder / "report", "--faces", folder / "faces", "--pictures", "false")
+    return cost("evaluate", "-i", folder / "embeddings", *flags)
 
 
 def main() -> None:
@@ -159,14 +184,13 @@ def main() -> None:
     for rows in given.rows:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            data, network = dataset(folder, rows, images), folder / "network"
+            data = dataset(folder, rows, images)
             if "train" in given.stages:
-                train(data, network).write(f"mine-and-train, {rows:,} faces, 2 rounds")
+                train(data, folder / "network")
             if "rates" in given.stages:
                 rates(data)
-            if "embed" in given.stages:  # after train
-                flags = ("-i", data, "-c", network, "-o", folder / "embedded")
-                cost("embed", *flags).write(f"embed, {rows:,} faces")
+            if "embed" in given.stages:
+                embed(data, folder).write(f"embed, {rows:,} faces, {_QUICK} of {_QUICK_SIZE} px, with its card")
             if "evaluate" in given.stages:
                 evaluate(data, folder).write(f"evaluate, {rows:,} faces, a tenth for the test")
 

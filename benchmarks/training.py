@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import components.model  # isort: skip  # noqa: F401  # before TensorFlow: it says how that is to compute
 import keras
 import numpy as np
 import numpy.typing as npt

@@ -18,7 +18,14 @@ from components.specification.stages import STAGES, command, package
 COMMANDS = {
     "run": ("pipelines.run", "run the whole pipeline on this machine: photos -> network and report"),
     "rerun": ("pipelines.rerun", "run one task again on what a past run gave it"),
-    "runs": ("pipelines.look.runs", "list the runs: how they ended, and how good their networks are"),
+    "tune": ("pipelines.tune", "search for settings: many trainings, the best of them run whole"),
+    "runs": (
+        "pipelines.runs",
+        "list the runs: how they ended, and how good their networks are; --prune deletes old ones",
+    ),
+    "note": ("pipelines.note", "say something of a run, and put tags on it"),
+    "publish": ("pipelines.publish", "log a run to MLflow, and register its network in Kubeflow's Model Registry"),
+    "sign": ("pipelines.sign", "sign an exported network, so that whoever gets it can check whose it is"),
     "show": ("pipelines.look.show", "show a run, a task of it, or what that made"),
     "ui": ("pipelines.ui.__main__", "show runs, tasks and artifacts in a browser, on this machine only"),
     "tensorboard": ("pipelines.look.tensorboard", "start TensorBoard on the training of a run"),
@@ -40,10 +47,12 @@ COMMANDS = {
 }
 # What installs the packages of a command, where that has another name.
 _EXTRAS = {
-    **dict.fromkeys(("run", "rerun", "runs", "tensorboard", "submit", "compile"), "pipeline"),
+    **dict.fromkeys(("run", "rerun", "runs", "note", "tensorboard", "submit", "compile"), "pipeline"),
     **dict.fromkeys(("enroll", "identify", "rehearse", "watch", "forget", "cluster"), "verify"),
+    "sign": "verify,sign",
     "import": "import-faces",
     "show": "pipeline,manifests",
+    "publish": "pipeline,manifests,litert,mlflow",
     "score": "extract,collect,embed,evaluate",
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.common.records import number
 from components.evaluate.numbers import NUMBERS
 from components.verify.runs import best_file
 
@@ -25,6 +26,27 @@ BETTER: Mapping[re.Pattern[str], Callable[[Sequence[float]], float]] = {
     re.compile(r".+_(accuracy|auc)|val_at_far_.+|.+_cosine_minimum"): max,
     re.compile(r".+_(milliseconds|bytes)"): min,
 }
+
+
+Score = tuple[float, tuple[float, float] | None]
+
+
+def scores(report: Mapping[str, Any]) -> dict[str, Score]:
+    """The headline numbers of a report, with their 95 % intervals where it has these.
+
+    Args:
+        report: what its `metrics.json` holds.
+
+    Raises:
+        One of `MALFORMED`: it is not as declared.
+    """
+    found: dict[str, Score] = {}
+    for one in NUMBERS:
+        value = one.of(report)
+        if value is not None:
+            ends = one.interval(report)
+            found[one.label] = value, None if ends is None else (number(ends[0]), number(ends[1]))
+    return found
 
 
 def _join(parts: Sequence[tuple[str, Metrics]]) -> str:

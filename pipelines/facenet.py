@@ -1,5 +1,6 @@
 """The pipeline: photos in, a face network and a verification report out."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from components.extract.component import extract
 from components.import_faces.component import import_faces
 from components.mine_and_train.component import mine_and_train
 from components.specification.images import reference
+from pipelines.choose import choose
 
 _ONE_SHARD = ["1/1"]
 # Kubeflow's pages show this as Markdown, and show no description of a parameter.
@@ -106,6 +108,21 @@ class ClusterSettings:
         return dsl.PipelineConfig(workspace=volume)
 
 
+@dataclass(frozen=True)
+class Trials:
+    """Trials of a search, in the place of one training.
+
+    Args:
+        rungs: for each rung, what each trial is to get as `--trial` of mine-and-train, all in the same order.
+        keep: how many go on after each rung but the last.
+        by: the score that decides.
+    """
+
+    rungs: Sequence[Sequence[str]]
+    keep: Sequence[int]
+    by: str
+
+
 def _task(component: Any, **given: Any) -> dsl.PipelineTask:
     """A task of a component that is passed every parameter, its component's default where nothing else is given.
 
@@ -153,13 +170,36 @@ def _importing(cluster: ClusterSettings) -> Any:
     return _faces(cluster, import_faces, "importing", about, source="source", memory=2)
 
 
-def pipeline(cluster: ClusterSettings, *, imports: bool = False) -> Any:
+def _best(cluster: ClusterSettings, trials: Trials, train: Callable[..., dsl.PipelineTask]) -> Any:
+    """The checkpoint of the best trial: a loop over the trials of each rung, and after each a choice among them.
+
+    Each rung trains from the beginning: on a cluster several pods cannot be counted on to share a volume.
+    """
+    going: Any = list(trials.rungs[0])
+    for number, rung in enumerate(trials.rungs):
+        last = number == len(trials.rungs) - 1
+        with dsl.ParallelFor(items=going, name=f"rung-{number + 1}") as trial:
+            trained = train(trial=trial)
+        chosen = choose(
+            checkpoints=dsl.Collected(trained.outputs["checkpoint"]),
+            by=trials.by,
+            these=list(rung),
+            next=[] if last else list(trials.rungs[number + 1]),
+            keep=1 if last else trials.keep[number],
+        )
+        cluster.limit(chosen, cpus=1, memory=2)
+        going = chosen.outputs["going"]
+    return chosen.outputs["checkpoint"]
+
+
+def pipeline(cluster: ClusterSettings, *, imports: bool = False, trials: Trials | None = None) -> Any:
     """The pipeline, ready to compile, for a cluster.
 
     Args:
         cluster: the cluster.
         imports: whether the parameter `photos` names crops that others made, which import-faces takes over in place of
             extract. One pipeline with both would run, and on a cluster feed, a task that does nothing.
+        trials: of a search, of which the best is what is embedded, evaluated and exported; None for one training.
     """
     first, name = (_importing(cluster), "import") if imports else (_extraction(cluster), "extract")
 
@@ -211,29 +251,35 @@ def pipeline(cluster: ClusterSettings, *, imports: bool = False) -> Any:
             pictures=pictures,
         )
         cluster.limit(taught, cpus=4, memory=8)
-        trained = _task(
-            mine_and_train,
-            dataset=collected.outputs["dataset"],
-            faces=collected.outputs["faces"],
-            teacher=taught.outputs["embeddings"],
-            training=cluster.training,
-            backbone=backbone,
-            image_size=image_size,
-            embedding_size=embedding_size,
-            pretrained=pretrained,
-            rounds=rounds,
-            pictures=pictures,
-            seed=seed,
-        )
-        cluster.limit(trained, cpus=8, memory=16, shared_memory=2)
-        cluster.use_gpus(trained)
-        cluster.retry(trained)
+
+        def train(**given: Any) -> dsl.PipelineTask:
+            trained = _task(
+                mine_and_train,
+                dataset=collected.outputs["dataset"],
+                faces=collected.outputs["faces"],
+                teacher=taught.outputs["embeddings"],
+                training=cluster.training,
+                backbone=backbone,
+                image_size=image_size,
+                embedding_size=embedding_size,
+                pretrained=pretrained,
+                rounds=rounds,
+                pictures=pictures,
+                seed=seed,
+                **given,
+            )
+            cluster.limit(trained, cpus=8, memory=16, shared_memory=2)
+            cluster.use_gpus(trained)
+            cluster.retry(trained)
+            return trained
+
+        checkpoint = train().outputs["checkpoint"] if trials is None else _best(cluster, trials, train)
         with dsl.ParallelFor(items=shards, name="embed") as shard:
             embedded = _task(
                 embed,
                 dataset=collected.outputs["dataset"],
                 faces=collected.outputs["faces"],
-                checkpoint=trained.outputs["checkpoint"],
+                checkpoint=checkpoint,
                 pictures=pictures,
                 shard=shard,
             )
@@ -250,7 +296,7 @@ def pipeline(cluster: ClusterSettings, *, imports: bool = False) -> Any:
             export_component,
             dataset=collected.outputs["dataset"],
             faces=collected.outputs["faces"],
-            checkpoint=trained.outputs["checkpoint"],
+            checkpoint=checkpoint,
             report=scored.outputs["report"],
             variants=export,
             seed=seed,

@@ -48,6 +48,7 @@ class Launch:
         answered: the tasks that the cache must answer.
         origin: the run that this one repeats a part of, or None.
         given: the records of tasks of that run whose results are taken over.
+        then: is given the run's id when it has succeeded or failed.
     """
 
     pipeline: Pipeline
@@ -62,22 +63,20 @@ class Launch:
     answered: frozenset[str] = frozenset()
     origin: str | None = None
     given: Mapping[str, TaskRecord] = field(default_factory=dict)
+    then: Callable[[str], None] | None = None
 
 
-def launch(launched: Launch) -> None:
-    """Runs to the end, and says what happened.
-
-    Raises:
-        FacenetError: a task failed.
-    """
+def stop_with_terminal() -> None:
+    """Makes a closed terminal stop the command as SIGTERM does; nohup is honoured."""
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        # A closed terminal stops the run as SIGTERM does; nohup is honoured.
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
-    pipeline, runs = launched.pipeline, launched.runs
-    back_end, program = _back_end(pipeline, launched.runner, launched.lock)
-    cache = Cache(runs, program)
-    record = RunRecord(
-        id=new_run(runs),
+
+
+def record_of(launched: Launch, run: str) -> RunRecord:
+    """The record of a run that begins."""
+    pipeline = launched.pipeline
+    return RunRecord(
+        id=run,
         pipeline=pipeline.name,
         pipeline_file=launched.pipeline_file,
         recipe=launched.recipe,
@@ -88,9 +87,25 @@ def launch(launched: Launch) -> None:
         runner=launched.runner,
         origin=launched.origin,
     )
+
+
+def launch(launched: Launch) -> RunRecord:
+    """Runs to the end, and says what happened.
+
+    Returns:
+        The record of the run, which succeeded.
+
+    Raises:
+        FacenetError: a task failed.
+    """
+    stop_with_terminal()
+    pipeline, runs = launched.pipeline, launched.runs
+    executes, program = back_end(pipeline, launched.runner, launched.lock, lambda line: print_line(f"  {line}"))
+    cache = Cache(runs, program)
+    record = record_of(launched, new_run(runs))
     _announce(pipeline, record, runs / record.id)
     chosen = (launched.anew, launched.answered, launched.given)
-    runner = Runner(pipeline, record, runs, cache, back_end, print_line, *chosen)
+    runner = Runner(pipeline, record, runs, cache, executes, print_line, *chosen)
     try:
         runner()
     except (KeyboardInterrupt, SystemExit):
@@ -100,8 +115,17 @@ def launch(launched: Launch) -> None:
         raise out_of_use(runs, error) from error
     print()
     print(summary(record, runner.tasks, runs), flush=True)
-    if record.state == FAILED:
-        raise _failure(runner.tasks, runs)
+    failed = failure(runner.tasks, runs) if record.state == FAILED else None
+    if launched.then:
+        try:
+            launched.then(record.id)
+        except FacenetError as error:
+            if failed is None:
+                raise
+            print(error, file=sys.stderr)
+    if failed:
+        raise failed
+    return record
 
 
 def print_line(line: str) -> None:
@@ -111,14 +135,10 @@ def print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def _back_end(
-    pipeline: Pipeline, runner: str, lock: int | None
+def back_end(
+    pipeline: Pipeline, runner: RunnerName, lock: int | None, show: Callable[[str], None]
 ) -> tuple[BackEnd, Callable[[Container, Names], Program]]:
-    """What runs a task, and what it is that its command runs."""
-
-    def show(line: str) -> None:
-        print_line(f"  {line}")
-
+    """What runs a task, and what it is that its command runs; `show` is given each line that one prints."""
     if runner == "process":
         return processes.back_end(images.REPOSITORY, show, lock), _process_program
     from pipelines.build import build
@@ -181,7 +201,8 @@ def _announce(pipeline: Pipeline, record: RunRecord, folder: Path) -> None:
     print(flush=True)
 
 
-def _failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
+def failure(tasks: Mapping[str, TaskRecord], runs: Path) -> FacenetError:
+    """What to say of a run in which a task failed."""
     failed, *others = (task for task in tasks.values() if task.state == FAILED)
     lines = [f"The task {failed.task} failed: {failed.message}."]
     if log := log_file(runs, failed):

@@ -168,6 +168,12 @@ def check_people(pipeline: Pipeline, photos: Counter[str]) -> list[str]:
     return lines
 
 
+def people_validated(pipeline: Pipeline, photos: Counter[str]) -> int | None:
+    """How many people would be held out for validation; None where nobody can tell."""
+    people, _, _ = _count(pipeline, photos)
+    return None if people is None else people.splits()[VALIDATION]
+
+
 def _advice(people: PeopleCount, helps: str) -> str:
     if not helps:
         return f"Add people: {2 * _LEAST} with {people.least} photos or more are the least, and dozens make sense."

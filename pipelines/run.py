@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ from pipelines.plan.tasks import (
     descendants,
     up_to,
 )
+from pipelines.publish import Targets, publish
 from pipelines.records.lock import share
 
 
@@ -59,6 +60,7 @@ class Settings:
     containers of the components' images, with the restrictions of docker/compose.yaml; missing images are built."""
     pipeline: Annotated[Path, Flag("FILE")] = DEFAULT_PIPELINE
     """The compiled pipeline, as `facenet compile` writes it."""
+    targets: Targets = field(default_factory=Targets)
 
 
 def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset[str], frozenset[str]]:
@@ -77,6 +79,7 @@ def _choose(pipeline: Pipeline, settings: Settings) -> tuple[Pipeline, frozenset
 
 
 def _run(settings: Settings) -> None:
+    settings.targets.check()
     if settings.source and (settings.input or settings.pipeline != DEFAULT_PIPELINE):
         raise UsageError(
             "--source is given in place of photos, and has a pipeline of its own.",
@@ -110,6 +113,7 @@ def _run(settings: Settings) -> None:
                 lock=lock,
                 anew=anew,
                 answered=answered,
+                then=lambda name: publish(runs, name, settings.targets),
             )
         )
 

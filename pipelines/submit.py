@@ -15,7 +15,9 @@ from components.common import published
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.flags import Flag
+from components.extract.contents import sha256_of
 from pipelines.cache.named import MODELS, STATES
+from pipelines.cluster import keys
 from pipelines.cluster.order import Order, start
 from pipelines.cluster.package import package
 from pipelines.cluster.retries import unknown
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 255  # characters that the cluster's database has for a run's description
 _HOST = "KF_PIPELINES_ENDPOINT"
+_EXTRACT = "extract"
+_CONTENTS = f"{_EXTRACT}.contents"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class Settings:
     """Follow the run to its end; the exit code is 0 when it succeeded."""
     cache: bool = True
     """Let the cluster answer tasks from its cache; --no-cache runs every task anew."""
+    copy: Annotated[Path | None, Flag("FOLDER")] = None
+    """The folder on this machine that was uploaded to PHOTOS. The cluster then refuses other photos, and answers a
+    training that it has done already, with the same photos and settings, from its cache (Kubeflow Pipelines 2.18)."""
     cron: Annotated[str | None, Flag("EXPRESSION")] = None
     """Schedule a recurring run instead. The expression has six fields, seconds first: "0 0 3 * * 1" is Mondays at 3
     (UTC, unless the cluster is set up otherwise)."""
@@ -76,15 +83,18 @@ def _submit(settings: Settings) -> int:
     of_tasks = {name: value for name, value in given.items() if name not in pipeline.parameters}
     _check(pipeline, of_tasks, settings)
     imports = _imports(pipeline)
+    if settings.copy:
+        of_tasks[_CONTENTS] = _contents(settings.copy, pipeline, imports, settings)
+    known = pipeline.values() if settings.copy else None
     about = "; ".join(filter(None, [f"recipe {recipe}" if recipe else "", in_words(given)]))
     name = settings.run_name or f"{pipeline.name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
     def order(server: tuple[int, int] | None) -> Order:
         return Order(
-            package=package(settings.pipeline, of_tasks, imports, cached=settings.cache, server=server),
+            package=package(settings.pipeline, of_tasks, imports, cached=settings.cache, server=server, known=known),
             name=name,
             about=textwrap.shorten(about or "the pipeline's own settings", _LONGEST, placeholder=" ..."),
-            parameters=pipeline.values(),
+            parameters={} if settings.copy else pipeline.values(),
             cron=settings.cron,
         )
 
@@ -162,6 +172,22 @@ def _imports(pipeline: Pipeline) -> dict[str, str]:
     return imports
 
 
+def _contents(copy: Path, pipeline: Pipeline, imports: Mapping[str, str], settings: Settings) -> str:
+    """What extract is to be told of the photos: a hash of this copy of them.
+
+    Raises:
+        UsageError: the copy has no photos, or they would not tell all that a training depends on.
+        FacenetError: one cannot be read.
+    """
+    if settings.cron or imports or not any(task.name == _EXTRACT for task in pipeline.tasks):
+        raise UsageError(
+            "A copy of the photos does not tell all that this training depends on.",
+            received=f"--copy with {', '.join(imports.values()) or settings.cron or settings.pipeline}",
+            advice="What lies at an address may change, and crops have no such hash. Leave out --copy.",
+        )
+    return sha256_of(copy)
+
+
 def _warn(pipeline: Pipeline) -> None:
     """Says what nobody looked at: whether people are enough, and whether a cluster can pull images without a host."""
     if splits_people(pipeline):
@@ -193,6 +219,8 @@ def _start(
         experiment, made = experiment_on(cluster, settings.experiment, settings.create_experiment)
         print(f"Experiment {settings.experiment}: {'created' if made else 'found'}", flush=True)
     order = ordered(cluster.version)
+    if settings.copy and settings.cache and (cluster.version is None or cluster.version < keys.SINCE):
+        print("This cluster answers no training from its cache: Kubeflow Pipelines 2.18 does.", file=sys.stderr)
     try:
         version, made = version_on(cluster, order.package)
     except FacenetError as error:

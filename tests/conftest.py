@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import components.model  # noqa: F401  # before any test imports TensorFlow: it says how that is to compute
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 

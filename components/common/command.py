@@ -23,6 +23,8 @@ Settings = TypeVar("Settings")
 
 # The exit code of a stage that was told to stop, and goes on when the same command is given again: EX_TEMPFAIL.
 RESUMABLE = 75
+# That of a training that has failed by itself, by its settings: one that has collapsed, for instance.
+FAILED_TRAINING = 4
 # In the environment of a task: the process id of the runner that started it.
 RUNNER = "FACENET_RUNNER"
 # The variable that sets the number of TensorFlow's threads; without it there is one for each processor. TensorFlow

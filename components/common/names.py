@@ -20,12 +20,16 @@ def one_form(name: str) -> str:
 
 def identity_of_unnamed(folder: str, face_id: str) -> str:
     """The identity of one face in a folder of people without names: two faces there may be one person, or two."""
-    return f"{folder}/{face_id}"
+    return f"{folder}{UNNAMED}{face_id}"
+
+
+# No folder has it in its name.
+UNNAMED = "/"
 
 
 def is_unnamed(identity: str) -> bool:
-    """Whether an identity is that of one face of a person without a name: no folder has a slash in its name."""
-    return "/" in identity
+    """Whether an identity is that of one face of a person without a name."""
+    return UNNAMED in identity
 
 
 def plain(text: object, keep: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image
 
 from components.common.crops import decode_crops
 from components.common.manifest import Folders, unnamed
 from components.embed.layout import layout
-from components.embed.neighbours import Indices, nearest
+from components.embed.neighbours import Embeddings, Indices, nearest
 from components.page.pictures import thumbnail
 from components.page.templates import Card, fill_card
 
@@ -69,29 +68,44 @@ class Neighbour:
     picture: str
 
 
-def show(
-    rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, checkpoint: str, *, pictures: bool
-) -> Card:
+@dataclass(frozen=True)
+class Embedded:
+    """The faces that were embedded: millions, perhaps, of which a card reads few as a whole.
+
+    Args:
+        names: of each its identity and its split.
+        take: gives some rows of the dataset manifest, by their numbers among the embedded.
+        vectors: their embeddings.
+        size: length of an embedding.
+    """
+
+    names: pa.Table
+    take: Callable[[Indices], pa.Table]
+    vectors: Embeddings
+    size: int
+
+
+def show(embedded: Embedded, faces: Folders, checkpoint: str, *, pictures: bool) -> Card:
     """The card of some embeddings; it reads the crops of those few faces that it shows.
 
     Args:
-        rows: rows of a dataset manifest; those of unnamed people are only counted.
-        embeddings: float32 [len(rows), size], unit length.
+        embedded: those of unnamed people are only counted.
         faces: the faces manifest that the rows point into.
         checkpoint: SHA-256 of the network.
         pictures: whether it shows faces, or else points.
     """
-    everyone, nobodys = len(rows), unnamed(rows)
-    rows, embeddings = rows.filter(pc.invert(nobodys)), embeddings[~np.array(nobodys, bool)]
+    names = embedded.names
+    named = np.flatnonzero(~np.array(unnamed(names), bool))
+    people = names["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
     values: dict[str, Any] = {
-        "faces": len(rows),
-        "unnamed": everyone - len(rows),
-        "people": len(rows["identity"].unique()),
-        "size": embeddings.shape[1],
+        "faces": len(named),
+        "unnamed": len(names) - len(named),
+        "people": len(np.unique(people[named])),
+        "size": embedded.size,
         "checkpoint": checkpoint,
         "pictures": pictures,
         # A shard of a small dataset may hold no face.
-        **(_contents(rows, embeddings, faces, pictures) if len(rows) else _NOTHING),
+        **(_contents(embedded, people, named, faces, pictures) if len(named) else _NOTHING),
     }
     return fill_card(Path(__file__).parent, values)
 
@@ -99,20 +113,21 @@ def show(
 _NOTHING: dict[str, Any] = {"places": [], "shown_people": 0, "splits": [], "unseen": False, "asked": []}
 
 
-def _contents(rows: pa.Table, embeddings: npt.NDArray[np.float32], faces: Folders, pictures: bool) -> dict[str, Any]:
-    people = rows["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
-    chosen = some_of_each(people, _PEOPLE, _FACES)
-    split = rows["split"].take(chosen).to_numpy(zero_copy_only=False)
+def _contents(
+    embedded: Embedded, people: npt.NDArray[np.integer], named: Indices, faces: Folders, pictures: bool
+) -> dict[str, Any]:
+    chosen = named[some_of_each(people[named], _PEOPLE, _FACES)]
+    split = embedded.names["split"].take(chosen).to_numpy(zero_copy_only=False)
     unseen = chosen[split != "train"]
     asked = _one_of_each(people, unseen if len(unseen) else chosen)
-    near, distances = nearest(embeddings, asked, _NEIGHBOURS)
-    listed = np.concatenate([asked[:, None], near], axis=1)
+    near, distances = nearest(embedded.vectors, named, asked, _NEIGHBOURS)
+    shown, listed = embedded.take(chosen), embedded.take(np.concatenate([asked[:, None], near], axis=1).ravel())
     return {
-        "places": _places(rows, embeddings, chosen, _pictures(rows, chosen, faces, _MAP_SIDE, pictures)),
+        "places": _places(shown, embedded.vectors[chosen], _pictures(shown, faces, _MAP_SIDE, pictures)),
         "shown_people": len(np.unique(people[chosen])),
-        "splits": _same_person_nearest(embeddings, people, chosen, split),
+        "splits": _same_person_nearest(embedded.vectors, people, named, chosen, split),
         "unseen": bool(len(unseen)),
-        "asked": _lists(rows, listed, distances, _pictures(rows, listed.ravel(), faces, _LIST_SIDE, pictures)),
+        "asked": _lists(listed, distances, _pictures(listed, faces, _LIST_SIDE, pictures)),
     }
 
 
@@ -140,16 +155,14 @@ def _one_of_each(people: npt.NDArray[np.integer], chosen: Indices) -> Indices:
     return chosen[first[_evenly(len(first), _ASKED)]]
 
 
-def _pictures(rows: pa.Table, chosen: Indices, faces: Folders, side: int, wanted: bool) -> list[str]:
+def _pictures(rows: pa.Table, faces: Folders, side: int, wanted: bool) -> list[str]:
     if not wanted:
-        return [""] * len(chosen)
-    return [thumbnail(Image.fromarray(image), side) for image in decode_crops(rows.take(chosen), faces, side)]
+        return [""] * len(rows)
+    return [thumbnail(Image.fromarray(image), side) for image in decode_crops(rows, faces, side)]
 
 
-def _places(
-    rows: pa.Table, embeddings: npt.NDArray[np.float32], chosen: Indices, pictures: Sequence[str]
-) -> list[Place]:
-    taken = rows.take(chosen).to_pylist()
+def _places(rows: pa.Table, embeddings: npt.NDArray[np.float32], pictures: Sequence[str]) -> list[Place]:
+    taken = rows.to_pylist()
     number = {name: i for i, name in enumerate(dict.fromkeys(row["identity"] for row in taken))}
     return [
         Place(
@@ -161,17 +174,21 @@ def _places(
             hue=round(number[row["identity"]] * _GOLDEN_ANGLE % 360),
             picture=picture,
         )
-        for row, (x, y), picture in zip(taken, layout(embeddings[chosen]).tolist(), pictures, strict=True)
+        for row, (x, y), picture in zip(taken, layout(embeddings).tolist(), pictures, strict=True)
     ]
 
 
 def _same_person_nearest(
-    embeddings: npt.NDArray[np.float32], people: npt.NDArray[np.integer], chosen: Indices, split: npt.NDArray[Any]
+    embeddings: Embeddings,
+    people: npt.NDArray[np.integer],
+    named: Indices,
+    chosen: Indices,
+    split: npt.NDArray[Any],
 ) -> list[tuple[str, int, float]]:
     """The splits of the chosen faces: how many are in each, and what share of them has the same person nearest."""
-    if len(embeddings) < 2:
+    if len(named) < 2:
         return []
-    right = people[nearest(embeddings, chosen, 1)[0][:, 0]] == people[chosen]
+    right = people[nearest(embeddings, named, chosen, 1)[0][:, 0]] == people[chosen]
     return [
         (name, int(np.sum(split == name)), float(np.mean(right[split == name])))
         for name in ("train", "validation", "test")
@@ -180,10 +197,10 @@ def _same_person_nearest(
 
 
 def _lists(
-    rows: pa.Table, listed: Indices, distances: npt.NDArray[np.float32], pictures: Sequence[str]
+    rows: pa.Table, distances: npt.NDArray[np.float32], pictures: Sequence[str]
 ) -> list[tuple[Neighbour, list[Neighbour]]]:
     """Each face whose neighbours are listed, at distance 0 from itself, with its neighbours."""
-    taken = iter(zip(rows.take(listed.ravel()).to_pylist(), pictures, strict=True))
+    taken = iter(zip(rows.to_pylist(), pictures, strict=True))
     lists = []
     for row_distances in distances.tolist():
         faces: list[Neighbour] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from components.common.batches import Images, embed_many
+from components.common.batches import Images, embed_many, slices
 from components.common.cores import has_bfloat16
 from components.common.crops import Crops, check_crop, faces_of
 from components.common.executor import write_metrics
-from components.common.manifest import DATASET, Folders, read
+from components.common.manifest import DATASET, EMBEDDINGS, ROWS_PER_PART, Stored, read
 from components.common.progress import progress
 from components.common.quantity import quantity
 from components.common.shard import Shard
-from components.embed.network import check_apart, open_network
+from components.embed.network import Network, check_apart, open_network
 from components.embed.settings import Settings
 from components.model import BATCH_SIZE, has_driver
-from components.model.embeddings import write_embeddings
+from components.model.embeddings import StoredVectors, write_pieces
 
 if TYPE_CHECKING:
     from components.model.precision import Precision
@@ -32,28 +33,29 @@ _MANY = 4096
 
 
 def run(settings: Settings) -> None:
-    """Embeds the faces, writes the manifest, the card and the numbers."""
+    """Embeds the faces, writes the manifest, the card and the numbers. Of millions, a part at a time is in memory."""
     shard = Shard.read(settings.shard)
-    rows = read(settings.input, DATASET)
-    faces = faces_of(settings.input, settings.faces)
+    stored, faces = Stored(settings.input, DATASET), faces_of(settings.input, settings.faces)
     # The rows are cut between batches: in a batch of another size, an embedding may differ in its last bits.
-    everybody = len(rows)
-    start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(rows) // BATCH_SIZE)))
-    rows = rows.slice(start, stop - start)
+    start, stop = (BATCH_SIZE * bound for bound in shard.bounds(-(-len(stored) // BATCH_SIZE)))
+    rows = range(start, min(stop, len(stored)))
     if settings.checkpoint:
         path = Path(settings.checkpoint)
-        sha256, embeddings = _embed(path, _precision(settings.precision, path, everybody), settings, rows, faces)
+        network = open_network(path, _precision(settings.precision, path, len(stored)), many=True)
+        sha256, size, pieces = network.sha256, network.embedding_size, _embed(path, network, settings, stored, rows)
     else:
         print("No network is given, so no face is embedded.")
-        sha256, rows, embeddings = "", rows.slice(0, 0), np.empty((0, 1), np.float32)
-    write_embeddings(settings.output, rows, embeddings, sha256, shard)
+        sha256, size, rows, pieces = "", 1, range(0), iter(())
+    write_pieces(settings.output, pieces, size, sha256, shard)
     if settings.html or settings.markdown:
-        from components.embed.card import show
+        from components.embed.card import Embedded, show
 
-        card = show(rows, embeddings, faces, sha256, pictures=settings.pictures)
+        names = read(settings.output, EMBEDDINGS, ["identity", "split"])
+        embedded = Embedded(names, lambda chosen: stored[start + chosen], StoredVectors(settings.output), size)
+        card = show(embedded, faces, sha256, pictures=settings.pictures)
         card.write(settings.html, settings.markdown)
-    write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": embeddings.shape[1]})
-    print(f"{quantity(len(rows), 'embedding')} of length {embeddings.shape[1]} in {settings.output}")
+    write_metrics(settings.executor_input, {"faces": len(rows), "embedding_size": size})
+    print(f"{quantity(len(rows), 'embedding')} of length {size} in {settings.output}")
 
 
 def _precision(asked: Literal["auto", "float32", "bfloat16"], path: Path, faces: int) -> Precision | None:
@@ -70,10 +72,10 @@ def _precision(asked: Literal["auto", "float32", "bfloat16"], path: Path, faces:
 
 
 def _embed(
-    path: Path, precision: Precision | None, settings: Settings, rows: pa.Table, faces: Folders
-) -> tuple[str, Vectors]:
-    """The SHA-256 of a network, and the embeddings of some faces."""
-    network = open_network(path, precision, many=True)
+    path: Path, network: Network, settings: Settings, stored: Stored, rows: range
+) -> Iterator[tuple[pa.Table, Vectors]]:
+    """Some rows of the dataset at a time, and the embeddings of their faces."""
+    faces = faces_of(settings.input, settings.faces)
     share = check_crop(faces, path, network.crop)
     if path.is_file():  # of a checkpoint that was trained here, the report says what it is worth
         check_apart(path, network)
@@ -86,5 +88,6 @@ def _embed(
                 embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
             return embeddings
 
-        crops = Crops(rows, faces, network.image_size, share)
-        return network.sha256, embed_many(embed, crops, network.embedding_size)
+        for piece in slices(len(rows), ROWS_PER_PART):
+            some = stored[slice(rows[piece].start, rows[piece].stop)]
+            yield some, embed_many(embed, Crops(some, faces, network.image_size, share), network.embedding_size)

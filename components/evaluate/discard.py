@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.common.manifest import open_part
 from components.evaluate.compared import MeasuredPairs
@@ -36,8 +38,10 @@ def quality_of(face_ids: Names, faces: Sequence[Path]) -> Qualities:
         faces: the parts of the faces manifest.
     """
     known: dict[str, float | None] = {}
+    wanted = pa.array(face_ids, pa.string())
     for file in faces:
         table = open_part(file).read(["face_id", "quality"])
+        table = table.filter(pc.is_in(table["face_id"], wanted))
         known.update(zip(table["face_id"].to_pylist(), table["quality"].to_pylist(), strict=True))
     return np.array([known.get(face_id) for face_id in face_ids], np.float32)  # None becomes NaN
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from components.common.cores import threads
 from components.common.errors import UsageError
-from components.common.manifest import EMBEDDINGS, Folders, folder_names, read
+from components.common.manifest import EMBEDDINGS, Folders, Stored, folder_names
 from components.common.names import is_unnamed
 from components.common.quantity import quantity
 from components.evaluate.metrics import STEP
@@ -20,6 +23,7 @@ Names = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
 Squares = npt.NDArray[np.float64]
 
+_NAMES = ("face_id", "identity", "split", "photo_path")
 # Normalised in float32, a vector misses length 1 by some 1e-7; in half precision by some 1e-3.
 LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
@@ -77,25 +81,61 @@ class Embeddings:
         return codes
 
 
+@dataclass(frozen=True)
+class Census:
+    """Whom an embeddings manifest holds, whatever was read of it.
+
+    Args:
+        faces: how many embeddings.
+        identities: of whom, people without names included.
+    """
+
+    faces: int
+    identities: frozenset[str]
+
+
 def read_embeddings(folders: Folders) -> Embeddings:
-    """Reads an embeddings manifest.
+    """Reads an embeddings manifest; see `read_split`."""
+    return read_split(folders, "all")[0]
+
+
+def read_split(folders: Folders, split: str) -> tuple[Embeddings, Census]:
+    """Reads the embeddings of a split, or of all for "all". What is of others is checked and not kept.
 
     Raises:
-        UsageError: this is no such manifest, or it is empty or of several checkpoints, or its vectors differ in
+        UsageError: this is no embeddings manifest, or it is empty or of several checkpoints, or its vectors differ in
             length, hold values that are not finite, or are not of unit length.
     """
-    table = read(folders, EMBEDDINGS)
-    if not len(table):
+    stored = Stored(folders, EMBEDDINGS)
+    if not len(stored):
         raise UsageError(
             "This embeddings manifest holds no embeddings.",
             received=folder_names(folders),
             advice="Run `facenet embed` on a dataset that has faces.",
         )
-    names = {name: _strings(table, name) for name in ("face_id", "identity", "split", "photo_path")}
-    return Embeddings(
-        **names,
-        vectors=_vectors(table["embedding"], names["photo_path"]),
-        checkpoint_sha256=_checkpoint(_strings(table, "checkpoint_sha256")),
+    names: list[pa.Table] = []
+    kept: list[npt.NDArray[np.float32]] = []
+    seen = 0
+    identities: set[str] = set()
+    checkpoints: Counter[str] = Counter()
+    for table in stored:
+        seen += len(table)
+        of_which = f"{seen} faces" if seen == len(stored) else f"the first {seen} faces"
+        vectors = _vectors(table["embedding"], table["photo_path"], kept[0].shape[1] if kept else None, of_which)
+        chosen = np.array(pc.equal(table["split"], split), bool) if split != "all" else np.ones(len(table), bool)
+        kept.append(vectors[chosen])
+        names.append(table.select(_NAMES).filter(pa.array(chosen)))
+        identities.update(table["identity"].unique().to_pylist())
+        for one in pc.value_counts(table["checkpoint_sha256"]).to_pylist():
+            checkpoints[one["values"]] += one["counts"]
+    table = pa.concat_tables(names)
+    return (
+        Embeddings(
+            **{name: _strings(table, name) for name in _NAMES},
+            vectors=np.concatenate(kept),
+            checkpoint_sha256=_only(checkpoints),
+        ),
+        Census(len(stored), frozenset(identities)),
     )
 
 
@@ -106,49 +146,48 @@ def _strings(table: pa.Table, name: str) -> Names:
     return np.array(few.dictionary.to_pylist(), dtype=object)[few.indices.to_numpy()]
 
 
-def _checkpoint(column: Names) -> str:
-    checkpoints, counts = np.unique(column, return_counts=True)
+def _only(checkpoints: Mapping[str, int]) -> str:
     if len(checkpoints) > 1:
         listed = ", ".join(
-            f"{sha256[:12]} ({quantity(count, 'face')})" for sha256, count in zip(checkpoints, counts, strict=True)
+            f"{sha256[:12]} ({quantity(count, 'face')})" for sha256, count in sorted(checkpoints.items())
         )
         raise UsageError(
             "These embeddings come from different checkpoints: their distances mean nothing.",
             received=f"checkpoint_sha256 {listed}",
             advice="Run `facenet embed` again with one checkpoint.",
         )
-    return str(checkpoints[0])
+    return next(iter(checkpoints))
 
 
-def _vectors(column: Any, photo_path: Names) -> npt.NDArray[np.float32]:
+def _vectors(column: Any, photo_path: Any, size: int | None, of_which: str) -> npt.NDArray[np.float32]:
+    """The vectors of some rows; `size` is the length of those before."""
+
+    def refuse(what: str, wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], meaning: str) -> None:
+        rows = np.flatnonzero(wrong)
+        if not len(rows):
+            return
+        first = ", ".join(f"{photo_path[int(row)]} ({values[row]:g})" for row in rows[:3])
+        raise UsageError(
+            f"Embeddings {what}.",
+            received=f"{len(rows)} of {of_which}: {first}{', ...' if len(rows) > 3 else ''}; {meaning}",
+            advice="Run `facenet embed` again; if it stays so, the checkpoint is damaged.",
+        )
+
     # Chunk by chunk: joined, an Arrow list overflows at 2^31 numbers.
     lengths = np.concatenate([np.diff(chunk.offsets.to_numpy()) for chunk in column.chunks])
-    _refuse(
-        "are of differing lengths", lengths != lengths[0], photo_path, lengths, f"the first has length {lengths[0]}"
-    )
-    vectors = np.empty((len(lengths), lengths[0]), np.float32)
+    size = lengths[0] if size is None else size
+    refuse("are of differing lengths", lengths != size, lengths, f"the first has length {size}")
+    vectors = np.empty((len(lengths), size), np.float32)
     values, done = vectors.reshape(-1), 0
     for chunk in column.chunks:
         numbers = chunk.flatten().to_numpy(zero_copy_only=False)
         values[done : done + len(numbers)] = numbers
         done += len(numbers)
     finite = np.isfinite(vectors).sum(axis=1)
-    _refuse("hold values that are not finite", finite < lengths, photo_path, finite, "finite values counted")
+    refuse("hold values that are not finite", finite < lengths, finite, "finite values counted")
     norms = np.linalg.norm(vectors, axis=1)
-    _refuse("are not of unit length", np.abs(norms - 1) > LENGTH_TOLERANCE, photo_path, norms, "norms given")
+    refuse("are not of unit length", np.abs(norms - 1) > LENGTH_TOLERANCE, norms, "norms given")
     return vectors
-
-
-def _refuse(what: str, wrong: npt.NDArray[np.bool_], photo_path: Names, values: npt.NDArray[Any], meaning: str) -> None:
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return
-    first = ", ".join(f"{photo_path[row]} ({values[row]:g})" for row in rows[:3])
-    raise UsageError(
-        f"Embeddings {what}.",
-        received=f"{len(rows)} of {len(wrong)} faces: {first}{', ...' if len(rows) > 3 else ''}; {meaning}",
-        advice="Run `facenet embed` again; if it stays so, the checkpoint is damaged.",
-    )
 
 
 def pair_distances(

@@ -5,7 +5,7 @@ The report, its card, Kubeflow's metrics, the model card, `facenet runs`, `facen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from components.page.words import number, percent
 Record = Mapping[str, Any]
 # Of the FARs and FPIRs that something is measured at, the one that is shown where there is room for one.
 SHOWN_RATE = 0.01
+# Standard errors on either side of a mean in which 95 % of a normal distribution lie.
+_NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Number:
         detail: what else the record has to say of it.
         is_share: whether it is a share, shown in percent, or else a plain number.
         more_is_better: which of two is better.
+        interval: its 95 % interval by the record; None where that has none.
     """
 
     key: str
@@ -37,6 +40,7 @@ class Number:
     detail: Callable[[Record], str]
     is_share: bool = True
     more_is_better: bool = True
+    interval: Callable[[Record], Sequence[float] | None] = lambda _: None
 
     def as_text(self, value: float | None) -> str:
         """A value in the form in which people read it."""
@@ -53,16 +57,25 @@ def _at(*keys: str) -> Callable[[Record], float | None]:
     return find
 
 
+def _at_rate(rows: Sequence[Record], rate: str, key: str) -> Any:
+    """What a row says of the rate that is shown; None where no row does."""
+    return next((row[key] for row in rows if row[rate] == SHOWN_RATE), None)
+
+
 def _val(record: Record) -> float | None:
-    rows = [row["val"] for row in record.get("val_at_far", []) if row["far"] == SHOWN_RATE]
-    return None if not rows or rows[0] is None else records.number(rows[0])
+    val = _at_rate(record.get("val_at_far", []), "far", "val")
+    return None if val is None else records.number(val)
 
 
 def _fnir(record: Record) -> float | None:
     """Of the largest gallery with one face of each person: what several faces gain depends on a rule."""
+    fnir = _of_gallery(record, "fnir")
+    return None if fnir is None else records.number(fnir)
+
+
+def _of_gallery(record: Record, key: str) -> Any:
     gallery = _gallery(record)
-    rates = [at["fnir"] for at in gallery["fnir_at_fpir"] if at["fpir"] == SHOWN_RATE] if gallery else []
-    return None if not rates or rates[0] is None else records.number(rates[0])
+    return _at_rate(gallery["fnir_at_fpir"], "fpir", key) if gallery else None
 
 
 def _gallery(record: Record) -> Record | None:
@@ -87,6 +100,14 @@ def _error(record: Record) -> str:
     return f"± {percent(error)} standard error over people"
 
 
+def _around_accuracy(record: Record) -> Sequence[float] | None:
+    accuracy = record["accuracy"]
+    error = accuracy.get("standard_error_over_people")  # older reports have none
+    if accuracy["mean"] is None or error is None:
+        return None
+    return max(0.0, accuracy["mean"] - _NORMAL * error), min(1.0, accuracy["mean"] + _NORMAL * error)
+
+
 def _range(record: Record) -> str:
     interval = record["auc_interval"]
     limits = f"; 95% range {number(interval[0])} to {number(interval[1])}" if interval else ""
@@ -94,16 +115,24 @@ def _range(record: Record) -> str:
 
 
 NUMBERS = (
-    Number("accuracy", "Accuracy", _at("accuracy", "mean"), _error),
-    Number("auc", "AUC", _at("auc"), _range, is_share=False),
+    Number("accuracy", "Accuracy", _at("accuracy", "mean"), _error, interval=_around_accuracy),
+    Number("auc", "AUC", _at("auc"), _range, is_share=False, interval=lambda record: record["auc_interval"]),
     Number("eer", "EER", _at("eer", "value"), lambda _: "as many false accepts as false rejects", more_is_better=False),
     Number(
         f"val_at_far_{SHOWN_RATE:g}",
         f"VAL at FAR {SHOWN_RATE:g}",
         _val,
         lambda _: "of the pairs of one person accepted, at that rate of false accepts",
+        interval=lambda record: _at_rate(record.get("val_at_far", []), "far", "val_interval"),
     ),
-    Number(f"fnir_at_fpir_{SHOWN_RATE:g}", f"FNIR at FPIR {SHOWN_RATE:g}", _fnir, _whose, more_is_better=False),
+    Number(
+        f"fnir_at_fpir_{SHOWN_RATE:g}",
+        f"FNIR at FPIR {SHOWN_RATE:g}",
+        _fnir,
+        _whose,
+        more_is_better=False,
+        interval=lambda record: _of_gallery(record, "fnir_interval"),
+    ),
 )
 
 

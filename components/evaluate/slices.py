@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from components.common.errors import UsageError, reason_of
 from components.common.formats import FORMATS
-from components.common.manifest import FACES, Folders, read
+from components.common.manifest import FACES, Folders, Stored
 from components.common.names import one_form
 from components.evaluate.embeddings import Embeddings, Indices
 
@@ -93,12 +93,12 @@ class Groups:
             raise _malformed("it names nobody", path, 1)
         return cls(path, columns, groups)
 
-    def slices(self, faces: Embeddings, everyone: Embeddings) -> tuple[list[Column], list[str]]:
+    def slices(self, faces: Embeddings, known: Set[str]) -> tuple[list[Column], list[str]]:
         """How this file divides some faces, and what a reader must know of that, in sentences.
 
         Args:
             faces: those that are measured.
-            everyone: all that there are: a person in none of them is unknown, and told.
+            known: all people that there are: somebody else is told as unknown.
 
         Raises:
             UsageError: the file knows nobody of those that are measured.
@@ -110,7 +110,6 @@ class Groups:
                 received=f"{self.path}, as {_listed(list(self.of))}; measured are {_listed(sorted(measured))}",
                 advice="Its first column holds the names of the folders of photos.",
             )
-        known = set(everyone.identity)
         unknown = [identity for identity in self.of if identity not in known]
         without, told = measured - self.of.keys(), []
         if unknown:
@@ -164,7 +163,9 @@ def slices_of_photos(faces: Embeddings, manifest: Folders) -> list[Column]:
     columns = [_of_texts("format of the photo", [_FORMAT.get(ending, ending) for ending in endings])]
     if not manifest:
         return columns
-    table = read(manifest, FACES, ["face_id", "photo_path", "box", *_NUMBERS])
+    ids = pa.array(faces.face_id)
+    stored = Stored(manifest, FACES, ["face_id", "photo_path", "box", *_NUMBERS])
+    table = pa.concat_tables(some.filter(pc.is_in(some["face_id"], ids)) for some in stored)
     keys = zip(table["face_id"].to_pylist(), table["photo_path"].to_pylist(), strict=True)
     at = {key: row for row, key in enumerate(keys)}
     rows = pa.array([at.get(key) for key in zip(faces.face_id, faces.photo_path, strict=True)], pa.int64())

@@ -14,12 +14,13 @@ import pyarrow as pa
 from components.common.atomic import new_directory, write_file
 from components.common.executor import write_metrics
 from components.common.manifest import FACES, PAIRS, folder_names, parts, write
+from components.common.names import is_unnamed
 from components.common.quantity import quantity
 from components.common.records import METRICS, METRICS_VERSION
 from components.evaluate.compared import Compared
 from components.evaluate.differentials import differentials, ratios_in_words
 from components.evaluate.discard import discard, quality_of
-from components.evaluate.embeddings import Embeddings, Indices, pair_distances, read_embeddings
+from components.evaluate.embeddings import Census, Embeddings, Indices, pair_distances, read_split
 from components.evaluate.folds import faces_alike
 from components.evaluate.former import compare, read_former
 from components.evaluate.identification import identification
@@ -44,7 +45,8 @@ def run(settings: Settings) -> None:
     files = parts(settings.faces, FACES)
     former = read_former(settings.former) if settings.former else None
     groups = Groups.read(settings.slices) if settings.slices else None
-    everyone = read_embeddings(settings.input)
+    # Of a list of pairs, anybody may be in it.
+    everyone, census = read_split(settings.input, "all" if settings.pairs else settings.split)
     measured, protocol = _protocol(settings, everyone)
     scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
     compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
@@ -56,12 +58,12 @@ def run(settings: Settings) -> None:
         "discard": _discard(settings, files, measured, compared, everyone),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
-            "faces": len(everyone),
-            "identities": len(set(everyone.identity[~everyone.unnamed()])),
+            "faces": census.faces,
+            "identities": sum(not is_unnamed(identity) for identity in census.identities),
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
-        "differentials": _differentials(settings, everyone, groups, numbers["val_at_far"]),
+        "differentials": _differentials(settings, everyone, census, groups, numbers["val_at_far"]),
         "protocol": _describe(settings, measured, protocol, compared.faces),
     }
     shown = files if settings.pictures else []
@@ -105,12 +107,16 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
 
 
 def _differentials(
-    settings: Settings, everyone: Embeddings, groups: Groups | None, rates: Sequence[Mapping[str, Any]]
+    settings: Settings,
+    everyone: Embeddings,
+    census: Census,
+    groups: Groups | None,
+    rates: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Of the split too: a list of pairs has few within each slice. The threshold is the report's."""
     people = everyone.of_split(settings.split)
     faces = people.at(faces_alike(people.identity_codes(), np.random.default_rng(settings.seed)))
-    columns, told = groups.slices(faces, everyone) if groups else ([], [])
+    columns, told = groups.slices(faces, census.identities) if groups else ([], [])
     columns += slices_of_photos(faces, settings.faces)
     (threshold,) = (row["threshold"] for row in rates if row["far"] == SHOWN_RATE)
     return {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from components.common.alignment import ALIGNMENTS, NONE
 from components.common.atomic import check_replaceable, check_separate
 from components.common.errors import UsageError
-from components.common.flags import ExecutorInput, Html, Input, Markdown, Output, Pictures
+from components.common.flags import ExecutorInput, Flag, Html, Input, Markdown, Output, Pictures
 from components.common.manifest import PARTS
 from components.common.preprocessing import Crop, Detector
 from components.common.shard import ShardText
@@ -50,6 +51,8 @@ class Settings:
     max_pixels: int = MAX_PIXELS
     """Photos with more pixels are rejected before they are decoded; JPEG only with four times as many, WebP and JPEG
     2000 with half."""
+    contents: Annotated[str, Flag("SHA256")] = ""
+    """Refuse other photos than those with this hash, as `facenet submit --copy` sends it."""
     shard: ShardText = "1/1"
     """Take a part of the photos only, as 2/4 for the second of four; the stages after it read all parts as one."""
     executor_input: ExecutorInput = ""

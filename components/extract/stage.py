@@ -20,6 +20,7 @@ from components.common.quantity import quantity
 from components.common.shard import WHOLE, Shard
 from components.extract.align import landmark_model
 from components.extract.card import show
+from components.extract.contents import check_contents
 from components.extract.extracted import Extracted
 from components.extract.photo import Extraction, Face, Outcome, detector_name
 from components.extract.photos import extract_photos
@@ -32,6 +33,8 @@ def run(settings: Settings) -> None:
     """Finds the faces, writes the manifests, the card and the numbers, and says what was found."""
     by_dlib = settings.crop.alignment != NONE and settings.detector == "dlib"
     landmarks = landmark_model(settings.landmarks) if by_dlib else None
+    if settings.contents:
+        check_contents(settings.input, settings.contents)
     extracted = extract(
         settings.input,
         settings.output,

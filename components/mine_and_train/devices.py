@@ -30,7 +30,7 @@ def strategy_here() -> tf.distribute.Strategy:
         A tf.distribute strategy; the default one, which shares nothing, when there is one device.
 
     Raises:
-        UsageError: TF_CONFIG is not what Kubeflow's training operator writes.
+        UsageError: TF_CONFIG does not describe a cluster.
     """
     text = os.environ.get("TF_CONFIG", "")
     try:

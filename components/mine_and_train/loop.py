@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.common.errors import FacenetError
 from components.common.preprocessing import Preprocessing
 from components.mine_and_train import health, history, state
 from components.mine_and_train.events import Events
 from components.mine_and_train.hyperparameters import record
 from components.mine_and_train.settings import Settings
-from components.mine_and_train.stopping import StoppedError, stop_requests
+from components.mine_and_train.stopping import FailedTrainingError, StoppedError, stop_requests
 from components.mine_and_train.train import Training
 from components.model import checkpoint
 from components.model.network import Architecture
 
 BEST = "best"
 EVENTS = "events"
+HISTORY = "history.parquet"
 _SECONDS_PER_LINE = 30  # in a long round
 
 
@@ -69,14 +69,14 @@ class TrainingLoop:
                 return True
             if self.config["start"] and training.start is None and not training.steps:
                 self._score_start()
-            for done in training.run():
+            for done in training.run(settings.last_round):
                 self._print_progress(done)
                 if done is not None:
                     self._finish_round(done, events)
                 due = done is None and training.steps % settings.save_every == 0
                 stop = anyone(request.number is not None)
                 ends_early = done is not None and anyone(self._patience_is_over())
-                if due or stop or ends_early or len(training.rounds) == settings.hyperparameters.rounds:
+                if due or stop or ends_early or len(training.rounds) == settings.last_round:
                     self._save()
                 if stop:
                     raise StoppedError(request.number or signal.SIGTERM, training.steps, self.folder)
@@ -115,6 +115,15 @@ class TrainingLoop:
         self._write_history(done)
         self._check_health()
 
+    def score_last(self) -> None:
+        """Scores the last round where that was not to be done yet; called in its evaluation weights.
+
+        After the state was saved, and not for --patience to see when the training goes on: what comes of it does not
+        depend on where it ended in between.
+        """
+        if self.training.score_last() and self.writes:
+            history.write(self.folder / HISTORY, self.training.rounds)
+
     def _save(self) -> None:
         if self.writes:
             state.save(self.folder, self.training.state(self.config))
@@ -127,6 +136,8 @@ class TrainingLoop:
             description["as_it_started"] = {
                 name: value for name, value in asdict(self.training.start).items() if name.startswith("validation_")
             }
+        if self.settings.trial:
+            description["trial"] = self.settings.trial
         if "teacher" in self.config:
             description |= {"teacher": self.config["teacher"]}
         checkpoint.save(path, self.training.network, self.architecture, self.preprocessing, description)
@@ -134,7 +145,7 @@ class TrainingLoop:
     def _write_history(self, done: history.Round) -> None:
         """Writes the history, and the checkpoints to keep after this round."""
         if self.writes:
-            history.write(self.folder / "history.parquet", self.training.rounds)
+            history.write(self.folder / HISTORY, self.training.rounds)
         with self.training.evaluation_weights():
             self._keep_better(done)
             if self.writes and self.settings.keep_every and done.number % self.settings.keep_every == 0:
@@ -155,7 +166,7 @@ class TrainingLoop:
         if diagnosis is None:
             return
         if diagnosis.stops:
-            raise FacenetError(
+            raise FailedTrainingError(
                 f"The training has failed: {diagnosis.cause}.",
                 received=f"round {len(self.training.rounds)}, loss {self.training.rounds[-1].loss:.4f}",
                 advice=f"{diagnosis.advice} And begin anew: remove {self.folder}, or give another one with --training.",

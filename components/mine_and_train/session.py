@@ -120,6 +120,7 @@ def train(
         with training.evaluation_weights():
             if ends_early:
                 print(f"No better score in {settings.patience} validations.")
+            loop.score_last()
             kept = training.from_start[-1]
             if settings.patience and (best := history.best(training.from_start)) is not None:
                 print(history.verdict(best, training.from_start))

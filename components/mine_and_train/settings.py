@@ -25,6 +25,7 @@ _NOT_IN_CONFIG = frozenset(
         "html",
         "markdown",
         "pictures",
+        "trial",
         "executor_input",
     }
 )
@@ -81,6 +82,9 @@ class Settings:
     flip_averaging: bool = False
     """Whether the checkpoint asks for embeddings averaged with those of the mirror image: better, at twice the time."""
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    until: int = 0
+    """The round to end after for now: it is scored, and the checkpoint is that of it. The schedule stays that of
+    --rounds, so with a later one the training goes on as if it had not ended. 0 trains all of --rounds."""
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
     """Arithmetic of the layers (Keras mixed precision); weights, distances and the loss stay in float32.
     auto: bfloat16 where the processor has instructions for it, else float32."""
@@ -93,6 +97,9 @@ class Settings:
     """How often the state is saved, in training steps; it is saved at the end and at a stop too."""
     keep_every: int = 0
     """How often a checkpoint is kept in the training folder, in rounds; 0 keeps the best one only."""
+    trial: Annotated[str, Flag("JSON")] = ""
+    """Settings as a JSON object, by flag: they go before the flags, and the checkpoint keeps them, by which the trials
+    of a search on a cluster are told apart."""
     executor_input: ExecutorInput = ""
 
     @property
@@ -100,6 +107,11 @@ class Settings:
         """Where the training's state lies."""
         beside = self.checkpoint.with_name(f"{self.checkpoint.name}-training")
         return Path(self.training) if self.training else beside
+
+    @property
+    def last_round(self) -> int:
+        """The round to end after."""
+        return self.until or self.hyperparameters.rounds
 
     def config(self) -> dict[str, Any]:
         """What the result depends on, by flag: everything but the places of files and the card's pictures."""
@@ -116,6 +128,12 @@ class Settings:
                 "Without a round there is no network.",
                 received="--rounds 0, and no --pretrained",
                 advice="Give 1 or more, or a network to keep with --pretrained.",
+            )
+        if not 0 <= self.until <= self.hyperparameters.rounds:
+            raise UsageError(
+                "--until is one of --rounds, or 0 for the last.",
+                received=f"--until {self.until}, --rounds {self.hyperparameters.rounds}",
+                advice="Leave it out, or give a smaller number.",
             )
         for name, smallest in {"validate_every": 1, "patience": 0, "save_every": 1, "keep_every": 0}.items():
             check_least(name, getattr(self, name), smallest)

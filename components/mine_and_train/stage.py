@@ -172,11 +172,12 @@ def _load_stopped(settings: Settings, config: dict[str, Any]) -> state.State | N
     crop = {"detector": "dlib"} | former.settings["crop"]
     former = replace(former, settings=defaults | former.settings | {"crop": crop})
     print("\n".join(state.changes(former, config, FIXED)) or "Going on with the same settings.")
-    rounds = settings.hyperparameters.rounds
+    rounds = settings.last_round
     if rounds < len(former.rounds):
         raise UsageError(
             "The training has done more rounds than it is to have.",
-            received=f"--rounds {rounds}; {settings.training_folder} is after round {len(former.rounds)}",
+            received=f"--{'until' if settings.until else 'rounds'} {rounds}; "
+            f"{settings.training_folder} is after round {len(former.rounds)}",
             advice=f"Give {len(former.rounds)} or more, or another folder with --training to begin anew.",
         )
     if former.batches and any(former.settings.get(name) != config[name] for name in OF_A_ROUND):

@@ -1,4 +1,4 @@
-"""Requests to stop a training, and the error that ends it where nothing is lost."""
+"""Requests to stop a training, and the errors that end it: where nothing is lost, and where nothing can come of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from components.common.command import RESUMABLE
+from components.common.command import FAILED_TRAINING, RESUMABLE
 from components.common.errors import FacenetError
 
 
@@ -23,6 +23,12 @@ class StoppedError(FacenetError):
             advice=f"The same command goes on from there: the state is in {folder}.",
         )
         self.exit_code = 130 if number == signal.SIGINT else RESUMABLE
+
+
+class FailedTrainingError(FacenetError):
+    """The training came to nothing, by its settings: no other attempt at the same would end otherwise."""
+
+    exit_code = FAILED_TRAINING
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice, tee
 from typing import Any
 
@@ -111,9 +111,14 @@ class Training:
             phases = build_phases(network, hyperparameters, people, members, self._strategy, scaling, size)
             self._phases = list(phases)
 
-    def run(self) -> Iterator[Round | None]:
-        """Trains to the last round, yielding None after a step and the record of a round after its last."""
-        while len(self.rounds) < self.hyperparameters.rounds:
+    def run(self, until: int | None = None) -> Iterator[Round | None]:
+        """Trains to the last round, yielding None after a step and the record of a round after its last.
+
+        Args:
+            until: the round to end after, by the schedule of all of them; the last when None.
+        """
+        last = self.hyperparameters.rounds if until is None else until
+        while len(self.rounds) < last:
             number = len(self.rounds) + 1
             phase = self._phase_of(number)
             began = time.perf_counter() - self._seconds
@@ -140,6 +145,13 @@ class Training:
         """Scores the network as it starts, before any step: BatchNorm's statistics are those that it came with."""
         self.start = as_it_started(self._validate() if self._validate else None)
         return self.start
+
+    def score_last(self) -> bool:
+        """Scores the last round with the network as it is, if that was not done; whether it was done now."""
+        if self._validate is None or not self.rounds or self.rounds[-1].validation_auc is not None:
+            return False
+        self.rounds[-1] = replace(self.rounds[-1], **validation(self._validate()))
+        return True
 
     @property
     def from_start(self) -> list[Round]:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import platform
 import re
 import sys
 from contextlib import suppress
@@ -19,14 +20,21 @@ def has_driver() -> bool:
 # without that driver has no CUDA is no error. With "3" its other errors are not logged either: those that matter are
 # raised, and fatal ones are still said.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if has_driver() else "3")
+# oneDNN's convolutions, which TensorFlow takes by itself only where a processor has more than AVX2: see
+# benchmarks/README.md. On ARM nobody has measured them.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # And before Keras is: what its user's other work wants (~/.keras/keras.json, KERAS_BACKEND) would make other networks.
 os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
 
 # Keras imports these where they are installed, which takes a third of its own time, and uses them for nothing here.
 _UNUSED_BY_KERAS = ("matplotlib", "pandas", "sklearn")
 
-# What a build for GPUs says while it is loaded, whatever it was told: that there is no CUDA.
-_NOTICES = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*Could not find cuda drivers")
+# What is said while TensorFlow is loaded, whatever it was told: that there is no CUDA, and that oneDNN is used.
+_NOTICES = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|I\d{4} .*(Could not find cuda drivers|oneDNN custom operations are on)"
+)
 _PIPE_BYTES = 1 << 16  # as many as it holds on Linux
 
 

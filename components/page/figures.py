@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 Points = Sequence[tuple[float, float]]
+Ends = tuple[float, float]
 
 # matplotlib knows no CSS variables: these stand for them until the SVG is written.
 INK, SAME, DIFFERENT = "#010101", "#020202", "#030303"
@@ -50,13 +51,14 @@ def plain_numbers(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: float) -> str:
+def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: float, *, legend: bool = True) -> str:
     """VAL over FAR, FAR logarithmic.
 
     Args:
         name: the figure's name.
         curves: for each its label, its points (FAR, VAL) by ascending FAR, its colour and its line style.
         lowest: the FAR at the left edge, above 0.
+        legend: whether it says which curve is which.
 
     Returns:
         An `<svg>` element.
@@ -77,12 +79,13 @@ def roc_curves(name: str, curves: Sequence[tuple[str, Points, str, str]], lowest
         plot.yaxis.set_major_formatter(PercentFormatter(1))
         plot.set_xlabel("false accept rate (FAR)")
         plot.set_ylabel("validation rate (VAL)")
-        plot.legend(loc="best")
+        if legend:
+            plot.legend(loc="best")
     return drawn[0]
 
 
 def det_curves(
-    name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: tuple[float, float], *, columns: int = 2
+    name: str, curves: Sequence[tuple[str, Points, str, str]], lowest: tuple[float, float], *, legend: bool = True
 ) -> str:
     """FNIR over FPIR, both logarithmic.
 
@@ -90,7 +93,7 @@ def det_curves(
         name: the figure's name.
         curves: for each its label, its points (FPIR, FNIR) by ascending FPIR, its colour and its line style.
         lowest: the FPIR and the FNIR at the edges, above 0. A rate of 0 is drawn there.
-        columns: of the legend, which stands above the curves.
+        legend: whether it says above the curves which is which.
 
     Returns:
         An `<svg>` element.
@@ -108,7 +111,33 @@ def det_curves(
         plain_numbers(plot.yaxis)
         plot.set_xlabel("share of strangers who get a name (FPIR)")
         plot.set_ylabel("share of the enrolled not named (FNIR)")
-        plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, columnspacing=1, fontsize=9)
+        if legend:
+            plot.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1, fontsize=9)
+    return drawn[0]
+
+
+def intervals(name: str, rows: Sequence[tuple[str, tuple[float, Ends | None], str, str]]) -> str:
+    """Numbers below each other, each a point on a line from end to end of its interval.
+
+    Args:
+        name: the figure's name, and what the numbers are.
+        rows: for each its label, its value with its interval, its colour and its line style; the first on top.
+
+    Returns:
+        An `<svg>` element.
+    """
+    drawn: list[str] = []
+    with axes(name, drawn, (5, 0.9 + 0.3 * len(rows))) as plot:
+        for place, (_, (value, ends), colour, line) in enumerate(rows):
+            if ends:
+                plot.plot(ends, (place, place), color=colour, linestyle=line, linewidth=1.75)
+            plot.plot(value, place, "o", color=colour, markersize=7)
+        plot.set_yticks(range(len(rows)), [label for label, *_ in rows], fontsize=9)
+        plot.set_ylim(len(rows) - 0.5, -0.5)
+        plot.margins(x=0.08)
+        plot.grid(axis="x", linewidth=0.4, alpha=0.4, color=INK)
+        plot.xaxis.set_major_locator(MaxNLocator(5))
+        plot.set_title(name, fontsize=11)
     return drawn[0]
 
 

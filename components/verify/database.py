@@ -22,7 +22,7 @@ from components.verify.untrusted import fault_beside, fault_in, guard, schema
 
 # Marks the file as a gallery, and the version of its tables: SQLite keeps both in the file's header.
 APPLICATION_ID = 0x46414345  # "FACE"
-VERSION = 2
+VERSION = 4
 _FIRST_TABLES = """
 CREATE TABLE IF NOT EXISTS model (sha256 TEXT NOT NULL, embedding_size INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -33,16 +33,27 @@ CREATE TABLE IF NOT EXISTS face (
     embedding BLOB NOT NULL        -- float32, little-endian, unit length
 ) STRICT;
 """
-# Version 2 says of each face what found it: in version 1 that was dlib. In the words that ALTER TABLE would leave.
+# Version 2 says of each face what found it: in version 1 that was dlib. Version 4 says when it was enrolled (a day, in
+# UTC), its quality, and keeps its picture if that was asked for: a JPEG. All in the words that ALTER TABLE would leave.
 _DETECTOR = "detector TEXT NOT NULL DEFAULT 'dlib'"
-_TABLES = _FIRST_TABLES.removesuffix(") STRICT;\n") + f", {_DETECTOR}) STRICT;\n"
-# Version 3 is searched by an index beside it (`lists.py`): it finds a person's faces, and tells when it was changed.
-_INDEXED = 3
+_DESCRIBED = ("enrolled TEXT", "quality REAL", "picture BLOB")
+
+
+def _with_columns(tables: str, *columns: str) -> str:
+    return ", ".join((tables.removesuffix(") STRICT;\n"), *columns)) + ") STRICT;\n"
+
+
+_WITH_DETECTOR = _with_columns(_FIRST_TABLES, _DETECTOR)
+_TABLES = _with_columns(_WITH_DETECTOR, *_DESCRIBED)
+# Versions 3 and 5 are 2 and 4 with an index beside it (`lists.py`): it finds a person's faces, and tells when it was
+# changed.
+_INDEXED = {2: 3, VERSION: 5}
 _FOR_INDEX = (
     "CREATE INDEX face_of_person ON face (person)",
     "CREATE TABLE state (stamp TEXT NOT NULL) STRICT",  # another one after every change
 )
-_TABLES_OF = {1: _FIRST_TABLES, 2: _TABLES, _INDEXED: "; ".join((_TABLES, *_FOR_INDEX))}
+_TABLES_OF = {1: _FIRST_TABLES, 2: _WITH_DETECTOR, VERSION: _TABLES}
+_TABLES_OF |= {indexed: "; ".join((_TABLES_OF[plain], *_FOR_INDEX)) for plain, indexed in _INDEXED.items()}
 _SECONDS_TO_WAIT = 10
 # What SQLite says when the system, and not what is in the file, is in the way.
 _SYSTEM_CODES = ("BUSY", "CANTOPEN", "FULL", "IOERR", "LOCKED", "PERM", "READONLY")
@@ -136,22 +147,29 @@ def has_detectors(connection: sqlite3.Connection) -> bool:
     return _version(connection) > 1
 
 
-def add_detectors(connection: sqlite3.Connection) -> None:
-    """Makes a gallery of version 1 one of version 2, in a change."""
-    if not has_detectors(connection):
-        connection.execute(f"ALTER TABLE face ADD COLUMN {_DETECTOR}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+def has_descriptions(connection: sqlite3.Connection) -> bool:
+    """Whether a gallery may say of each face when it was enrolled, how good it is and what it looks like."""
+    return _version(connection) >= VERSION
+
+
+def add_columns(connection: sqlite3.Connection) -> None:
+    """Makes a gallery of an older version one of today's, in a change."""
+    if not has_descriptions(connection):
+        for column in _DESCRIBED if has_detectors(connection) else (_DETECTOR, *_DESCRIBED):
+            connection.execute(f"ALTER TABLE face ADD COLUMN {column}")
+        version = _INDEXED[VERSION] if has_index(connection) else VERSION
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def has_index(connection: sqlite3.Connection) -> bool:
-    """Whether a gallery is one that an index is made of: since version 3."""
-    return _version(connection) >= _INDEXED
+    """Whether a gallery is one that an index is made of."""
+    return _version(connection) in _INDEXED.values()
 
 
 def add_index(connection: sqlite3.Connection) -> None:
     """Makes a gallery one that an index is made of, in a change; people whose names are one become one."""
     if not has_index(connection):
-        add_detectors(connection)
+        add_columns(connection)
         rows = connection.execute("SELECT id, name FROM person")
         for key, name in [(key, one_form(name)) for key, name in rows if name != one_form(name)]:
             connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
@@ -161,7 +179,7 @@ def add_index(connection: sqlite3.Connection) -> None:
         for statement in _FOR_INDEX:
             connection.execute(statement)
         connection.execute("INSERT INTO state VALUES ('')")
-        connection.execute(f"PRAGMA user_version = {_INDEXED}")
+        connection.execute(f"PRAGMA user_version = {_INDEXED[VERSION]}")
     connection.execute("UPDATE state SET stamp = ''")  # a change, also of a gallery that had one
 
 
@@ -210,7 +228,7 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     if version not in _TABLES_OF:
         raise UsageError(
             "This gallery has a version that this program does not read.",
-            received=f"{path}, version {version}; versions up to {_INDEXED} are read",
+            received=f"{path}, version {version}; versions up to {max(_TABLES_OF)} are read",
             advice="Enroll the photos again.",
         )
     if fault := fault_in(connection, _TABLES_OF[version]):
@@ -219,6 +237,12 @@ def _made_by(path: Path, connection: sqlite3.Connection) -> tuple[str, int]:
     if made_by is None or made_by[1] < 1:
         raise damaged_error(path, "nothing says which network made it")
     return made_by
+
+
+def network_of(path: Path) -> str:
+    """The SHA-256 of the network that made a gallery; errors as of `connect`."""
+    with connect(path, None, create=False) as (connection, _):
+        return _made_by(path, connection)[0]
 
 
 def _no_gallery(path: Path) -> UsageError:

@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from components.common.command import run
 from components.common.errors import FacenetError, UsageError
 from components.common.names import plain
+from components.common.preprocessing import open_crop
 from components.common.quantity import quantity
+from components.extract.crop import encode
 from components.extract.quality import POOR, reasons
 from components.extract.reasons import Reason, Reject
 from components.extract.scan import identity_of, scan
@@ -27,6 +31,8 @@ Rejects = list[tuple[Path, Reject]]
 Found = Sequence[EmbeddedFace] | Reject
 # A photo below is worse than nearly all photos, so that something is wrong with it.
 REFUSED = 40.0
+# Of a picture that is kept, in pixels.
+PICTURE_SIDE = 96
 # They shape the letters beside them in Persian, Hindi and others: zero-width non-joiner and joiner.
 _JOINERS = "\u200c\u200d"
 
@@ -46,6 +52,9 @@ class Settings(ModelSettings):
     """The name of the person that all the photos show."""
     min_quality: float = REFUSED
     """Smallest quality of a face, 0 to 100: photos below are refused; those a little better are enrolled and listed."""
+    keep_pictures: bool = False
+    """Keep a small picture of each face in the gallery, for people to look at in `facenet ui`: only of people who agree
+    to it. `facenet forget` erases it with all else of a person."""
 
 
 @dataclass
@@ -112,16 +121,28 @@ def check_names(named: Sequence[tuple[Path, str]]) -> None:
 
 
 def enrollments(
-    named: Sequence[tuple[Path, str]], model: Model, seen: Seen, min_quality: float = REFUSED
+    named: Sequence[tuple[Path, str]],
+    model: Model,
+    seen: Seen,
+    min_quality: float = REFUSED,
+    *,
+    keep_pictures: bool = False,
 ) -> Iterator[Enrollment]:
     """A face of each photo that shows a good enough one; adds the others, and the poor, to `seen`."""
     photos = [photo for photo, _ in named]
     for (photo, name), found in zip(named, embed_photos(photos, model, "only"), strict=True):
-        yield from enrollment(photo, name, found, model, seen, min_quality)
+        yield from enrollment(photo, name, found, model, seen, min_quality, keep_pictures=keep_pictures)
 
 
 def enrollment(
-    photo: Path, name: str, found: Found, model: Model, seen: Seen, min_quality: float = REFUSED
+    photo: Path,
+    name: str,
+    found: Found,
+    model: Model,
+    seen: Seen,
+    min_quality: float = REFUSED,
+    *,
+    keep_pictures: bool = False,
 ) -> Iterator[Enrollment]:
     """The face of one photo if it shows a good enough one; otherwise, or where it is poor, `seen` gets it."""
     if isinstance(found, Reject):
@@ -136,7 +157,14 @@ def enrollment(
         return
     if why:
         seen.poor.append((photo, quality, why))
-    yield Enrollment(name, face.face_id, str(photo), found[0].embedding)
+    picture = small_picture(face.image) if keep_pictures else None
+    yield Enrollment(name, face.face_id, str(photo), found[0].embedding, quality, picture)
+
+
+def small_picture(crop: bytes) -> bytes:
+    """A face as it is kept for people to look at: a JPEG that no network is good for."""
+    with open_crop(crop) as picture:
+        return encode(picture.convert("RGB").resize((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS))
 
 
 def record(model: Model, gallery: Path, added: Added, seen: Seen) -> dict[str, Any]:
@@ -175,7 +203,7 @@ def _enroll(settings: Settings) -> None:
     model = open_model(settings)
     with open_gallery(settings.gallery, model.network, create=True):
         pass  # whether it can be used is to be known before the photos are looked at, which takes long
-    faces = list(enrollments(named, model, seen, settings.min_quality))
+    faces = list(enrollments(named, model, seen, settings.min_quality, keep_pictures=settings.keep_pictures))
     with open_gallery(settings.gallery, model.network, create=True) as gallery:
         added = gallery.add(faces)
         gallery.say_detectors()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from components.common.preprocessing import DETECTORS, mixed
 from components.embed.network import Network
 from components.verify import lists
 from components.verify.database import (
-    add_detectors,
+    add_columns,
     add_index,
     change,
     connect,
@@ -40,18 +41,34 @@ _SOME = """
 SELECT id, name, embedding FROM face JOIN person ON person = id
 WHERE person IN (SELECT value FROM json_each(?)) ORDER BY name, face.rowid
 """
+# Of a face that is there: what an older gallery, or who enrolled it, left unsaid.
+_DESCRIBE = """
+UPDATE face SET quality = coalesce(quality, :quality), picture = coalesce(picture, :jpeg)
+WHERE face_id = :id AND (quality IS NULL AND :quality IS NOT NULL OR picture IS NULL AND :jpeg IS NOT NULL)
+"""
 
 Keys = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Enrollment:
-    """A face to enroll: whose it is, its id and photo as in the faces manifest, and its embedding, float32 [size]."""
+    """A face to enroll.
+
+    Args:
+        name: whose it is.
+        face_id: its id, as in the faces manifest.
+        photo: likewise.
+        embedding: float32 [size].
+        quality: 0 to 100; None where it is not known.
+        picture: a small JPEG of it, for people to look at; None where none is to be kept.
+    """
 
     name: str
     face_id: str
     photo: str
     embedding: npt.NDArray[np.float32]
+    quality: float | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +100,7 @@ class Gallery:
         """
         faces = known = 0
         with change(self._connection):
-            add_detectors(self._connection)
+            add_columns(self._connection)
             for face in enrollments:
                 new = self._add(face, one_form(face.name))
                 faces, known = faces + new, known + (not new)
@@ -100,12 +117,13 @@ class Gallery:
                 advice="Keep it under the right name.",
             )
         if there is not None:
+            self._connection.execute(_DESCRIBE, {"id": face.face_id, "quality": face.quality, "jpeg": face.picture})
             return False
         self._connection.execute("INSERT INTO person (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
-        self._connection.execute(
-            "INSERT INTO face SELECT ?, id, ?, ?, ? FROM person WHERE name = ?",
-            (face.face_id, face.photo, face.embedding.astype(_STORED).tobytes(), self._detector, name),
-        )
+        today = datetime.now(UTC).date().isoformat()
+        embedding = face.embedding.astype(_STORED).tobytes()
+        said = (face.face_id, face.photo, embedding, self._detector, today, face.quality, face.picture, name)
+        self._connection.execute("INSERT INTO face SELECT ?, id, ?, ?, ?, ?, ?, ? FROM person WHERE name = ?", said)
         return True
 
     def faces_of(self, name: str) -> int:

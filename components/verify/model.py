@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from components.common import published
 from components.common.alignment import NONE
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.common.flags import RUNS
 from components.common.names import plain
 from components.common.preprocessing import Detector, pixels
@@ -25,9 +25,7 @@ from components.litert.specification import path_beside
 from components.verify import runs
 from components.verify.dlib_network import open_dlib_network
 from components.verify.settings import ModelSettings
-
-_HERE = Path("facenet.tflite")
-
+from components.verify.signature import check
 
 # name -> inode, size in bytes, and when it was written in nanoseconds.
 Files = dict[str, tuple[int, int, int]]
@@ -86,9 +84,15 @@ def open_model(settings: ModelSettings, threads: int | None = None) -> Model:
     """
     path = settings.checkpoint or _default_path()
     files = _files(path)
+    if settings.signed_by:
+        check(path, settings.signed_by)
     network = open_dlib_network() if published.is_meant(path) else open_network(path, threads=threads)
     if network.sha256 != published.SHA256:  # dlib's own is known to be whole, and slow: two faces in 0.1 s
         check_apart(path, network)
+    if settings.signed_by and _files(path) != files:  # what was read may be something else than what was checked
+        raise FacenetError(
+            "The network's files changed while they were read.", received=path, advice="Do the same again."
+        )
     network = _with_detector(network, settings.detector)
     return Model(path, network, _landmarks(settings.landmarks, network), files)
 
@@ -105,10 +109,10 @@ def _files(path: Path) -> Files:
 
 
 def _default_path() -> Path:
-    if _HERE.exists():
-        return _HERE
+    if runs.HERE.exists():
+        return runs.HERE
     left = runs.newest()
-    nothing = f"no -c, no {_HERE}, and no run in {RUNS} that left one"
+    nothing = f"no -c, no {runs.HERE}, and no run in {RUNS} that left one"
     if left is None and not published.is_installed():
         raise UsageError(
             "There is no network here.",

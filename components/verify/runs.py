@@ -12,6 +12,8 @@ from components.common.errors import MALFORMED
 from components.common.flags import RUNS
 from components.common.records import read_json
 
+# What is used before any run's: a file in the working folder.
+HERE = Path("facenet.tflite")
 # In a run's folder: an export, and what is there without one.
 _EXPORT, _CHECKPOINT = Path("export/model"), Path("mine-and-train/checkpoint")
 # Of exports from before they said which file is the best.

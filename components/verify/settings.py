@@ -31,6 +31,9 @@ class ModelSettings:
     detector: Detector | None = None
     """What finds the faces: dlib, those from the front; or blazeface, turned ones too. When not given: what found those
     that the network was trained on."""
+    signed_by: Annotated[Path | None, Flag("FILE")] = None
+    """A public key: the network is used only if `facenet sign` signed its folder with the private one, and nothing in
+    the folder has changed since."""
     json: bool = False
     """Print JSON, for programs."""
 

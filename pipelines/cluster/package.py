@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.cluster import keys
 from pipelines.cluster.retries import for_server
 from pipelines.compiled.readable import dags
 from pipelines.plan.values import Value
@@ -40,6 +41,7 @@ def package(
     imports: Mapping[str, str],
     cached: bool,
     server: tuple[int, int] | None,
+    known: Mapping[str, Value] | None = None,
 ) -> Package:
     """Makes the package of a compiled pipeline.
 
@@ -51,6 +53,8 @@ def package(
         imports: the URIs of models, by the `task.parameter` that names each.
         cached: whether tasks may be answered from the cluster's cache, where the pipeline lets them.
         server: the version of what will run it; None when it is not known.
+        known: where the content of the photos is known: the values of the pipeline's parameters. They are written into
+            the file then, which has no parameters any more, and a server that can answers the training from its cache.
     """
     documents = list(
         yaml.load_all(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -71,12 +75,25 @@ def package(
             retries = for_server(server, task.pop("retryPolicy", None))
             if retries is not None:
                 task["retryPolicy"] = retries
+    if known is not None:
+        write_values(spec, known)
+        if cached and server is not None and server >= keys.SINCE:
+            keys.add_key(spec)
     text: str = yaml.dump_all(
         documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True, width=120
     )
     info = spec["pipelineInfo"]
     version = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
     return Package(info["name"], version, info.get("description", ""), text)
+
+
+def write_values(spec: dict[str, Any], values: Mapping[str, Value]) -> None:
+    """Makes constants of the pipeline's parameters, so that nobody can start the file with other values."""
+    for task in spec["root"]["dag"]["tasks"].values():
+        for source in task.get("inputs", {}).get("parameters", {}).values():
+            if "componentInputParameter" in source:
+                source["runtimeValue"] = {"constant": values[source.pop("componentInputParameter")]}
+    spec["root"].get("inputDefinitions", {}).pop("parameters", None)
 
 
 def _import(spec: dict[str, Any], name: str, parameter: str, uri: str) -> None:

@@ -38,6 +38,7 @@ from pipelines.erase.find import Traces, faces_behind, run_folders
 from pipelines.erase.mentions import ERASED, mentions
 from pipelines.erase.search import Search, Searched
 from pipelines.records.files import LOG_FILE, TASK_FILE, read_task, write_task
+from pipelines.records.notes import Notes, read_notes, write_notes
 
 RECORD = "forgotten.json"
 _PENDING = ".forgetting.json"
@@ -114,6 +115,7 @@ def erase(name: str, runs: Path, traces: Traces) -> tuple[dict[str, Any], Search
     for path in traces.pictures:
         path.unlink(missing_ok=True)
     _clear_logs(named, runs)
+    _clear_notes(named, runs)
     cache = Cache(runs, lambda executor, names: Program({}))
     changed = {*traces.manifests, *traces.datasets, *traces.pages, *traces.pictures}
     _correct_records(runs, changed, named, cache.contents)
@@ -184,6 +186,14 @@ def _clear_logs(named: Callable[[str], bool], runs: Path) -> None:
         if any(theirs):
             kept = "".join(f"{ERASED}\n" if erased else line for line, erased in zip(lines, theirs, strict=True))
             write_file(log, kept.encode(errors="surrogateescape"))
+
+
+def _clear_notes(named: Callable[[str], bool], runs: Path) -> None:
+    for run in run_folders(runs):
+        said = read_notes(runs, run.name)
+        kept = Notes(ERASED if named(said.note) else said.note, tuple(tag for tag in said.tags if not named(tag)))
+        if kept != said:
+            write_notes(runs, run.name, kept)
 
 
 def _correct_records(runs: Path, changed: set[Path], named: Callable[[str], bool], contents: Contents) -> None:

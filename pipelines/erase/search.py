@@ -21,7 +21,7 @@ from pipelines.erase.mentions import mentions
 from pipelines.records.files import TASK_FILE, read_task
 
 # What these say of people are numbers. A name in them is a word, or a part of a path, that whoever ran this gave.
-_GIVEN = {"run.json", "task.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}
+_GIVEN = {"run.json", "task.json", "search.json", "executor_output.json", "metrics.json", "facenet.json", "export.json"}
 _GIVEN |= {"model-card.md", "forgotten.json"}
 _PARQUET, _JPEG = b"PAR1", b"\xff\xd8"
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf")

@@ -29,7 +29,12 @@ def take_over(runs: Path, run: str, task: Task, cache_key: str) -> tuple[str, li
         The id of the run that left it, "" for none, and the names of what was moved.
     """
     former = _unfinished_run(runs, run, task.name, cache_key)
-    if former is None:
+    return ("", []) if former is None else take_from(runs, run, task, former)
+
+
+def take_from(runs: Path, run: str, task: Task, former: str) -> tuple[str, list[str]]:
+    """Moves what the task of the same name left in the run `former`, besides its results; returns as `take_over`."""
+    if not (runs / former / task.name).is_dir():
         return "", []
     left = [
         path

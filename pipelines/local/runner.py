@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from components.common.errors import UsageError
 from pipelines.cache.cache import Cache
 from pipelines.cache.ingredients import Ingredients
 from pipelines.cache.named import files_named
-from pipelines.local.leftovers import take_over
+from pipelines.local.leftovers import take_from, take_over
 from pipelines.local.processes import BackEnd, Ended, Invocation
 from pipelines.local.results import collect, output_of, record_end
 from pipelines.local.schedule import side_by_side
@@ -41,7 +42,7 @@ _ENDED = (*DONE, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """A task that is to be executed, since when it is ready, and what it is made from if it is to be remembered."""
 
     task: Task
@@ -65,6 +66,7 @@ class Runner:
         anew: the tasks that are executed whatever the cache holds.
         answered: the tasks that the cache must answer.
         given: the records of tasks of an earlier run whose results are taken over, whatever made them.
+        goes_on_from: the run whose task of that name, though it ended well, left what a task is to go on from.
     """
 
     pipeline: Pipeline
@@ -76,6 +78,7 @@ class Runner:
     anew: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
     given: Mapping[str, TaskRecord] = field(default_factory=dict)
+    goes_on_from: Mapping[str, str] = field(default_factory=dict)
     tasks: dict[str, TaskRecord] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,10 +100,22 @@ class Runner:
             UsageError: a task has an input without a value, or one that the cache must answer is not answered.
             KeyboardInterrupt, SystemExit: the run was stopped.
         """
-        with alive(self.runs, self.run.id):
-            self._run()
+        with self.begun():
+            side_by_side(self.back_end, self.ready, self.start, self.finish)
 
-    def _run(self) -> None:
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """The time in which the run's tasks are run, by whoever calls `ready`, `start` and `finish`; see `__call__`."""
+        with alive(self.runs, self.run.id), self._recorded():
+            yield
+
+    @property
+    def over(self) -> bool:
+        """Whether every task has ended."""
+        return all(record.state in _ENDED for record in self.tasks.values())
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
         clock = time.perf_counter()
         state = STOPPED
         try:
@@ -108,7 +123,7 @@ class Runner:
             for record in self.tasks.values():
                 self._write(record)
             point_latest(self.runs, self.run.id)
-            side_by_side(self.back_end, self._ready, self._start, self._finish)
+            yield
             done = all(record.state in DONE for record in self.tasks.values())
             state = SUCCEEDED if done else FAILED
         except Exception:
@@ -129,7 +144,7 @@ class Runner:
     def _report(self, task: Task, state: str, detail: str = "") -> None:
         self.say(f"{task.label:<{self._width}}  {state:<9}  {detail}".rstrip())
 
-    def _ready(self) -> Iterator[_Attempt]:
+    def ready(self) -> Iterator[Attempt]:
         """Goes through the tasks whose needs have ended; gives those that are to be executed."""
         for task in list(self._waiting):
             if task.name in self.given or all(self.tasks[name].state in _ENDED for name in task.after):
@@ -138,7 +153,7 @@ class Runner:
                 if attempt is not None:
                     yield attempt
 
-    def _begin(self, task: Task) -> _Attempt | None:
+    def _begin(self, task: Task) -> Attempt | None:
         """Answers a task without executing it, where that can be; else says how to execute it."""
         record = self.tasks[task.name]
         if task.name in self.given:
@@ -178,7 +193,7 @@ class Runner:
                 invocation = self._invocation(task, task.executor, record, inputs)
                 if ingredients:
                     ingredients.begin()
-                return _Attempt(task, record, invocation, clock, ingredients)
+                return Attempt(task, record, invocation, clock, ingredients)
             self._import(task.executor, task, record)
         self._end(task, record, clock)
         return None
@@ -257,18 +272,22 @@ class Runner:
             log=folder / LOG_FILE,
         )
 
-    def _start(self, attempt: _Attempt, cores: tuple[int, ...]) -> Invocation:
+    def start(self, attempt: Attempt, cores: tuple[int, ...]) -> Invocation:
+        """Says how to execute a task, on these processors, or on all when there are none."""
         record = attempt.record
         record.state, record.log = RUNNING, path_for_record(attempt.invocation.log, self.runs)
         self._write(record)
         if record.cache_key is not None and attempt.task.name not in self.anew:
             former, left = take_over(self.runs, self.run.id, attempt.task, record.cache_key)
+            if not left and attempt.task.name in self.goes_on_from:
+                former, left = take_from(self.runs, self.run.id, attempt.task, self.goes_on_from[attempt.task.name])
             if left:
                 self._report(attempt.task, "going on", f"with what run {former} left: {', '.join(left)}")
         self._report(attempt.task, "running", f"on {len(cores)} processors" if cores else "")
         return replace(attempt.invocation, cores=cores)
 
-    def _finish(self, attempt: _Attempt, ended: Ended) -> None:
+    def finish(self, attempt: Attempt, ended: Ended) -> None:
+        """Records how a task ended."""
         task, record, folder = attempt.task, attempt.record, attempt.invocation.folder
         changed = attempt.ingredients.changed() if attempt.ingredients else []
         if changed:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from components.common.errors import MALFORMED
 from components.common.records import METRICS, number, read_metrics, whole
-from pipelines.description import BETTER
+from pipelines.description import BETTER, Score, scores
 from pipelines.look.history import Run, tasks
 from pipelines.look.inside import inside
 from pipelines.records.record import TaskRecord
@@ -18,6 +18,7 @@ from pipelines.records.record import TaskRecord
 _CURVE = "system.ClassificationMetrics"
 # FAR and VAL, or FPIR and FNIR, ascending.
 Curve = Sequence[tuple[float, float]]
+_Drawn = TypeVar("_Drawn")
 
 
 # Of the plot's lines the number of a colour and of a kind of line: neighbours differ in both, no two are alike.
@@ -33,6 +34,8 @@ class RunComparison:
             with the values of each; None where a run has no such parameter.
         metrics: the numbers by task and name, likewise, equal ones among them.
         curves: the ROC curve of each run; None of one that has no such curve.
+        scores: the headline numbers that a report of theirs has, by what they are called: the value in each run, with
+            its 95 % interval where there is one; None where a run has no such number.
         people: of the largest gallery that all runs with a report on galleries measured, with a face of each enrolled;
             0 when there is none.
         dets: the DET curve of each run in such a gallery; None of one without.
@@ -42,6 +45,7 @@ class RunComparison:
     settings: Mapping[str, Sequence[Any]]
     metrics: Mapping[tuple[str, str], Sequence[Any]]
     curves: Sequence[Curve | None]
+    scores: Mapping[str, Sequence[Score | None]]
     people: int
     dets: Sequence[Curve | None]
     same_faces: bool
@@ -57,13 +61,15 @@ def compare(folder: Path, runs: Sequence[Run]) -> RunComparison:
         # What a task has from the pipeline is not said twice.
         if task in begun and differ(values) and differing.get(name) != values:
             differing[f"{task}.{name}"] = values
-    galleries = [_dets(folder, each) for each in records]
+    reports = [_report(folder, each) for each in records]
+    galleries = [_dets(each) for each in reports]
     sizes = [set(each) for each in galleries if each]
     people = max(set.intersection(*sizes), default=0) if sizes else 0
     return RunComparison(
         differing,
         _side_by_side([_metrics(each) for each in records]),
         [_curve(each) for each in records],
+        _side_by_side([_scores(each) for each in reports]),
         people,
         [each.get(people) for each in galleries],
         len({measured for each in records if (measured := _dataset_hash(each))}) < 2,
@@ -96,7 +102,7 @@ def roc_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
     from components.page.figures import roc_curves
 
     lowest = min((far for _, curve in curves for far, _ in curve or () if far > 0), default=0.1)
-    return roc_curves("ROC curves", _styled(curves), lowest)
+    return roc_curves("ROC curves", _styled(curves), lowest, legend=False)
 
 
 def det_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
@@ -105,10 +111,17 @@ def det_plot(curves: Sequence[tuple[str, Curve | None]]) -> str:
 
     rates = [point for _, curve in curves for point in curve or ()]
     fpir, fnir = (min((rate for rate in each if rate > 0), default=0.1) for each in zip(*rates, strict=True))
-    return det_curves("DET curves", _styled(curves), (fpir, fnir / 2), columns=1)
+    return det_curves("DET curves", _styled(curves), (fpir, fnir / 2), legend=False)
 
 
-def _styled(curves: Sequence[tuple[str, Curve | None]]) -> list[tuple[str, Curve, str, str]]:
+def scores_plot(label: str, runs: Sequence[tuple[str, Score | None]]) -> str:
+    """A number of some runs with its 95 % intervals; see `roc_plot`."""
+    from components.page.figures import intervals
+
+    return intervals(label, _styled(runs))
+
+
+def _styled(curves: Sequence[tuple[str, _Drawn | None]]) -> list[tuple[str, _Drawn, str, str]]:
     from components.page.figures import DIFFERENT, INK, SAME
 
     return [
@@ -145,19 +158,33 @@ def _curve(tasks: Sequence[TaskRecord]) -> Curve | None:
     return None
 
 
-def _dets(folder: Path, tasks: Sequence[TaskRecord]) -> dict[int, Curve]:
-    """The DET curve of a run for each size of a gallery, a face of each person enrolled; none of reports without."""
+def _report(folder: Path, tasks: Sequence[TaskRecord]) -> Mapping[str, Any]:
+    """The numbers of a run's report, as its file holds them; nothing where there is none, or it cannot be read."""
     for task in tasks:
         for output in task.outputs.values():
             file = inside(folder, folder / output["path"] / METRICS)
             if file is not None and file.is_file():
                 try:
-                    galleries = read_metrics(file.read_bytes())["identification"]["galleries"]
-                    return {
-                        whole(row["people"]): [(number(fpir), number(fnir)) for fpir, fnir, _ in row["det"]]
-                        for row in galleries
-                        if row["enrolled_faces"] == 1
-                    }
-                except (OSError, *MALFORMED):  # an old report, or none
+                    return read_metrics(file.read_bytes())
+                except (OSError, *MALFORMED):
                     return {}
     return {}
+
+
+def _scores(report: Mapping[str, Any]) -> Mapping[str, Score]:
+    try:
+        return scores(report)
+    except MALFORMED:  # none, or not as declared
+        return {}
+
+
+def _dets(report: Mapping[str, Any]) -> dict[int, Curve]:
+    """The DET curve of a run for each size of a gallery, a face of each person enrolled; none of reports without."""
+    try:
+        return {
+            whole(row["people"]): [(number(fpir), number(fnir)) for fpir, fnir, _ in row["det"]]
+            for row in report["identification"]["galleries"]
+            if row["enrolled_faces"] == 1
+        }
+    except MALFORMED:  # an old report, or none
+        return {}

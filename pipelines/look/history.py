@@ -16,6 +16,7 @@ from pipelines.plan import recipe
 from pipelines.plan.tasks import PHOTOS, WORKSPACE
 from pipelines.records.alive import is_alive
 from pipelines.records.files import RUN_FILE, TASK_FILE, read_record
+from pipelines.records.notes import Notes, read_notes
 from pipelines.records.record import RUNNING, RunRecord, TaskRecord
 from pipelines.records.summary import command
 
@@ -35,6 +36,7 @@ class Run:
         doubts: what whoever reads those numbers must know.
         changed: the settings that are not those of its recipe, besides the photos.
         problem: why its record cannot be read; "" when it can.
+        notes: what people say of it.
     """
 
     record: RunRecord
@@ -43,6 +45,7 @@ class Run:
     doubts: list[str] = field(default_factory=list)
     changed: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,8 @@ def run(folder: Path, name: str) -> Run | None:
             return None
         return Run(RunRecord(name, "", "", None, {}, {}, [], UNREADABLE, ""), UNREADABLE, problem=str(problem))
     said = record.metrics.get(SCORED_BY, {})
-    return Run(record, record.state, _metrics(said), doubts(said), _changed_settings(record))
+    notes = read_notes(folder, name)
+    return Run(record, record.state, _metrics(said), doubts(said), _changed_settings(record), notes=notes)
 
 
 def task(folder: Path, run: Run, name: str) -> TaskRecord:

@@ -17,9 +17,9 @@ from pipelines.look import history
 from pipelines.look.compare import best, compare
 from pipelines.look.find import Selection, find
 from pipelines.look.history import Run
+from pipelines.look.listed import describe
 from pipelines.look.log import error, log_end, log_file
 from pipelines.look.preview import Folder, Nothing, Page, Preview, Text, Values, preview
-from pipelines.look.runs import describe
 from pipelines.look.tables import ROWS, Table
 from pipelines.look.words import assignments, bytes_in_words, table, value
 from pipelines.records.folder import LATEST
@@ -77,6 +77,8 @@ def _run(folder: Path, run: Run) -> str:
         ),
         *_lines("settings", [assignments(record.settings)]),
         *_lines("scores", [assignments(run.metrics), *run.doubts]),
+        *_lines("note", [plain(run.notes.note)] if run.notes.note else []),
+        *_lines("tags", [plain(", ".join(run.notes.tags))] if run.notes.tags else []),
         *_lines("origin", [f"repeats a part of run {plain(record.origin)}"] if record.origin else []),
         *_lines("records", [plain(short_path(folder / record.id))]),
     ]

@@ -17,11 +17,11 @@ FOLDER = Path(__file__).resolve().parent.parent / "recipes"
 DEFAULT = "own"
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """With the numbers of YAML 1.2, section 10.3.2: for PyYAML, which reads YAML 1.1, `1e-3` would be a text."""
 
 
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
@@ -59,7 +59,7 @@ def read(name: str) -> Recipe:
             advice=f"{suggestion(name, known)} The path of a YAML file is good too.",
         )
     try:
-        content = _Loader(file.read_text(encoding="utf-8")).get_single_data()
+        content = Loader(file.read_text(encoding="utf-8")).get_single_data()
     except (OSError, yaml.YAMLError, *MALFORMED) as error:
         raise UsageError(
             "This recipe is not YAML.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from typing import IO
 _ALIVE = ".alive"
 # In which the next container of a run has begun when one has ended.
 _HANDING_OVER_SECONDS = 30.0
+_ID_DIGITS = 9
 
 
 def _lock(file: IO[str]) -> None:
@@ -27,6 +29,7 @@ def alive(runs: Path, run: str) -> Iterator[None]:
     """Shows that the runner of a run lives, with a lock that ends with the process, however that ends."""
     with (runs / run / _ALIVE).open("w") as file:
         _lock(file)
+        print(os.getpid(), file=file, flush=True)
         yield
 
 
@@ -55,3 +58,44 @@ def is_alive(runs: Path, run: str) -> bool:
             return os.fstat(file.fileno()).st_mtime > time.time()
     except OSError:
         return True
+
+
+def runner_of(runs: Path, run: str) -> int | None:
+    """The id of the process that runs a run, or did; None where it wrote none, as docker compose's containers."""
+    file = runs / run / _ALIVE
+    try:
+        return int(file.read_text()[:_ID_DIGITS]) if file.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def stop(runs: Path, run: str) -> bool:
+    """Tells the runner of a run to stop, as SIGTERM does.
+
+    Returns:
+        Whether it was told: it lives, on this machine (Linux), and belongs to whoever asks.
+    """
+    runner = runner_of(runs, run)
+    if runner is None or not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        process = os.pidfd_open(runner)  # from here on the id is nobody else's
+        try:
+            # Whoever has the file open is its runner: an id that was used again, or on another machine, is not.
+            if not _has_open(runner, runs / run / _ALIVE):
+                return False
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+        finally:
+            os.close(process)
+    except OSError:
+        return False
+    return True
+
+
+def _has_open(process: int, file: Path) -> bool:
+    wanted = file.stat()
+    for opened in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if os.path.samestat(opened.stat(), wanted):
+                return True
+    return False

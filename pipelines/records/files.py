@@ -23,16 +23,17 @@ from pipelines.records.record import (
     RunRecord,
     TaskRecord,
 )
+from pipelines.records.search import SEARCH_FILE, SEARCHES, Part, SearchRecord, Trial
 
 RUN_FILE, TASK_FILE, LOG_FILE = "run.json", "task.json", "log.txt"
 # Of a record: one of a thousand shards has a few hundred thousand.
 _MOST_BYTES = 2**24
 
-Record = TypeVar("Record", RunRecord, TaskRecord)
+Record = TypeVar("Record", RunRecord, TaskRecord, SearchRecord)
 
 # The types of all fields.
 _DECLARED: dict[Any, dict[str, Any]] = {
-    one: get_type_hints(one) for one in (RunRecord, TaskRecord, Input, Output, Origin)
+    one: get_type_hints(one) for one in (RunRecord, TaskRecord, SearchRecord, Input, Output, Origin, Trial, Part)
 }
 
 
@@ -52,6 +53,19 @@ def write_task(runs: Path, run: str, record: TaskRecord) -> None:
     What waits or was answered from the cache is the first to be lost with the machine: the next run finds it out again.
     """
     _write(runs / run / record.task / TASK_FILE, vars(record), durable=record.state not in (PENDING, CACHED))
+
+
+def write_search(runs: Path, record: SearchRecord) -> None:
+    """Writes search.json."""
+    _write(runs / SEARCHES / record.id / SEARCH_FILE, vars(record))
+
+
+def read_search(runs: Path, name: str) -> SearchRecord | None:
+    """Reads search.json; None when it is not there, or not of this version."""
+    try:
+        return read_record(runs / SEARCHES / name / SEARCH_FILE, SearchRecord)
+    except ValueError:
+        return None
 
 
 def read_run(runs: Path, run: str) -> RunRecord:

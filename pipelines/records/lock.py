@@ -1,4 +1,4 @@
-"""The lock on a runs folder: any number of runs share it, and `facenet forget` holds it alone.
+"""The lock on a runs folder: any number of runs share it, and `facenet forget` and `runs --prune` hold it alone.
 
 The system ends a lock with the processes that hold it, however they end. A task inherits the lock of its runner, so a
 task that outlives a killed runner still holds it.
@@ -48,14 +48,18 @@ def share(folder: Path) -> Iterator[int | None]:
         raise unusable(folder, error) from error
     with _open(folder / _LOCK) as lock:
         if not _lock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB):
-            print(f"Waiting: somebody is being forgotten in {folder}.", file=sys.stderr, flush=True)
+            print(
+                f"Waiting: somebody is being forgotten, or runs are being deleted, in {folder}.",
+                file=sys.stderr,
+                flush=True,
+            )
             _lock(lock, fcntl.LOCK_SH)
         yield None if lock is None else lock.fileno()
 
 
 @contextmanager
 def hold_alone(runs: Path) -> Iterator[None]:
-    """Holds the lock as `forget` does, which keeps runs out; waits for another `forget`.
+    """Holds the lock as `forget` and `runs --prune` do, which keeps runs out; waits for another `forget`.
 
     Raises:
         UsageError: a run is going on, or a task of one whose runner was killed.
@@ -63,7 +67,11 @@ def hold_alone(runs: Path) -> Iterator[None]:
     with ExitStack() as stack:
         turn = stack.enter_context(_open(runs / _TURN))
         if not _lock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            print(f"Waiting: somebody else is being forgotten in {runs}.", file=sys.stderr, flush=True)
+            print(
+                f"Waiting: somebody else is being forgotten, or runs are being deleted, in {runs}.",
+                file=sys.stderr,
+                flush=True,
+            )
             _lock(turn, fcntl.LOCK_EX)
         for file in runs.glob(f"*/{RUN_FILE}"):
             with suppress(ValueError):  # no record; the runner of a run of another version has its lock

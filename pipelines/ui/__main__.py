@@ -1,13 +1,15 @@
-"""`facenet ui`: shows runs, tasks and artifacts in a browser, on this machine only."""
+"""`facenet ui`: shows runs, tasks and artifacts in a browser, on this machine only; starts runs if it is allowed to."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 from components.common.command import run
-from components.common.flags import RUNS, Runs
+from components.common.flags import RUNS, Flag, Runs
 from components.common.listen import HERE, listen
 
 
@@ -18,20 +20,35 @@ class Settings:
     runs: Runs = RUNS
     port: int = 8080
     """The port to listen on, on this machine only; 0 takes any free one."""
+    gallery: Annotated[Path | None, Flag("FILE", short="-g")] = None
+    """Also show who is in this gallery, with the pictures that `facenet enroll --keep-pictures` kept."""
+    allow_runs: bool = False
+    """Let whoever opens the address that is printed start runs from the pages, and stop them. They go on when this
+    command has ended."""
 
 
 def _serve(settings: Settings) -> None:
     import uvicorn
 
+    from components.verify.listing import list_people
     from pipelines.look.history import run_names
     from pipelines.ui.app import app
+    from pipelines.ui.orders import Orders
 
     runs = settings.runs.resolve()
     run_names(runs)  # or an error that says what to do
+    if settings.gallery:
+        list_people(settings.gallery)  # likewise
+    orders = Orders(runs) if settings.allow_runs else None
     with listen(HERE, settings.port) as bound:
-        print(f"Runs of {settings.runs}: http://{HERE}:{bound.getsockname()[1]}  (Ctrl-C ends)", flush=True)
+        address = f"http://{HERE}:{bound.getsockname()[1]}{f'/key/{orders.key}' if orders else ''}"
+        print(f"Runs of {settings.runs}: {address}  (Ctrl-C ends)", flush=True)
         config = uvicorn.Config(
-            app(runs), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+            app(runs, orders, settings.gallery),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
         )
         uvicorn.Server(config).run(sockets=[bound])
 

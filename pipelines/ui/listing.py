@@ -29,7 +29,7 @@ class Question:
     """What is asked for.
 
     Args:
-        words: all of which are in the run's id, recipe, photos, state or settings.
+        words: all of which are in the run's id, recipe, photos, state, settings, note or tags.
         state: of the runs, or "" for any.
         sort: the column to sort by.
         rising: whether the smallest come first.
@@ -81,4 +81,5 @@ def select(runs: Sequence[Run], question: Question) -> list[Run]:
 
 def _text(run: Run) -> str:
     said = [run.record.id, run.record.recipe, photos(run), run.state, in_words(run.record.settings)]
+    said += [run.notes.note, *run.notes.tags]
     return " ".join(filter(None, said)).casefold()

@@ -18,11 +18,11 @@ from starlette.responses import (
     StreamingResponse,
 )
 
-from components.common.errors import UsageError
+from components.common.errors import FacenetError, UsageError
 from components.page.words import harmless
 from pipelines.description import HEADLINE
 from pipelines.look import history
-from pipelines.look.compare import STYLES, compare, det_plot, differ, roc_plot
+from pipelines.look.compare import STYLES, compare, det_plot, differ, roc_plot, scores_plot
 from pipelines.look.find import Selection, find, find_run
 from pipelines.look.history import RecordedArtifact, Run
 from pipelines.look.inside import inside
@@ -30,6 +30,7 @@ from pipelines.look.log import error, log_before, log_file, log_part
 from pipelines.look.preview import preview
 from pipelines.look.tables import ROWS, Table, picture
 from pipelines.records.record import CACHED, FAILED, PENDING, RUNNING, TaskRecord
+from pipelines.records.search import SEARCHES
 from pipelines.records.summary import command, summary
 from pipelines.ui.card import frame
 from pipelines.ui.graph import lay_out
@@ -43,7 +44,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _HTML = "system.HTML"
 _DIGITS = 15  # of a number in an address
 # Milliseconds after which a page that changes looks again; a long list is not sent as often.
-_SOON, _LATER = 1500, 3000
+SOON, _LATER = 1500, 3000
 
 
 class Pages:
@@ -51,10 +52,12 @@ class Pages:
 
     Args:
         runs: the folder, resolved.
+        **there: what else there is here: `orders`, whether runs may be started, and `gallery`.
     """
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, **there: bool) -> None:
         self._runs = runs
+        self._there = {"orders": False, "gallery": False, **there}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -65,35 +68,38 @@ class Pages:
         )
         self._templates.filters |= FILTERS
 
-    def _page(self, template: str, trail: Trail = (), status: int = 200, **values: Any) -> HTMLResponse:
-        values = {"live": 0, **values, "trail": [("Runs", "/"), *trail], "folder": self._runs}
+    def page(self, template: str, trail: Trail = (), status: int = 200, **values: Any) -> HTMLResponse:
+        """A page of a template."""
+        values = {"live": 0, **values, "trail": [("Runs", "/"), *trail], "folder": self._runs, **self._there}
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def trouble(self, request: Request, error: Exception) -> Response:
         """What is shown when there is no such page, or it cannot be made."""
-        if isinstance(error, UsageError):
-            return self._page("trouble.html", status=404, error=error)
+        if isinstance(error, FacenetError):
+            return self.page("trouble.html", status=404 if isinstance(error, UsageError) else 500, error=error)
         if isinstance(error, HTTPException):
-            missing = UsageError("There is no such page.", received=request.url.path)
-            return self._page("trouble.html", status=error.status_code, error=missing)
+            said = "There is no such page." if error.status_code in (404, 405) else error.detail
+            missing = UsageError(said, received=request.url.path)
+            return self.page("trouble.html", status=error.status_code, error=missing)
         advice = "Has a record been changed by hand? What happened is printed where `facenet ui` runs."
         spoiled = UsageError("This page cannot be made.", received=repr(error), advice=advice)
-        return self._page("trouble.html", status=500, error=spoiled)
+        return self.page("trouble.html", status=500, error=spoiled)
 
     def runs(self, request: Request) -> Response:
         """All runs, or those asked for."""
         question = Question.read(request.query_params)
         every = history.runs(self._runs)
-        return self._page(
+        return self.page(
             "runs.html",
             runs=select(every, question),
             total=len(every),
+            searches=(self._runs / SEARCHES).is_dir(),
             question=question,
             states=sorted({run.state for run in every}),
             headline=HEADLINE,
             most=len(STYLES),
             first="\n".join([command("sample", "-o", "sample"), command("run", "-i", "sample")]),
-            live=_LATER if any(run.state == RUNNING for run in every) else _SOON * (not every),
+            live=_LATER if any(run.state == RUNNING for run in every) else SOON * (not every),
         )
 
     def run(self, request: Request) -> Response:
@@ -107,7 +113,7 @@ class Pages:
         for giver, taker in history.edges(tasks):
             needs[taker].append(giver)
         ended = run.record.seconds is not None
-        return self._page(
+        return self.page(
             "run.html",
             [place(run)],
             run=run,
@@ -118,7 +124,7 @@ class Pages:
             timeline=timeline(run, tasks),
             errors={task.task: error(self._runs, task) for task in tasks if task.state == FAILED},
             summary=summary(run.record, {task.task: task for task in tasks}, self._runs) if ended else "",
-            live=_SOON * (run.state == RUNNING),
+            live=SOON * (run.state == RUNNING),
         )
 
     def task(self, request: Request) -> Response:
@@ -126,12 +132,12 @@ class Pages:
         run, task = self._task(request)
         live = _goes_on(run, task)
         file = log_file(self._runs, task)
-        stop, log = _number(request, "before"), None
+        stop, log = number(request, "before"), None
         if file:
             log = log_before(file, file.stat().st_size if stop is None else stop, ended=not live)
         artifacts = history.artifacts(self._runs, task)
         cards = [one for one in artifacts if one.kind == _HTML and inside(self._runs, one.path)]
-        return self._page(
+        return self.page(
             "task.html",
             [place(run), place(run, task)],
             run=run,
@@ -146,7 +152,7 @@ class Pages:
             follows=live and stop is None,
             command=shlex.join(task.command),
             rerun=history.rerun_command(self._runs, run, task) if task.command else "",
-            live=_SOON * live,
+            live=SOON * live,
         )
 
     def log(self, request: Request) -> Response:
@@ -155,7 +161,7 @@ class Pages:
         file = log_file(self._runs, task)
         if file is None:
             raise HTTPException(404)
-        start = _number(request, "from")
+        start = number(request, "from")
         if start is None:
             return FileResponse(file, media_type="text/plain; charset=utf-8")
         piece = log_part(file, start, ended=not _goes_on(run, task))
@@ -166,13 +172,13 @@ class Pages:
         selection, artifact = self._artifact(request)
         run, task = selection.run, selection.task
         assert task is not None
-        offset, search = _number(request, "offset") or 0, request.query_params.get("q", "")
+        offset, search = number(request, "offset") or 0, request.query_params.get("q", "")
         path = "/".join(filter(None, [task.task, artifact.name, selection.inside]))
         made = task.outputs[artifact.name]["path"]
         shown = preview(self._runs, artifact, selection.inside, search=search, offset=offset)
         file = inside(self._runs, artifact.path / selection.inside)
         columns = list(shown.columns) if isinstance(shown, Table) else []
-        return self._page(
+        return self.page(
             "artifact.html",
             [place(run), place(run, task), *steps(run, task, artifact, selection.inside)],
             run=run,
@@ -207,7 +213,7 @@ class Pages:
         runs = [find_run(self._runs, name) for name in names]
         comparison = compare(self._runs, runs)
         ids = [run.record.id for run in runs]
-        page = self._page(
+        page = self.page(
             "compare.html",
             [("Comparison", f"/compare?{request.url.query}")],
             runs=runs,
@@ -216,6 +222,9 @@ class Pages:
             # What differs comes first, and what only some of them have, as the shards of a task, after it.
             metrics=sorted(comparison.metrics.items(), key=lambda one: (not differ(one[1]), None in one[1])),
             roc=roc_plot(list(zip(ids, comparison.curves, strict=True))) if any(comparison.curves) else "",
+            scores=[
+                scores_plot(label, list(zip(ids, values, strict=True))) for label, values in comparison.scores.items()
+            ],
             det=det_plot(list(zip(ids, comparison.dets, strict=True))) if any(comparison.dets) else "",
         )
         page.headers["Content-Security-Policy"] = PAGE_WITH_FIGURE
@@ -246,7 +255,7 @@ class Pages:
     def picture(self, request: Request) -> Response:
         """The face in a row of a table, as long as it is that face."""
         selection, artifact = self._artifact(request)
-        row, face_id = _number(request, "row"), request.query_params.get("face", "")
+        row, face_id = number(request, "row"), request.query_params.get("face", "")
         jpeg = None if row is None else picture(self._runs, artifact, row, face_id, selection.inside)
         if jpeg is None:
             raise HTTPException(404)
@@ -266,7 +275,7 @@ class Pages:
         return selection.run, selection.task
 
 
-def _number(request: Request, name: str) -> int | None:
+def number(request: Request, name: str) -> int | None:
     """A whole number in the query of an address; None for anything else."""
     text = request.query_params.get(name, "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None

@@ -64,3 +64,15 @@ def fingerprint(key: dict[str, Any]) -> str:
     Source: cacheutils/cache.go, GenerateFingerPrint.
     """
     return hashlib.sha256(go_json(key).encode()).hexdigest()
+
+
+def own(component: str, key: str) -> str:
+    """What the answer of a task is kept under that says its own key: nothing of what it is given is in it.
+
+    Source: driver/cache.go, getFingerPrint, master of 21 August 2026 (PR 13762).
+
+    Args:
+        component: the name that the task has for its component.
+        key: what it says.
+    """
+    return hashlib.sha256(f"{component}\0{key}".encode()).hexdigest()

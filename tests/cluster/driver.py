@@ -153,6 +153,8 @@ class Driver:
                 claims = [mount["claim"] for mount in found["mounts"] if "claim" in mount]
                 found["cache_key"] = cachekey.cache_key(component, container, given, claims)
                 found["fingerprint"] = cachekey.fingerprint(found["cache_key"])
+                if task.caching_options.cache_key and self._version.own_cache_key:
+                    found["fingerprint"] = cachekey.own(task.component_ref.name, task.caching_options.cache_key)
             found["resources"] = _resources(container.resources)
             launched = self._launched(component, given)
             found |= self._words(container, given, launched)

@@ -26,6 +26,8 @@ class Version:
             that names no policy of its own has this one too. Source: manifests/kustomize/third-party/argo/base,
             workflow-controller-configmap-patch.yaml, 2.17.0; PR 13485.
         retry_policy: a task may say after which ends it is tried again.
+        own_cache_key: the key that a task says takes the place of the one that is made of what it is given; before, the
+            field was there, and nobody read it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Version:
     log_by_attempt: bool = False
     error_retries: int = 0
     retry_policy: bool = False
+    own_cache_key: bool = False
 
 
 _V2_17_0 = Version(
@@ -60,8 +63,8 @@ VERSIONS = {
         Version("2.16.1", "3.7.8", log_by_attempt=True),
         _V2_17_0,
         _V2_17_1,
-        # PR 13386, open: what it will be if it is merged as it is.
-        replace(_V2_17_1, name="2.18", retry_policy=True),
+        # PR 13386, open: what it will be if it is merged as it is. PR 13762, merged.
+        replace(_V2_17_1, name="2.18", retry_policy=True, own_cache_key=True),
     )
 }
 SUPPORTED = ("2.15.0", "2.16.0", "2.16.1", "2.17.0", "2.17.1")

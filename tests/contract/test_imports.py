@@ -40,7 +40,7 @@ ALLOWED = {
     "components.specification": {"kfp", "components.common"},
     "components.page": COMMON | extra("figures"),
     "components.verify": (COMMON - {"pyarrow"})
-    | {"cv2", "dlib", "faiss", "picamera2", "components.extract", "components.embed.network"}
+    | {"cv2", "dlib", "faiss", "model_signing", "picamera2", "components.extract", "components.embed.network"}
     | {f"components.litert.{module}" for module in ("identification", "report", "specification")}
     | {"components.model.checkpoint.describe"},
     "components.serve": (COMMON - {"pyarrow"})
@@ -51,11 +51,18 @@ ALLOWED = {
     "pipelines.records": {"components.common", "pipelines.description"},
     "pipelines.cache": {"components.common", "components.specification.code", "pipelines.plan", "pipelines.records"},
     "pipelines.local": {"components.common"} | {f"pipelines.{room}" for room in ("plan", "records", "cache")},
+    "pipelines.tuning": {"optuna", "yaml", "components.common"}
+    | {f"pipelines.{room}" for room in ("plan", "records", "cache", "local")},
     "pipelines.erase": {"pyarrow", "components.common", "pipelines.records", "pipelines.cache"},
     "pipelines.look": {"numpy", "pyarrow", "matplotlib", "components.common", "components.page"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description")},
     "pipelines.ui": {"starlette", "uvicorn", "jinja2", "markupsafe", "components.common", "components.page"}
+    | {"components.verify.listing"}
     | {f"pipelines.{room}" for room in ("plan", "records", "description", "look")},
+    # What of a run goes elsewhere: its network with the code that runs it, and its signature.
+    "pipelines.tracking": {"numpy", "pyarrow", "mlflow", "components.common", "components.litert.embedder"}
+    | {"components.specification.code", "components.specification.images", "components.verify.signature"}
+    | {f"pipelines.{room}" for room in ("records", "description", "look")},
     "pipelines.cluster": {"yaml", "components.common"}
     | {f"pipelines.{room}" for room in ("plan", "compiled", "records")},
     # The commands: they use all rooms, and no room knows them.
@@ -73,11 +80,12 @@ OF_OTHERS = {
 ALLOWED |= {package(stage): COMMON | extra(stage) | OF_OTHERS.get(stage, set()) for stage in STAGES}
 SPECIFICATION = {"kfp", "components.specification.component"}
 WIRING = {
-    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images"}
+    "pipelines/choose.py": {"kfp", "components.specification.images"},
+    "pipelines/facenet.py": {"kfp", "components.common", "components.specification.images", "pipelines.choose"}
     | {f"{package(stage)}.component" for stage in STAGES},
     "pipelines/compile.py": {"kfp", "yaml", "pipelines", "components.common"},
     # Below the rooms that show runs: what the numbers of this pipeline are called.
-    "pipelines/description.py": {"components.evaluate.numbers", "components.verify.runs"},
+    "pipelines/description.py": {"components.common.records", "components.evaluate.numbers", "components.verify.runs"},
     # Who is in which split, by the rules of the stages.
     "pipelines/people.py": {"components.common", "pipelines.plan"}
     | {"components.collect.splits", "components.evaluate.chance", "components.extract.scan"},
@@ -92,6 +100,13 @@ WIRING = {
     | {f"components.evaluate.{module}" for module in ("bin_file", "pairs_list", "published", "templates")},
     # Which run is the newest, by the rule of `verify`.
     "pipelines/look/find.py": {"components.common", "components.verify.runs", "pipelines.look", "pipelines.records"},
+    # What tells photos from others, by extract's rule.
+    "pipelines/submit.py": {"components.common", "components.extract.contents", "pipelines"},
+    # Whose networks are in use: of galleries, and of the newest run, by the rule of `verify`.
+    "pipelines/prune.py": {"components.common", "components.model.checkpoint", "pipelines"}
+    | {f"components.verify.{module}" for module in ("database", "runs")},
+    "pipelines/publish.py": {"components.common", "components.verify.signature", "pipelines"},
+    "pipelines/sign.py": {"components.common", "components.verify.signature", "pipelines"},
     # Galleries, and what was said of photos, are what it shares with the command of a Pi.
     "pipelines/forget.py": {"components.common", "pipelines"}
     | {f"components.verify.{module}" for module in ("corrections", "gallery", "unsay")},

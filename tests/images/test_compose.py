@@ -22,13 +22,13 @@ from pipelines.compile import COMPOSE_FILE, DEFAULT_OUTPUT, compile_compose
 from pipelines.compiled import ir
 from pipelines.compose import compose_file
 from pipelines.look import history
-from pipelines.look.runs import main as list_runs
 from pipelines.look.show import main as show
 from pipelines.plan.changes import with_setting
 from pipelines.plan.tasks import Constant, Container, Importer, Parameter, Pipeline, Task, TaskOutput
 from pipelines.records.alive import is_alive
 from pipelines.records.files import read_run
 from pipelines.records.record import FAILED, PENDING, RUNNING, SKIPPED, STOPPED, SUCCEEDED, TaskRecord
+from pipelines.runs import main as list_runs
 
 SMALL = {
     "backbone": "small_resnet",

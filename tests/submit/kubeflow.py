@@ -156,7 +156,7 @@ def _begun(kubeflow: Kubeflow, request: Request) -> dict[str, Any]:
     assert version["pipeline_id"] == body["pipeline_version_reference"]["pipeline_id"]
     if "experiment_id" in body:
         _one(kubeflow.experiments, "experiment_id", body["experiment_id"])
-    declared = version["pipeline_spec"]["root"]["inputDefinitions"]["parameters"]
+    declared = version["pipeline_spec"]["root"].get("inputDefinitions", {}).get("parameters", {})
     given = body["runtime_config"].get("parameters", {})
     for name, parameter in declared.items():
         if name not in given and not parameter.get("isOptional"):

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from pipelines.ui.app import app
+from pipelines.ui.orders import Orders
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,19 @@ class Site:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str, method: str = "GET", host: str | None = None) -> Answer:
+    def get(
+        self, path: str, method: str = "GET", host: str | None = None, body: bytes | None = None, **headers: str
+    ) -> Answer:
         """Asks for exactly this path: a client for people would tidy `..` away before it is sent."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.putrequest(method, path, skip_host=host is not None)
         if host is not None:
             connection.putheader("Host", host)
-        connection.endheaders()
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders(body)
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
@@ -65,8 +72,8 @@ class Server:
     async def __call__(self, scope, receive, send) -> None:
         await self._app(scope, receive, send)
 
-    def show(self, runs: Path) -> Site:
-        self._app = app(runs.resolve())
+    def show(self, runs: Path, orders: Orders | None = None, gallery: Path | None = None) -> Site:
+        self._app = app(runs.resolve(), orders, gallery)
         return Site(runs, self._bound.getsockname()[1])
 
     def stop(self) -> None:

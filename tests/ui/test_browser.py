@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from components.common.names import plain
 from pipelines.records.files import read_run, read_task, write_run, write_task
+from pipelines.ui.orders import Orders
 from tests.pipeline.conftest import Tiny
 from tests.ui.records import HOSTILE, faces_of, run_of, task_of
 
@@ -132,10 +133,10 @@ def test_runs_are_ticked_and_compared(two, in_processes, open_page):
         page.get_by_label(f"Compare run {name}").check()
     compare.click()
     expect(page.get_by_role("heading", name="3 runs compared")).to_be_visible()
-    last = page.locator("main li").last
+    last = page.locator("main .several li").last
     name = last.get_by_role("link").first.inner_text()
     last.get_by_role("link", name="Set the others against this").click()
-    expect(page.locator("main li").first).to_contain_text(name)
+    expect(page.locator("main .several li").first).to_contain_text(name)
 
 
 def test_a_running_run_is_followed_without_reloading(server, tmp_path, open_page):
@@ -277,3 +278,33 @@ def test_without_scripts_the_pages_work_too(two, open_page):
         box.check()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name="2 runs compared")).to_be_visible()
+
+
+def test_a_run_is_started_changed_and_stopped_from_the_pages(server, tmp_path, monkeypatch, open_page):
+    tiny = Tiny(tmp_path, "process")
+    assert tiny.run() == 0
+    monkeypatch.setenv("SLEEP", "1")
+    orders = Orders(tiny.runs.resolve())
+    site = server.show(tiny.runs, orders)
+    page = open_page(f"{site.address}/key/{orders.key}", viewport={"width": 360, "height": 740})
+    page.get_by_role("link", name="New run").click()
+    page.get_by_label("Photos", exact=True).fill("no such folder")
+    page.get_by_label("laptop").check()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", name="No run was started")).to_be_visible()
+    expect(page.get_by_text("Received: no such folder")).to_be_visible()
+    page.get_by_role("link", name="Change it").click()
+    expect(page.get_by_label("Photos", exact=True)).to_have_value("no such folder")
+    expect(page.get_by_label("laptop")).to_be_checked()
+
+    page.goto(f"{site.address}/runs/latest")
+    page.locator("#box-count").click()
+    page.get_by_role("link", name="Run it from here").click()
+    page.get_by_label("factor").fill("7")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#box-count")).to_have_class(re.compile("running"))
+    page.get_by_role("link", name="Stop").click()
+    page.get_by_role("button", name="Stop it").click()
+    expect(page.locator("#state")).to_contain_text("stopped")
+    assert tiny.run_record()["settings"]["count.factor"] == 7

@@ -6,8 +6,10 @@ import os
 import re
 from urllib.parse import quote
 
+import pyarrow.parquet as pq
 import pytest
 
+from components.common.manifest import FACES
 from components.common.names import plain
 from components.evaluate.numbers import NUMBERS
 from pipelines.forget import main as forget
@@ -356,6 +358,19 @@ def test_a_table_is_shown_page_by_page(site):
     for other in ("118", "120"):
         assert site.get(html.unescape(picture).replace("119", other)).status == 404
     assert site.get(f"{place}?offset=nonsense").status == site.get(f"{place}?offset=-1").status == 200
+
+
+def test_faces_from_before_their_quality_was_measured_are_shown(site):
+    run = "20260101-000000-000"
+    run_of(site.runs, run, task_of("task", {"faces": ("system.Artifact", f"{run}/task/faces")}))
+    file = faces_of(site.runs / run / "task" / "faces", ("Ada",)) / "part-00000.parquet"
+    table = pq.read_table(file).drop_columns(list(FACES.since))
+    said = json.loads(table.schema.metadata[b"facenet"]) | {"schema_version": 1}
+    pq.write_table(table.replace_schema_metadata({b"facenet": json.dumps(said).encode()}), file)
+    page = site.get(f"/runs/{run}/task/faces")
+    assert page.status == 200 and "Rows 1 to 1 of 1" in page.text and "quality" not in page.text
+    (picture,) = re.findall(r'src="(/picture[^"]+)"', page.text)
+    assert site.get(html.unescape(picture)).status == 200
 
 
 def test_a_row_that_has_moved_is_no_picture_of_somebody_else(site):

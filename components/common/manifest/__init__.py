@@ -32,6 +32,7 @@ from components.common.manifest.schemas import (
     unnamed,
 )
 from components.common.manifest.shards import gather_parts, order_shards, shard_of
+from components.common.manifest.stored import Stored
 from components.common.manifest.writing import ROWS_PER_GROUP, ROWS_PER_PART, NothingToWriteError, Writer, write, writer
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Folders",
     "Manifest",
     "NothingToWriteError",
+    "Stored",
     "Writer",
     "about",
     "about_person",

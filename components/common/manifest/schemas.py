@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.names import is_unnamed, one_form
+from components.common.names import UNNAMED, one_form
 
 # The files of a manifest's folder, and the entry of their metadata in which each says what it is.
 PARTS = "part-*.parquet"
@@ -208,4 +208,4 @@ def about_person(table: pa.Table, manifest: Manifest, name: str, face_ids: set[s
 
 def unnamed(table: pa.Table) -> pa.Array:
     """Which rows of a dataset, or of embeddings, show a person without a name: bool [rows]."""
-    return pa.array(map(is_unnamed, table["identity"].to_pylist()), pa.bool_())
+    return pc.match_substring(table["identity"].combine_chunks(), UNNAMED)

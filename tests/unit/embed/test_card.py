@@ -13,7 +13,7 @@ from sklearn.manifold import trustworthiness
 
 from components.common.manifest import DATASET, read
 from components.embed import neighbours
-from components.embed.card import show, some_of_each
+from components.embed.card import Embedded, show, some_of_each
 from components.embed.layout import _affinities, layout
 
 
@@ -34,7 +34,7 @@ def shown(rows, faces, pictures=True):
     people = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     embeddings = grouped(people.max() + 1, 1, 0)[people] + 0.02 * np.random.default_rng(1).normal(size=(len(rows), 32))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return show(rows, embeddings.astype(np.float32), faces, "ab" * 32, pictures=pictures)
+    return show(Embedded(rows, rows.take, embeddings.astype(np.float32), 32), faces, "ab" * 32, pictures=pictures)
 
 
 def test_the_map_keeps_neighbours_together_far_better_than_a_projection():
@@ -65,7 +65,7 @@ def test_neighbours_are_those_of_a_loop_whatever_the_blocks(monkeypatch):
     monkeypatch.setattr(neighbours, "_BLOCK", 7)
     vectors = grouped(10, 4, 0.8)
     asked = np.array([0, 13, 39])
-    found, distances = neighbours.nearest(vectors, asked, 5)
+    found, distances = neighbours.nearest(vectors, np.arange(len(vectors)), asked, 5)
     for row, near, apart in zip(asked, found, distances, strict=True):
         all_distances = {other: np.linalg.norm(vectors[row] - vectors[other]) for other in range(40) if other != row}
         assert near.tolist() == sorted(all_distances, key=all_distances.get)[:5]
@@ -113,7 +113,7 @@ def test_the_card_of_many_faces_is_no_larger_and_says_of_how_many(faces):
     names = [f"person {i // 20}" for i in range(20_000)]
     fixed = {"split": "train", "phash": 0, "photo_path": "p.jpg", "part": 0, "row": 0}
     rows = pa.Table.from_pylist([{"face_id": "f", "identity": name, **fixed} for name in names], schema=DATASET.schema)
-    card = show(rows, grouped(1000, 20, 0.5), faces, "ab" * 32, pictures=False)
+    card = show(Embedded(rows, rows.take, grouped(1000, 20, 0.5), 32), faces, "ab" * 32, pictures=False)
     assert "320 of 20,000 faces, of 40 of 1,000 people" in card.html
     assert len(card.html) < 300_000
 
@@ -121,7 +121,8 @@ def test_the_card_of_many_faces_is_no_larger_and_says_of_how_many(faces):
 def test_one_face_alone_has_a_card_and_so_has_a_shard_without_any(rows, faces):
     card = shown(rows.slice(0, 1), faces)
     assert card.html.count('class="place"') == 1 and "Nearest neighbours" not in card.html
-    card = show(rows.slice(0, 0), np.empty((0, 32), np.float32), faces, "ab" * 32, pictures=True)
+    nobody = Embedded(rows.slice(0, 0), rows.take, np.empty((0, 32), np.float32), 32)
+    card = show(nobody, faces, "ab" * 32, pictures=True)
     assert "| Faces | 0 |" in card.markdown and 'class="place"' not in card.html
 
 
@@ -167,5 +168,5 @@ def test_long_names_and_paths_do_not_make_a_large_page(faces):
     names = [f"{i:03}" + '"' * 250 for i in range(40) for _ in range(8)]
     fixed = {"split": "test", "phash": 0, "photo_path": "</" * 2000, "part": 0, "row": 0, "face_id": "f"}
     rows = pa.Table.from_pylist([{"identity": name, **fixed} for name in names], schema=DATASET.schema)
-    card = show(rows, grouped(40, 8, 0.5), faces, "ab" * 32, pictures=False)
+    card = show(Embedded(rows, rows.take, grouped(40, 8, 0.5), 32), faces, "ab" * 32, pictures=False)
     assert len(card.html) < 1_400_000  # 320 pictures of 1.8 kB are not in it

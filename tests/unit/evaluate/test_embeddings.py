@@ -8,7 +8,7 @@ import pytest
 
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, read, write
-from components.evaluate.embeddings import _vectors, pair_distances, read_embeddings
+from components.evaluate.embeddings import _vectors, pair_distances, read_embeddings, read_split
 from components.evaluate.metrics import STEP
 
 
@@ -52,6 +52,18 @@ def test_unnamed_people_are_of_no_split_to_measure(tmp_path):
     assert not len(found.of_split("test"))
 
 
+def test_of_one_split_the_rest_is_counted_and_checked_and_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.common.manifest.stored.ROWS_PER_PART", 2)
+    vectors = unit(7)
+    found, census = read_split(manifest(tmp_path / "e", vectors), "test")
+    assert found.face_id.tolist() == ["id1", "id3", "id5"] and np.array_equal(found.vectors, vectors[1::2])
+    assert (census.faces, sorted(census.identities)) == (7, ["p0", "p1", "p2", "p3"])
+    assert not len(read_split(tmp_path / "e", "validation")[0])
+    vectors[4] = np.nan
+    with pytest.raises(UsageError, match=r"1 of the first 6 faces: p2/4.jpg"):
+        read_split(manifest(tmp_path / "e", vectors), "test")
+
+
 def change(row, value):
     def apply(vectors):
         return [value if i == row else vector for i, vector in enumerate(vectors)]
@@ -83,7 +95,7 @@ def test_vectors_of_several_parts_are_put_together_without_joining_lists(tmp_pat
     assert np.array_equal(read_embeddings(folder).vectors, vectors)
     chunks = read(folder, EMBEDDINGS)["embedding"].slice(1)  # offsets that do not begin at 0
     assert chunks.num_chunks == 3
-    assert np.array_equal(_vectors(chunks, np.empty(7, object)), vectors[1:])
+    assert np.array_equal(_vectors(chunks, None, None, "7 faces"), vectors[1:])
     longer = manifest(tmp_path / "longer", [*vectors[:7], [1.0]])
     with pytest.raises(UsageError, match=r"differing lengths(?s:.)*1 of 8 faces: p3/7.jpg \(1\); the first"):
         read_embeddings(longer)

@@ -1,4 +1,4 @@
-"""Two devices make the steps of one: two logical CPUs, and two workers as Kubeflow's training operator starts them."""
+"""Two devices make the steps of one: two logical CPUs, and two workers that TF_CONFIG names."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def without_times(rounds):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if name == "classification first" else ()) for name in RECIPES]
+    "name", [pytest.param(name, marks=pytest.mark.long if "classification" in name else ()) for name in RECIPES]
 )
 def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_path):
     undisturbed = training_of(name)
@@ -211,6 +211,27 @@ def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begu
     assert "is left: the training has begun already" in said
     assert "round 1/2" not in said
     assert "round 2/2" in said
+
+
+@pytest.mark.long
+def test_a_training_that_ends_for_now_is_scored_and_goes_on_as_if_it_had_not_ended(dataset, tmp_path, capsys):
+    flags = [*FLAGS, "--rounds", "3", "--max_batches", "2", "--patience", "2"]
+
+    def trained(name, *more):
+        assert main(["-i", str(dataset), "-c", str(tmp_path / name), *flags, *more]) == 0
+        return json.loads((tmp_path / name / "facenet.json").read_text())["training"]["rounds"]
+
+    scores = [done["validation_auc"] for done in trained("whole")]
+    assert [score is None for score in scores] == [True, True, False]
+    ended = [done["validation_auc"] for done in trained("in parts", "--until", "1")]
+    assert len(ended) == 1
+    assert ended[0] is not None
+    trained("in parts")
+    assert "Going on with until 0; it was 1." in capsys.readouterr().out
+    for file in ("model.weights.h5", "facenet.json"):
+        assert (tmp_path / "in parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert main(["-i", str(dataset), "-c", str(tmp_path / "whole"), *flags, "--until", "4"]) == 2
+    assert "--until 4, --rounds 3" in capsys.readouterr().err
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.common.command import FAILED_TRAINING
 from components.common.manifest import EMBEDDINGS, read
 from components.common.preprocessing import Crop, Preprocessing
 from components.embed.__main__ import main as embed
@@ -102,7 +103,7 @@ def test_a_network_that_embeds_all_faces_alike_stops_with_the_cause_and_what_to_
     preprocessing = Preprocessing(32, Crop(0.25, "none"))
     checkpoint.save(tmp_path / "collapsed", network, architecture, preprocessing, {})
     given = ["-p", str(tmp_path / "collapsed"), "--learning_rate", "1e-12", "--rounds", "9", *more]
-    assert main(flags(dataset, tmp_path, *given)) == 1
+    assert main(flags(dataset, tmp_path, *given)) == FAILED_TRAINING
     said = capsys.readouterr().err
     assert "all embeddings have become equal (collapse)" in said
     assert "round 3" in said and "lower --learning_rate" in said and "begin anew: remove" in said

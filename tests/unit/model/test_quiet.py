@@ -24,16 +24,29 @@ def test_without_nvidias_driver_tensorflow_does_not_call_that_an_error(monkeypat
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == level
 
 
+@pytest.mark.parametrize(
+    ("machine", "given", "told"), [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)]
+)
+def test_on_x86_tensorflow_is_told_to_use_onednn(monkeypatch, machine, given, told):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    importlib.reload(components.model)
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == told
+
+
 # What a build for GPUs says; then something that matters.
 SAYS = """
 import os
 os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\\n")
 os.write(2, b"I0000 00:00:17.3 7 cudart_stub.cc:31] Could not find cuda drivers on your machine\\n")
+os.write(2, b"I0000 00:00:17.3 7 port.cc:153] oneDNN custom operations are on. You may see slightly different\\n")
 os.write(2, b"E0000 00:00:17.3 7 elsewhere.cc:31] This matters\\n")
 """
 
 
-@pytest.mark.parametrize(("level", "lines"), [("3", 1), ("2", 3), ("0", 3)])
+@pytest.mark.parametrize(("level", "lines"), [("3", 1), ("2", 4), ("0", 4)])
 def test_loading_is_silent_about_cuda_and_about_nothing_else(tmp_path, level, lines):
     (tmp_path / "tensorflow.py").write_text(SAYS + "raise ImportError('broken')")
     code = "import sys, components.model as m\ntry: m.load_tensorflow()\nexcept ImportError as e: sys.exit(str(e))"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.compile import DEFAULT_OUTPUT
-from pipelines.look.runs import main as runs
 from pipelines.look.show import main as show
 from pipelines.look.tensorboard import main as tensorboard
 from pipelines.look.words import bytes_in_words, plain, table
 from pipelines.records.files import write_run, write_task
 from pipelines.records.record import FAILED, RUNNING, SUCCEEDED, RunRecord, TaskRecord
+from pipelines.runs import main as runs
 from tests.answers import problems
 from tests.conftest import REPOSITORY
 

@@ -2,7 +2,8 @@
 
 It was validated whole, with unknown fields refused, against the CRD that KServe publishes, v1beta1 in
 config/crd/full/serving.kserve.io_inferenceservices.yaml, commit aaac4e2 of August 2026. That has two megabytes and is
-not ours, so here is what the manifest relies on of it, and of `predictor_custom.go`.
+not ours, so here is what the manifest relies on of it, and of `predictor_custom.go`. A predictor's fields are a pod's
+and more, so it is held to the models of the package `kubernetes`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,14 @@ from __future__ import annotations
 import re
 
 import yaml
+from kubernetes.client import models
 
 from components.common.parsing import parse
 from components.serve.guard import OPEN
 from components.serve.settings import TOKEN, Settings
 from components.specification.images import reference
 from pipelines.compile import main
-
-# Fields of a container and their types there.
-CONTAINER = {
-    "name": str, "image": str, "command": list, "ports": list, "env": list, "readinessProbe": dict,
-    "livenessProbe": dict, "resources": dict, "securityContext": dict,
-}  # fmt: skip
+from tests.submit.schema import check
 
 
 def test_a_predictor_is_what_kserve_and_the_server_take(tmp_path, monkeypatch):
@@ -35,7 +32,7 @@ def test_a_predictor_is_what_kserve_and_the_server_take(tmp_path, monkeypatch):
     predictor = service["spec"]["predictor"]
     assert predictor["imagePullSecrets"] == [{"name": "pull"}]
     (container,) = predictor["containers"]
-    assert {field: type(value) for field, value in container.items()} == CONTAINER
+    check(predictor, "V1PodSpec", "predictor", models)
     assert container["name"] == "kserve-container" and container["image"] == reference("serve")
     variables = {each["name"]: each.get("value") for each in container["env"]}
     assert variables == {"STORAGE_URI": "s3://bucket/model", "PROTOCOL": "v2", TOKEN: None}

@@ -8,6 +8,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 import requests
 
 from components.serve.known import Known
@@ -21,6 +22,7 @@ from components.verify.model import open_model
 from components.verify.verify import main as verify
 from tests.answers import problems
 from tests.conftest import REPOSITORY
+from tests.unit.verify.test_gallery import FOREIGN, by_hand
 
 DEFINITIONS = json.loads((REPOSITORY / "components/verify/answers.schema.json").read_text())["$defs"]
 
@@ -112,6 +114,19 @@ def test_a_gallery_that_is_written_to_while_it_is_searched_stays_right(empty, pe
             answered(empty, "forget", name="Grace")
             assert name_of(grace) != "Grace"
         assert set(searches) == {"Ada"}
+
+
+@pytest.mark.parametrize("foreign", ["view", "trigger"])
+def test_a_gallery_with_anything_but_its_own_tables_is_refused_and_left_as_it_is(empty, gallery, people, foreign):
+    empty.gallery.write_bytes(gallery.read_bytes())
+    by_hand(empty.gallery, FOREIGN[foreign])
+    content = empty.gallery.read_bytes()
+    (ada, _), *_ = people.values()
+    damaged = (500, "This gallery is damaged.")
+    assert refused(empty, "/identify", ada) == damaged
+    assert refused(empty, "/enroll", ada, name="Eve") == damaged
+    assert refused(empty, "/forget", name="Ada") == damaged
+    assert empty.gallery.read_bytes() == content
 
 
 def test_what_another_program_changes_counts_at_once(gallery, model, people):

@@ -25,6 +25,9 @@ from components.verify.gallery import Added, Enrollment, open_gallery
 from tests.conftest import REPOSITORY
 from tests.unit.verify.rows import entries, network
 
+# As a gallery of before has it.
+_INSERT = "INSERT INTO face (face_id, person, photo, embedding, detector) VALUES (?, ?, ?, ?, 'dlib')"
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -96,7 +99,7 @@ def test_somebody_in_both_of_unicodes_forms_is_one_person(path):
     with closing(sqlite3.connect(path)) as connection, connection:  # as a gallery of before holds them
         connection.execute("INSERT INTO person VALUES (99, ?)", (nfd,))
         face = (third.face_id, 99, third.photo, third.embedding.tobytes())
-        connection.execute("INSERT INTO face VALUES (?, ?, ?, ?, 'dlib')", face)
+        connection.execute(_INSERT, face)
     with open_gallery(path, network()) as gallery:
         people = gallery.people()
         assert [name for name in people.names if name.startswith("Z")] == [nfc]
@@ -126,7 +129,7 @@ def test_what_is_to_be_added_is_known_before_anybody_has_to_wait(path, monkeypat
     from components.verify import enroll
     from components.verify.model import Model
 
-    def looked_at(*_):
+    def looked_at(*_, **__):
         with open_gallery(path, network()) as other:
             other.add(entries(20))
         yield from entries(25)
@@ -377,8 +380,8 @@ def test_a_gallery_from_before_there_were_two_detectors_is_dlibs_and_told_from_a
 
 def test_a_gallery_of_a_later_version_is_refused(path):
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 4")
-    with pytest.raises(UsageError, match="version 4; versions up to 3 are read"), open_gallery(path, network()):
+        connection.execute("PRAGMA user_version = 6")
+    with pytest.raises(UsageError, match="version 6; versions up to 5 are read"), open_gallery(path, network()):
         pass
 
 

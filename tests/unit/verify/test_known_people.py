@@ -12,6 +12,7 @@ from PIL import Image, ImageEnhance
 from components.verify.enroll import main as enroll
 from components.verify.forget import main as forget
 from components.verify.identify import main as identify
+from components.verify.listing import list_people
 from components.verify.verify import main as verify
 
 
@@ -90,6 +91,20 @@ def test_folders_of_people_are_enrolled_once_and_what_gives_no_single_face_is_li
     assert enroll(list(map(str, flags))) == 0
     said = capsys.readouterr().out
     assert "rejected: several-faces" in said and "it holds 6 faces of 3 people" in said
+
+
+def test_pictures_are_kept_only_when_that_is_said_and_go_with_the_person(model, people, tmp_path, capsys):
+    gallery, photos = tmp_path / "gallery.db", [paths[0] for paths in people.values()]
+    flags = ["-g", str(gallery), "-c", str(model)]
+    assert enroll([str(photos[0]), "--name", "Ada", *flags]) == 0
+    assert enroll([str(photos[1]), "--name", "Bea", *flags, "--keep-pictures"]) == 0
+    ada, bea = list_people(gallery).page
+    assert (ada.kept, bea.kept) == (0, 1) and 0 < bea.worst <= 100
+    assert enroll([str(photos[0]), "--name", "Ada", *flags, "--keep-pictures"]) == 0
+    assert "0 faces added" in capsys.readouterr().out
+    assert list_people(gallery).page[0].kept == 1
+    assert forget(["Bea", "-g", str(gallery)]) == 0
+    assert [one.name for one in list_people(gallery).page] == ["Ada"]
 
 
 def test_a_poor_face_is_enrolled_with_a_word_and_a_worse_one_refused_with_it(model, people, tmp_path, capsys):
