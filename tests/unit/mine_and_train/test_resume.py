@@ -85,7 +85,11 @@ def without_times(rounds):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if "classification" in name else ()) for name in RECIPES]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if "classification" in name or name == TAUGHT else ())
+        for name in RECIPES
+    ],
 )
 def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_path):
     undisturbed = training_of(name)
