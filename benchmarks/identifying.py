@@ -21,9 +21,8 @@ def faces(number: int, seed: int) -> Faces:
     """Random embeddings, float32 [number, 128]: as hard to tell apart as can be."""
     rng, made = np.random.default_rng(seed), np.empty((number, _SIZE), np.float32)
     for begin in range(0, number, 1 << 14):
-        made[begin : begin + (1 << 14)] = on_grid(
-            rng.normal(size=made[begin : begin + (1 << 14)].shape).astype(np.float32)
-        )
+        block = made[begin : begin + (1 << 14)]
+        block[:] = on_grid(rng.normal(size=block.shape).astype(np.float32))
     return made
 
 

@@ -19,6 +19,8 @@ Output = Callable[[str, str], Path | None]
 SCORED_BY = "evaluate"
 HEADLINE = {one.key: one.label for one in NUMBERS}
 LESS_IS_BETTER = tuple(one.key for one in NUMBERS if not one.more_is_better)
+# What the training leaves of its rounds, below the folder of a run.
+ROUNDS = "mine-and-train/training/history.parquet"
 # Of the numbers that tell which run is better, whether more of them is. Counts do not, and no loss does where the
 # margin or the kind of loss differs.
 BETTER: Mapping[re.Pattern[str], Callable[[Sequence[float]], float]] = {

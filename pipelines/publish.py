@@ -11,7 +11,6 @@ from typing import Annotated
 from components.common.command import run
 from components.common.errors import UsageError
 from components.common.flags import RUNS, Flag, Runs
-from pipelines.look.find import find_run
 from pipelines.records.folder import LATEST
 from pipelines.records.summary import short_path
 
@@ -29,12 +28,21 @@ class Targets:
     sign_key: Annotated[Path | None, Flag("FILE")] = None
     """Sign the exported folder with this private key first, as `facenet sign` does; the signature goes along."""
 
+    @property
+    def given(self) -> bool:
+        """Whether there is anything to do."""
+        return any(vars(self).values())
+
     def check(self) -> None:
         """Whether there is what is needed for it, before anything is run.
 
         Raises:
-            UsageError: a package is missing, or an address is none.
+            UsageError: a package is missing, an address is none, or the key is not one to sign with.
         """
+        if self.sign_key:
+            from components.verify.signature import signer
+
+            signer(self.sign_key)
         if self.mlflow:
             from pipelines.tracking.to_mlflow import check
 
@@ -61,6 +69,7 @@ def publish(runs: Path, name: str, targets: Targets) -> None:
     Raises:
         FacenetError: nobody takes it.
     """
+    from pipelines.look.find import find_run
     from pipelines.tracking.finished import finished
 
     done = finished(runs, find_run(runs, name))
@@ -83,7 +92,7 @@ def publish(runs: Path, name: str, targets: Targets) -> None:
 
 
 def _publish(settings: Settings) -> None:
-    if not any(vars(settings.targets).values()):
+    if not settings.targets.given:
         raise UsageError("Say where the run is published.", advice="Give --mlflow or --model-registry, or both.")
     settings.targets.check()
     publish(settings.runs.absolute(), settings.run, settings.targets)

@@ -113,7 +113,7 @@ def _run(settings: Settings) -> None:
                 lock=lock,
                 anew=anew,
                 answered=answered,
-                then=lambda name: publish(runs, name, settings.targets),
+                then=(lambda name: publish(runs, name, settings.targets)) if settings.targets.given else None,
             )
         )
 

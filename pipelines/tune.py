@@ -31,7 +31,7 @@ from pipelines.records.alive import alive, is_alive
 from pipelines.records.files import read_run, read_search, read_task
 from pipelines.records.lock import share
 from pipelines.records.record import FAILED, RUNNING, STOPPED, SUCCEEDED, RunRecord
-from pipelines.records.search import SEARCHES, SearchRecord
+from pipelines.records.search import SEARCHES, SearchRecord, scores_of
 from pipelines.records.summary import command, summary
 from pipelines.tuning import search as searches
 from pipelines.tuning.search import ROUNDS, TRAINED, UNTIL, Search
@@ -258,8 +258,8 @@ def _plan(search: Search) -> str:
 def _ranking(record: SearchRecord) -> str:
     lines = ["", f"The best of {len(record.trials)}, by {record.by} after the most rounds:"]
     for trial in best_first(record.trials)[:_LISTED]:
-        scored = [part for part in trial["parts"] if part["score"] is not None]
-        last = f"{scored[-1]['score']:.4f} after {scored[-1]['until']} rounds" if scored else "no score"
+        scores = scores_of(trial)
+        last = f"{scores[-1][1]:.4f} after {scores[-1][0]} rounds" if scores else "no score"
         lines.append(f"  trial {trial['number']:>3}  {last:<24}  {in_words(trial['settings'])}")
     return "\n".join(lines)
 

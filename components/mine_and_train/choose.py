@@ -20,7 +20,7 @@ from components.common.executor import inputs
 from components.common.flags import Checkpoint, ExecutorInput
 from components.common.records import read_json
 from components.mine_and_train.trial import settings_of
-from components.model.checkpoint import FILES
+from components.model.checkpoint import DESCRIPTION, FILES
 
 _TOGETHER = "A pipeline of `facenet compile --search` says all of this; compile it again where it was changed."
 
@@ -59,7 +59,7 @@ def _choose(settings: Settings) -> None:
     with new_directory(settings.checkpoint, FILES) as aside:
         shutil.copytree(found[ranked[0]][1], aside, dirs_exist_ok=True)
     going = [following[place] for place in sorted(ranked[: settings.keep])] if following else []
-    write_file(settings.going, _text(going))
+    write_file(settings.going, json.dumps(going))
     for place in ranked:
         print(f"{found[place][0]:.6f}  {these[place]}")
 
@@ -71,14 +71,10 @@ def _trials(text: str) -> list[str]:
     return trials
 
 
-def _text(trials: Sequence[str]) -> str:
-    return json.dumps(trials)
-
-
 def _read(folder: Path, by: str) -> tuple[str, float]:
     """The trial that a checkpoint is of, as it was given, and the score of the round that was kept."""
     try:
-        training: dict[str, Any] = read_json((folder / "facenet.json").read_bytes())["training"]
+        training: dict[str, Any] = read_json((folder / DESCRIPTION).read_bytes())["training"]
         rounds = {done["number"]: done for done in training["rounds"]} | {0: training.get("as_it_started", {})}
         trial, score = training["trial"], rounds[training["kept_round"]][by]
         settings_of(trial)

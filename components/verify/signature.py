@@ -35,17 +35,22 @@ def sign(folder: Path, key: Path) -> Path:
     Raises:
         UsageError: no such folder, no such key, or no model-signing.
     """
-    package, signature = _model_signing(), signature_of(folder)
     if not folder.is_dir():
         raise UsageError(
             "Only a folder is signed.", received=folder, advice="Give the one that `facenet export` wrote."
         )
+    signature = signature_of(folder)
+    signer(key).sign(folder.resolve(), signature)
+    return signature
+
+
+def signer(key: Path) -> Any:
+    """What signs with a private key; see `sign`."""
+    package = _model_signing()
     try:
-        config = package.signing.Config().use_elliptic_key_signer(private_key=key)
+        return package.signing.Config().use_elliptic_key_signer(private_key=key)
     except (OSError, *MALFORMED) as error:  # of an RSA key it asks for the curve
         raise _no_key(key, error) from error
-    config.sign(folder.resolve(), signature)
-    return signature
 
 
 def check(network: Path, key: Path) -> None:
@@ -64,7 +69,7 @@ def check(network: Path, key: Path) -> None:
         raise UsageError(
             "This network came with a package, and nobody signed it.",
             received=published.NAME,
-            advice="Give a signed one with -c, or leave out --signed_by.",
+            advice="Give a signed one with -c, or leave out --signed-by.",
         )
     folder = network if network.is_dir() else network.resolve().parent
     signature = signature_of(folder)
@@ -78,7 +83,7 @@ def check(network: Path, key: Path) -> None:
         raise FacenetError(
             "The network is not as its owner signed it; it is not used.",
             received=f"{folder}: {_reason(signature, error)}",
-            advice="Copy the whole folder and its .sig from its owner again; without --signed_by it is used as it is.",
+            advice="Copy the whole folder and its .sig from its owner again; without --signed-by it is used as it is.",
         ) from error
 
 

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from components.common.errors import UsageError
 from components.common.suggest import suggestion
+from pipelines.description import ROUNDS
 from pipelines.look.history import LOST
 from pipelines.look.inside import inside
 from pipelines.records.alive import is_alive
 from pipelines.records.files import read_search
 from pipelines.records.record import RUNNING
-from pipelines.records.search import SEARCHES, SearchRecord, Trial
-
-# What a training leaves of its rounds, below the folder of a run.
-_HISTORY = "mine-and-train/training/history.parquet"
+from pipelines.records.search import SEARCHES, SearchRecord, Trial, scores_of
 
 
 def searches(folder: Path) -> list[SearchRecord]:
@@ -55,10 +53,10 @@ def _search(folder: Path, name: str) -> SearchRecord | None:
 
 def curve(folder: Path, record: SearchRecord, trial: Trial) -> Sequence[tuple[int, float]]:
     """The scores of a trial by rounds: those at the ends of rungs, and those that its training noted in between."""
-    points = {part["until"]: part["score"] for part in trial["parts"] if part["score"] is not None}
+    points = dict(scores_of(trial))
     runs = {name: None for part in reversed(trial["parts"]) for name in (part["run"], part["made_by"]) if name}
     for run in runs:
-        file = inside(folder, folder / run / _HISTORY)
+        file = inside(folder, folder / run / ROUNDS)
         if file is not None and file.is_file():
             return sorted(({**_noted(file, record.by), **points}).items())
     return sorted(points.items())

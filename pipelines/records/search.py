@@ -36,6 +36,11 @@ class Trial(TypedDict):
     parts: list[Part]
 
 
+def scores_of(trial: Trial) -> list[tuple[int, float]]:
+    """The scores of a trial in the order of its rungs, each with the round after which it was."""
+    return [(part["until"], part["score"]) for part in trial["parts"] if part["score"] is not None]
+
+
 @dataclass
 class SearchRecord:
     """One search: what was asked, what its trials came to, and which one is the best.

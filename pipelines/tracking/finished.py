@@ -14,8 +14,7 @@ from pipelines import description
 from pipelines.look import history
 from pipelines.records.record import PENDING, RUNNING, TaskRecord
 
-# What a training writes of its rounds, beside its state.
-_TRAINING, _HISTORY, _ROUND = "mine-and-train", "training/history.parquet", "number"
+_TRAINING, _ROUND = "mine-and-train", "number"
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def finished(runs: Path, run: history.Run) -> Finished:
 def _curves(runs: Path, run: history.Run, task: TaskRecord | None) -> dict[str, list[tuple[int, float]]]:
     if task is None:
         return {}
-    file = runs / (task.origin["run"] if task.origin else run.record.id) / task.task / _HISTORY
+    file = runs / (task.origin["run"] if task.origin else run.record.id) / description.ROUNDS
     if not file.is_file():  # nothing was trained, or its state is kept in a folder of somebody's own
         return {}
     rounds: list[dict[str, Any]] = pq.read_table(file).to_pylist()

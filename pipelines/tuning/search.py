@@ -226,20 +226,6 @@ def rounds_of_rungs(rounds: int, search: Search) -> Sequence[int]:
     return [max(1, min(rounds, round(rounds / share))) for share in shares]
 
 
-def going_on(scores: Mapping[int, float | None], search: Search) -> list[int]:
-    """The trials that go on after a rung: one in `halving`, the best of those that have a score.
-
-    Args:
-        scores: by the number of the trial; None of a training that failed.
-        search: the search.
-
-    Returns:
-        Their numbers, the best first; of equal ones the one of the smaller number.
-    """
-    ranked = ranking(scores)
-    return ranked[: max(1, len(scores) // search.halving)] if search.halving else ranked
-
-
 def ranking(scores: Mapping[int, float | None]) -> list[int]:
     """The numbers of the trials with a score, the best first; of equal ones the smaller number."""
     have = [(-score, number) for number, score in scores.items() if score is not None]

@@ -16,7 +16,7 @@ from pipelines.plan.tasks import Pipeline, parameter_values, up_to
 from pipelines.plan.values import Value
 from pipelines.records.files import read_task, write_search
 from pipelines.records.record import DONE, FAILED, RUNNING, SUCCEEDED, TaskRecord, now
-from pipelines.records.search import Part, SearchRecord, Trial
+from pipelines.records.search import Part, SearchRecord, Trial, scores_of
 from pipelines.records.summary import duration
 from pipelines.tuning.sampling import batches
 from pipelines.tuning.search import ROUNDS, TRAINED, UNTIL, Search, ranking, rounds_of_rungs
@@ -191,7 +191,7 @@ def best_first(trials: Iterable[Trial]) -> list[Trial]:
     """Trials by how far they came, and then by their last score: the best first."""
 
     def place(trial: Trial) -> tuple[int, float, int]:
-        scored = [part for part in trial["parts"] if part["score"] is not None]
-        return -len(scored), -(scored[-1]["score"] or 0.0) if scored else 0.0, trial["number"]
+        scores = scores_of(trial)
+        return -len(scores), -scores[-1][1] if scores else 0.0, trial["number"]
 
     return sorted(trials, key=place)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from pipelines.look.searches import curve, find_search, searches
 from pipelines.plan.values import as_text
 from pipelines.records.record import RUNNING
-from pipelines.records.search import SearchRecord, Trial
+from pipelines.records.search import SearchRecord, Trial, scores_of
 from pipelines.ui.pages import Pages
 
 _SOON = 3000  # milliseconds after which a page of a search that goes on looks again
@@ -79,8 +79,8 @@ class SearchPages(Pages):
 
 def _score(trial: Trial) -> tuple[int, float] | None:
     """How far a trial came and its score there; None when it has none."""
-    scored = [(part["until"], part["score"]) for part in trial["parts"] if part["score"] is not None]
-    return scored[-1] if scored else None
+    scores = scores_of(trial)
+    return scores[-1] if scores else None
 
 
 def _order(name: str, falling: bool) -> Callable[[Trial], Any]:

@@ -14,6 +14,7 @@ from components.verify import model as opening
 from components.verify import signature
 from components.verify.settings import ModelSettings
 from pipelines.cli import main
+from pipelines.publish import Targets
 from tests.ui.records import run_of, task_of
 
 
@@ -126,6 +127,12 @@ def test_a_file_that_changes_after_the_check_is_noticed(signed, keys, monkeypatc
     monkeypatch.setattr(opening, "check", check)
     with pytest.raises(FacenetError, match="changed while they were read"):
         opening.open_model(ModelSettings(signed / "facenet.tflite", signed_by=keys[1]))
+
+
+def test_a_key_is_looked_at_before_the_run_that_it_is_to_sign(keys, tmp_path, capsys):
+    Targets(sign_key=keys[0]).check()
+    assert main(["run", "-i", str(tmp_path), "--sign-key", str(keys[1])]) == 2
+    assert "not the key that is needed" in capsys.readouterr().err
 
 
 def test_a_run_is_signed_where_it_is_published(folder, keys, tmp_path):
