@@ -9,10 +9,12 @@ import re
 from components.common.errors import FacenetError
 
 # The words of the loader of shared libraries, of Python's threads and Arrow's (a thread needs memory for its stack), of
-# C++, of TensorFlow; and last of Python, about a library that failed without saying why.
+# C++, of TensorFlow, and of oneDNN in it (2.21); of Arrow (24), about any text that it has no memory for; and last of
+# Python, about a library that failed without saying why.
 _WORDS = re.compile(
     "failed to map segment|cannot (map zero-fill pages|allocate memory)|can't start new thread|worker thread: Resource"
-    "|bad_alloc|OOM when allocating|out of memory|without exception set|without setting an exception",
+    "|bad_alloc|OOM when allocating|out of memory|could not create a primitive"
+    "|unexpected argument type <class 'str'> for compute function|without exception set|without setting an exception",
     re.IGNORECASE,
 )
 

@@ -32,6 +32,18 @@ def tensor():
     raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[3,3,256,256]")
 
 
+def convolution():
+    """What a convolution of oneDNN said in an export, with 2.5 GB left to it (TensorFlow 2.21)."""
+    import tensorflow as tf
+
+    raise tf.errors.AbortedError(None, None, "Operation received an exception: could not create a primitive, in file x")
+
+
+def text():
+    """What Arrow said there of `pc.equal(column, "train")`, with 2 GB left (pyarrow 24)."""
+    raise TypeError("Got unexpected argument type <class 'str'> for compute function")
+
+
 @contextmanager
 def loading():
     """What the loader of libraries says (glibc, dlfcn/dlerror), through a package that says something else."""
@@ -55,12 +67,15 @@ SHORTAGES = {
     "system": lambda: mmap.mmap(-1, 2**60),
     "thread": thread,
     "tensorflow": tensor,
+    "onednn": convolution,
+    "text": text,
     "library": lambda: loading().__enter__(),
 }
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if name == "tensorflow" else ()) for name in SHORTAGES]
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name in ("tensorflow", "onednn") else ()) for name in SHORTAGES],
 )
 def test_a_shortage_is_known(name):
     with pytest.raises(Exception) as raised:
@@ -76,6 +91,7 @@ def test_a_shortage_is_known(name):
         ImportError("cannot import name 'x'"),
         RuntimeError("the state is another"),
         KeyError("memory"),
+        TypeError("Got unexpected argument type <class 'dict'> for compute function"),
     ],
 )
 def test_other_errors_are_none(error):

@@ -67,7 +67,9 @@ def flags(dataset, folder, more):
 
 def environment(**more):
     kept = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
-    return kept | {"PYTHONPATH": str(REPOSITORY)} | more
+    # oneDNN's convolutions round by the size of the batch, which each device has another part of: here it is to be seen
+    # how devices share a batch, and rounding is made small.
+    return kept | {"PYTHONPATH": str(REPOSITORY), "TF_ENABLE_ONEDNN_OPTS": "0"} | more
 
 
 def start(arguments, mined, script=TRAINING, **more):
