@@ -15,6 +15,8 @@ SIZES = (10, 100, 1_000)
 ENROLLED = (1, 2, 4, 8)
 # One person is nobody to be confused with.
 LEAST_PEOPLE = 2
+# At most so many searches of either kind in all draws together: plenty for the smallest rate, and a bound on memory.
+MOST_SEARCHES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Gallery:
 def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = DRAWS) -> Iterator[Gallery]:
     """Draws galleries of one size; those of another size and the same seed hold the same people, or some of them.
 
-    Nobody takes part with more faces than the median person has (`folds.faces_alike`).
+    Nobody takes part with more faces than the median person has (`folds.faces_alike`). Beyond `MOST_SEARCHES`, each
+    draw searches for its share of the probes, at even distances from person to person; the next for those beside them.
 
     Args:
         identity: int64 [faces], numbers from 0.
@@ -83,7 +86,7 @@ def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = 
         draws: how many.
     """
     rng, most = np.random.default_rng(seed), plan.enrolled[-1]
-    for _ in range(draws):
+    for draw in range(draws):
         faces = rng.permutation(faces_alike(identity, rng))
         faces = faces[np.argsort(identity[faces], kind="stable")]
         begin = np.searchsorted(identity[faces], np.arange(identity.max() + 1))
@@ -91,5 +94,11 @@ def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = 
         place = np.full(len(begin), -1)  # in the gallery
         place[people] = np.arange(size)
         mate, number = place[identity[faces]], np.arange(len(faces)) - begin[identity[faces]]
-        mated = (mate >= 0) & (number >= most)
-        yield Gallery(faces[begin[people, None] + np.arange(most)], faces[mated], mate[mated], faces[mate < 0])
+        mated = _some(np.flatnonzero((mate >= 0) & (number >= most)), draw, draws)
+        strangers = _some(np.flatnonzero(mate < 0), draw, draws)
+        yield Gallery(faces[begin[people, None] + np.arange(most)], faces[mated], mate[mated], faces[strangers])
+
+
+def _some(probes: Indices, draw: int, draws: int) -> Indices:
+    every = -(-len(probes) * draws // MOST_SEARCHES) or 1
+    return probes[draw % every :: every]

@@ -21,13 +21,17 @@ Rule = Literal["nearest", "mean embedding", "mean score"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 _FACE_STEP, _REFERENCE_STEP = 2.0**-24, 2.0**-27
+_AT_ONCE = 1 << 14  # faces
 
 
 def on_grid(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Embeddings, float32 [faces, size], at exactly unit length but for rounding to multiples of 2^-24."""
-    exact = vectors.astype(np.float64)
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    return _rounded(exact, _FACE_STEP).astype(np.float32)  # float32 holds 24 bits: nothing is lost
+    grid = np.empty(vectors.shape, np.float32)
+    for begin in range(0, len(vectors), _AT_ONCE):
+        exact = vectors[begin : begin + _AT_ONCE].astype(np.float64)
+        exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+        grid[begin : begin + _AT_ONCE] = _rounded(exact, _FACE_STEP)  # float32 holds 24 bits: nothing is lost
+    return grid
 
 
 def references(faces: npt.NDArray[np.float32], rule: Rule) -> Vectors:

@@ -56,6 +56,21 @@ def test_a_threshold_is_the_largest_distance_that_names_no_more_strangers():
     assert measured[0] == 0.1 and measured[1:] == [pytest.approx(LEAST_NAMED / 120)]
 
 
+def test_of_too_many_probes_each_draw_searches_for_others(monkeypatch):
+    _, identity = people(30, 4)
+    plan = Plan(30, np.arange(30), [10], list(ENROLLED))
+    whole = list(galleries(identity, plan, 10, 3, draws=6))
+    monkeypatch.setattr("components.evaluate.galleries.MOST_SEARCHES", 6 * 30)
+    some = list(galleries(identity, plan, 10, 3, draws=6))
+    for full, part in zip(whole, some, strict=True):
+        assert (part.enrolled == full.enrolled).all()
+        assert len(part.strangers) <= 30 and set(part.strangers) <= set(full.strangers)
+        assert len(part.mated) == 20 and (identity[part.enrolled[part.mate, 0]] == identity[part.mated]).all()
+    # Every third of 80 strangers, each draw from a place further on.
+    for draw, (full, part) in enumerate(zip(whole, some, strict=True)):
+        assert part.strangers.tolist() == full.strangers[draw % 3 :: 3].tolist()
+
+
 @pytest.mark.parametrize(("number", "faces"), [(3, 1), (2, 4), (0, 1)])
 def test_too_few_people_give_none(number, faces):
     assert thresholds(*people(number, faces), "mean embedding", seed=0) == []
