@@ -46,7 +46,8 @@ $(VENV)/.pi: docker/verify/requirements.lock
 	$(BIN)/python docker/slim.py $(VENV)/lib/python3*/site-packages
 	touch $@
 
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# The tests start hundreds of processes, and each would compile the sources anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 test: setup lint  ## lint, types and tests
 	$(PYTEST) -m "not long and not kill"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,13 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def children() -> Callable[[], list[BaseProcess]]:
+    """The processes that were started since the test began: those of a server for all tests are not the test's."""
+    others = set(multiprocessing.active_children())
+    return lambda: [process for process in multiprocessing.active_children() if process not in others]
 
 
 @pytest.fixture(scope="session")

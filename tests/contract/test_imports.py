@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from graphlib import TopologicalSorter
-from importlib.metadata import files
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def extra(name: str) -> set[str]:
         if requirement.name == "facenet":
             found |= set().union(*map(extra, requirement.extras))
         else:
-            found |= {file.parts[0].partition(".")[0] for file in files(requirement.name) or ()}
+            record = distribution(requirement.name).read_text("RECORD") or ""
+            found |= {re.split("[/.]", line, maxsplit=1)[0] for line in record.splitlines()}
     return found
 
 

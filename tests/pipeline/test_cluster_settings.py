@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import pytest
 import yaml
@@ -18,7 +19,11 @@ from pipelines.local.containers import docker_run
 from pipelines.local.processes import Invocation
 from tests.stages import TASKS
 
-FOR_GPUS = compile_pipeline(gpus=2, image_pull_secret="regcred")
+
+# Compiling takes seconds: not whenever the tests are collected, and once.
+@cache
+def for_gpus():
+    return compile_pipeline(gpus=2, image_pull_secret="regcred")
 
 
 def read(text):
@@ -40,7 +45,11 @@ def read(text):
 
 
 DEFAULT = read(DEFAULT_OUTPUT.read_text())
-GPUS = read(FOR_GPUS)
+
+
+@pytest.fixture(scope="module")
+def gpus():
+    return read(for_gpus())
 
 
 def tasks(spec):
@@ -72,9 +81,9 @@ def test_only_the_training_is_tried_again_because_it_goes_on_where_it_was_howeve
             assert retry.backoff_max_duration.seconds >= 7 * 24 * 3600
 
 
-def test_every_task_is_passed_all_its_parameters():
+def test_every_task_is_passed_all_its_parameters(gpus):
     """A server 2.17.0 refuses an argument of one that is not, and no server's cache key has its component's default."""
-    for spec in (DEFAULT[0], GPUS[0]):
+    for spec in (DEFAULT[0], gpus[0]):
         for name, task in tasks(spec):
             wanted = spec.components[task.component_ref.name].input_definitions.parameters
             loop = {task.parameter_iterator.item_input} - {""}
@@ -94,8 +103,8 @@ def test_every_task_may_be_answered_from_the_cache():
     assert found == dict.fromkeys(TASKS, True)
 
 
-def test_worker_processes_and_gpus_have_shared_memory_within_the_limit():
-    for _, _, containers, settings in (DEFAULT, GPUS):
+def test_worker_processes_and_gpus_have_shared_memory_within_the_limit(gpus):
+    for _, _, containers, settings in (DEFAULT, gpus):
         for name in ("extract", "mine-and-train"):
             (mount,) = settings[name].empty_dir_mounts
             assert (mount.mount_path, mount.medium) == ("/dev/shm", "Memory")
@@ -138,8 +147,8 @@ def test_images_are_those_of_this_very_code():
         assert container.image == images.reference(TASKS[name])
 
 
-def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
-    _, _, containers, settings = GPUS
+def test_gpus_come_with_their_image_and_a_place_on_their_nodes(gpus):
+    _, _, containers, settings = gpus
     for name, container in containers.items():
         on_gpus = name == "mine-and-train"
         assert container.resources.HasField("accelerator") == on_gpus
@@ -151,8 +160,8 @@ def test_gpus_come_with_their_image_and_a_place_on_their_nodes():
     assert (toleration.key, toleration.operator, toleration.effect) == ("nvidia.com/gpu", "Exists", "NoSchedule")
 
 
-def test_every_image_is_pulled_with_the_secret_by_its_name():
-    _, _, containers, settings = GPUS
+def test_every_image_is_pulled_with_the_secret_by_its_name(gpus):
+    _, _, containers, settings = gpus
     assert set(containers) == set(TASKS)
     for name in containers:
         assert [secret.secret_name for secret in settings[name].image_pull_secret] == ["regcred"]
@@ -160,7 +169,7 @@ def test_every_image_is_pulled_with_the_secret_by_its_name():
 
 def test_a_local_run_honours_what_it_can_of_it(tmp_path):
     file = tmp_path / "cluster.yaml"
-    file.write_text(FOR_GPUS)
+    file.write_text(for_gpus())
     container = ir.read(file).task("mine-and-train").executor
     assert (container.gpus, container.shared_memory) == (2, 2 * 2**30)
     command = docker_run(Invocation("x", container, ("true",), tmp_path, (), tmp_path / "log"))
@@ -187,6 +196,6 @@ def test_wrong_settings_are_refused(flags, message, capsys, tmp_path, monkeypatc
 def test_a_file_for_one_cluster_is_written_and_checked(tmp_path):
     flags = ["-o", str(tmp_path / "cluster.yaml"), "--gpus", "2", "--image_pull_secret", "regcred"]
     assert main(flags) == 0
-    assert (tmp_path / "cluster.yaml").read_text() == FOR_GPUS
+    assert (tmp_path / "cluster.yaml").read_text() == for_gpus()
     assert main([*flags, "--check"]) == 0
     assert main([*flags[:2], "--check"]) == 1

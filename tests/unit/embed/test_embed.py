@@ -85,6 +85,7 @@ def test_a_published_list_of_pairs_is_measured_whole(tmp_path, published, faces)
     assert missing("dropped") is None  # nothing of it is left
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_members_is_embedded_without_tensorflow_as_with_it(
     tmp_path, dataset, faces, capsys, monkeypatch
 ):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -165,11 +164,11 @@ def test_without_any_face_the_task_fails_and_the_rejects_are_written(tmp_path, c
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "faces-rejects"}
 
 
-def test_a_killed_process_costs_one_photo_only(people, tmp_path):
+def test_a_killed_process_costs_one_photo_only(people, children, tmp_path):
     def kill() -> None:
-        while not (children := multiprocessing.active_children()):
+        while not (extracting := children()):
             time.sleep(0.005)
-        os.kill(children[0].pid, signal.SIGKILL)
+        os.kill(extracting[0].pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()

@@ -227,6 +227,7 @@ def test_odd_files_are_listed_each_with_its_reason_and_the_photos_among_them_cou
     assert "<img src=x" not in (tmp_path / "card.html").read_text()
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_files_in_one_folder_are_a_folder_of_photos(tmp_path):
     folder = tmp_path / "photos" / "Ada"
     folder.mkdir(parents=True)

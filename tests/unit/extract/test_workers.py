@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -30,7 +29,7 @@ def test_a_killed_process_costs_its_task_only():
     assert list(in_order(eval, ["1", KILLED, "3", "4"], 2, seconds=60)) == [1, Died(-9), 3, 4]
 
 
-def test_a_process_killed_while_it_sends_its_result_costs_its_task_only(tmp_path):
+def test_a_process_killed_while_it_sends_its_result_costs_its_task_only(children, tmp_path):
     ready = tmp_path / "ready"
     waited = f"iter(__import__('pathlib').Path({str(ready)!r}).exists, True)"
     large = f"any(__import__('time').sleep(0.01) for _ in {waited}) or bytes(10_000_000)"
@@ -38,7 +37,7 @@ def test_a_process_killed_while_it_sends_its_result_costs_its_task_only(tmp_path
     assert next(results) == 1
     ready.touch()
     time.sleep(0.5)  # nobody reads: the pipe is full long before all is sent
-    for process in multiprocessing.active_children():
+    for process in children():
         process.kill()
     assert list(results) == [Died(-9)]
 
@@ -53,11 +52,11 @@ def test_processes_that_keep_dying_end_the_work_with_a_message():
         list(in_order(eval, [KILLED] * 12, 2, seconds=60))
 
 
-def test_no_process_is_left_when_the_caller_stops_early():
+def test_no_process_is_left_when_the_caller_stops_early(children):
     results = in_order(eval, ["1"] * 5000, 2, seconds=60)
     assert next(results) == 1
     results.close()
-    assert not multiprocessing.active_children()
+    assert not children()
 
 
 def test_no_task_is_no_work():
@@ -65,7 +64,7 @@ def test_no_task_is_no_work():
 
 
 @pytest.mark.parametrize(("number", "stop"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
-def test_a_signal_while_a_process_starts_is_answered_by_the_caller_alone(number, stop, monkeypatch, capfd):
+def test_a_signal_while_a_process_starts_is_answered_by_the_caller_alone(number, stop, children, monkeypatch, capfd):
     """The system may give it to any thread: in Python, the main one answers it, and may be in the middle of a start."""
     resource_tracker.ensure_running()
     launch, pids, done = util.spawnv_passfds, [], threading.Event()
@@ -86,7 +85,7 @@ def test_a_signal_while_a_process_starts_is_answered_by_the_caller_alone(number,
         signal.signal(signal.SIGTERM, former)
         done.set()
     gc.collect()  # closes the pipes of a process whose start was cut off
-    for process in multiprocessing.active_children():
+    for process in children():
         process.join()
     for pid in pids:
         with suppress(ChildProcessError):

@@ -82,6 +82,7 @@ def test_what_a_start_wants_to_see_of_pixels_goes_with_all_that_comes_of_it(data
     np.testing.assert_allclose(found, again, atol=1e-5)  # LiteRT and TensorFlow
 
 
+@pytest.mark.long
 def test_a_long_round_is_told_while_it_is_under_way_and_a_cap_on_triplets_with_what_there_was(
     dataset, tmp_path, monkeypatch, capsys
 ):
@@ -93,7 +94,7 @@ def test_a_long_round_is_told_while_it_is_under_way_and_a_cap_on_triplets_with_w
     assert " triplets, a fair sample of 200 kept" in said
 
 
-@pytest.mark.parametrize("more", [[], ["--loss", "contrastive"]])
+@pytest.mark.parametrize("more", [[], pytest.param(["--loss", "contrastive"], marks=pytest.mark.long)])
 def test_a_network_that_embeds_all_faces_alike_stops_with_the_cause_and_what_to_try(more, dataset, tmp_path, capsys):
     architecture = Architecture("small_resnet", 32, 8)
     network = build(architecture)

@@ -51,6 +51,7 @@ def test_the_checkpoint_records_recipe_and_rounds(trained, dataset):
     assert all(0 < entry["triplets_trained"] <= entry["triplets_found"] for entry in rounds)
 
 
+@pytest.mark.long
 def test_training_again_on_faces_that_are_never_all_decoded_gives_the_same_bytes_and_other_places_for_the_card(
     trained, dataset, tmp_path, monkeypatch
 ):
@@ -95,7 +96,7 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
             ["--loss", "online-triplet", "--negatives", "semi-hard", "--optimizer", "adam", "--ema", "0.5"],
             ["triplets"] * 2,
         ),
-        (["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2),
+        pytest.param(["--loss", "contrastive", "--erasing", "0.5"], ["contrastive"] * 2, marks=pytest.mark.long),
         pytest.param(
             ["--loss", "classification", "--class_sample_rate", "0.5", "--precision", "float16"],
             ["classification"] * 2,
@@ -106,7 +107,7 @@ def test_rounds_bring_faces_of_one_identity_together(dataset, faces):
             ["classification", "triplets"],
             marks=pytest.mark.long,
         ),
-        (["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2),
+        pytest.param(["--precision", "float16", "--clip_norm", "1"], ["triplets"] * 2, marks=pytest.mark.long),
         pytest.param(
             ["--precision", "auto", "--members", "2", "--image_size", "36"], ["triplets"] * 2, marks=pytest.mark.long
         ),

@@ -44,7 +44,7 @@ def spread(embeddings):
     ("backbone", "recipe", "members"),
     [
         pytest.param("mobilefacenet", FAST, 1, marks=pytest.mark.long),
-        ("small_resnet", AVERAGED, 1),
+        pytest.param("small_resnet", AVERAGED, 1, marks=pytest.mark.long),
         ("small_resnet", FAST, 2),
     ],
 )

@@ -114,6 +114,7 @@ def test_another_embedding_size_keeps_its_own_embedding_layer(network, saved):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 def test_each_member_starts_from_its_own(tmp_path):
     three = Architecture("small_resnet", 48, 12, members=3)
     source = build(three)

@@ -63,6 +63,7 @@ def test_in_mixed_precision_weights_and_embeddings_stay_in_float32(precision):
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.long
 def test_the_logits_of_inception_resnet_v2_are_replaced_by_the_embedding():
     network = build(Architecture("inception_resnet_v2", 75, 128))
     assert network.output_shape == (None, 128)
@@ -119,7 +120,7 @@ def test_every_backbone_names_a_module_and_its_smallest_input(name):
         ("dlib_resnet", 150, 5_574_720, 256),
         ("dlib_slim", 68, 2_789_360, 256),
         ("dlib_tiny", 68, 1_148_416, 256),
-        ("inception_resnet_v1", 75, 22_578_384, 1792),
+        pytest.param("inception_resnet_v1", 75, 22_578_384, 1792, marks=pytest.mark.long),
         ("mobilefacenet", 112, 956_672, 512),
         ("mobilefacenet", 32, 933_632, 512),
         ("small_resnet", 64, 1_230_560, 256),
@@ -130,6 +131,7 @@ def test_every_other_backbone_has_its_parameters_and_features(name, size, parame
     assert (backbone.count_params(), backbone.output_shape) == (parameters, (None, features))
 
 
+@pytest.mark.long
 def test_what_the_user_set_for_other_work_with_keras_changes_nothing(tmp_path):
     settings = {"floatx": "float16", "epsilon": 0.5, "backend": "torch", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -131,12 +130,10 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     assert (tmp_path / "photos").read_text() == "mine"
 
 
-def test_a_process_that_is_killed_is_named_and_leaves_nothing(tmp_path):
-    others = set(multiprocessing.active_children())
-
+def test_a_process_that_is_killed_is_named_and_leaves_nothing(children, tmp_path):
     def kill_one():
         # Of both: Python 3.11's pool waits for ever for a process that it starts while another one dies.
-        while len(drawing := set(multiprocessing.active_children()) - others) < 2:
+        while len(drawing := children()) < 2:
             time.sleep(0.01)
         drawing.pop().kill()
 
