@@ -27,7 +27,8 @@ if platform.machine() in ("x86_64", "AMD64"):
 # And before Keras is: what its user's other work wants (~/.keras/keras.json, KERAS_BACKEND) would make other networks.
 os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
 
-# Keras imports these where they are installed, which takes a third of its own time, and uses them for nothing here.
+# Keras (3.15) imports these where they are installed, which takes a third of its own time, and uses them for nothing
+# here: `findings/keras-imports-what-is-installed.sh`.
 _UNUSED_BY_KERAS = ("matplotlib", "pandas", "sklearn")
 
 # What is said while TensorFlow is loaded, whatever it was told: that there is no CUDA, and that oneDNN is used.

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,6 +31,7 @@ RULE = re.compile(r"\b(must|needs?|is (a|an|from)|has to|Say|Give|of .* is)\b|KI
 PARTS = {"pipelines/local/results.py", "pipelines/local/runner.py"}
 
 
+@cache
 def errors() -> list[tuple[str, ast.Call]]:
     """Everywhere that an error is made: the file and the call."""
     found = []

@@ -37,7 +37,7 @@ def operations(function):
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("strides", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (1, 7), (7, 1), (2, 2), (5, 3)])
-@pytest.mark.parametrize("size", [(7, 8), (8, 7)])
+@pytest.mark.parametrize("size", [(7, 8), pytest.param((8, 7), marks=pytest.mark.long)])
 def test_gradients_are_those_of_keras(kernel, strides, padding, size):
     images = tf.random.stateless_normal((3, *size, 4), [0, 0])
     settings = {"kernel_size": kernel, "strides": strides, "padding": padding, "activation": "relu"}

@@ -96,6 +96,7 @@ def test_the_report_counts_what_was_restored_and_says_why_the_rest_was_not(resto
     ]
 
 
+@pytest.mark.long
 def test_the_archive_it_comes_in_gives_the_same(restored, v1_file, tmp_path, monkeypatch):
     network, _ = restored
     wanted = [np.array(weight) for weight in network.weights[:896]]
@@ -138,6 +139,7 @@ def test_weights_of_the_keras_application_give_its_features(top, tmp_path):
     assert np.abs(np.asarray(found) - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_the_facenet_community_gives_its_features(tmp_path):
     graph = slim_graph.InceptionResnetV1()
     graph.features(pictures(75))
@@ -223,7 +225,14 @@ def test_a_damaged_checkpoint_is_refused(network, some_of_v2, tmp_path):
         start_from(network, Architecture("inception_resnet_v2", 75, 8), path)
 
 
-@pytest.mark.parametrize("name", ["whole.weights.h5", "whole.keras", "alone.weights.h5", "alone.keras"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whole.weights.h5",
+        "alone.keras",
+        *(pytest.param(n, marks=pytest.mark.long) for n in ("whole.keras", "alone.weights.h5")),
+    ],
+)
 def test_keras_weights_of_the_network_or_its_backbone_are_restored(name, tmp_path):
     source, target = build(SMALL), build(SMALL)
     backbone = keras.Model(source.inputs, source.get_layer("embedding").input)
@@ -392,6 +401,7 @@ def test_a_zip_that_is_not_one_checkpoint_is_refused(tmp_path):
             pass
 
 
+@pytest.mark.long
 def test_several_members_are_not_started_from_one_network(tmp_path):
     two = Architecture("small_resnet", 36, 16, members=2)
     source = build(two)
