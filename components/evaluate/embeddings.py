@@ -58,7 +58,8 @@ class Embeddings:
 
     def of_split(self, split: str) -> Embeddings:
         """The faces of one split, or of all for "all", but for unnamed people: a pair of them may show one or two."""
-        return self.at(np.flatnonzero(((self.split == split) | (split == "all")) & ~self.unnamed()))
+        chosen = ((self.split == split) | (split == "all")) & ~self.unnamed()
+        return self if chosen.all() else self.at(np.flatnonzero(chosen))
 
     def at(self, rows: Indices) -> Embeddings:
         """Some of the faces; `rows` is int64 [m]."""
