@@ -19,17 +19,11 @@ NAMES = [pytest.param(name, marks=pytest.mark.long if name in _TAKE_LONG else ()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_backbone_learns_with_all_it_has_embeds_to_unit_length_and_is_the_same_as_a_file(name, tmp_path):
-    keras.utils.set_random_seed(0)  # of so deep a network, some random weights make two pictures nearly alike
+def test_a_backbone_embeds_to_unit_length_is_the_same_as_a_file_and_learns_with_all_it_has(name, tmp_path):
+    keras.utils.set_random_seed(0)
     _, smallest = BACKBONES[name]
     network = build(Architecture(name, smallest, 16))
     images = np.random.default_rng(0).integers(0, 256, (6, smallest, smallest, 3), np.uint8)
-    with tf.GradientTape() as tape:
-        embeddings = network(scale(images), training=True)
-        loss = tf.reduce_sum(embeddings * np.random.default_rng(1).normal(size=(6, 16)))
-    gradients = zip(network.trainable_variables, tape.gradient(loss, network.trainable_variables), strict=True)
-    assert not [variable.path for variable, gradient in gradients if not np.abs(gradient).max() > 0]
-
     found = Embedder(network)(images)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
     assert np.abs(found - found[0])[1:].max(axis=1).min() > 1e-4, "two pictures have one embedding"
@@ -38,3 +32,11 @@ def test_a_backbone_learns_with_all_it_has_embeds_to_unit_length_and_is_the_same
     record = record_of(Preprocessing(smallest, Crop(0.25, "none")).to_json(), (), {})
     file.write_bytes(convert(network, "float32", record, images))
     np.testing.assert_allclose(LiteRTEmbedder(file)(images), found, atol=1e-4)
+
+    # Last: one batch brings the averages of a deep network to where rounding alone, of one image or several at a time,
+    # makes a difference of 1.5e-4.
+    with tf.GradientTape() as tape:
+        embeddings = network(scale(images), training=True)
+        loss = tf.reduce_sum(embeddings * np.random.default_rng(1).normal(size=(6, 16)))
+    gradients = zip(network.trainable_variables, tape.gradient(loss, network.trainable_variables), strict=True)
+    assert not [variable.path for variable, gradient in gradients if not np.abs(gradient).max() > 0]
