@@ -83,7 +83,7 @@ def start(arguments, mined, script=TRAINING, **more):
 
 
 def finished(process, code=0):
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == code, output
     return output
 
