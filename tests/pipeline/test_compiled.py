@@ -50,6 +50,7 @@ def test_check_names_the_command_when_the_file_is_stale(tmp_path, capsys):
     file = tmp_path / "pipeline.yaml"
     assert main(["-o", str(file), "--check"]) == 1
     assert main(["-o", str(file)]) == 0
+    assert main(["-o", str(file), "--check"]) == 0
     file.write_text(file.read_text() + "# edited\n")
     assert main(["-o", str(file), "--check"]) == 1
     assert f"Run `facenet compile -o {file}`" in capsys.readouterr().err
