@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 # The tag by which a run of ours is found again.
 _OURS = "facenet.run"
-# MLflow's own variables. It would tell its makers how it is used, ask a server that is away for minutes, and no longer
-# open the folders that it made until 2025.
+# MLflow's own variables. It would tell its makers how it is used, ask a server that is away for minutes, no longer open
+# the folders that it made until 2025, and print where a server shows the run, as we do.
 _VARIABLES = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_ALLOW_FILE_STORE": "true",
 }
@@ -85,16 +86,25 @@ def log(finished: Finished, address: str) -> tuple[str, str | None]:
     try:
         # Without a scheme it is a folder, which MLflow would otherwise look for where it stands then.
         client = MlflowClient(address if "://" in address else Path(address).absolute().as_uri())
-        return _log(client, finished)
+        run, words, model = _log(client, finished)
     except MlflowException as error:
         raise FacenetError(
             "MLflow did not take the run.",
             received=f"{address}: {str(error).partition(chr(10))[0]}",
             advice=f"See to that, then: facenet publish {finished.run.record.id} --mlflow {address}",
         ) from error
+    return f"{words}{_page(address, run)}", model
 
 
-def _log(client: MlflowClient, finished: Finished) -> tuple[str, str | None]:
+def _page(address: str, run: Run) -> str:
+    """Where a server shows a run; "" without a server."""
+    if urlsplit(address).scheme not in ("http", "https"):
+        return ""
+    return f", {address.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+def _log(client: MlflowClient, finished: Finished) -> tuple[Run, str, str | None]:
+    """The run in MLflow, what it is in words, and where the network is kept."""
     record = finished.run.record
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME", record.pipeline)
     found = client.get_experiment_by_name(name)
@@ -104,7 +114,7 @@ def _log(client: MlflowClient, finished: Finished) -> tuple[str, str | None]:
         if one.info.status != "RUNNING":
             made = one.outputs.model_outputs if one.outputs else []
             where = client.get_logged_model(made[0].model_id).artifact_location if made else None
-            return f"run {one.info.run_id} of the experiment {name}, as it was logged before", where
+            return one, f"run {one.info.run_id} of the experiment {name}, as it was logged before", where
         client.delete_run(one.info.run_id)
     notes = finished.run.notes
     tags = {
@@ -123,7 +133,7 @@ def _log(client: MlflowClient, finished: Finished) -> tuple[str, str | None]:
     where = _log_model(client, run, finished)
     # Last: a run that MLflow calls running was not logged to its end.
     client.set_terminated(run.info.run_id, _STATES.get(finished.run.state, "KILLED"), end)
-    return f"run {run.info.run_id} of the experiment {name}", where
+    return run, f"run {run.info.run_id} of the experiment {name}", where
 
 
 def _log_numbers(client: MlflowClient, run: str, finished: Finished, when: int) -> None:

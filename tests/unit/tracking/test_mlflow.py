@@ -198,3 +198,12 @@ def test_what_cannot_be_is_refused_before_a_run_begins(runs, monkeypatch, capsys
     monkeypatch.setattr(to_mlflow, "find_spec", lambda name: None)
     assert main(["run", "--input", "none", "--mlflow", "x"]) == 2
     assert "pip install -e '.[mlflow]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["https://host/mlflow", "http://127.0.0.1:5000/"])
+def test_on_a_server_the_page_of_a_run_is_named(runs, tmp_path, address):
+    assert publish(runs, ID, str(tmp_path / "mlruns")) == 0
+    _, (run,) = logged(str(tmp_path / "mlruns"))
+    page = to_mlflow._page(address, run)
+    assert page == f", {address.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert to_mlflow._page("sqlite:///mlflow.db", run) == "" == to_mlflow._page("mlruns", run)
