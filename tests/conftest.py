@@ -7,10 +7,13 @@ import multiprocessing
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -45,6 +48,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marked and not is_here():
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _callers_by_name_alone() -> Iterator[None]:
+    """kfp asks for its caller's name by the source of all callers: of 2.1 s of a compilation in a test, 1.8 s."""
+    from kfp.dsl import pipeline_task
+
+    def stack() -> list[Sequence[str | None]]:
+        return [(), (None, None, None, sys._getframe(2).f_code.co_name)]
+
+    with patch.object(pipeline_task, "inspect", SimpleNamespace(stack=stack)):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ class SharedEmbedder:
         def embed(images: Any, place: Any) -> Any:
             return gather_embeddings(network(scale(images, scaling), training=False), place)
 
-        self._call = tf.function(lambda *share: strategy.run(embed, share), reduce_retracing=True)
+        self._call = tf.function(lambda *share: strategy.run(embed, share), autograph=False, reduce_retracing=True)
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embeds uint8 images [n, s, s, 3]; float32 [n, size]."""
@@ -132,7 +132,7 @@ def agreement(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
     if strategy.cluster_resolver is None or strategy.num_replicas_in_sync == 1:
         return lambda said: said
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.float32)])
     def votes(said: Any) -> Any:
         return strategy.reduce("SUM", strategy.run(tf.identity, (said,)), axis=None)
 

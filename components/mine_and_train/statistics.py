@@ -56,7 +56,8 @@ class Statistics:
         def see(pixels: Any) -> None:
             network(scale(pixels, scaling), training=True)
 
-        self._see = tf.function(see, input_signature=[tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)])
+        seen = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)
+        self._see = tf.function(see, autograph=False, input_signature=[seen])
 
     def gather(self, faces: int) -> None:
         """Sets each layer's mean and variance to those that it sees, with the weights as they are.

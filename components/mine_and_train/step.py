@@ -46,13 +46,14 @@ def training_step(
         scaling: of the network; see `Preprocessing`.
     """
     # Traced once, for any number of images: what is traced anew for a number rounds differently, and a stopped training
-    # would not go on to the same weights.
+    # would not go on to the same weights. And without AutoGraph, here and elsewhere: nothing branches on a tensor, and
+    # its rewriting of our sources and of Keras's took 2 of the 6 seconds until a small network's first step.
     pixels, pair = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8), tf.TensorSpec([2], tf.int32)
 
     def change(images: Any, seed: Any) -> Any:
         return augment(images, seed, augmentation, scaling)
 
-    @tf.function(jit_compile=xla)
+    @tf.function(autograph=False, jit_compile=xla)
     def update(images: Any, wanted: Any, seed: Any) -> StepMetrics:
         with tf.GradientTape() as tape:
             measured = loss(network(images, training=True), wanted, seed)
@@ -60,13 +61,13 @@ def training_step(
         optimizer.apply(tape.gradient(objective, variables), variables)
         return measured
 
-    @tf.function(input_signature=[pixels, targets, pair])
+    @tf.function(autograph=False, input_signature=[pixels, targets, pair])
     def step(images: Any, wanted: Any, seed: Any) -> StepMetrics:
         return update(change(images, seed), wanted, seed)
 
     if strategy is None or strategy.num_replicas_in_sync == 1:
         return step
-    changed = tf.function(change, input_signature=[pixels, pair])
+    changed = tf.function(change, autograph=False, input_signature=[pixels, pair])
     return _shared_step(network, optimizer, loss, changed, variables, strategy)
 
 
@@ -91,7 +92,7 @@ def _shared_step(
         optimizer.apply(gradients, variables)
         return measured
 
-    on_all = tf.function(lambda *share: strategy.run(on_device, share), reduce_retracing=True)
+    on_all = tf.function(lambda *share: strategy.run(on_device, share), autograph=False, reduce_retracing=True)
 
     def step(images: npt.NDArray[np.uint8], wanted: npt.NDArray[Any], seed: npt.NDArray[np.int32]) -> StepMetrics:
         # Changed before it is dealt out: the randomness is that of one device.

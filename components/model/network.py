@@ -169,7 +169,7 @@ class Embedder:
 
         # Traced once, for any number of images: what is traced anew for a number rounds differently.
         images = tf.TensorSpec([None, *network.input_shape[1:]], tf.uint8)
-        self._call = tf.function(call, input_signature=[images])
+        self._call = tf.function(call, autograph=False, input_signature=[images])
 
     def __call__(self, images: npt.NDArray[np.uint8], progress: Any = None) -> npt.NDArray[np.float32]:
         """Embeds images.
