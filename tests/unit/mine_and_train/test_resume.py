@@ -203,6 +203,7 @@ def begun(dataset, tmp_path_factory):
     return checkpoint
 
 
+@pytest.mark.long
 def test_a_finished_training_goes_on_with_more_rounds_and_says_what_changed(begun, dataset, capsys):
     flags = ["-i", str(dataset), "-c", str(begun), *FLAGS, "--margin", "0.3", "-p", "gone since"]
     assert main([*flags, "--rounds", "2"]) == 0

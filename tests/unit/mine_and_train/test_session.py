@@ -146,6 +146,7 @@ def test_a_start_that_no_round_makes_better_is_taken_bit_for_bit(dataset, start,
     assert training["kept_round"] == 0 and training["as_it_started"]["validation_auc"] == 0.9
 
 
+@pytest.mark.long
 def test_with_patience_the_best_round_is_taken_at_the_end_too(dataset, start, tmp_path, monkeypatch, capsys):
     scored(monkeypatch, 0.6, 0.8, 0.7)
     given = ["-p", str(start), "--validate_every", "1", "--patience", "5", "--rounds", "2"]

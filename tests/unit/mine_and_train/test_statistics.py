@@ -45,7 +45,8 @@ def spread(embeddings):
     [
         pytest.param("mobilefacenet", FAST, 1, marks=pytest.mark.long),
         pytest.param("small_resnet", AVERAGED, 1, marks=pytest.mark.long),
-        ("small_resnet", FAST, 2),
+        pytest.param("small_resnet", FAST, 2, marks=pytest.mark.long),
+        ("small_resnet", FAST, 1),
     ],
 )
 def test_after_a_few_large_steps_mining_and_inference_see_what_training_sees(backbone, recipe, members, monkeypatch):

@@ -72,7 +72,7 @@ def network(networks):
     ("name", "architecture", "scale", "scaling", "told"),
     [
         ("facenet_keras.h5", OF_2017, standardised, "standardised", "each face brought to mean 0 and deviation 1"),
-        ("facenet512_weights.h5", V1, fixed(127.5), "[-1, 1]", "pixels in [-1, 1]"),
+        pytest.param("facenet512_weights.h5", V1, fixed(127.5), "[-1, 1]", "pixels in [-1, 1]", marks=pytest.mark.long),
     ],
 )
 def test_keras_weights_as_they_are_published_give_their_embeddings(
@@ -107,7 +107,11 @@ def test_weights_of_facenet_pytorch_give_their_embeddings(torch_graph, network, 
 
 
 @pytest.mark.parametrize(
-    ("architecture", "scale", "scaling"), [(OF_2017, standardised, "standardised"), (V1, fixed(128), "[-1, 1]")]
+    ("architecture", "scale", "scaling"),
+    [
+        pytest.param(OF_2017, standardised, "standardised", marks=pytest.mark.long),
+        (V1, fixed(128), "[-1, 1]"),
+    ],
 )
 def test_tensorflow_checkpoints_give_their_embeddings_too(architecture, scale, scaling, networks, slim, tmp_path):
     size = architecture.embedding_size

@@ -191,9 +191,9 @@ def test_a_variable_of_another_shape_is_an_error(network, published, tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "wrong"),
     [
-        ("Conv2d_1a_3x3/weights", np.nan, "864 of 864 values not finite"),
+        pytest.param("Conv2d_1a_3x3/weights", np.nan, "864 of 864 values not finite", marks=pytest.mark.long),
         ("Conv2d_2a_3x3/BatchNorm/moving_variance", -1.0, "a negative variance"),
-        ("Conv2d_1a_3x3/BatchNorm/beta", "text", "not numbers"),
+        pytest.param("Conv2d_1a_3x3/BatchNorm/beta", "text", "not numbers", marks=pytest.mark.long),
     ],
 )
 def test_values_that_are_no_network_are_refused_and_nothing_is_changed(
