@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def fill_card(folder: Path, values: Mapping[str, Any], name: str = "card") -> Ca
 
 def fill_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
     """Fills one template; in templates that end in .html, values are escaped."""
+    template = _environment(folder).get_template(name)
+    return template.render(values, style=(_HERE / "style.css").read_text())
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -57,4 +64,4 @@ def fill_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"percent": percent, "number": number, "count": count, "markdown_text": markdown_text}
-    return environment.get_template(name).render(values, style=(_HERE / "style.css").read_text())
+    return environment

@@ -160,7 +160,10 @@ COMMANDS = {
     "embed -i {run}/collect/dataset -c {here}/bare -o {tmp}/x": (2, "description is not complete"),
     "embed -i {run}/collect/dataset -c {here}/half -o {tmp}/x": (2, "preprocessing specification is not complete"),
     "embed -i {run}/collect/dataset -c {here}/odd -o {tmp}/x": (2, "asks for something that this program does not do"),
-    "mine-and-train -i {run}/collect/dataset -c {tmp}/x -p {here}/weights.tar.gz": (2, "archive cannot be unpacked"),
+    "mine-and-train -i {run}/collect/dataset -c {tmp}/x -p {here}/weights.tar.gz --backbone small_resnet": (
+        2,
+        "archive cannot be unpacked",
+    ),
     "rerun collect -i none={photos} --runs {runs}": (2, "collect has no such input"),
     "evaluate -i {run}/embed/embeddings -o {tmp}/x --pairs {here}/short.txt": (2, "does not hold as many pairs"),
     "collect -i {here}/plain -o {tmp}/x": (2, "not a faces manifest"),

@@ -12,6 +12,8 @@ from components.common.manifest import DATASET, DROPPED, EMBEDDINGS, FACES, REJE
 from tests.answers import checked_metrics
 from tests.conftest import run_pipeline
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def runs(in_processes, sample_photos, tmp_path_factory) -> dict[int, Path]:

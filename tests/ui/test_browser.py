@@ -234,7 +234,7 @@ def test_a_card_that_lies_can_only_be_tall(site, open_page):
     expect(page.get_by_role("heading", name="Log")).to_be_attached()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_every_page_fits_a_phone_in_light_and_dark(two, in_processes, open_page, scheme):
     page = open_page(two.address, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     run = f"/runs/{in_processes.name}"

@@ -86,7 +86,7 @@ def without_times(rounds):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name == "online" else pytest.mark.long) for name in RECIPES],
+    [pytest.param(name, marks=() if name == "offline" else pytest.mark.long) for name in RECIPES],
 )
 def test_going_on_from_any_step_gives_the_same_weights_bit_for_bit(name, tmp_path):
     undisturbed = training_of(name)

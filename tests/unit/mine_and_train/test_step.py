@@ -70,7 +70,9 @@ def test_triplets_mined_beforehand_and_in_the_batch_move_the_weights_alike():
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "mined" else pytest.mark.long) for name in LOSSES]
+)
 def test_xla_moves_the_weights_as_the_plain_step_does(name):
     moved = []
     for xla in (False, True):

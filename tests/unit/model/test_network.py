@@ -28,7 +28,8 @@ def test_each_embedding_has_unit_length_whatever_else_is_in_the_batch():
     embeddings = Embedder(network, batch_size=4)(images)
     assert embeddings.shape == (9, 16)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
-    alone = np.concatenate([Embedder(network)(images[i : i + 1]) for i in range(9)])
+    embed = Embedder(network)
+    alone = np.concatenate([embed(images[i : i + 1]) for i in range(9)])
     # Batches of another size are rounded otherwise; statistics of the batch would differ by 0.1 and more.
     np.testing.assert_allclose(embeddings, alone, atol=1e-4)
 

@@ -19,7 +19,7 @@ from components.model.pretrained import start_from
 from components.model.starts import Kind, Start, find_start, unpack
 from tests.unit.model import slim_graph
 
-V2 = Architecture("inception_resnet_v2", 160, 8)
+V2 = Architecture("inception_resnet_v2", 75, 8)
 SMALL = Architecture("small_resnet", 32, 8)
 
 
@@ -74,16 +74,17 @@ def restored(v1_file):
     return network, start_from(network, V2, v1_file).lines(v1_file)
 
 
-def test_the_features_are_those_of_the_original_graph_at_160_pixels(restored, original):
-    assert_same_features(restored[0], original, 160)
+def test_the_features_are_those_of_the_original_graph(restored, original):
+    assert_same_features(restored[0], original, 75)
 
 
 @pytest.mark.long
-def test_the_features_are_those_of_the_original_graph_at_299_pixels(v1_file, original):
-    larger = Architecture("inception_resnet_v2", 299, 8)
+@pytest.mark.parametrize("size", [160, 299])
+def test_the_features_of_larger_images_are_those_of_the_original_graph(size, v1_file, original):
+    larger = Architecture("inception_resnet_v2", size, 8)
     network = build(larger)
     start_from(network, larger, v1_file)
-    assert_same_features(network, original, 299)
+    assert_same_features(network, original, size)
 
 
 def test_the_report_counts_what_was_restored_and_says_why_the_rest_was_not(restored, v1_file):
@@ -117,7 +118,6 @@ def test_the_archive_it_comes_in_gives_the_same(restored, v1_file, tmp_path, mon
 @pytest.mark.long
 @pytest.mark.parametrize("top", [False, True])
 def test_weights_of_the_keras_application_give_its_features(top, tmp_path):
-    architecture = Architecture("inception_resnet_v2", 75, 8)
     size = 299 if top else 75
     theirs = keras.applications.InceptionResNetV2(include_top=top, weights=None, input_shape=(size, size, 3))
     rng = np.random.default_rng(0)
@@ -126,8 +126,8 @@ def test_weights_of_the_keras_application_give_its_features(top, tmp_path):
             layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
     path = tmp_path / f"theirs{'' if top else '.weights'}.h5"
     (theirs.save if top else theirs.save_weights)(path)
-    network = build(architecture)
-    lines = start_from(network, architecture, path).lines(path)
+    network = build(V2)
+    lines = start_from(network, V2, path).lines(path)
     told = "keras.applications.InceptionResNetV2 with its top" if top else "the backbone alone"
     left = ["left out: predictions, the head"] if top else []
     assert lines == [f"896 of 900 variables restored from {path}, read as {told}", *left]
@@ -163,8 +163,8 @@ def some_of_v2(published):
 
 
 @pytest.fixture(scope="module")
-def network():
-    return build(Architecture("inception_resnet_v2", 75, 8))
+def network(restored):
+    return restored[0]
 
 
 def test_a_variable_without_a_source_is_an_error_and_nothing_is_changed(network, some_of_v2, tmp_path):
@@ -173,7 +173,7 @@ def test_a_variable_without_a_source_is_an_error_and_nothing_is_changed(network,
     with pytest.raises(
         UsageError, match=r"lacks variables[^\0]*without 892 of 896, such as InceptionResnetV2/Conv2d_2a"
     ):
-        start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "model.ckpt")
+        start_from(network, V2, tmp_path / "model.ckpt")
     np.testing.assert_array_equal(network.get_weights()[0], before)
 
 
@@ -185,7 +185,7 @@ def test_a_variable_of_another_shape_is_an_error(network, published, tmp_path):
     with pytest.raises(
         UsageError, match=r"another shape.*\n.*Conv2d_1a_3x3/weights: \(1,\), to train: \(3, 3, 3, 32\)"
     ):
-        start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "model.ckpt")
+        start_from(network, V2, tmp_path / "model.ckpt")
 
 
 @pytest.mark.parametrize(
@@ -203,14 +203,14 @@ def test_values_that_are_no_network_are_refused_and_nothing_is_changed(
     slim_graph.save(published | {full: np.full(published[full].shape, value)}, tmp_path / "model.ckpt", "V2")
     before = network.get_weights()[0].copy()
     with pytest.raises(UsageError, match=f"values that no network(?s:.)*model.ckpt, {full}: {wrong}"):
-        start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "model.ckpt")
+        start_from(network, V2, tmp_path / "model.ckpt")
     np.testing.assert_array_equal(network.get_weights()[0], before)
 
 
 def test_a_checkpoint_of_another_network_is_refused(network, tmp_path):
     slim_graph.save({"vgg_16/conv1/weights": np.ones(3, np.float32)}, tmp_path / "vgg_16.ckpt", "V1")
     with pytest.raises(UsageError, match=r"not of the backbone inception_resnet_v2.*\n.*under vgg_16"):
-        start_from(network, Architecture("inception_resnet_v2", 75, 8), tmp_path / "vgg_16.ckpt")
+        start_from(network, V2, tmp_path / "vgg_16.ckpt")
     with pytest.raises(UsageError, match=r"small_resnet\nGive --backbone inception_resnet_v1 or inception_resnet_v2"):
         start_from(build(SMALL), SMALL, tmp_path / "vgg_16.ckpt")
 
@@ -222,7 +222,7 @@ def test_a_damaged_checkpoint_is_refused(network, some_of_v2, tmp_path):
     content[:100] = bytes(100)
     path.write_bytes(content)
     with pytest.raises(UsageError, match="TensorFlow cannot read this checkpoint"):
-        start_from(network, Architecture("inception_resnet_v2", 75, 8), path)
+        start_from(network, V2, path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ the image for GPUs takes gigabytes, and a push needs a registry."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -34,12 +35,14 @@ def asked(tmp_path, monkeypatch):
     reference.cache_clear()
 
 
-@pytest.fixture
-def cluster_file(asked, tmp_path):
+@pytest.fixture(scope="module")
+def cluster_file(tmp_path_factory):
     """The pipeline for a cluster with GPUs; compiled elsewhere, because a process names the images but once."""
-    words = [sys.executable, "-m", "pipelines.compile", "-o", str(tmp_path / "cluster.yaml"), "--gpus", "2"]
-    subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True)
-    return tmp_path / "cluster.yaml"
+    file = tmp_path_factory.mktemp("cluster") / "cluster.yaml"
+    words = [sys.executable, "-m", "pipelines.compile", "-o", str(file), "--gpus", "2"]
+    environment = {**os.environ, "FACENET_REGISTRY": REGISTRY}
+    subprocess.run(words, cwd=REPOSITORY, env=environment, check=True, capture_output=True)
+    return file
 
 
 def built_and_pushed(lines):
