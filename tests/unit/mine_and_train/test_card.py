@@ -67,6 +67,7 @@ def test_the_card_says_whose_hardest_triplets_it_shows():
     assert "a sample of the faces trained on" in filled(settings=DEFAULTS | {"loss": "contrastive"})[0]
 
 
+@pytest.mark.long
 def test_rounds_without_triplets_are_told_by_their_pairs():
     none = {"triplets_found": 0, "triplets_kept": 0, "triplets_trained": 0}
     rounds = [replace(done, phase="contrastive", pairs_trained=1500, **none) for done in ROUNDS]

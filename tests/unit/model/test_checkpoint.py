@@ -46,6 +46,7 @@ def edited(folder, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.long
 def test_a_network_of_members_is_kept_whole_and_one_of_before_there_were_members_is_read(network, saved, tmp_path):
     architecture = Architecture("small_resnet", 36, 16, members=2)
     several = build(architecture)

@@ -89,6 +89,7 @@ def test_with_all_filters_half_the_resolution_says_nearly_what_dlib_says(restore
     assert own.mean() < 0.5 * others.mean()
 
 
+@pytest.mark.long
 def test_the_filters_that_stay_give_the_next_block_more_than_others_would(faces):
     """On the output of the first block, which has the same input whichever stay: against five random choices."""
     whole = _embedding(build_slim(75, WIDTHS, "whole"))

@@ -62,6 +62,7 @@ def test_whatever_a_compiled_file_names_is_built_and_pushed_and_nothing_else(ask
     assert all(name.startswith(REGISTRY) for name in named)
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_file_for_another_registry_is_refused_before_anything_is_built(cluster_file, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FACENET_REGISTRY", "elsewhere.example/team")
     reference.cache_clear()
