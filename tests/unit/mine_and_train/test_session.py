@@ -157,6 +157,7 @@ def test_with_patience_the_best_round_is_taken_at_the_end_too(dataset, start, tm
     assert weights(tmp_path / "checkpoint") == weights(tmp_path / "checkpoint-training" / "best")
 
 
+@pytest.mark.long
 def test_no_round_keeps_a_start_as_it_is(dataset, start, tmp_path):
     given = flags(dataset, tmp_path, "--rounds", "0", "--markdown", str(tmp_path / "card.md"))
     assert main(given) == 2

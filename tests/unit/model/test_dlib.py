@@ -117,6 +117,7 @@ def test_the_filters_that_stay_give_the_next_block_more_than_others_would(faces)
         assert chosen < 0.5 * error()
 
 
+@pytest.mark.long
 def test_a_slim_network_starts_by_the_faces_to_train_on(faces):
     architecture = Architecture("dlib_tiny", 75, 128)
     report = start_from(network := build(architecture), architecture, Path("dlib"), faces)

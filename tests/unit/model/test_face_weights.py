@@ -211,6 +211,7 @@ def test_a_variable_that_the_file_has_no_room_for_is_refused_before_it_is_read(n
         start_from(network, V1, tmp_path / "a.h5")
 
 
+@pytest.mark.long
 def test_files_that_are_damaged_or_no_weights_are_refused(network, tmp_path):
     save_file({"conv2d_1a.conv.weight": np.zeros((32, 3, 3, 3), np.float32)}, tmp_path / "a.safetensors")
     whole = (tmp_path / "a.safetensors").read_bytes()
