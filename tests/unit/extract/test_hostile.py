@@ -265,7 +265,7 @@ def test_a_photo_that_takes_for_ever_is_rejected_and_the_others_are_not(sample_p
     """A named pipe that somebody put in a photo's place after the folder was scanned does not end."""
     from components.extract import photos
 
-    monkeypatch.setattr(photos, "SECONDS_PER_PHOTO", 6.0)  # the start of a process is in it
+    monkeypatch.setattr(photos, "SECONDS_PER_PHOTO", 10.0)  # the start of a process is in it
     monkeypatch.setattr(photos, "extract_photo", _hanging)
     good = sample_photos / "person-00000" / "00.jpg"
     rejected, taken = photos.extract_photos([tmp_path / "hangs.jpg", good], Extraction(), workers=1)
