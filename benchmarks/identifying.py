@@ -42,12 +42,12 @@ def products(gallery: Faces, probes: Faces) -> None:
 
 def strangers(gallery: Faces, probes: Faces) -> Similarities:
     """The best candidate for each probe."""
-    return best_similarities(gallery[:, None], probes)
+    return best_similarities(gallery[:, None], probes, np.arange(len(probes)))
 
 
 def mated(gallery: Faces, probes: Faces) -> npt.NDArray[np.int64]:
     """The rank of each probe's mate."""
-    return mate_ranks(gallery[:, None], probes, np.arange(len(probes)))[1]
+    return mate_ranks(gallery[:, None], probes, np.arange(len(probes)), np.arange(len(probes)))[1]
 
 
 def _searched(people: int, probes: int) -> None:

@@ -115,16 +115,20 @@ def read_split(folders: Folders, split: str) -> tuple[Embeddings, Census]:
             advice="Run `facenet embed` on a dataset that has faces.",
         )
     names: list[pa.Table] = []
-    kept: list[npt.NDArray[np.float32]] = []
-    seen = 0
+    kept = np.empty((_count(folders, split), 0), np.float32)
+    seen = filled = 0
     identities: set[str] = set()
     checkpoints: Counter[str] = Counter()
     for table in stored:
         seen += len(table)
         of_which = f"{seen} faces" if seen == len(stored) else f"the first {seen} faces"
-        vectors = _vectors(table["embedding"], table["photo_path"], kept[0].shape[1] if kept else None, of_which)
-        chosen = np.array(pc.equal(table["split"], split), bool) if split != "all" else np.ones(len(table), bool)
-        kept.append(vectors[chosen])
+        vectors = _vectors(table["embedding"], table["photo_path"], kept.shape[1] or None, of_which)
+        chosen = _chosen(table["split"], split)
+        if not kept.shape[1]:  # the first ones say how long they are
+            kept = np.empty((len(kept), vectors.shape[1]), np.float32)
+        some = vectors[chosen]
+        kept[filled : filled + len(some)] = some
+        filled += len(some)
         names.append(table.select(_NAMES).filter(pa.array(chosen)))
         identities.update(table["identity"].unique().to_pylist())
         for one in pc.value_counts(table["checkpoint_sha256"]).to_pylist():
@@ -133,11 +137,21 @@ def read_split(folders: Folders, split: str) -> tuple[Embeddings, Census]:
     return (
         Embeddings(
             **{name: _strings(table, name) for name in _NAMES},
-            vectors=np.concatenate(kept),
+            vectors=kept,
             checkpoint_sha256=_only(checkpoints),
         ),
         Census(len(stored), frozenset(identities)),
     )
+
+
+def _chosen(splits: pa.ChunkedArray, split: str) -> npt.NDArray[np.bool_]:
+    return np.array(pc.equal(splits, split), bool) if split != "all" else np.ones(len(splits), bool)
+
+
+def _count(folders: Folders, split: str) -> int:
+    """How many faces are of a split: joined from pieces, the embeddings would be there twice for a moment."""
+    splits = Stored(folders, EMBEDDINGS, ["split"])
+    return sum(int(_chosen(table["split"], split).sum()) for table in splits)
 
 
 def _strings(table: pa.Table, name: str) -> Names:

@@ -103,7 +103,7 @@ class Searches:
     ) -> Searches:
         """Searches galleries in which so many faces of each person are enrolled."""
         mates = [
-            mate_ranks(references(grid[gallery.enrolled[:, :enrolled]], rule), grid[gallery.mated], gallery.mate)
+            mate_ranks(references(grid[gallery.enrolled[:, :enrolled]], rule), grid, gallery.mated, gallery.mate)
             for gallery in drawn
         ]
         similarities, ranks = map(np.concatenate, zip(*mates, strict=True))

@@ -21,13 +21,18 @@ PROBES, PEOPLE = 512, 1024  # of a block
 
 
 def best_similarities(
-    references: Vectors, probes: npt.NDArray[np.float32], *, block: tuple[int, int] = (PROBES, PEOPLE)
+    references: Vectors,
+    faces: npt.NDArray[np.float32],
+    probes: Indices,
+    *,
+    block: tuple[int, int] = (PROBES, PEOPLE),
 ) -> Similarities:
     """How similar to each probe the best candidate of a gallery is.
 
     Args:
         references: [people, references of each, size], of `references.references`.
-        probes: float32 [probes, size], of `references.on_grid`.
+        faces: float32 [faces, size], of `references.on_grid`.
+        probes: int64 [probes], which of the faces are searched for.
         block: probes and people that are compared at a time.
 
     Returns:
@@ -36,7 +41,7 @@ def best_similarities(
     best = np.full(len(probes), -np.inf)
 
     def search(some: slice) -> None:
-        for scores in _scores(references, probes[some], block[1]):
+        for scores in _scores(references, faces[probes[some]], block[1]):
             np.maximum(best[some], scores.max(axis=1), out=best[some])
 
     _in_threads(search, len(probes), block[0])
@@ -45,7 +50,8 @@ def best_similarities(
 
 def mate_ranks(
     references: Vectors,
-    probes: npt.NDArray[np.float32],
+    faces: npt.NDArray[np.float32],
+    probes: Indices,
     mate: Indices,
     *,
     block: tuple[int, int] = (PROBES, PEOPLE),
@@ -57,7 +63,8 @@ def mate_ranks(
 
     Args:
         references: [people, references of each, size].
-        probes: float32 [probes, size].
+        faces: float32 [faces, size].
+        probes: int64 [probes], which of the faces are searched for.
         mate: int64 [probes], the person in the gallery whose face the probe is.
         block: probes and people that are compared at a time.
 
@@ -67,9 +74,10 @@ def mate_ranks(
     similarity, rank = np.empty(len(probes)), np.zeros(len(probes), np.int64)
 
     def search(some: slice) -> None:
-        own = np.einsum("prs,ps->pr", references[mate[some]].astype(np.float64), probes[some].astype(np.float64))
+        searched = faces[probes[some]]
+        own = np.einsum("prs,ps->pr", references[mate[some]].astype(np.float64), searched.astype(np.float64))
         similarity[some] = own.max(axis=1)
-        for scores in _scores(references, probes[some], block[1]):
+        for scores in _scores(references, searched, block[1]):
             # Counting takes longer than finding the largest, and mostly the mate is it.
             rows = np.flatnonzero(scores.max(axis=1) >= similarity[some])
             rank[some][rows] += np.count_nonzero(scores[rows] >= similarity[some][rows, None], axis=1)

@@ -52,7 +52,7 @@ class Nonmated:
     ) -> Nonmated:
         """Searches galleries in which so many faces of each person are enrolled."""
         similarities = [
-            best_similarities(references(grid[gallery.enrolled[:, :enrolled]], rule), grid[gallery.strangers])
+            best_similarities(references(grid[gallery.enrolled[:, :enrolled]], rule), grid, gallery.strangers)
             for gallery in drawn
         ]
         faces = np.concatenate([gallery.strangers for gallery in drawn])

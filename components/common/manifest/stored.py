@@ -11,7 +11,10 @@ import pyarrow as pa
 from components.common.batches import slices
 from components.common.manifest.loading import Folders, open_part, parts, reading
 from components.common.manifest.schemas import Manifest
-from components.common.manifest.writing import ROWS_PER_PART
+from components.common.manifest.writing import ROWS_PER_GROUP
+
+# Of all rows so many are read at a time: with embeddings of 128 numbers 4 MB, whose memory the next ones take again.
+_AT_ONCE = 16 * ROWS_PER_GROUP
 
 
 class Stored:
@@ -37,8 +40,8 @@ class Stored:
         self._first = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """All rows, as many at a time as a part has."""
-        return (self[some] for some in slices(len(self), ROWS_PER_PART))
+        """All rows, `_AT_ONCE` at a time."""
+        return (self[some] for some in slices(len(self), _AT_ONCE))
 
     def __len__(self) -> int:
         return int(self._first[-1])

@@ -53,7 +53,7 @@ def test_unnamed_people_are_of_no_split_to_measure(tmp_path):
 
 
 def test_of_one_split_the_rest_is_counted_and_checked_and_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.common.manifest.stored.ROWS_PER_PART", 2)
+    monkeypatch.setattr("components.common.manifest.stored._AT_ONCE", 2)
     vectors = unit(7)
     found, census = read_split(manifest(tmp_path / "e", vectors), "test")
     assert found.face_id.tolist() == ["id1", "id3", "id5"] and np.array_equal(found.vectors, vectors[1::2])

@@ -50,7 +50,7 @@ def test_the_rule_is_the_one_that_evaluate_measures_thresholds_for():
     rng = np.random.default_rng(2)
     faces, query = on_grid(unit(rng.normal(size=(30, 16)))), on_grid(unit(rng.normal(size=(1, 16))))
     people = People([f"p{i}" for i in range(10)], np.repeat(np.arange(10, dtype=np.int32), 3), faces)
-    best = best_similarities(references(faces.reshape(10, 3, 16), RULE), query)[0]
+    best = best_similarities(references(faces.reshape(10, 3, 16), RULE), query, np.array([0]))[0]
     assert people.nearest(query[0], 1)[0].distance == pytest.approx(math.sqrt(2 - 2 * best), abs=1e-6)
 
 
