@@ -161,8 +161,8 @@ def embed(data: Path, folder: Path) -> Cost:
     return cost("embed", "-i", data, *flags)
 
 
-def evaluate(data: Path, folder: Path) -> Cost:
-    """The stage, on vectors around a random one for each person: the network that made them makes no difference."""
+def write_vectors(data: Path, folder: Path) -> None:
+    """Vectors around a random one for each person: the network that made them makes no difference."""
     rows, rng = read(data, DATASET), np.random.default_rng(0)
     people = np.unique(rows["identity"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
     vectors = rng.normal(size=(people.max() + 1, 128)).astype(np.float32)[people]
@@ -170,7 +170,11 @@ def evaluate(data: Path, folder: Path) -> Cost:
         vectors[some] += rng.normal(size=vectors[some].shape)
         vectors[some] /= np.linalg.norm(vectors[some], axis=1, keepdims=True)
     write_embeddings(folder / "embeddings", rows, vectors, "0" * 64)
-    flags = ("-o", folder / "report", "--faces", folder / "faces", "--pictures", "false")
+
+
+def evaluate(folder: Path, split: str) -> Cost:
+    """The stage, on the faces of a split."""
+    flags = ("-o", folder / "report", "--faces", folder / "faces", "--split", split, "--pictures", "false")
     return cost("evaluate", "-i", folder / "embeddings", *flags)
 
 
@@ -192,7 +196,9 @@ def main() -> None:
             if "embed" in given.stages:
                 embed(data, folder).write(f"embed, {rows:,} faces, {_QUICK} of {_QUICK_SIZE} px, with its card")
             if "evaluate" in given.stages:
-                evaluate(data, folder).write(f"evaluate, {rows:,} faces, a tenth for the test")
+                write_vectors(data, folder)
+                evaluate(folder, "test").write(f"evaluate, {rows:,} faces, a tenth for the test")
+                evaluate(folder, "all").write(f"evaluate, {rows:,} faces, all of them measured")
 
 
 if __name__ == "__main__":

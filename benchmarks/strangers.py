@@ -41,7 +41,7 @@ class Faces:
     def read(cls, folder: Path) -> Faces:
         """Those of an embeddings manifest, for instance of `facenet score`."""
         read = read_embeddings([folder])
-        return cls(on_grid(read.vectors), read.identity_codes())
+        return cls(on_grid(read.vectors[:]), read.identity_codes())
 
     def of(self, people: Indices) -> Faces:
         """Some people's, of whom nobody has more than the median person."""

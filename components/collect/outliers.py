@@ -54,7 +54,7 @@ def vectors_of(faces: pd.DataFrame, folders: Folders) -> Vectors:
         UsageError: it lacks one of the faces, or is no embeddings manifest of one network.
     """
     known = read_embeddings(folders)
-    rows = pd.Series(range(len(known)), known.face_id)
+    rows = pd.Series(range(len(known)), list(known.face_id))
     rows = rows[~rows.index.duplicated()].reindex(faces["face_id"])
     missing = rows.index[rows.isna()]
     if len(missing):

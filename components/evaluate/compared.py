@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from components.evaluate.embeddings import Indices, pair_distances
 from components.evaluate.metrics import STEPS, Counts, Curve, Distances, Flags, count, curve_of_counts
+from components.evaluate.on_disk import Vectors
 from components.evaluate.protocols import DrawnPairs, Faces, Pairs
 
 # At most so many pairs of each kind are kept, at even distances.
@@ -64,7 +64,7 @@ class Compared:
     threshold: float
 
     @classmethod
-    def of(cls, vectors: npt.NDArray[np.float32], pairs: Pairs | DrawnPairs, threshold: float) -> Compared:
+    def of(cls, vectors: Vectors, pairs: Pairs | DrawnPairs, threshold: float) -> Compared:
         """Compares pairs of vectors, float32 [faces, size], in memory that does not grow with the pairs."""
         return cls(
             _statistics(vectors, pairs, True, threshold), _statistics(vectors, pairs, False, threshold), threshold
@@ -81,9 +81,7 @@ class Compared:
         return np.flatnonzero(self.same.faces | self.different.faces)
 
 
-def _statistics(
-    vectors: npt.NDArray[np.float32], pairs: Pairs | DrawnPairs, same: bool, threshold: float
-) -> PairStatistics:
+def _statistics(vectors: Vectors, pairs: Pairs | DrawnPairs, same: bool, threshold: float) -> PairStatistics:
     counts, faces = np.zeros(STEPS, np.int64), np.zeros(len(vectors), bool)
     total = pairs.same_count if same else len(pairs) - pairs.same_count
     every, passed = -(-total // MOST_PAIRS) or 1, 0
@@ -106,7 +104,7 @@ def _statistics(
     return PairStatistics(counts, faces, MeasuredPairs.concatenate(sample), _worst(mistakes, same, enough))
 
 
-def _measure_ahead(vectors: npt.NDArray[np.float32], pieces: Iterable[tuple[Faces, Faces]]) -> Iterator[MeasuredPairs]:
+def _measure_ahead(vectors: Vectors, pieces: Iterable[tuple[Faces, Faces]]) -> Iterator[MeasuredPairs]:
     """Pairs with their distances, some at a time; the next pairs are measured while the caller works on these."""
 
     def measure(first: Faces, second: Faces) -> MeasuredPairs:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from components.evaluate.bootstrap import TAILS, rate_replicates
 from components.evaluate.chance import LEAST_PEOPLE
 from components.evaluate.embeddings import Indices, pair_distances
+from components.evaluate.on_disk import Vectors
 from components.evaluate.protocols import Population
 from components.evaluate.slices import UNKNOWN, Column
 
@@ -33,7 +34,6 @@ MOST_PAIRS = 200_000
 ENOUGH_ERRORS = 30
 _CONFIDENCE = 0.95
 
-Vectors = npt.NDArray[np.float32]
 Replicates = npt.NDArray[np.float64]
 
 

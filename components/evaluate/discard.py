@@ -15,35 +15,43 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.batches import slices
 from components.common.manifest import open_part
 from components.evaluate.compared import MeasuredPairs
-from components.evaluate.embeddings import Embeddings, Names
+from components.evaluate.embeddings import Embeddings, Indices, Texts
 from components.evaluate.galleries import Gallery, Plan, galleries
 from components.evaluate.identification import RULE, Searches
 from components.evaluate.metrics import val_at_far
+from components.evaluate.on_disk import Vectors
 from components.evaluate.references import on_grid
 
 # Of the faces, the worst first.
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 FALSE_POSITIVE_RATE = 0.01
+# The qualities of so many are looked up at a time.
+_FACES_AT_ONCE = 1 << 17
 
 Qualities = npt.NDArray[np.float32]
 
 
-def quality_of(face_ids: Names, faces: Sequence[Path]) -> Qualities:
+def quality_of(face_ids: Texts, faces: Sequence[Path]) -> Qualities:
     """The quality of faces, float32 [n], 0 to 100; not a number where nothing says it.
 
     Args:
         face_ids: str [n].
         faces: the parts of the faces manifest.
     """
-    known: dict[str, float | None] = {}
-    wanted = pa.array(face_ids, pa.string())
-    for file in faces:
-        table = open_part(file).read(["face_id", "quality"])
-        table = table.filter(pc.is_in(table["face_id"], wanted))
-        known.update(zip(table["face_id"].to_pylist(), table["quality"].to_pylist(), strict=True))
-    return np.array([known.get(face_id) for face_id in face_ids], np.float32)  # None becomes NaN
+    found = np.empty(len(face_ids), np.float32)
+    for some in slices(len(face_ids), _FACES_AT_ONCE):
+        known: dict[str, float | None] = {}
+        wanted = face_ids[some]
+        ids = pa.array(wanted, pa.string())
+        for file in faces:
+            table = open_part(file).read(["face_id", "quality"])
+            table = table.filter(pc.is_in(table["face_id"], ids))
+            known.update(zip(table["face_id"].to_pylist(), table["quality"].to_pylist(), strict=True))
+        found[some] = [known.get(face_id) for face_id in wanted]  # None becomes NaN
+    return found
 
 
 def discard(
@@ -105,7 +113,7 @@ def _without(gallery: Gallery, kept: npt.NDArray[np.bool_]) -> Gallery:
     )
 
 
-def _fnir(grid: npt.NDArray[np.float32], identity: npt.NDArray[np.int64], drawn: Sequence[Gallery]) -> float | None:
+def _fnir(grid: Vectors, identity: Indices, drawn: Sequence[Gallery]) -> float | None:
     """With one face of each person enrolled, at the threshold of these very searches; None where they are too few."""
     if not drawn or not all(len(each.enrolled) and len(each.mated) and len(each.strangers) for each in drawn):
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,30 +13,64 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.batches import slices
 from components.common.cores import threads
 from components.common.errors import UsageError
 from components.common.manifest import EMBEDDINGS, Folders, Stored, folder_names
 from components.common.names import is_unnamed
 from components.common.quantity import quantity
 from components.evaluate.metrics import STEP
+from components.evaluate.on_disk import Array, OnDisk, Vectors, at, empty, take
 
 Names = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
 Squares = npt.NDArray[np.float64]
 
-_NAMES = ("face_id", "identity", "split", "photo_path")
 # Normalised in float32, a vector misses length 1 by some 1e-7; in half precision by some 1e-3.
 LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
 _VALUES_PER_CHUNK = 1 << 17
+# From a file so many are read at a time, that more of them lie in a window.
+_VALUES_PER_READ = 1 << 21
 _PAIRS_PER_THREAD = 1 << 18
+_TEXTS_AT_ONCE = 1 << 15
 # A matrix product measures more than so many pairs in the time that it takes to pick the two vectors of one pair.
 _PRODUCTS_PER_PAIR = 16
 
 
+class StoredTexts:
+    """str [n], a column of a manifest: of a million faces there are texts in memory for those that are asked for.
+
+    Args:
+        stored: the column.
+        rows: int64 [n], the rows of the manifest.
+    """
+
+    def __init__(self, stored: Stored, rows: Indices) -> None:
+        self._stored, self._rows = stored, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.integer]) -> Names:
+        """Some of them, by a slice or by their numbers, int [m]."""
+        return np.array(self._stored[self._rows[rows]].column(0).to_pylist(), dtype=object)
+
+    def __iter__(self) -> Iterator[str]:
+        for some in slices(len(self), _TEXTS_AT_ONCE):
+            yield from self[some]
+
+    def at(self, rows: Indices) -> StoredTexts:
+        """Some of them, without reading them."""
+        return StoredTexts(self._stored, self._rows[rows])
+
+
+Texts = Names | StoredTexts
+
+
 @dataclass(frozen=True)
 class Embeddings:
-    """Faces and where one network puts them.
+    """Faces and where one network puts them. With many faces, little of each is in memory.
 
     Args:
         face_id: str [n].
@@ -46,11 +81,11 @@ class Embeddings:
         checkpoint_sha256: names the network.
     """
 
-    face_id: Names
+    face_id: Texts
     identity: Names
     split: Names
-    photo_path: Names
-    vectors: npt.NDArray[np.float32]
+    photo_path: Texts
+    vectors: Vectors
     checkpoint_sha256: str
 
     def __len__(self) -> int:
@@ -64,11 +99,11 @@ class Embeddings:
     def at(self, rows: Indices) -> Embeddings:
         """Some of the faces; `rows` is int64 [m]."""
         return Embeddings(
-            self.face_id[rows],
+            _texts_at(self.face_id, rows),
             self.identity[rows],
             self.split[rows],
-            self.photo_path[rows],
-            self.vectors[rows],
+            _texts_at(self.photo_path, rows),
+            at(self.vectors, rows),
             self.checkpoint_sha256,
         )
 
@@ -78,8 +113,13 @@ class Embeddings:
 
     def identity_codes(self) -> Indices:
         """int64 [n]: the identities as numbers from 0."""
-        codes: Indices = np.unique(self.identity, return_inverse=True)[1]
-        return codes
+        encoded = pa.array(self.identity, pa.string()).dictionary_encode()
+        names = np.array(encoded.dictionary.to_pylist(), dtype=object)
+        return np.argsort(np.argsort(names))[encoded.indices.to_numpy()]
+
+
+def _texts_at(texts: Texts, rows: Indices) -> Texts:
+    return texts.at(rows) if isinstance(texts, StoredTexts) else texts[rows]
 
 
 @dataclass(frozen=True)
@@ -96,12 +136,17 @@ class Census:
 
 
 def read_embeddings(folders: Folders) -> Embeddings:
-    """Reads an embeddings manifest; see `read_split`."""
+    """Reads an embeddings manifest, with the vectors in memory; see `read_split`."""
     return read_split(folders, "all")[0]
 
 
-def read_split(folders: Folders, split: str) -> tuple[Embeddings, Census]:
+def read_split(folders: Folders, split: str, scratch: Path | None = None) -> tuple[Embeddings, Census]:
     """Reads the embeddings of a split, or of all for "all". What is of others is checked and not kept.
+
+    Args:
+        folders: an embeddings manifest, or all shards of it.
+        split: train, validation, test or all.
+        scratch: where vectors that are too many for memory are put in a file; see `on_disk.empty`.
 
     Raises:
         UsageError: this is no embeddings manifest, or it is empty or of several checkpoints, or its vectors differ in
@@ -114,51 +159,46 @@ def read_split(folders: Folders, split: str) -> tuple[Embeddings, Census]:
             received=folder_names(folders),
             advice="Run `facenet embed` on a dataset that has faces.",
         )
-    names: list[pa.Table] = []
-    kept = np.empty((_count(folders, split), 0), np.float32)
-    seen = filled = 0
+    rows = np.flatnonzero(np.concatenate([_chosen(some["split"], split) for some in stored.select(["split"])]))
+    size, seen, filled = None, 0, 0
+    names: dict[str, list[pa.Array]] = {"identity": [], "split": []}
     identities: set[str] = set()
     checkpoints: Counter[str] = Counter()
     for table in stored:
         seen += len(table)
         of_which = f"{seen} faces" if seen == len(stored) else f"the first {seen} faces"
-        vectors = _vectors(table["embedding"], table["photo_path"], kept.shape[1] or None, of_which)
+        vectors = _vectors(table["embedding"], table["photo_path"], size, of_which)
+        if size is None:  # the first ones say how long they are
+            size = vectors.shape[1]
+            kept = empty((len(rows), size), scratch)
         chosen = _chosen(table["split"], split)
-        if not kept.shape[1]:  # the first ones say how long they are
-            kept = np.empty((len(kept), vectors.shape[1]), np.float32)
         some = vectors[chosen]
         kept[filled : filled + len(some)] = some
         filled += len(some)
-        names.append(table.select(_NAMES).filter(pa.array(chosen)))
+        for name, codes in names.items():
+            codes.append(table[name].filter(pa.array(chosen)).combine_chunks().dictionary_encode())
         identities.update(table["identity"].unique().to_pylist())
         for one in pc.value_counts(table["checkpoint_sha256"]).to_pylist():
             checkpoints[one["values"]] += one["counts"]
-    table = pa.concat_tables(names)
-    return (
-        Embeddings(
-            **{name: _strings(table, name) for name in _NAMES},
-            vectors=kept,
-            checkpoint_sha256=_only(checkpoints),
-        ),
-        Census(len(stored), frozenset(identities)),
+    found = Embeddings(
+        StoredTexts(stored.select(["face_id"]), rows),
+        _shared(names["identity"]),
+        _shared(names["split"]),
+        StoredTexts(stored.select(["photo_path"]), rows),
+        kept,
+        _only(checkpoints),
     )
+    return found, Census(len(stored), frozenset(identities))
 
 
 def _chosen(splits: pa.ChunkedArray, split: str) -> npt.NDArray[np.bool_]:
     return np.array(pc.equal(splits, split), bool) if split != "all" else np.ones(len(splits), bool)
 
 
-def _count(folders: Folders, split: str) -> int:
-    """How many faces are of a split: joined from pieces, the embeddings would be there twice for a moment."""
-    splits = Stored(folders, EMBEDDINGS, ["split"])
-    return sum(int(_chosen(table["split"], split).sum()) for table in splits)
-
-
-def _strings(table: pa.Table, name: str) -> Names:
-    if name in ("face_id", "photo_path"):
-        return np.array(table[name].to_pylist(), dtype=object)
-    few = table[name].combine_chunks().dictionary_encode()  # of a million equal texts, one is in memory
-    return np.array(few.dictionary.to_pylist(), dtype=object)[few.indices.to_numpy()]
+def _shared(codes: list[pa.Array]) -> Names:
+    """Texts of which there are few: of a million equal ones, one is in memory."""
+    whole = pa.chunked_array(codes).unify_dictionaries().combine_chunks()
+    return np.array(whole.dictionary.to_pylist(), dtype=object)[whole.indices.to_numpy()]
 
 
 def _only(checkpoints: Mapping[str, int]) -> str:
@@ -174,7 +214,7 @@ def _only(checkpoints: Mapping[str, int]) -> str:
     return next(iter(checkpoints))
 
 
-def _vectors(column: Any, photo_path: Any, size: int | None, of_which: str) -> npt.NDArray[np.float32]:
+def _vectors(column: Any, photo_path: Any, size: int | None, of_which: str) -> Array:
     """The vectors of some rows; `size` is the length of those before."""
 
     def refuse(what: str, wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], meaning: str) -> None:
@@ -206,7 +246,7 @@ def _vectors(column: Any, photo_path: Any, size: int | None, of_which: str) -> n
 
 
 def pair_distances(
-    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
+    vectors: Vectors, first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.float64]:
     """Euclidean distances between pairs of vectors, in bounded memory.
 
@@ -235,9 +275,7 @@ def pair_distances(
     return distances
 
 
-def _squares(
-    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
-) -> Squares:
+def _squares(vectors: Vectors, first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Squares:
     """Squared distances of some pairs, float64 [p]."""
     begins = np.flatnonzero(np.diff(first, prepend=-1))
     low, high = int(second.min()), int(second.max()) + 1
@@ -250,27 +288,24 @@ def _squares(
     return np.take(table, row_begins + second)
 
 
-def _of_pairs(
-    vectors: npt.NDArray[np.float32], first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
-) -> Squares:
+def _of_pairs(vectors: Vectors, first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> Squares:
     """Squared distances, float64 [p], of pairs picked one by one."""
     squares = np.empty(len(first))
-    chunk = max(1, _VALUES_PER_CHUNK // vectors.shape[1])
+    chunk = max(1, (_VALUES_PER_READ if isinstance(vectors, OnDisk) else _VALUES_PER_CHUNK) // vectors.shape[1])
     both = np.empty((2, chunk, vectors.shape[1]), np.float32)
     differences = np.empty((chunk, vectors.shape[1]))
     for start in range(0, len(first), chunk):
         piece = slice(start, start + chunk)
         number = len(first[piece])
         one, other = both[:, :number]
-        # Into memory that is there already; to check the indices numpy would copy it.
-        np.take(vectors, first[piece], axis=0, out=one, mode="clip")
-        np.take(vectors, second[piece], axis=0, out=other, mode="clip")
+        take(vectors, first[piece], one)
+        take(vectors, second[piece], other)
         difference = np.subtract(one, other, out=differences[:number], dtype=np.float64)
         np.einsum("ij,ij->i", difference, difference, out=squares[piece])
     return squares
 
 
-def _of_ranges(vectors: npt.NDArray[np.float32], faces: npt.NDArray[np.integer], low: int, high: int) -> Squares:
+def _of_ranges(vectors: Vectors, faces: npt.NDArray[np.integer], low: int, high: int) -> Squares:
     """Squared distances, float64 [faces, high - low], of faces and all from `low` to `high`: by a matrix product."""
     squares = np.empty((len(faces), high - low))
     one = vectors[faces].astype(np.float64)

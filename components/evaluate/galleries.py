@@ -17,6 +17,9 @@ ENROLLED = (1, 2, 4, 8)
 LEAST_PEOPLE = 2
 # At most so many searches of either kind in all draws together: plenty for the smallest rate, and a bound on memory.
 MOST_SEARCHES = 1_000_000
+# And so many comparisons with a person in them: of a gallery ten times as large, which is drawn from ten times as many
+# faces, a search takes ten times as long. Of one of 50,000 people these are 200,000 searches.
+MOST_COMPARISONS = 10_000_000_000
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ class Gallery:
 def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = DRAWS) -> Iterator[Gallery]:
     """Draws galleries of one size; those of another size and the same seed hold the same people, or some of them.
 
-    Nobody takes part with more faces than the median person has (`folds.faces_alike`). Beyond `MOST_SEARCHES`, each
-    draw searches for its share of the probes, at even distances from person to person; the next for those beside them.
+    Nobody takes part with more faces than the median person has (`folds.faces_alike`). Beyond `MOST_SEARCHES` or
+    `MOST_COMPARISONS`, each draw searches for its share of the probes, at even distances from person to person; the
+    next for those beside them.
 
     Args:
         identity: int64 [faces], numbers from 0.
@@ -86,6 +90,7 @@ def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = 
         draws: how many.
     """
     rng, most = np.random.default_rng(seed), plan.enrolled[-1]
+    searches = min(MOST_SEARCHES, MOST_COMPARISONS // size)
     for draw in range(draws):
         faces = rng.permutation(faces_alike(identity, rng))
         faces = faces[np.argsort(identity[faces], kind="stable")]
@@ -94,11 +99,11 @@ def galleries(identity: Indices, plan: Plan, size: int, seed: int, draws: int = 
         place = np.full(len(begin), -1)  # in the gallery
         place[people] = np.arange(size)
         mate, number = place[identity[faces]], np.arange(len(faces)) - begin[identity[faces]]
-        mated = _some(np.flatnonzero((mate >= 0) & (number >= most)), draw, draws)
-        strangers = _some(np.flatnonzero(mate < 0), draw, draws)
+        mated = _some(np.flatnonzero((mate >= 0) & (number >= most)), draw, draws, searches)
+        strangers = _some(np.flatnonzero(mate < 0), draw, draws, searches)
         yield Gallery(faces[begin[people, None] + np.arange(most)], faces[mated], mate[mated], faces[strangers])
 
 
-def _some(probes: Indices, draw: int, draws: int) -> Indices:
-    every = -(-len(probes) * draws // MOST_SEARCHES) or 1
+def _some(probes: Indices, draw: int, draws: int, most: int) -> Indices:
+    every = -(-len(probes) * draws // most) or 1
     return probes[draw % every :: every]

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from components.common.quantity import quantity
 from components.evaluate.bootstrap import Interval, search_intervals
 from components.evaluate.embeddings import Indices
 from components.evaluate.galleries import DRAWS, Gallery, Plan, galleries
 from components.evaluate.metrics import Curve, Distances, curve, roc, val_at_far
-from components.evaluate.references import RULES, Rule, on_grid, references
+from components.evaluate.on_disk import Vectors
+from components.evaluate.references import RULES, References, Rule, on_grid
 from components.evaluate.searches import mate_ranks
 from components.evaluate.strangers import FALSE_POSITIVE_RATES, Nonmated, as_distances, thresholds
 
@@ -37,7 +37,7 @@ _MISSED = 3.0
 _DET_POINTS = 100
 
 
-def identification(vectors: npt.NDArray[np.float32], identity: Indices, seed: int) -> dict[str, Any]:
+def identification(vectors: Vectors, identity: Indices, seed: int) -> dict[str, Any]:
     """All numbers about identification, as plain finite values.
 
     Args:
@@ -95,7 +95,7 @@ class Searches:
     @classmethod
     def of(
         cls,
-        grid: npt.NDArray[np.float32],
+        grid: Vectors,
         identity: Indices,
         drawn: Sequence[Gallery],
         enrolled: int,
@@ -103,7 +103,7 @@ class Searches:
     ) -> Searches:
         """Searches galleries in which so many faces of each person are enrolled."""
         mates = [
-            mate_ranks(references(grid[gallery.enrolled[:, :enrolled]], rule), grid, gallery.mated, gallery.mate)
+            mate_ranks(References(grid, gallery.enrolled[:, :enrolled], rule), grid, gallery.mated, gallery.mate)
             for gallery in drawn
         ]
         similarities, ranks = map(np.concatenate, zip(*mates, strict=True))

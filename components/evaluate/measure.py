@@ -15,7 +15,7 @@ from components.common.quantity import quantity
 from components.evaluate.bootstrap import Interval, accuracy_error, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
-from components.evaluate.embeddings import Embeddings, Indices, Names
+from components.evaluate.embeddings import Embeddings, Indices, Texts
 from components.evaluate.metrics import (
     Curve,
     Distances,
@@ -27,7 +27,7 @@ from components.evaluate.metrics import (
     roc,
     val_at_far,
 )
-from components.evaluate.protocols import Protocol
+from components.evaluate.protocols import Faces, Protocol
 
 # The small rates are steps of three: a gallery takes one by its size, and a smaller rate than it needs costs VAL.
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
@@ -162,7 +162,8 @@ def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **setting
         settings: what else the record should hold, for instance the split.
     """
     compared, scored = protocol.compared, protocol.scored
-    people, first = np.unique(measured.identity[faces], return_index=True)
+    codes = measured.identity_codes()
+    people, first = np.unique(codes[faces], return_index=True)
     of_each = Counter(measured.split[faces[first]].tolist())
     splits = {split: of_each[split] for split in sorted(of_each)}
     return {
@@ -173,7 +174,7 @@ def describe(protocol: Protocol, faces: Indices, measured: Embeddings, **setting
         "faces": len(faces),
         "identities": len(people),
         "splits": splits,
-        "identities_in_several_folds": _in_several_folds(protocol, measured.identity),
+        "identities_in_several_folds": _in_several_folds(protocol, codes),
         "scored": {"same_pairs": scored.same_count, "different_pairs": len(scored) - scored.same_count},
         "compared": {"same_pairs": compared.same_count, "different_pairs": len(compared) - compared.same_count},
     }
@@ -199,13 +200,18 @@ def _small_folds_note(protocol: Protocol) -> list[str]:
     ]
 
 
-def _in_several_folds(protocol: Protocol, identity: Names) -> int:
+def _in_several_folds(protocol: Protocol, identity: Indices) -> int:
     """Counted, not concluded from the kind of protocol."""
-    names, codes = np.unique(identity, return_inverse=True)
     faces = np.concatenate([protocol.scored.first, protocol.scored.second])
-    seen = np.zeros((len(names), protocol.fold.max() + 1), bool)
-    seen[codes[faces], np.tile(protocol.fold, 2)] = True
+    seen = np.zeros((identity.max() + 1, protocol.fold.max() + 1), bool)
+    seen[identity[faces], np.tile(protocol.fold, 2)] = True
     return int(np.count_nonzero(seen.sum(axis=1) > 1))
+
+
+def _taken(texts: Texts, rows: Faces) -> pa.Array:
+    """Each text that is asked for is read once."""
+    different, place = np.unique(rows, return_inverse=True)
+    return pa.array(texts[different], pa.string()).take(pa.array(place))
 
 
 def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances) -> pa.Table:
@@ -213,8 +219,8 @@ def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances
     pairs = protocol.scored
     return pa.table(
         {
-            "face_id_a": embeddings.face_id[pairs.first],
-            "face_id_b": embeddings.face_id[pairs.second],
+            "face_id_a": _taken(embeddings.face_id, pairs.first),
+            "face_id_b": _taken(embeddings.face_id, pairs.second),
             "same": pairs.same,
             "fold": protocol.fold,
             "slice": pa.nulls(len(pairs), pa.string())

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from components.evaluate.compared import SHOWN, Compared, MeasuredPairs
 from components.evaluate.embeddings import Embeddings
 from components.page.pictures import thumbnails
@@ -70,16 +72,16 @@ def worst_mistakes(
 
 def _pick(embeddings: Embeddings, worst_first: MeasuredPairs) -> list[Mistake]:
     """The first few pairs in which no face was seen before: one mislabelled photo would fill the list."""
-    chosen: list[Mistake] = []
+    chosen: list[tuple[int, int, float]] = []
     seen: set[int] = set()
     for first, second, distance in zip(worst_first.first, worst_first.second, worst_first.distances, strict=True):
         if not {first, second} & seen:
-            chosen.append(Mistake(_face(embeddings, first), _face(embeddings, second), float(distance)))
+            chosen.append((first, second, float(distance)))
             seen |= {first, second}
         if len(chosen) == SHOWN:
             break
-    return chosen
-
-
-def _face(embeddings: Embeddings, row: int) -> PairedFace:
-    return PairedFace(embeddings.face_id[row], embeddings.identity[row], embeddings.photo_path[row])
+    ends = np.array([pair[:2] for pair in chosen], np.int64).ravel()
+    names = embeddings.face_id[ends], embeddings.identity[ends], embeddings.photo_path[ends]
+    faces = [PairedFace(*of_one) for of_one in zip(*names, strict=True)]
+    distances = [pair[2] for pair in chosen]
+    return [Mistake(*of_pair) for of_pair in zip(faces[::2], faces[1::2], distances, strict=True)]

@@ -167,12 +167,13 @@ def from_pairs_file(path: Path, embeddings: Embeddings, folds: int) -> Protocol:
 
 def _faces_of_photos(file: PairsFile, embeddings: Embeddings) -> dict[Photo, list[int]]:
     """The rows of each photo that a file names, where there are any."""
-    at: dict[
-        Photo, dict[str, list[int]]
-    ] = {}  # by its path inside the identity, either way: the photos, and their rows
+    at: dict[Photo, dict[str, list[int]]] = {}  # by its path inside the identity: the photos, and their rows
     below: dict[Photo, dict[str, list[int]]] = {}  # by its file name alone
+    people = {photo[0] for pair in file.pairs for photo in pair}
     for row, (identity, path) in enumerate(zip(embeddings.identity, embeddings.photo_path, strict=True)):
-        name, place = one_form(identity), PurePosixPath(one_form(path))
+        if (name := one_form(identity)) not in people:
+            continue
+        place = PurePosixPath(one_form(path))
         whole = "/".join(place.parts[1:])
         for photos, inside in ((at, whole), (at, whole.removesuffix(place.suffix)), (below, place.stem)):
             photos.setdefault((name, inside), {}).setdefault(path, []).append(row)

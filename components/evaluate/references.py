@@ -8,14 +8,18 @@ the size of blocks, the threads and the matrix library, make no difference, and 
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.batches import slices
 from components.common.directions import directions
+from components.evaluate.embeddings import Indices
+from components.evaluate.on_disk import Array, Vectors, empty_like
 
-Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+Kept = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 Rule = Literal["nearest", "mean embedding", "mean score"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -24,17 +28,47 @@ _FACE_STEP, _REFERENCE_STEP = 2.0**-24, 2.0**-27
 _AT_ONCE = 1 << 14  # faces
 
 
-def on_grid(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+@overload
+def on_grid(vectors: Array) -> Array: ...
+
+
+@overload
+def on_grid(vectors: Vectors) -> Vectors: ...
+
+
+def on_grid(vectors: Vectors) -> Vectors:
     """Embeddings, float32 [faces, size], at exactly unit length but for rounding to multiples of 2^-24."""
-    grid = np.empty(vectors.shape, np.float32)
-    for begin in range(0, len(vectors), _AT_ONCE):
-        exact = vectors[begin : begin + _AT_ONCE].astype(np.float64)
+    grid = empty_like(vectors)
+    for some in slices(len(vectors), _AT_ONCE):
+        exact = vectors[some].astype(np.float64)
         exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-        grid[begin : begin + _AT_ONCE] = _rounded(exact, _FACE_STEP)  # float32 holds 24 bits: nothing is lost
+        grid[some] = _rounded(exact, _FACE_STEP).astype(np.float32)  # which holds 24 bits: nothing is lost
     return grid
 
 
-def references(faces: npt.NDArray[np.float32], rule: Rule) -> Vectors:
+@dataclass(frozen=True)
+class References:
+    """What a gallery keeps of everybody, made for those people who are asked for.
+
+    Args:
+        grid: float32 [faces, size], of `on_grid`.
+        enrolled: int64 [people, faces of each].
+        rule: how several faces become one score.
+    """
+
+    grid: Vectors
+    enrolled: Indices
+    rule: Rule
+
+    def __len__(self) -> int:
+        return len(self.enrolled)
+
+    def __getitem__(self, people: slice | Indices) -> Kept:
+        """Those of some people, by a slice or by their numbers: see `references`."""
+        return references(self.grid[self.enrolled[people]], self.rule)
+
+
+def references(faces: npt.NDArray[np.float32], rule: Rule) -> Kept:
     """What a probe is multiplied with to give its similarities (-1 to 1); a person's score is the largest of them.
 
     "nearest" keeps all faces. "mean embedding" keeps their mean, scaled to unit length. "mean score" keeps their mean

@@ -1,28 +1,33 @@
 """Searches of a gallery: every probe against every person, by matrix products of blocks.
 
-Memory holds a block for each thread, and a number or two for each probe. Similarities are exact (`references.py`), so
-any size of blocks gives the same bits.
+Memory holds what a gallery keeps of some of its people, a block for each thread, and a number or two for each probe.
+Similarities are exact (`references.py`), so any size of blocks gives the same bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from components.common.batches import slices
 from components.common.cores import threads
 from components.evaluate.embeddings import Indices
-from components.evaluate.references import Vectors
+from components.evaluate.on_disk import Vectors
+from components.evaluate.references import Kept, References
 
 Similarities = npt.NDArray[np.float64]
 
 PROBES, PEOPLE = 512, 1024  # of a block
+# People whose references are in memory at a time: with eight faces each, of 128 numbers, 32 MB.
+_PEOPLE_AT_ONCE = 8 * PEOPLE
 
 
 def best_similarities(
-    references: Vectors,
-    faces: npt.NDArray[np.float32],
+    references: Kept | References,
+    faces: Vectors,
     probes: Indices,
     *,
     block: tuple[int, int] = (PROBES, PEOPLE),
@@ -30,7 +35,7 @@ def best_similarities(
     """How similar to each probe the best candidate of a gallery is.
 
     Args:
-        references: [people, references of each, size], of `references.references`.
+        references: [people, references of each, size], as `references.references` makes them.
         faces: float32 [faces, size], of `references.on_grid`.
         probes: int64 [probes], which of the faces are searched for.
         block: probes and people that are compared at a time.
@@ -40,17 +45,18 @@ def best_similarities(
     """
     best = np.full(len(probes), -np.inf)
 
-    def search(some: slice) -> None:
-        for scores in _scores(references, faces[probes[some]], block[1]):
+    def search(kept: Kept, some: slice) -> None:
+        for scores in _scores(kept, faces[probes[some]], block[1]):
             np.maximum(best[some], scores.max(axis=1), out=best[some])
 
-    _in_threads(search, len(probes), block[0])
+    for people in slices(len(references), _PEOPLE_AT_ONCE):
+        _in_threads(partial(search, references[people]), len(probes), block[0])
     return best
 
 
 def mate_ranks(
-    references: Vectors,
-    faces: npt.NDArray[np.float32],
+    references: Kept | References,
+    faces: Vectors,
     probes: Indices,
     mate: Indices,
     *,
@@ -73,20 +79,24 @@ def mate_ranks(
     """
     similarity, rank = np.empty(len(probes)), np.zeros(len(probes), np.int64)
 
-    def search(some: slice) -> None:
-        searched = faces[probes[some]]
-        own = np.einsum("prs,ps->pr", references[mate[some]].astype(np.float64), searched.astype(np.float64))
+    def find(some: slice) -> None:
+        searched = faces[probes[some]].astype(np.float64)
+        own = np.einsum("prs,ps->pr", references[mate[some]].astype(np.float64), searched)
         similarity[some] = own.max(axis=1)
-        for scores in _scores(references, searched, block[1]):
+
+    def search(kept: Kept, some: slice) -> None:
+        for scores in _scores(kept, faces[probes[some]], block[1]):
             # Counting takes longer than finding the largest, and mostly the mate is it.
             rows = np.flatnonzero(scores.max(axis=1) >= similarity[some])
             rank[some][rows] += np.count_nonzero(scores[rows] >= similarity[some][rows, None], axis=1)
 
-    _in_threads(search, len(probes), block[0])
+    _in_threads(find, len(probes), block[0])
+    for people in slices(len(references), _PEOPLE_AT_ONCE):
+        _in_threads(partial(search, references[people]), len(probes), block[0])
     return similarity, rank
 
 
-def _scores(references: Vectors, probes: npt.NDArray[np.float32], people: int) -> Iterator[Similarities]:
+def _scores(references: Kept, probes: npt.NDArray[np.float32], people: int) -> Iterator[Similarities]:
     """Each person's similarity to each probe, float64 [probes, people], some people at a time; reused memory."""
     exact = probes.astype(np.float64)
     memory = np.empty((2, len(probes) * people))
@@ -102,4 +112,4 @@ def _scores(references: Vectors, probes: npt.NDArray[np.float32], people: int) -
 def _in_threads(search: Callable[[slice], None], probes: int, at_once: int) -> None:
     """Searches for some probes in each thread: none of them writes where another does."""
     with threads() as pool:
-        list(pool.map(search, (slice(begin, begin + at_once) for begin in range(0, probes, at_once))))
+        list(pool.map(search, slices(probes, at_once)))

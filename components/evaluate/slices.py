@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.common.batches import slices
 from components.common.errors import UsageError, reason_of
 from components.common.formats import FORMATS
 from components.common.manifest import FACES, Folders, Stored
 from components.common.names import one_form
-from components.evaluate.embeddings import Embeddings, Indices
+from components.evaluate.embeddings import Embeddings, Indices, Names
 
 Numbers = npt.NDArray[np.float64]
 
@@ -28,6 +28,9 @@ _QUARTERS = (0.25, 0.5, 0.75)
 # A column of more different numbers than this is cut at its quartiles, as ages are; of fewer, each is a slice.
 _MOST_NUMBERS = 10
 _NAMED = 5
+# What a manifest says of so many faces is looked up at a time.
+_FACES_AT_ONCE = 1 << 17
+_WIDTH = "width"
 _FORMAT = {ending: one.name for one in FORMATS for ending in one.endings}
 # The columns of a faces manifest that faces are divided by. Left or right, a head that is turned is turned.
 _NUMBERS: dict[str, tuple[str, Callable[[Numbers], Numbers]]] = {
@@ -163,22 +166,26 @@ def slices_of_photos(faces: Embeddings, manifest: Folders) -> list[Column]:
     columns = [_of_texts("format of the photo", [_FORMAT.get(ending, ending) for ending in endings])]
     if not manifest:
         return columns
-    ids = pa.array(faces.face_id)
     stored = Stored(manifest, FACES, ["face_id", "photo_path", "box", *_NUMBERS])
+    pieces = list(slices(len(faces), _FACES_AT_ONCE)) or [slice(0)]
+    known = [_known(stored, faces.face_id[some], faces.photo_path[some]) for some in pieces]
+    numbers = {name: np.concatenate([of_some[name] for of_some in known]) for name in known[0]}
+    columns.append(_of_numbers("width of the face in pixels", numbers[_WIDTH]))
+    for name, (label, as_condition) in _NUMBERS.items():
+        columns.append(_of_numbers(label, as_condition(numbers[name])))
+    return columns
+
+
+def _known(stored: Stored, face_id: Names, photo_path: Names) -> dict[str, Numbers]:
+    """By column what a faces manifest says of some faces, float64 [faces]; not a number where it says nothing."""
+    ids = pa.array(face_id, pa.string())
     table = pa.concat_tables(some.filter(pc.is_in(some["face_id"], ids)) for some in stored)
     keys = zip(table["face_id"].to_pylist(), table["photo_path"].to_pylist(), strict=True)
     at = {key: row for row, key in enumerate(keys)}
-    rows = pa.array([at.get(key) for key in zip(faces.face_id, faces.photo_path, strict=True)], pa.int64())
-
-    def known(values: Any) -> Numbers:
-        """float64 [faces], not a number where the manifest lacks the face or the value."""
-        return values.take(rows).cast(pa.float64()).to_numpy()
-
+    rows = pa.array([at.get(key) for key in zip(face_id, photo_path, strict=True)], pa.int64())
     width = pc.subtract(pc.list_element(table["box"], 2), pc.list_element(table["box"], 0))
-    columns.append(_of_numbers("width of the face in pixels", known(width)))
-    for name, (label, as_condition) in _NUMBERS.items():
-        columns.append(_of_numbers(label, as_condition(known(table[name]))))
-    return columns
+    columns = {_WIDTH: width, **{name: table[name] for name in _NUMBERS}}
+    return {name: values.take(rows).cast(pa.float64()).to_numpy() for name, values in columns.items()}
 
 
 def _of_texts(name: str, values: Sequence[str]) -> Column:

@@ -46,16 +46,19 @@ def run(settings: Settings) -> None:
     former = read_former(settings.former) if settings.former else None
     groups = Groups.read(settings.slices) if settings.slices else None
     # Of a list of pairs, anybody may be in it.
-    everyone, census = read_split(settings.input, "all" if settings.pairs else settings.split)
-    measured, protocol = _protocol(settings, everyone)
+    wanted = "all" if settings.pairs else settings.split
+    everyone, census = read_split(settings.input, wanted, settings.output.resolve().parent)
+    people = everyone.of_split(settings.split)
+    measured, protocol = _protocol(settings, everyone, people)
     scored = pair_distances(measured.vectors, protocol.scored.first, protocol.scored.second)
     compared = Compared.of(measured.vectors, protocol.compared, best_threshold(curve(scored, protocol.scored.same)))
     numbers = measure(protocol, scored, compared, measured.identity_codes(), settings.seed)
     record = {
         "schema_version": METRICS_VERSION,
         **numbers,
-        "identification": _identification(settings, everyone),
-        "discard": _discard(settings, files, measured, compared, everyone),
+        # A pairs file names no galleries: they are drawn from the split, with or without one.
+        "identification": identification(people.vectors, people.identity_codes(), settings.seed),
+        "discard": _discard(settings, files, measured, compared, people),
         "checkpoint_sha256": everyone.checkpoint_sha256,
         "embeddings": {
             "faces": census.faces,
@@ -63,7 +66,7 @@ def run(settings: Settings) -> None:
             "size": everyone.vectors.shape[1],
         },
         "missing": asdict(protocol.missing),
-        "differentials": _differentials(settings, everyone, census, groups, numbers["val_at_far"]),
+        "differentials": _differentials(settings, people, census, groups, numbers["val_at_far"]),
         "protocol": _describe(settings, measured, protocol, compared.faces),
     }
     shown = files if settings.pictures else []
@@ -85,15 +88,14 @@ def _why_no_pictures(settings: Settings) -> str:
     return "Pictures need the faces manifest: run `facenet evaluate` with `--faces`."
 
 
-def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Protocol]:
+def _protocol(settings: Settings, everyone: Embeddings, people: Embeddings) -> tuple[Embeddings, Protocol]:
     """The embeddings that are measured, and the pairs among them."""
     if settings.pairs:
         if holds_templates(settings.pairs):
             return from_templates(settings.pairs, everyone, settings.folds)
         return everyone, from_pairs_file(settings.pairs, everyone, settings.folds)
-    measured = everyone.of_split(settings.split)
     protocol = from_identities(
-        measured.identity_codes(),
+        people.identity_codes(),
         folds=settings.folds,
         max_pairs=settings.max_pairs,
         seed=settings.seed,
@@ -103,18 +105,17 @@ def _protocol(settings: Settings, everyone: Embeddings) -> tuple[Embeddings, Pro
     if unnamed and settings.split in ("train", "all"):
         faces = quantity(unnamed, "face")
         protocol.notes.append(f"{faces} of unnamed people are left out: nothing says which of them are one person.")
-    return measured, protocol
+    return people, protocol
 
 
 def _differentials(
     settings: Settings,
-    everyone: Embeddings,
+    people: Embeddings,
     census: Census,
     groups: Groups | None,
     rates: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Of the split too: a list of pairs has few within each slice. The threshold is the report's."""
-    people = everyone.of_split(settings.split)
     faces = people.at(faces_alike(people.identity_codes(), np.random.default_rng(settings.seed)))
     columns, told = groups.slices(faces, census.identities) if groups else ([], [])
     columns += slices_of_photos(faces, settings.faces)
@@ -127,18 +128,12 @@ def _differentials(
     }
 
 
-def _identification(settings: Settings, everyone: Embeddings) -> dict[str, Any]:
-    """A pairs file names no galleries: they are drawn from the split, with or without one."""
-    people = everyone.of_split(settings.split)
-    return identification(people.vectors, people.identity_codes(), settings.seed)
-
-
 def _discard(
-    settings: Settings, files: Sequence[Path], measured: Embeddings, compared: Compared, everyone: Embeddings
+    settings: Settings, files: Sequence[Path], measured: Embeddings, compared: Compared, people: Embeddings
 ) -> dict[str, Any]:
-    people = everyone.of_split(settings.split)
-    qualities = [quality_of(faces.face_id, files) for faces in (measured, people)]
-    return discard(qualities[0], compared.same.sample, compared.threshold, people, qualities[1], settings.seed)
+    quality = quality_of(people.face_id, files)
+    of_pairs = quality if measured is people else quality_of(measured.face_id, files)
+    return discard(of_pairs, compared.same.sample, compared.threshold, people, quality, settings.seed)
 
 
 def _describe(settings: Settings, measured: Embeddings, protocol: Protocol, faces: Indices) -> dict[str, Any]:

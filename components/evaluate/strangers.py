@@ -17,7 +17,8 @@ from components.evaluate.bootstrap import gallery_interval
 from components.evaluate.embeddings import Indices
 from components.evaluate.galleries import DRAWS, LEAST_PEOPLE, SIZES, Gallery, Plan, galleries
 from components.evaluate.metrics import Distances
-from components.evaluate.references import Rule, references
+from components.evaluate.on_disk import Vectors
+from components.evaluate.references import References, Rule
 from components.evaluate.searches import Similarities, best_similarities
 
 FALSE_POSITIVE_RATES = (1e-1, 1e-2, 1e-3)
@@ -47,12 +48,10 @@ class Nonmated:
     gallery: Indices
 
     @classmethod
-    def of(
-        cls, grid: npt.NDArray[np.float32], identity: Indices, drawn: Sequence[Gallery], enrolled: int, rule: Rule
-    ) -> Nonmated:
+    def of(cls, grid: Vectors, identity: Indices, drawn: Sequence[Gallery], enrolled: int, rule: Rule) -> Nonmated:
         """Searches galleries in which so many faces of each person are enrolled."""
         similarities = [
-            best_similarities(references(grid[gallery.enrolled[:, :enrolled]], rule), grid, gallery.strangers)
+            best_similarities(References(grid, gallery.enrolled[:, :enrolled], rule), grid, gallery.strangers)
             for gallery in drawn
         ]
         faces = np.concatenate([gallery.strangers for gallery in drawn])
@@ -92,7 +91,7 @@ class Nonmated:
         return counts
 
 
-def thresholds(grid: npt.NDArray[np.float32], identity: Indices, rule: Rule, seed: int) -> list[dict[str, Any]]:
+def thresholds(grid: Vectors, identity: Indices, rule: Rule, seed: int) -> list[dict[str, Any]]:
     """Thresholds for galleries of some sizes.
 
     Args:

@@ -138,7 +138,10 @@ def from_templates(folder: Path, embeddings: Embeddings, folds: int) -> tuple[Em
         UsageError: see `read_templates`; or fewer than two pairs of a kind are left.
     """
     templates = read_templates(folder)
-    row_of = {path.partition("/")[2]: row for row, path in reversed(list(enumerate(embeddings.photo_path)))}
+    named, row_of = set(templates.photo), dict[str, int]()
+    for number, path in enumerate(embeddings.photo_path):
+        if (inside := path.partition("/")[2]) in named:
+            row_of.setdefault(inside, number)
     row = np.array([row_of.get(photo, -1) for photo in templates.photo], np.int64)
     found = row >= 0
     pooled, kept, first = _pool(embeddings, row[found], templates.template[found], templates.media[found])

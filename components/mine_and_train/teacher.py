@@ -80,7 +80,7 @@ def read_teacher(folders: Sequence[Path], rows: pa.Table) -> Teacher | None:
             received=f"{folder_names(shards)}: without {len(missing):,} of {len(wanted):,} faces, such as {missing[0]}",
             advice="Embed the whole dataset with it: `facenet embed -i DATASET -c NETWORK -o EMBEDDINGS`.",
         )
-    vectors = known.vectors[[place[face_id] for face_id in wanted]]
+    vectors = known.vectors[np.array([place[face_id] for face_id in wanted], np.int64)]
     deviation = vectors.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1  # a number that is the same for all faces tells nothing of any
     return Teacher(vectors, deviation, known.checkpoint_sha256, hashlib.sha256(vectors.data).hexdigest())

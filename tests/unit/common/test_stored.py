@@ -39,6 +39,13 @@ def test_any_rows_are_those_of_the_whole_table_in_the_order_asked_for(manifest, 
     assert stored[rows].equals(whole.take(np.arange(ROWS)[rows]))
 
 
+def test_other_columns_of_the_same_rows_leave_the_first_as_they_are(manifest):
+    stored = Stored(manifest, DATASET, ["row"])
+    chosen = stored.select(["identity", "face_id"])
+    assert chosen[slice(1, 3)].to_pydict() == {"identity": ["name 1", "name 2"], "face_id": ["name 1", "name 2"]}
+    assert stored[slice(1, 3)].to_pydict() == {"row": [1, 2]} and len(chosen) == ROWS
+
+
 def test_the_shards_of_a_manifest_follow_each_other(manifest):
     stored = Stored([manifest, manifest], DATASET, ["row"])
     assert stored[np.array([ROWS, 2, 2 * ROWS - 1])]["row"].to_pylist() == [0, 2, ROWS - 1]

@@ -39,7 +39,7 @@ def test_embeddings_are_read_as_written_and_filtered_by_split(tmp_path):
     assert np.array_equal(found.vectors, vectors)
     assert found.identity_codes().tolist() == [0, 0, 1, 1, 2]
     test = found.of_split("test")
-    assert test.face_id.tolist() == ["id1", "id3"]
+    assert list(test.face_id) == ["id1", "id3"]
     assert np.array_equal(test.vectors, vectors[[1, 3]])
     assert len(found.of_split("all")) == 5
     assert len(found.of_split("validation")) == 0
@@ -48,7 +48,7 @@ def test_embeddings_are_read_as_written_and_filtered_by_split(tmp_path):
 def test_unnamed_people_are_of_no_split_to_measure(tmp_path):
     found = read_embeddings(manifest(tmp_path / "e", unit(4)))
     found = replace(found, identity=np.array(["p0", "some/a", "p1", "some/b"], object))
-    assert found.of_split("all").face_id.tolist() == ["id0", "id2"] == found.of_split("train").face_id.tolist()
+    assert list(found.of_split("all").face_id) == ["id0", "id2"] == list(found.of_split("train").face_id)
     assert not len(found.of_split("test"))
 
 
@@ -56,7 +56,7 @@ def test_of_one_split_the_rest_is_counted_and_checked_and_not_kept(tmp_path, mon
     monkeypatch.setattr("components.common.manifest.stored._AT_ONCE", 2)
     vectors = unit(7)
     found, census = read_split(manifest(tmp_path / "e", vectors), "test")
-    assert found.face_id.tolist() == ["id1", "id3", "id5"] and np.array_equal(found.vectors, vectors[1::2])
+    assert list(found.face_id) == ["id1", "id3", "id5"] and np.array_equal(found.vectors, vectors[1::2])
     assert (census.faces, sorted(census.identities)) == (7, ["p0", "p1", "p2", "p3"])
     assert not len(read_split(tmp_path / "e", "validation")[0])
     vectors[4] = np.nan

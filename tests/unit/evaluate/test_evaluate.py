@@ -7,9 +7,11 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
-from components.common.manifest import PAIRS, read
+from components.common.manifest import EMBEDDINGS, PAIRS, read, write
+from components.evaluate import on_disk
 from components.evaluate.__main__ import main
 from components.evaluate.metrics import accuracy
 from components.page.words import markdown_text
@@ -72,6 +74,42 @@ def test_equal_settings_give_equal_bytes(inputs, report, tmp_path):
     evaluate(inputs, tmp_path / "report", "--faces", inputs / "faces")
     for name in ("report.html", "report.md", "metrics.json"):
         assert (tmp_path / "report" / name).read_bytes() == (report / name).read_bytes()
+
+
+@pytest.mark.parametrize("more", [[], ["--split", "all"], ["--pairs"]], ids=["split", "all", "pairs"])
+def test_many_faces_are_measured_from_a_file_as_few_are_in_memory(more, tmp_path, monkeypatch, write_inputs):
+    several = ["train", "test", "test"]
+    inputs = write_inputs(tmp_path, identities=60, split=lambda number: several[number % 3])
+    table = read(inputs / "embeddings", EMBEDDINGS)
+    names = pc.replace_substring(table["identity"], "p9", "unnamed/p9")
+    table = table.set_column(1, EMBEDDINGS.schema.field("identity"), names)
+    write(inputs / "embeddings", EMBEDDINGS, table.take(np.random.default_rng(0).permutation(len(table))))
+    (tmp_path / "groups.csv").write_text("identity,group\n" + "".join(f"p{i},{i % 2}\n" for i in range(60)))
+    if "--pairs" in more:
+        same = [f"p{i}/0 p{i}/{j}\n" for i in range(1, 20) for j in (1, 2)]
+        different = [f"p{i}/0 p{i + 1}/{j}\n" for i in range(1, 20) for j in (1, 2)]
+        (tmp_path / "pairs.txt").write_text("1\t38\n" + "".join(same + different))
+        more = ["--pairs", tmp_path / "pairs.txt"]
+    given = ["--faces", inputs / "faces", "--slices", tmp_path / "groups.csv", *more]
+    assert evaluate(inputs, tmp_path / "few" / "report", *given) == 0
+    for name, value in {
+        "on_disk.MOST_IN_MEMORY": 0,
+        "embeddings._VALUES_PER_READ": 100,
+        "embeddings._TEXTS_AT_ONCE": 7,
+        "discard._FACES_AT_ONCE": 50,
+        "slices._FACES_AT_ONCE": 50,
+    }.items():
+        monkeypatch.setattr(f"components.evaluate.{name}", value)
+    files = []
+    made = on_disk.TemporaryFile
+    monkeypatch.setattr(on_disk, "TemporaryFile", lambda dir: files.append(dir) or made(dir=dir))
+    assert evaluate(inputs, tmp_path / "many" / "report", *given) == 0
+    assert files == 3 * [tmp_path]  # of the embeddings, and of galleries' for identification and discard
+    for name in ("report.html", "report.md", "metrics.json"):
+        assert (tmp_path / "many" / "report" / name).read_bytes() == (tmp_path / "few" / "report" / name).read_bytes()
+    pairs = [read(tmp_path / kind / "report" / "pairs", PAIRS) for kind in ("many", "few")]
+    assert pairs[0].equals(pairs[1])
+    assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["report"]
 
 
 def test_one_false_accept_rate_stands_for_the_others_everywhere(report, metrics):

@@ -13,7 +13,7 @@ from components.evaluate.bootstrap import REPLICATES, search_intervals
 from components.evaluate.galleries import DRAWS, Plan, galleries
 from components.evaluate.identification import FALSE_POSITIVE_RATES, RANKS, Searches, identification
 from components.evaluate.metrics import curve, val_at_far
-from components.evaluate.references import RULES, on_grid, references
+from components.evaluate.references import RULES, References, on_grid, references
 from components.evaluate.searches import best_similarities, mate_ranks
 
 
@@ -92,15 +92,19 @@ def test_whoever_is_as_near_as_the_mate_stands_before_them():
     assert rank.tolist() == [3, 3, 1, 3]
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 60])
 @pytest.mark.parametrize("block", [(1, 1), (7, 5), (64, 3), (1000, 1000)])
 @pytest.mark.parametrize("rule", RULES)
-def test_blocks_of_any_size_give_the_same_bits(rule, block):
+def test_blocks_of_any_size_give_the_same_bits(rule, block, at_once, monkeypatch):
     vectors, identity = people(60, 5, size=40)
-    grid = on_grid(vectors)[np.argsort(identity, kind="stable")].reshape(60, 5, 40)
-    kept, faces, mate = references(grid[:, :4], rule), grid[:, 4], np.arange(60)
-    given = (kept, faces, mate[::-1])
-    assert best_similarities(*given, block=block).tobytes() == best_similarities(*given).tobytes()
-    for part, whole in zip(mate_ranks(*given, mate, block=block), mate_ranks(*given, mate), strict=True):
+    grid = on_grid(vectors)
+    faces = np.argsort(identity, kind="stable").reshape(60, 5)
+    kept, made = references(grid[faces[:, :4]], rule), References(grid, faces[:, :4], rule)
+    mate, probes = np.arange(60), faces[::-1, 4]
+    best, mates = best_similarities(kept, grid, probes), mate_ranks(kept, grid, probes, mate)
+    monkeypatch.setattr("components.evaluate.searches._PEOPLE_AT_ONCE", at_once)
+    assert best_similarities(made, grid, probes, block=block).tobytes() == best.tobytes()
+    for part, whole in zip(mate_ranks(made, grid, probes, mate, block=block), mates, strict=True):
         assert part.tobytes() == whole.tobytes()
 
 

@@ -56,11 +56,13 @@ def test_a_threshold_is_the_largest_distance_that_names_no_more_strangers():
     assert measured[0] == 0.1 and measured[1:] == [pytest.approx(LEAST_NAMED / 120)]
 
 
-def test_of_too_many_probes_each_draw_searches_for_others(monkeypatch):
+@pytest.mark.parametrize("most", [{"MOST_SEARCHES": 6 * 30}, {"MOST_COMPARISONS": 6 * 30 * 10}])
+def test_of_too_many_probes_each_draw_searches_for_others(monkeypatch, most):
     _, identity = people(30, 4)
     plan = Plan(30, np.arange(30), [10], list(ENROLLED))
     whole = list(galleries(identity, plan, 10, 3, draws=6))
-    monkeypatch.setattr("components.evaluate.galleries.MOST_SEARCHES", 6 * 30)
+    for name, value in most.items():
+        monkeypatch.setattr(f"components.evaluate.galleries.{name}", value)
     some = list(galleries(identity, plan, 10, 3, draws=6))
     for full, part in zip(whole, some, strict=True):
         assert (part.enrolled == full.enrolled).all()
