@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from components.common.errors import UsageError
@@ -29,7 +30,7 @@ class ModelFile:
     content: bytes
     beside: bytes | None
 
-    @property
+    @cached_property
     def record(self) -> bytes | None:
         """The specification in the file itself, as JSON, None without one; the content must have been verified."""
         return metadata.read(self.content)

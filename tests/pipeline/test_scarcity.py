@@ -84,6 +84,18 @@ def test_on_a_full_disk_a_stage_says_so_and_leaves_what_was_there(stage, places,
     assert not list(small_disk.rglob("*.partial"))
 
 
+def test_a_disk_without_room_for_the_embeddings_of_many_faces_is_full(places, small_disk, monkeypatch, capsys):
+    monkeypatch.setattr("components.evaluate.on_disk.MOST_IN_MEMORY", 0)
+    fill(small_disk)
+    flags = WORK["evaluate"].flags(small_disk / "new" / "report", **places)
+    assert main_of("evaluate")(flags) == 1
+    error = capsys.readouterr().err
+    assert "No space left on device" in error and "make room" in error and "Traceback" not in error
+    assert [path.name for path in small_disk.iterdir()] == ["fill"]
+    (small_disk / "fill").unlink()
+    assert os.statvfs(small_disk).f_bfree >= os.statvfs(small_disk).f_blocks - 1  # nothing is kept by an open file
+
+
 @pytest.mark.parametrize("files", range(1, 6))
 @pytest.mark.parametrize("command", ["collect", "sample", "run"])
 def test_a_disk_that_has_no_room_for_another_file_is_full(command, files, faces, tmp_path, capsys):
