@@ -197,7 +197,7 @@ def main() -> None:
                 embed(data, folder).write(f"embed, {rows:,} faces, {_QUICK} of {_QUICK_SIZE} px, with its card")
             if "evaluate" in given.stages:
                 write_vectors(data, folder)
-                evaluate(folder, "test").write(f"evaluate, {rows:,} faces, a tenth for the test")
+                evaluate(folder, "test").write(f"evaluate, {rows:,} faces, a fifth for the test")
                 evaluate(folder, "all").write(f"evaluate, {rows:,} faces, all of them measured")
 
 

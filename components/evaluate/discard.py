@@ -73,8 +73,12 @@ def discard(
     Returns:
         The key discard of `metrics.json`; see README.md.
     """
+    why = ""
     if np.isnan(measured).any() or np.isnan(quality).any():
         why = "The faces have no quality: it takes --faces, of a `facenet extract` that measured it."
+    elif not len(quality):
+        why = "Error versus discard is not measured: there is nobody in this split."
+    if why:
         return {"not_measured": why, "people": None, "points": []}
     identity = people.identity_codes()
     plan = Plan.of(identity)

@@ -30,8 +30,8 @@ Squares = npt.NDArray[np.float64]
 LENGTH_TOLERANCE = 5e-3
 # Vectors of a chunk of pairs stay in the processor's cache, whatever the number of pairs.
 _VALUES_PER_CHUNK = 1 << 17
-# From a file so many are read at a time, that more of them lie in a window.
-_VALUES_PER_READ = 1 << 21
+# From a file so many are read at a time, that more of them lie in a window: 8 MB in each thread.
+_VALUES_PER_READ = 1 << 19
 _PAIRS_PER_THREAD = 1 << 18
 _TEXTS_AT_ONCE = 1 << 15
 # A matrix product measures more than so many pairs in the time that it takes to pick the two vectors of one pair.

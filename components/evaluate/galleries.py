@@ -18,8 +18,8 @@ LEAST_PEOPLE = 2
 # At most so many searches of either kind in all draws together: plenty for the smallest rate, and a bound on memory.
 MOST_SEARCHES = 1_000_000
 # And so many comparisons with a person in them: of a gallery ten times as large, which is drawn from ten times as many
-# faces, a search takes ten times as long. Of one of 50,000 people these are 200,000 searches.
-MOST_COMPARISONS = 10_000_000_000
+# faces, a search takes ten times as long. Of one of 50,000 people these are 100,000 searches.
+MOST_COMPARISONS = 5_000_000_000
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from components.common.quantity import quantity
 from components.evaluate.bootstrap import Interval, accuracy_error, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
-from components.evaluate.embeddings import Embeddings, Indices, Texts
+from components.evaluate.embeddings import Embeddings, Indices, Names, Texts
 from components.evaluate.metrics import (
     Curve,
     Distances,
@@ -208,10 +208,10 @@ def _in_several_folds(protocol: Protocol, identity: Indices) -> int:
     return int(np.count_nonzero(seen.sum(axis=1) > 1))
 
 
-def _taken(texts: Texts, rows: Faces) -> pa.Array:
+def _texts_of(texts: Texts, rows: Faces) -> Names:
     """Each text that is asked for is read once."""
     different, place = np.unique(rows, return_inverse=True)
-    return pa.array(texts[different], pa.string()).take(pa.array(place))
+    return texts[different][place]
 
 
 def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances) -> pa.Table:
@@ -219,8 +219,8 @@ def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances
     pairs = protocol.scored
     return pa.table(
         {
-            "face_id_a": _taken(embeddings.face_id, pairs.first),
-            "face_id_b": _taken(embeddings.face_id, pairs.second),
+            "face_id_a": _texts_of(embeddings.face_id, pairs.first),
+            "face_id_b": _texts_of(embeddings.face_id, pairs.second),
             "same": pairs.same,
             "fold": protocol.fold,
             "slice": pa.nulls(len(pairs), pa.string())

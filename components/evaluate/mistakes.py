@@ -10,6 +10,7 @@ import numpy as np
 
 from components.evaluate.compared import SHOWN, Compared, MeasuredPairs
 from components.evaluate.embeddings import Embeddings
+from components.evaluate.protocols import Faces
 from components.page.pictures import thumbnails
 
 
@@ -72,16 +73,19 @@ def worst_mistakes(
 
 def _pick(embeddings: Embeddings, worst_first: MeasuredPairs) -> list[Mistake]:
     """The first few pairs in which no face was seen before: one mislabelled photo would fill the list."""
-    chosen: list[tuple[int, int, float]] = []
+    chosen: list[int] = []
     seen: set[int] = set()
-    for first, second, distance in zip(worst_first.first, worst_first.second, worst_first.distances, strict=True):
-        if not {first, second} & seen:
-            chosen.append((first, second, float(distance)))
-            seen |= {first, second}
+    for pair, ends in enumerate(zip(worst_first.first.tolist(), worst_first.second.tolist(), strict=True)):
+        if seen.isdisjoint(ends):
+            chosen.append(pair)
+            seen.update(ends)
         if len(chosen) == SHOWN:
             break
-    ends = np.array([pair[:2] for pair in chosen], np.int64).ravel()
-    names = embeddings.face_id[ends], embeddings.identity[ends], embeddings.photo_path[ends]
-    faces = [PairedFace(*of_one) for of_one in zip(*names, strict=True)]
-    distances = [pair[2] for pair in chosen]
-    return [Mistake(*of_pair) for of_pair in zip(faces[::2], faces[1::2], distances, strict=True)]
+    pairs = worst_first[np.array(chosen, np.int64)]
+    first, second = (_faces(embeddings, end) for end in (pairs.first, pairs.second))
+    return [Mistake(*of_pair) for of_pair in zip(first, second, pairs.distances.tolist(), strict=True)]
+
+
+def _faces(embeddings: Embeddings, rows: Faces) -> list[PairedFace]:
+    names = embeddings.face_id[rows], embeddings.identity[rows], embeddings.photo_path[rows]
+    return [PairedFace(*of_one) for of_one in zip(*names, strict=True)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from mmap import ACCESS_READ, ALLOCATIONGRANULARITY, mmap
+from math import gcd
+from mmap import ALLOCATIONGRANULARITY, MAP_PRIVATE, PROT_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
+
+from components.common.errors import UsageError
 
 Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer]
@@ -33,8 +36,9 @@ class OnDisk:
     def __init__(self, shape: tuple[int, int], file: BinaryIO, folder: Path, rows: Rows | None = None) -> None:
         self.shape, self.folder = shape, folder
         self._file, self._rows, self._row_bytes = file, rows, 4 * shape[1]
-        # A window has to begin where a page does.
-        self._window = max(1, _MOST_MAPPED // self._row_bytes // ALLOCATIONGRANULARITY) * ALLOCATIONGRANULARITY
+        # A window has to begin where a page does, and a row.
+        step = ALLOCATIONGRANULARITY // gcd(ALLOCATIONGRANULARITY, self._row_bytes)
+        self._window = max(1, _MOST_MAPPED // self._row_bytes // step) * step
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -55,6 +59,8 @@ class OnDisk:
         wanted = rows.ravel() if self._rows is None else self._rows[rows.ravel()]
         filled = out.reshape(-1, self.shape[1])
         order = np.argsort(wanted)
+        if len(order) and wanted[order[0]] < 0:
+            raise IndexError("rows are not counted from the end")
         window = wanted[order] // self._window
         begins = np.flatnonzero(np.diff(window, prepend=-1)).tolist()
         for begin, end in pairwise([*begins, len(order)]):
@@ -70,7 +76,8 @@ class OnDisk:
     def _mapped(self, first: int, end: int) -> Array:
         """The file's rows from one, at which a window begins, up to another; unmapped when nobody has the array."""
         begin, length = first * self._row_bytes, (end - first) * self._row_bytes
-        content = mmap(self._file.fileno(), length, access=ACCESS_READ, offset=begin)
+        # Private, because some file systems map files in no other way.
+        content = mmap(self._file.fileno(), length, flags=MAP_PRIVATE, prot=PROT_READ, offset=begin)
         return np.frombuffer(content, np.float32).reshape(-1, self.shape[1])
 
 
@@ -85,11 +92,21 @@ def empty(shape: tuple[int, int], folder: Path | None) -> Vectors:
         folder: where a result is to be, and until then a file for those that are more than `MOST_IN_MEMORY`; where it
             is not there yet, the next one above it. The system's folder for temporary files may itself be in memory.
             None where they are needed in memory.
+
+    Raises:
+        UsageError: that folder may not be written to.
     """
     if folder is None or 4 * shape[0] * shape[1] <= MOST_IN_MEMORY:
         return np.empty(shape, np.float32)
     folder = next(place for place in (folder, *folder.parents) if place.is_dir())
-    return OnDisk(shape, cast(BinaryIO, TemporaryFile(dir=folder)), folder)
+    try:
+        return OnDisk(shape, cast(BinaryIO, TemporaryFile(dir=folder)), folder)
+    except OSError as error:
+        raise UsageError(
+            "The embeddings are too many for memory, and the folder of the result cannot be written to.",
+            received=f"{folder} ({error.strerror})",
+            advice="Choose a place that you may write to.",
+        ) from error
 
 
 def empty_like(vectors: Vectors) -> Vectors:

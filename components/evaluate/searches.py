@@ -35,7 +35,7 @@ def best_similarities(
     """How similar to each probe the best candidate of a gallery is.
 
     Args:
-        references: [people, references of each, size], as `references.references` makes them.
+        references: [people, references of each, size], as `references.references` makes them, now or when asked.
         faces: float32 [faces, size], of `references.on_grid`.
         probes: int64 [probes], which of the faces are searched for.
         block: probes and people that are compared at a time.
@@ -68,7 +68,7 @@ def mate_ranks(
     before the mate: whoever breaks the tie by chance or by order cannot count on more.
 
     Args:
-        references: [people, references of each, size].
+        references: [people, references of each, size], likewise.
         faces: float32 [faces, size].
         probes: int64 [probes], which of the faces are searched for.
         mate: int64 [probes], the person in the gallery whose face the probe is.

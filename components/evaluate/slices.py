@@ -162,8 +162,7 @@ def slices_of_photos(faces: Embeddings, manifest: Folders) -> list[Column]:
         faces: those that are measured.
         manifest: the folders of the faces manifest; () for none.
     """
-    endings = [PurePosixPath(path).suffix.lower() for path in faces.photo_path]
-    columns = [_of_texts("format of the photo", [_FORMAT.get(ending, ending) for ending in endings])]
+    columns = [_of_texts("format of the photo", list(map(_format, faces.photo_path)))]
     if not manifest:
         return columns
     stored = Stored(manifest, FACES, ["face_id", "photo_path", "box", *_NUMBERS])
@@ -174,6 +173,11 @@ def slices_of_photos(faces: Embeddings, manifest: Folders) -> list[Column]:
     for name, (label, as_condition) in _NUMBERS.items():
         columns.append(_of_numbers(label, as_condition(numbers[name])))
     return columns
+
+
+def _format(path: str) -> str:
+    ending = PurePosixPath(path).suffix.lower()
+    return _FORMAT.get(ending, ending)
 
 
 def _known(stored: Stored, face_id: Names, photo_path: Names) -> dict[str, Numbers]:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
+from components.common.batches import slices
 from components.common.errors import UsageError
 from components.common.quantity import quantity
 from components.evaluate.embeddings import Embeddings, Indices
@@ -34,6 +35,7 @@ from components.evaluate.protocols import Missing, Pairs, Protocol
 
 _MEDIA, _PAIRS = "*_face_tid_mid.txt", "*_template_pair_label.txt"
 _NAMED = 10
+_MEDIA_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,11 @@ def _pool(
     row, template, media = row[order], template[order], media[order]
     media_start = np.flatnonzero(np.diff(template, prepend=-1) | np.diff(media, prepend=media[0]))
     faces = np.diff(media_start, append=len(row))
-    means = np.add.reduceat(embeddings.vectors[row], media_start) / faces[:, None].astype(np.float32)
+    means = np.empty((len(faces), embeddings.vectors.shape[1]), np.float32)
+    for some in slices(len(faces), _MEDIA_AT_ONCE):
+        begins, begin = media_start[some], media_start[some.start]
+        vectors = embeddings.vectors[row[begin : begin + faces[some].sum()]]
+        means[some] = np.add.reduceat(vectors, begins - begin) / faces[some, None].astype(np.float32)
     start = np.flatnonzero(np.diff(template[media_start], prepend=-1))
     total = np.add.reduceat(means, start)
     length = np.linalg.norm(total, axis=1, keepdims=True)

@@ -25,6 +25,7 @@ from components.common.preprocessing import Crop, pixels
 from components.common.shard import Shard
 from components.embed.network import Network
 from components.evaluate.embeddings import read_embeddings
+from components.evaluate.on_disk import empty
 from components.export.faces import calibration_rows, held_out_rows
 from components.extract import align
 from components.litert.specification import parse
@@ -227,6 +228,10 @@ def _locked_file(here: Path) -> None:
     write_file(Path("/proc/result"), "")
 
 
+def _locked_embeddings(here: Path) -> None:
+    empty((1 << 20, 128), Path("/proc/result"))
+
+
 def _locked_runs(here: Path) -> None:
     new_run(Path("/proc/runs"))
 
@@ -393,6 +398,7 @@ CALLS: dict[Callable[[Path], int | None], tuple[int, str]] = {
     _gallery_of_a_later_version: (2, "has a version that this program does not read"),
     _damaged_gallery: (1, "gallery is damaged"),
     _locked: (2, "folder of the result cannot be written to"),
+    _locked_embeddings: (2, "too many for memory"),
     _locked_file: (2, "file cannot be written"),
     _locked_runs: (2, "runs folder cannot be written to"),
     _cache_of_another_make: (1, "cache in the runs folder cannot be used"),

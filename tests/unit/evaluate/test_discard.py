@@ -76,6 +76,9 @@ def test_faces_without_a_quality_have_no_curve_and_few_people_none_of_fnir(measu
     unknown = np.full_like(quality, np.nan)
     found = discard.discard(quality, pairs, THRESHOLD, people, unknown, seed=0)
     assert found["points"] == [] and "--faces" in found["not_measured"]
+    nobody = people.of_split("test")
+    found = discard.discard(quality, pairs, THRESHOLD, nobody, quality[:0], seed=0)
+    assert found["points"] == [] and "nobody in this split" in found["not_measured"]
     few = people.of_split("000")
     pair = MeasuredPairs(pairs.first[:1], pairs.second[:1], pairs.distances[:1])
     found = discard.discard(quality, pair, THRESHOLD, few, quality[:FACES], seed=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmap import ALLOCATIONGRANULARITY
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from components.evaluate import on_disk
 from components.evaluate.on_disk import OnDisk, at, empty, empty_like, take
 
-ROWS = 2 * ALLOCATIONGRANULARITY + 5  # a window is at least as many rows as a page has bytes
+ROWS = 2 * ALLOCATIONGRANULARITY + 5
 
 
 @pytest.fixture(params=[3, 128], ids=["rows across pages", "rows within pages"])
@@ -48,6 +49,19 @@ def test_rows_that_were_chosen_are_those_of_the_array_and_may_be_chosen_from(bot
     np.testing.assert_array_equal(chosen[slice(None)], vectors[some])
     np.testing.assert_array_equal(at(chosen, of_these)[slice(None)], vectors[some][of_these])
     np.testing.assert_array_equal(at(vectors, some), vectors[some])
+
+
+def test_a_window_begins_where_a_page_and_a_row_do_and_is_no_larger_than_it_may_be(tmp_path):
+    for size in (3, 100, 128, 1024):
+        with TemporaryFile(dir=tmp_path) as file:
+            window = OnDisk((0, size), file, tmp_path)._window
+        assert window * 4 * size % ALLOCATIONGRANULARITY == 0
+        assert 2**22 < window * 4 * size <= 2**23
+
+
+def test_rows_counted_from_the_end_are_refused_rather_than_wrong(both):
+    with pytest.raises(IndexError, match="from the end"):
+        both[1][np.array([0, -1])]
 
 
 def test_rows_are_taken_into_memory_that_is_there(both):
