@@ -26,7 +26,7 @@ from components.evaluate.chance import LEAST_PEOPLE
 from components.evaluate.embeddings import Indices, pair_distances
 from components.evaluate.on_disk import Vectors
 from components.evaluate.protocols import Population
-from components.evaluate.slices import UNKNOWN, Column
+from components.evaluate.slices import UNKNOWN, Column, Places
 
 # Of each kind in each slice. Of so many pairs the people, and not the pairs, are too few.
 MOST_PAIRS = 200_000
@@ -91,7 +91,7 @@ class _Measure:
     threshold: float
     seed: int
 
-    def rates(self, faces: Indices, place: Indices | None = None) -> dict[str, _Rate]:
+    def rates(self, faces: Indices, place: Places | None = None) -> dict[str, _Rate]:
         """FMR and FNMR of the pairs among some faces; with `place` of those alone whose faces are in two slices.
 
         All pairs of each kind, or `MOST_PAIRS` of them, drawn for these faces: so a small slice has as many as a large.

@@ -29,7 +29,7 @@ from components.evaluate.references import on_grid
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 FALSE_POSITIVE_RATE = 0.01
 # The qualities of so many are looked up at a time.
-_FACES_AT_ONCE = 1 << 17
+_FACES_AT_ONCE = 1 << 16
 
 Qualities = npt.NDArray[np.float32]
 

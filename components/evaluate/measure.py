@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components.common.batches import slices
 from components.common.manifest import PAIRS
 from components.common.quantity import quantity
 from components.evaluate.bootstrap import Interval, accuracy_error, intervals
 from components.evaluate.chance import doubt
 from components.evaluate.compared import Compared
-from components.evaluate.embeddings import Embeddings, Indices, Names, Texts
+from components.evaluate.embeddings import Embeddings, Indices, Texts
 from components.evaluate.metrics import (
     Curve,
     Distances,
@@ -35,6 +36,7 @@ FALSE_ACCEPT_RATES = (1e-1, 1e-2, 3e-3, 1e-3, 3e-4)
 _OF_TEMPLATES = (1e-4, 1e-5)
 # In a fold of so many pairs, one pair is a tenth of the accuracy.
 _LARGE_FOLD = 10
+_TEXTS_AT_ONCE = 1 << 15
 
 
 def measure(protocol: Protocol, scored: Distances, compared: Compared, identity: Indices, seed: int) -> dict[str, Any]:
@@ -208,10 +210,14 @@ def _in_several_folds(protocol: Protocol, identity: Indices) -> int:
     return int(np.count_nonzero(seen.sum(axis=1) > 1))
 
 
-def _texts_of(texts: Texts, rows: Faces) -> Names:
-    """Each text that is asked for is read once."""
+def _texts_of(texts: Texts, rows: Faces) -> pa.ChunkedArray:
+    """Each text that is asked for is read once, and few are Python's at a time."""
     different, place = np.unique(rows, return_inverse=True)
-    return texts[different][place]
+    pieces = [pa.array(texts[different[some]], pa.string()) for some in slices(len(different), _TEXTS_AT_ONCE)]
+    known = pa.concat_arrays(pieces)
+    # Some at a time, because an array of texts overflows at 2^31 bytes.
+    taken = [known.take(pa.array(place[some])) for some in slices(len(place), _TEXTS_AT_ONCE)]
+    return pa.chunked_array(taken, pa.string())
 
 
 def pairs_table(embeddings: Embeddings, protocol: Protocol, distances: Distances) -> pa.Table:

@@ -13,14 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.common.batches import slices
+from components.common import batches
 from components.common.errors import UsageError, reason_of
 from components.common.formats import FORMATS
 from components.common.manifest import FACES, Folders, Stored
 from components.common.names import one_form
-from components.evaluate.embeddings import Embeddings, Indices, Names
+from components.evaluate.embeddings import Embeddings, Names
 
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int32]
 
 UNKNOWN = -1
 _IDENTITY = "identity"
@@ -29,7 +30,7 @@ _QUARTERS = (0.25, 0.5, 0.75)
 _MOST_NUMBERS = 10
 _NAMED = 5
 # What a manifest says of so many faces is looked up at a time.
-_FACES_AT_ONCE = 1 << 17
+_FACES_AT_ONCE = 1 << 16
 _WIDTH = "width"
 _FORMAT = {ending: one.name for one in FORMATS for ending in one.endings}
 # The columns of a faces manifest that faces are divided by. Left or right, a head that is turned is turned.
@@ -47,12 +48,12 @@ class Column:
     Args:
         name: what it is called.
         slices: their names.
-        place: int64 [faces], which of them each face is in; `UNKNOWN` for none.
+        place: int32 [faces], which of them each face is in; `UNKNOWN` for none.
     """
 
     name: str
     slices: list[str]
-    place: Indices
+    place: Places
 
 
 @dataclass(frozen=True)
@@ -166,12 +167,13 @@ def slices_of_photos(faces: Embeddings, manifest: Folders) -> list[Column]:
     if not manifest:
         return columns
     stored = Stored(manifest, FACES, ["face_id", "photo_path", "box", *_NUMBERS])
-    pieces = list(slices(len(faces), _FACES_AT_ONCE)) or [slice(0)]
-    known = [_known(stored, faces.face_id[some], faces.photo_path[some]) for some in pieces]
-    numbers = {name: np.concatenate([of_some[name] for of_some in known]) for name in known[0]}
-    columns.append(_of_numbers("width of the face in pixels", numbers[_WIDTH]))
+    numbers = {name: np.empty(len(faces)) for name in (_WIDTH, *_NUMBERS)}
+    for some in batches.slices(len(faces), _FACES_AT_ONCE):
+        for name, values in _known(stored, faces.face_id[some], faces.photo_path[some]).items():
+            numbers[name][some] = values
+    columns.append(_of_numbers("width of the face in pixels", numbers.pop(_WIDTH)))
     for name, (label, as_condition) in _NUMBERS.items():
-        columns.append(_of_numbers(label, as_condition(numbers[name])))
+        columns.append(_of_numbers(label, as_condition(numbers.pop(name))))
     return columns
 
 
@@ -203,12 +205,12 @@ def _of_texts(name: str, values: Sequence[str]) -> Column:
             return _of_numbers(name, numbers)
     slices = sorted(set(values) - {""})
     number = {text: place for place, text in enumerate(slices)} | {"": UNKNOWN}
-    return Column(name, slices, np.array([number[value] for value in values], np.int64))
+    return Column(name, slices, np.fromiter((number[value] for value in values), np.int32, len(values)))
 
 
 def _of_numbers(name: str, values: Numbers) -> Column:
     """Cuts numbers at their quartiles, rounded to three digits; what is no finite number is in no slice."""
-    place = np.full(len(values), UNKNOWN, np.int64)
+    place = np.full(len(values), UNKNOWN, np.int32)
     known = np.isfinite(values)
     if not known.any():
         return Column(name, [], place)

@@ -94,8 +94,7 @@ class Parquet:
 def _described(file: Path) -> tuple[int, pa.Schema]:
     """The number of rows of a file, and its columns."""
     with reading(file):
-        metadata = pq.read_metadata(file)
-        return metadata.num_rows, metadata.schema.to_arrow_schema()
+        return pq.read_metadata(file).num_rows, pq.read_schema(file)
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.common.errors import UsageError
@@ -49,6 +52,14 @@ def test_other_columns_of_the_same_rows_leave_the_first_as_they_are(manifest):
 def test_the_shards_of_a_manifest_follow_each_other(manifest):
     stored = Stored([manifest, manifest], DATASET, ["row"])
     assert stored[np.array([ROWS, 2, 2 * ROWS - 1])]["row"].to_pylist() == [0, 2, ROWS - 1]
+
+
+def test_no_footer_of_a_part_stays_in_memory(manifest):
+    # pyarrow 26: findings/parquet-schema-keeps-the-footer.sh
+    gc.collect()
+    stored = Stored([manifest] * 3, DATASET, ["row"])
+    kept = [one for one in gc.get_objects() if isinstance(one, pq.FileMetaData)]
+    assert len(kept) <= len(stored._parts)  # those of the files that are open
 
 
 def test_a_damaged_file_is_named_when_its_rows_are_asked_for(manifest, tmp_path):
